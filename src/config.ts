@@ -1,0 +1,198 @@
+/**
+ * The configuration: the environment, read once, checked as a whole, typed. No other file reads `process.env`.
+ * What is missing or wrong is told in one list, so that a start fails once and not once a variable.
+ */
+import { z } from 'zod';
+
+const SAMPLE_SECRETS = ['your-secret-key', 'changeme', 'secret', 'change-me-to-64-random-characters'];
+
+const seconds = (defaultSec: number, minSec = 1) =>
+  z.coerce.number().int().min(minSec).max(31_536_000).default(defaultSec);
+const count = (defaultCount: number) => z.coerce.number().int().min(1).max(10_000_000).default(defaultCount);
+const text = z.string().min(1).optional();
+const list = z
+  .string()
+  .default('')
+  .transform((value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  );
+
+const Environment = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  DATA_DIR: z.string().min(1).default('.data'),
+
+  DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DB_POOL: z.coerce.number().int().min(2).max(500).default(20),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+
+  JWT_SECRET: text,
+  JWT_PREVIOUS_SECRET: text,
+  DATA_KEY: text,
+
+  AWS_ACCESS_KEY_ID: text,
+  AWS_SECRET_ACCESS_KEY: text,
+  S3_BUCKET: z.string().min(3).default('duet'),
+  S3_ENDPOINT: z.url().optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+
+  TURN_SECRET: text,
+  TURN_URLS: list,
+  SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  MAIL_FROM: z.string().min(3).default('Duet <no-reply@localhost>'),
+
+  ALLOWED_ORIGINS: list,
+  TRUSTED_PROXIES: list,
+
+  MEDIA_LISTEN_ADDRESS: z.string().min(1).default('127.0.0.1'),
+  MEDIA_ANNOUNCED_ADDRESS: text,
+  MEDIA_PORT: z.coerce.number().int().min(0).max(65_000).default(0),
+  MEDIA_WORKERS: z.coerce.number().int().min(1).max(256).optional(),
+
+  MATCH_ACCEPT_SEC: seconds(86_400),
+  MATCH_WARNING_SEC: seconds(3_600),
+  CALL_RING_SEC: seconds(30),
+  CALL_DURATION_SEC: seconds(300),
+  CALL_EXTENSION_SEC: seconds(300),
+  CALL_MAX_EXTENSIONS: z.coerce.number().int().min(0).max(100).default(3),
+  CALL_WARNING_SEC: seconds(30),
+  CALL_REQUEST_SEC: seconds(20),
+  CALL_RECONNECT_SEC: seconds(30),
+  DRAIN_SEC: seconds(600, 0),
+
+  LIMIT_LOGIN: count(5),
+  LIMIT_ANONYMOUS: count(100),
+  LIMIT_BROWSE: count(600),
+  LIMIT_DECIDE: count(300),
+  LIMIT_WRITE: count(100),
+  LIMIT_UPLOAD: count(30),
+  LIMIT_MESSAGES: count(60),
+  LIMIT_MEDIA_MESSAGES: count(120),
+
+  LIKES_PER_DAY_REGULAR: count(100),
+  LIKES_PER_DAY_PREMIUM: count(1_000),
+
+  SEED_DEMO: z.enum(['true', 'false']).optional(),
+});
+
+export type Config = ReturnType<typeof shape>;
+
+export class ConfigError extends Error {
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    super(`The configuration is wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the configuration from an environment (`process.env` unless given). An empty variable counts as absent.
+ * Throws `ConfigError` with every problem found.
+ */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const read = Environment.safeParse(given);
+  const problems = read.success ? [] : read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const production = given.NODE_ENV === 'production';
+  problems.push(...secretProblems(given, production));
+  if (production) problems.push(...productionProblems(given));
+  if (!read.success || problems.length > 0) throw new ConfigError(problems);
+  return shape(read.data);
+}
+
+function secretProblems(given: Record<string, string | undefined>, production: boolean): string[] {
+  const problems: string[] = [];
+  for (const name of ['JWT_SECRET', 'DATA_KEY'] as const) {
+    const value = given[name];
+    if (value === undefined) {
+      if (production) problems.push(`${name}: is needed in production (32 random characters or more)`);
+    } else if (value.length < 32 || SAMPLE_SECRETS.includes(value)) {
+      problems.push(`${name}: must be at least 32 random characters and not a sample value`);
+    }
+  }
+  const previous = given.JWT_PREVIOUS_SECRET;
+  if (previous !== undefined && previous.length < 32) problems.push('JWT_PREVIOUS_SECRET: must be at least 32 characters');
+  return problems;
+}
+
+function productionProblems(given: Record<string, string | undefined>): string[] {
+  const needed = {
+    PUBLIC_URL: 'the address that people reach Duet at; links in mails start with it',
+    DB_URL: 'the embedded PostgreSQL is for development only',
+    S3_ENDPOINT: 'the embedded S3 is for development only',
+    AWS_ACCESS_KEY_ID: 'the S3 access key',
+    AWS_SECRET_ACCESS_KEY: 'the S3 secret key',
+    SMTP_URL: 'the mailbox page is for development only',
+    MEDIA_ANNOUNCED_ADDRESS: 'the address that calls reach the media workers at',
+  };
+  return Object.entries(needed)
+    .filter(([name]) => given[name] === undefined)
+    .map(([name, why]) => `${name}: is needed in production (${why})`);
+}
+
+/** Groups the flat environment by who uses it; durations become milliseconds. */
+function shape(env: z.infer<typeof Environment>) {
+  const publicUrl = env.PUBLIC_URL?.replace(/\/$/, '');
+  return {
+    mode: env.NODE_ENV,
+    host: env.HOST,
+    port: env.PORT,
+    /** Without a trailing slash; undefined in development: the address that the server turns out to listen on. */
+    publicUrl,
+    logLevel: env.LOG_LEVEL,
+    dataDir: env.DATA_DIR,
+    db: { url: env.DB_URL, poolSize: env.DB_POOL },
+    redisUrl: env.REDIS_URL,
+    secrets: { jwt: env.JWT_SECRET, jwtPrevious: env.JWT_PREVIOUS_SECRET, dataKey: env.DATA_KEY },
+    s3: {
+      endpoint: env.S3_ENDPOINT,
+      region: env.S3_REGION,
+      bucket: env.S3_BUCKET,
+      accessKeyId: env.AWS_ACCESS_KEY_ID,
+      secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    },
+    turn: { secret: env.TURN_SECRET, urls: env.TURN_URLS },
+    mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
+    allowedOrigins: env.ALLOWED_ORIGINS,
+    trustedProxies: env.TRUSTED_PROXIES,
+    media: {
+      listenAddress: env.MEDIA_LISTEN_ADDRESS,
+      announcedAddress: env.MEDIA_ANNOUNCED_ADDRESS,
+      port: env.MEDIA_PORT,
+      workers: env.MEDIA_WORKERS,
+    },
+    match: { acceptMs: env.MATCH_ACCEPT_SEC * 1000, warningMs: env.MATCH_WARNING_SEC * 1000 },
+    call: {
+      ringMs: env.CALL_RING_SEC * 1000,
+      durationMs: env.CALL_DURATION_SEC * 1000,
+      extensionMs: env.CALL_EXTENSION_SEC * 1000,
+      maxExtensions: env.CALL_MAX_EXTENSIONS,
+      warningMs: env.CALL_WARNING_SEC * 1000,
+      requestMs: env.CALL_REQUEST_SEC * 1000,
+      reconnectMs: env.CALL_RECONNECT_SEC * 1000,
+    },
+    drainMs: env.DRAIN_SEC * 1000,
+    /** Requests per 15 minutes (login, anonymous, browse, decide, write, upload) or messages per minute. */
+    limits: {
+      login: env.LIMIT_LOGIN,
+      anonymous: env.LIMIT_ANONYMOUS,
+      browse: env.LIMIT_BROWSE,
+      decide: env.LIMIT_DECIDE,
+      write: env.LIMIT_WRITE,
+      upload: env.LIMIT_UPLOAD,
+      messagesPerMin: env.LIMIT_MESSAGES,
+      mediaMessagesPerMin: env.LIMIT_MEDIA_MESSAGES,
+    },
+    likesPerDay: { regular: env.LIKES_PER_DAY_REGULAR, premium: env.LIKES_PER_DAY_PREMIUM },
+    /** The demo town is made on an empty database outside production and tests, unless said otherwise. */
+    seedDemo: env.SEED_DEMO === undefined ? env.NODE_ENV === 'development' : env.SEED_DEMO === 'true',
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * The database: one pool, used by MikroORM for the model (entities, units of work, migrations) and directly for the
+ * statements of the hot path. Every connection has time-outs, so that a stalled PostgreSQL makes errors, not waits.
+ */
+import { Migrator } from '@mikro-orm/migrations';
+import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import type { Pool } from 'pg';
+import { entities } from '../../entities/index.ts';
+import type { Log } from '../log.ts';
+import { migrations } from './migrations.ts';
+import { type Bind, type Sql, type Statement, sql, sqlOn } from './sql.ts';
+
+export interface DatabaseOptions {
+  /** postgres:// URL. */
+  url: string;
+  /** Connections at most; requests beyond wait `connectionTimeoutMs`, then fail as UNAVAILABLE. */
+  poolSize: number;
+  log: Log;
+  /** How long a request waits for a connection. Default 1,000 ms. */
+  connectionTimeoutMs?: number;
+  /** How long a statement may run, measured by the server and, 500 ms later, by the client. Default 5,000 ms. */
+  statementTimeoutMs?: number;
+}
+
+const readEpochMs = sql<{ epoch_ms: number }>(
+  'read-epoch-ms',
+  'select (extract(epoch from clock_timestamp()) * 1000)::float8 as epoch_ms',
+);
+
+export class Database implements Sql {
+  readonly orm: MikroORM;
+  readonly pool: Pool;
+  readonly #sql: Sql;
+  #closed: Promise<void> | undefined;
+
+  private constructor(orm: MikroORM, pool: Pool) {
+    this.orm = orm;
+    this.pool = pool;
+    this.#sql = sqlOn(pool);
+  }
+
+  /** Connects; throws when PostgreSQL does not answer. Does not migrate: call `migrate()`. */
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const statementTimeoutMs = options.statementTimeoutMs ?? 5_000;
+    const orm = await MikroORM.init({
+      clientUrl: options.url,
+      entities,
+      extensions: [Migrator],
+      migrations: { migrationsList: migrations, snapshot: false },
+      pool: { min: 0, max: options.poolSize },
+      timezone: 'UTC',
+      debug: false,
+      logger: (message) => options.log.debug({}, message),
+      driverOptions: {
+        application_name: 'duet',
+        connectionTimeoutMillis: options.connectionTimeoutMs ?? 1_000,
+        statement_timeout: statementTimeoutMs,
+        query_timeout: statementTimeoutMs + 500,
+        idle_in_transaction_session_timeout: 10_000,
+        keepAlive: true,
+      },
+    });
+    const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
+    return new Database(orm, pool);
+  }
+
+  /** Brings the schema up to date. */
+  async migrate(): Promise<void> {
+    await this.orm.migrator.up();
+  }
+
+  /** A fresh unit of work; one per request or command. */
+  fork(): EntityManager {
+    return this.orm.em.fork() as EntityManager;
+  }
+
+  query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    return this.#sql.query(statement, values);
+  }
+
+  /** Runs `work` in one transaction on one connection: committed when it resolves, rolled back when it throws. */
+  async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken = false;
+    try {
+      await client.query('begin');
+      const result = await work(sqlOn(client));
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch(() => {
+        // The connection itself is gone: PostgreSQL rolls back by itself, the pool drops the client.
+        broken = true;
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** The database's clock in epoch milliseconds. */
+  async epochMs(): Promise<number> {
+    const [row] = await this.query(readEpochMs);
+    return row!.epoch_ms;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.orm.close(true);
+    return this.#closed;
+  }
+}
