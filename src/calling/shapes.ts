@@ -15,6 +15,7 @@ export const CallView = z
     calleeId: Id,
     phase: z.enum(['ringing', 'connecting', 'active', 'ended']),
     media: MediaKind,
+    mediaRequested: MediaKind.meta({ description: 'What the caller asked for.' }),
     createdAt: Time,
     ringUntil: Time,
     startedAt: Time.nullable(),
@@ -30,3 +31,6 @@ export type CallView = z.infer<typeof CallView>;
 
 /** Body of `POST /calls/initiate/:matchId` and payload of `call:initiate`. */
 export const InitiateCall = z.strictObject({ media: MediaKind.default('audio') });
+
+/** Body of `POST /calls/:callId/answer` and payload of `call:answer`: `video` consents to the video asked for. */
+export const AnswerCall = z.strictObject({ media: MediaKind.optional() });

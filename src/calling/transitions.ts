@@ -1,0 +1,411 @@
+/**
+ * The rules of a call: `(call, command, by, now) → { call, effects } | refusal`.
+ *
+ * Synchronous and total: every phase × command × role is decided here and nowhere else, for both doors alike. No
+ * clock, database, room or SFU is touched; what is to happen outside is returned as effects. A command that changes
+ * nothing (a repeated end, the same request again) returns the call it was given.
+ *
+ * A deadline that has passed comes before any command: the actor applies `tick` until `dueAt` lies ahead.
+ */
+import type { Refusal } from '../errors.ts';
+import type { MediaKind } from './shapes.ts';
+import {
+  type ActiveCall,
+  type Call,
+  type CallSettings,
+  type ConnectingCall,
+  type EndedCall,
+  type LiveCall,
+  type Outcome,
+  otherRole,
+  personOf,
+  type RingingCall,
+  type Role,
+} from './state.ts';
+
+/** What people ask for. */
+export type PersonCommand =
+  /** `media: 'video'` consents to the video that the caller asked for. */
+  | { type: 'answer'; media?: MediaKind }
+  | { type: 'reject' }
+  | { type: 'end' }
+  | { type: 'extend' }
+  | { type: 'decline_extend' }
+  | { type: 'upgrade' }
+  | { type: 'decline_upgrade' }
+  | { type: 'downgrade' }
+  /** The person's client is in the room. */
+  | { type: 'joined' }
+  /** The person's last client left the room. */
+  | { type: 'dropped' };
+
+/** What the server itself has to say. */
+export type SystemCommand =
+  /** RTP went through to both people. */
+  | { type: 'media_flowing' }
+  /** The pair was severed: a block, an ended match, a banned or deleted account. */
+  | { type: 'sever' }
+  /** Media cannot be had: no worker could be made to serve this call. */
+  | { type: 'media_failed' }
+  /** The actor is held again after nobody held it since `heldUntil`. */
+  | { type: 'recover'; heldUntil: number }
+  /** A deadline may have passed. */
+  | { type: 'tick' };
+
+export type CallCommand = PersonCommand | SystemCommand;
+
+/** Told to one person's devices, durably (the inbox), in the transaction of the change. */
+export interface NotifyEffect {
+  kind: 'notify';
+  to: Role;
+  type: 'call:incoming' | 'call:answered' | 'call:rejected' | 'call:ended';
+}
+
+/** Said to whoever is in the room, after the commit. */
+export interface SayEffect {
+  kind: 'say';
+  type:
+    | 'call:answered'
+    | 'call:rejected'
+    | 'call:ended'
+    | 'call:extend_requested'
+    | 'call:extended'
+    | 'call:extend_declined'
+    | 'call:upgrade_requested'
+    | 'call:upgraded'
+    | 'call:upgrade_declined'
+    | 'call:downgraded'
+    | 'call:timeout_warning'
+    | 'call:peer_dropped'
+    | 'call:peer_back';
+  /** Who did it, where the event names somebody. */
+  by?: Role;
+  until?: number;
+  remainingMs?: number;
+}
+
+export type CallEffect = NotifyEffect | SayEffect;
+export type CallChange = { call: Call; effects: CallEffect[] };
+
+/** A new call, ringing. */
+export function ring(
+  ids: { id: string; matchId: string; callerId: string; calleeId: string },
+  mediaRequested: MediaKind,
+  settings: CallSettings,
+  now: number,
+): { call: RingingCall; effects: CallEffect[] } {
+  return {
+    call: {
+      ...ids,
+      phase: 'ringing',
+      mediaRequested,
+      createdAt: now,
+      ringUntil: now + settings.ringMs,
+      maxExtensions: settings.maxExtensions,
+      absentSince: { caller: now, callee: now },
+    },
+    effects: [{ kind: 'notify', to: 'callee', type: 'call:incoming' }],
+  };
+}
+
+/** A person's command. */
+export function byPerson(
+  call: Call,
+  command: PersonCommand,
+  by: Role,
+  now: number,
+  settings: CallSettings,
+): CallChange | Refusal {
+  if (call.phase === 'ended') return afterEnd(call, command);
+  switch (command.type) {
+    case 'joined':
+      return joined(call, by);
+    case 'dropped':
+      return dropped(call, by, now);
+    case 'end':
+      return endedBy(call, by, now);
+    case 'answer':
+      return call.phase === 'ringing' ? answered(call, command.media, by, now, settings) : refuse('WRONG_PHASE');
+    case 'reject':
+      if (call.phase !== 'ringing') return refuse('WRONG_PHASE');
+      return by === 'callee' ? finish(call, 'rejected', now) : refuse('FORBIDDEN');
+    case 'downgrade':
+      return call.phase === 'ringing' ? refuse('WRONG_PHASE') : downgraded(call, by);
+    case 'extend':
+    case 'decline_extend':
+    case 'upgrade':
+    case 'decline_upgrade':
+      return call.phase === 'active' ? asked(call, command.type, by, now, settings) : refuse('WRONG_PHASE');
+  }
+}
+
+/** A command of the server itself. */
+export function bySystem(call: Call, command: SystemCommand, now: number, settings: CallSettings): CallChange | Refusal {
+  if (call.phase === 'ended') return unchanged(call);
+  switch (command.type) {
+    case 'media_flowing':
+      return call.phase === 'connecting' ? started(call, now, settings) : unchanged(call);
+    case 'sever':
+      return finish(call, call.phase === 'active' ? 'completed' : 'unavailable', now);
+    case 'media_failed':
+      return finish(call, 'failed', now);
+    case 'recover':
+      return recovered(call, command.heldUntil, now);
+    case 'tick':
+      return ticked(call, now, settings);
+  }
+}
+
+/** The next moment at which `tick` changes the call, or null when none will. */
+export function dueAt(call: Call, settings: CallSettings): number | null {
+  switch (call.phase) {
+    case 'ringing':
+      return call.ringUntil;
+    case 'connecting':
+      return call.connectUntil;
+    case 'active':
+      return Math.min(
+        call.endsAt,
+        call.warned ? Number.POSITIVE_INFINITY : call.endsAt - settings.warningMs,
+        call.pending?.until ?? Number.POSITIVE_INFINITY,
+        lostAt(call, settings) ?? Number.POSITIVE_INFINITY,
+      );
+    case 'ended':
+      return null;
+  }
+}
+
+// Each phase's part -------------------------------------------------------------------------------------------------
+
+function afterEnd(call: EndedCall, command: PersonCommand): CallChange | Refusal {
+  const settled =
+    command.type === 'end' ||
+    command.type === 'dropped' ||
+    (command.type === 'reject' && call.outcome === 'rejected');
+  return settled ? unchanged(call) : refuse('CALL_NOT_ACTIVE');
+}
+
+function answered(
+  call: RingingCall,
+  media: MediaKind | undefined,
+  by: Role,
+  now: number,
+  settings: CallSettings,
+): CallChange | Refusal {
+  if (by === 'caller') return refuse('FORBIDDEN');
+  const bothWantVideo = call.mediaRequested === 'video' && media === 'video';
+  return {
+    call: {
+      ...call,
+      phase: 'connecting',
+      media: bothWantVideo ? 'video' : 'audio',
+      connectUntil: now + settings.reconnectMs,
+    },
+    effects: [
+      { kind: 'notify', to: 'caller', type: 'call:answered' },
+      { kind: 'notify', to: 'callee', type: 'call:answered' },
+      { kind: 'say', type: 'call:answered', by },
+    ],
+  };
+}
+
+function started(call: ConnectingCall, now: number, settings: CallSettings): CallChange {
+  const { connectUntil: _, ...rest } = call;
+  const active: ActiveCall = {
+    ...rest,
+    phase: 'active',
+    startedAt: now,
+    endsAt: now + settings.durationMs,
+    extensions: 0,
+    warned: false,
+    pending: null,
+    absentSince: {
+      caller: call.absentSince.caller === null ? null : now,
+      callee: call.absentSince.callee === null ? null : now,
+    },
+  };
+  // The video that the caller asked for and the callee did not consent to on answering becomes a question.
+  if (call.mediaRequested === 'video' && call.media === 'audio') return request(active, 'upgrade', 'caller', now, settings);
+  return { call: active, effects: [] };
+}
+
+function endedBy(call: LiveCall, by: Role, now: number): CallChange {
+  switch (call.phase) {
+    case 'ringing':
+      return finish(call, by === 'caller' ? 'cancelled' : 'rejected', now);
+    case 'connecting':
+      return finish(call, 'cancelled', now);
+    case 'active':
+      return finish(call, 'completed', now);
+  }
+}
+
+function asked(
+  call: ActiveCall,
+  type: 'extend' | 'decline_extend' | 'upgrade' | 'decline_upgrade',
+  by: Role,
+  now: number,
+  settings: CallSettings,
+): CallChange | Refusal {
+  const kind = type === 'extend' || type === 'decline_extend' ? 'extend' : 'upgrade';
+  const { pending } = call;
+  if (type === 'decline_extend' || type === 'decline_upgrade') {
+    // The asker's own "no" takes the question back.
+    return pending?.kind === kind ? declined(call, kind, by) : refuse('WRONG_PHASE');
+  }
+  if (kind === 'extend' && call.extensions >= call.maxExtensions) return refuse('EXTENSION_LIMIT');
+  if (kind === 'upgrade' && call.media === 'video') return unchanged(call);
+  if (pending === null) return request(call, kind, by, now, settings);
+  if (pending.kind !== kind) return refuse('CONFLICT');
+  if (pending.by === by) return unchanged(call);
+  return kind === 'extend' ? extended(call, by, settings) : upgraded(call, by);
+}
+
+function request(call: ActiveCall, kind: 'extend' | 'upgrade', by: Role, now: number, settings: CallSettings): CallChange {
+  const until = Math.min(now + settings.requestMs, call.endsAt);
+  return {
+    call: { ...call, pending: { kind, by, until } },
+    effects: [{ kind: 'say', type: kind === 'extend' ? 'call:extend_requested' : 'call:upgrade_requested', by, until }],
+  };
+}
+
+function extended(call: ActiveCall, by: Role, settings: CallSettings): CallChange {
+  return {
+    call: {
+      ...call,
+      endsAt: call.endsAt + settings.extensionMs,
+      extensions: call.extensions + 1,
+      warned: false,
+      pending: null,
+    },
+    effects: [{ kind: 'say', type: 'call:extended', by }],
+  };
+}
+
+function upgraded(call: ActiveCall, by: Role): CallChange {
+  return { call: { ...call, media: 'video', pending: null }, effects: [{ kind: 'say', type: 'call:upgraded', by }] };
+}
+
+function declined(call: ActiveCall, kind: 'extend' | 'upgrade', by: Role): CallChange {
+  const type = kind === 'extend' ? 'call:extend_declined' : 'call:upgrade_declined';
+  return { call: { ...call, pending: null }, effects: [{ kind: 'say', type, by }] };
+}
+
+function downgraded(call: ConnectingCall | ActiveCall, by: Role): CallChange {
+  if (call.media === 'audio') return unchanged(call);
+  return { call: { ...call, media: 'audio' }, effects: [{ kind: 'say', type: 'call:downgraded', by }] };
+}
+
+function joined(call: LiveCall, by: Role): CallChange {
+  if (call.absentSince[by] === null) return unchanged(call);
+  const back = call.phase === 'active';
+  return {
+    call: { ...call, absentSince: { ...call.absentSince, [by]: null } },
+    effects: back ? [{ kind: 'say', type: 'call:peer_back', by }] : [],
+  };
+}
+
+function dropped(call: LiveCall, by: Role, now: number): CallChange {
+  if (call.absentSince[by] !== null) return unchanged(call);
+  return {
+    call: { ...call, absentSince: { ...call.absentSince, [by]: now } },
+    effects: call.phase === 'ringing' ? [] : [{ kind: 'say', type: 'call:peer_dropped', by }],
+  };
+}
+
+/** The outage is credited: every deadline moves by as long as nobody held the call, and both get time to return. */
+function recovered(call: LiveCall, heldUntil: number, now: number): CallChange {
+  const outageMs = Math.max(0, now - heldUntil);
+  const absentSince = { caller: now, callee: now };
+  switch (call.phase) {
+    case 'ringing':
+      return { call: { ...call, absentSince, ringUntil: call.ringUntil + outageMs }, effects: [] };
+    case 'connecting':
+      return { call: { ...call, absentSince, connectUntil: call.connectUntil + outageMs }, effects: [] };
+    case 'active': {
+      const pending = call.pending && { ...call.pending, until: call.pending.until + outageMs };
+      return { call: { ...call, absentSince, pending, endsAt: call.endsAt + outageMs }, effects: [] };
+    }
+  }
+}
+
+function ticked(call: LiveCall, now: number, settings: CallSettings): CallChange {
+  switch (call.phase) {
+    case 'ringing':
+      return now >= call.ringUntil ? finish(call, 'missed', now) : unchanged(call);
+    case 'connecting':
+      return now >= call.connectUntil ? finish(call, 'failed', now) : unchanged(call);
+    case 'active':
+      return tickedActive(call, now, settings);
+  }
+}
+
+function tickedActive(call: ActiveCall, now: number, settings: CallSettings): CallChange {
+  // What fell due first happens first, also when several are overdue at once.
+  const lost = lostAt(call, settings);
+  if (lost !== null && now >= lost && lost < call.endsAt) return finish(call, 'failed', lost);
+  if (now >= call.endsAt) return finish(call, 'timed_out', call.endsAt);
+  if (call.pending !== null && now >= call.pending.until) {
+    return declined(call, call.pending.kind, otherRole(call.pending.by));
+  }
+  if (!call.warned && now >= call.endsAt - settings.warningMs) {
+    return {
+      call: { ...call, warned: true },
+      effects: [{ kind: 'say', type: 'call:timeout_warning', remainingMs: call.endsAt - now }],
+    };
+  }
+  return unchanged(call);
+}
+
+/** When the call is given up because somebody has been gone for too long, or null while both are there. */
+function lostAt(call: ActiveCall, settings: CallSettings): number | null {
+  const gone = [call.absentSince.caller, call.absentSince.callee].filter((since) => since !== null);
+  return gone.length === 0 ? null : Math.min(...gone) + settings.reconnectMs;
+}
+
+function finish(call: LiveCall, outcome: Outcome, now: number): CallChange {
+  const { absentSince: _, ...rest } = call;
+  const ended: EndedCall = {
+    id: rest.id,
+    matchId: rest.matchId,
+    callerId: rest.callerId,
+    calleeId: rest.calleeId,
+    createdAt: rest.createdAt,
+    ringUntil: rest.ringUntil,
+    maxExtensions: rest.maxExtensions,
+    mediaRequested: rest.mediaRequested,
+    phase: 'ended',
+    media: rest.phase === 'ringing' ? 'audio' : rest.media,
+    outcome,
+    startedAt: rest.phase === 'active' ? rest.startedAt : null,
+    endsAt: rest.phase === 'active' ? rest.endsAt : null,
+    endedAt: now,
+    extensions: rest.phase === 'active' ? rest.extensions : 0,
+  };
+  const rejected: CallEffect[] =
+    outcome === 'rejected'
+      ? [
+          { kind: 'notify', to: 'caller', type: 'call:rejected' },
+          { kind: 'notify', to: 'callee', type: 'call:rejected' },
+          { kind: 'say', type: 'call:rejected' },
+        ]
+      : [];
+  return {
+    call: ended,
+    effects: [
+      ...rejected,
+      { kind: 'notify', to: 'caller', type: 'call:ended' },
+      { kind: 'notify', to: 'callee', type: 'call:ended' },
+      { kind: 'say', type: 'call:ended' },
+    ],
+  };
+}
+
+function unchanged(call: Call): CallChange {
+  return { call, effects: [] };
+}
+
+function refuse(refused: Refusal['refused']): Refusal {
+  return { refused };
+}
+

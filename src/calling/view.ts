@@ -1,0 +1,31 @@
+import { isoTime } from '../clock.ts';
+import type { CallView } from './shapes.ts';
+import { type Call, durationSec, personOf } from './state.ts';
+
+/** A call as the contract shows it, at `now` (epoch ms). The same for both people. */
+export function callView(call: Call, now: number): CallView {
+  const talking = call.phase === 'active' || call.phase === 'ended';
+  const pending = call.phase === 'active' ? call.pending : null;
+  return {
+    id: call.id,
+    matchId: call.matchId,
+    callerId: call.callerId,
+    calleeId: call.calleeId,
+    phase: call.phase,
+    media: call.phase === 'ringing' ? 'audio' : call.media,
+    mediaRequested: call.mediaRequested,
+    createdAt: isoTime(call.createdAt)!,
+    ringUntil: isoTime(call.ringUntil)!,
+    startedAt: isoTime(talking ? call.startedAt : null),
+    endsAt: isoTime(talking ? call.endsAt : null),
+    extensions: talking ? call.extensions : 0,
+    maxExtensions: call.maxExtensions,
+    pending: pending && {
+      kind: pending.kind,
+      by: personOf(call, pending.by),
+      until: isoTime(pending.until)!,
+    },
+    outcome: call.phase === 'ended' ? call.outcome : null,
+    durationSec: durationSec(call, now),
+  };
+}
