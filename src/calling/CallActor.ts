@@ -1,0 +1,187 @@
+/**
+ * One live call: a mailbox in front of the rules. Commands run one at a time; each is decided by
+ * `transitions.ts`, committed, and only then told to the room. The timer is the fast path to the call's next
+ * deadline; the row's `due_at` is the truth, for whoever holds the call after us.
+ */
+import type { Clock, Timer } from '../clock.ts';
+import { DuetError, isRefusal, type Refusal } from '../errors.ts';
+import type { Sql } from '../db/sql.ts';
+import type { InboxEvent, StoredEvent } from '../events/outbox.ts';
+import type { Log } from '../log.ts';
+import { acceptInto } from '../matching/matchStore.ts';
+import type { MatchSettings } from '../matching/transitions.ts';
+import type { CallStore, HeldCall } from './CallStore.ts';
+import { type Call, type CallSettings, personOf, roleOf } from './state.ts';
+import {
+  byPerson,
+  bySystem,
+  type CallChange,
+  type CallEffect,
+  dueAt,
+  type PersonCommand,
+  type SayEffect,
+  type SystemCommand,
+} from './transitions.ts';
+import { callView } from './view.ts';
+
+/** Who is told: the room. Called after the commit, in order; must not throw. */
+export interface CallAudience {
+  /** The call is now this. Called before the effects of the same change. */
+  changed(call: Call): void;
+  /** Something to say to the clients in the room. */
+  say(effect: SayEffect, call: Call): void;
+  /** Another process holds the call now: stop acting, send the clients there. */
+  lost(): void;
+}
+
+export interface CallActorOptions {
+  held: HeldCall;
+  store: CallStore;
+  settings: CallSettings;
+  matchSettings: MatchSettings;
+  clock: Clock;
+  log: Log;
+  audience: CallAudience;
+  /** Hands committed inbox events on for delivery. */
+  publish: (events: readonly StoredEvent[]) => void;
+}
+
+/** Commands that may wait; more are refused with UNAVAILABLE. A call has two people: this is never reached honestly. */
+const MAX_WAITING = 64;
+/** How soon a deadline is tried again when the database did not take it. */
+const RETRY_MS = 500;
+
+export class CallActor {
+  readonly #options: CallActorOptions;
+  readonly epoch: number;
+  #call: Call;
+  #queue: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: CallActorOptions) {
+    this.#options = options;
+    this.#call = options.held.call;
+    this.epoch = options.held.epoch;
+    this.#schedule();
+  }
+
+  get call(): Call {
+    return this.#call;
+  }
+
+  /** A person's command. Resolves with the call after it; throws DuetError for strangers (NOT_FOUND) and refusals. */
+  async command(command: PersonCommand, userId: string): Promise<Call> {
+    const role = roleOf(this.#call, userId);
+    if (role === undefined) throw new DuetError('NOT_FOUND');
+    const { settings, clock } = this.#options;
+    return this.#enqueue(command.type, userId, (call) => byPerson(call, command, role, clock.now(), settings));
+  }
+
+  /** A command of the server itself. */
+  async system(command: SystemCommand): Promise<Call> {
+    const { settings, clock } = this.#options;
+    return this.#enqueue(command.type, null, (call) => bySystem(call, command, clock.now(), settings));
+  }
+
+  /** Stops acting and gives the lease back. Idempotent; commands that wait are finished first. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#queue.catch(() => {});
+    if (this.#call.phase !== 'ended') await this.#options.store.release(this.#call, this.epoch);
+  }
+
+  /** Stops acting at once: the lease is lost. */
+  abandon(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#options.audience.lost();
+  }
+
+  #enqueue(name: string, byId: string | null, decide: (call: Call) => CallChange | Refusal): Promise<Call> {
+    if (this.#waiting >= MAX_WAITING) return Promise.reject(new DuetError('UNAVAILABLE'));
+    this.#waiting++;
+    const result = this.#queue.then(async () => {
+      try {
+        await this.#settle();
+        return await this.#apply(name, byId, decide(this.#call));
+      } finally {
+        this.#waiting--;
+        this.#schedule();
+      }
+    });
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /** Deadlines that have passed come before any command. */
+  async #settle(): Promise<void> {
+    const { settings, clock } = this.#options;
+    for (;;) {
+      const due = dueAt(this.#call, settings);
+      if (due === null || due > clock.now()) return;
+      await this.#apply('tick', null, bySystem(this.#call, { type: 'tick' }, clock.now(), settings));
+    }
+  }
+
+  async #apply(command: string, byId: string | null, change: CallChange | Refusal): Promise<Call> {
+    if (isRefusal(change)) throw new DuetError(change.refused);
+    if (change.call === this.#call) return this.#call;
+    if (this.#closed) throw new DuetError('UNAVAILABLE');
+    const { store, settings, clock, audience, publish } = this.#options;
+    const { call, effects } = change;
+    const stored = await store.commit({
+      call,
+      epoch: this.epoch,
+      command,
+      byId,
+      dueAt: dueAt(call, settings),
+      events: inboxEvents(call, effects, clock.now()),
+      // Answering is the callee's acceptance of the match.
+      ...(command === 'answer' && {
+        also: (tx: Sql) => acceptInto(tx, call.matchId, call.calleeId, this.#options.matchSettings),
+      }),
+    });
+    if (stored === undefined) {
+      this.abandon();
+      throw new DuetError('UNAVAILABLE');
+    }
+    this.#call = call;
+    publish(stored);
+    audience.changed(call);
+    for (const effect of effects) {
+      if (effect.kind === 'say') audience.say(effect, call);
+    }
+    return call;
+  }
+
+  #schedule(delayAtLeastMs = 0): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const { settings, clock } = this.#options;
+    const due = dueAt(this.#call, settings);
+    if (due === null || this.#closed) return;
+    this.#timer = clock.after(Math.max(due - clock.now(), delayAtLeastMs), () => {
+      this.system({ type: 'tick' }).catch((err: unknown) => {
+        if (this.#closed) return;
+        this.#options.log.warn({ err, callId: this.#call.id }, 'a deadline of a call could not be committed, trying again');
+        this.#schedule(RETRY_MS);
+      });
+    });
+  }
+}
+
+/** The durable part of the effects, addressed. */
+function inboxEvents(call: Call, effects: readonly CallEffect[], now: number): InboxEvent[] {
+  return effects
+    .filter((effect) => effect.kind === 'notify')
+    .map((effect) => ({
+      userId: personOf(call, effect.to),
+      type: effect.type,
+      payload: { call: callView(call, now) },
+    }));
+}

@@ -1,0 +1,138 @@
+/** Matches as a use case: lists, and the commands that people and the clock give. */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import { DuetError, isRefusal, type Refusal } from '../errors.ts';
+import type { StoredEvent } from '../events/outbox.ts';
+import type { Card } from '../people/shapes.ts';
+import type { Page } from '../shapes.ts';
+import { lock, MATCH_COLUMNS, type MatchRow, matchOf, save } from './matchStore.ts';
+import { matchView } from './matchView.ts';
+import type { MatchView } from './shapes.ts';
+import { bySystem, byPerson, type Match, type MatchChange, type MatchCommand, type MatchSettings, type MatchSystemCommand, sideOf } from './transitions.ts';
+
+export interface MatchesOptions {
+  db: Database;
+  clock: Clock;
+  settings: MatchSettings;
+  /** The cards of several people as one viewer sees them. */
+  cards: (viewerId: string, userIds: readonly string[]) => Promise<Map<string, Card>>;
+  publish: (events: readonly StoredEvent[]) => void;
+  /** Called after a match closed, to end a call that is live between the two. */
+  onClosed: (matchId: string) => Promise<void>;
+}
+
+const findMatch = sql<MatchRow>('match-find', `select ${MATCH_COLUMNS} from matches where id = $1`);
+
+const listMatches = (name: string, condition: string) =>
+  sql<MatchRow>(
+    name,
+    `select * from (
+       (select ${MATCH_COLUMNS} from matches where low_id = $1 and ${condition} and id < $2 order by id desc limit $3)
+       union all
+       (select ${MATCH_COLUMNS} from matches where high_id = $1 and ${condition} and id < $2 order by id desc limit $3)
+     ) both_sides order by id desc limit $3`,
+  );
+const listActive = listMatches('match-list-active', `status = 'active'`);
+const listHistory = listMatches('match-list-history', `status <> 'active'`);
+
+const findBetween = sql<{ id: string }>(
+  'match-between',
+  `select id from matches where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid) and status = 'active'`,
+);
+
+/** Above every UUIDv7: where a list starts. Ids sort by time of making, so the newest come first. */
+const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+export class Matches {
+  readonly #options: MatchesOptions;
+
+  constructor(options: MatchesOptions) {
+    this.#options = options;
+  }
+
+  /** One match as one of its two people sees it; NOT_FOUND for everybody else. */
+  async view(matchId: string, viewerId: string): Promise<MatchView> {
+    const match = await this.find(matchId);
+    if (match === undefined || sideOf(match, viewerId) === undefined) throw new DuetError('NOT_FOUND');
+    const [view] = await this.#views([match], viewerId);
+    if (view === undefined) throw new DuetError('NOT_FOUND');
+    return view;
+  }
+
+  async find(matchId: string): Promise<Match | undefined> {
+    const [row] = await this.#options.db.query(findMatch, [matchId]);
+    return row && matchOf(row);
+  }
+
+  /** The active (or the past) matches of a person, newest first. The cursor is the last id of the page before. */
+  async list(viewerId: string, which: 'active' | 'history', page: Page): Promise<{ items: MatchView[]; nextCursor: string | null }> {
+    const statement = which === 'active' ? listActive : listHistory;
+    const rows = await this.#options.db.query(statement, [viewerId, page.cursor ?? NEWEST, page.limit + 1]);
+    const shown = rows.slice(0, page.limit).map(matchOf);
+    const items = await this.#views(shown, viewerId);
+    return { items, nextCursor: rows.length > page.limit ? shown.at(-1)!.id : null };
+  }
+
+  /** A person's command. Resolves with the match after it. */
+  async command(matchId: string, command: MatchCommand, userId: string): Promise<Match> {
+    const { clock } = this.#options;
+    return this.#change(matchId, (match) => {
+      const side = sideOf(match, userId);
+      return side === undefined ? { refused: 'NOT_FOUND' } : byPerson(match, command, side, clock.now());
+    });
+  }
+
+  /** A command of the server: a deadline, or the pair was severed. */
+  async system(matchId: string, command: MatchSystemCommand): Promise<Match> {
+    const { clock, settings } = this.#options;
+    return this.#change(matchId, (match) => bySystem(match, command, clock.now(), settings));
+  }
+
+  /** Ends what is between two people (a block). */
+  async sever(oneId: string, otherId: string): Promise<void> {
+    const [row] = await this.#options.db.query(findBetween, [oneId, otherId]);
+    if (row !== undefined) await this.system(row.id, { type: 'sever' });
+  }
+
+  async #change(matchId: string, decide: (match: Match) => MatchChange | Refusal): Promise<Match> {
+    const { db, settings, publish, onClosed, clock } = this.#options;
+    const { match, events, closed } = await db.transaction(async (tx) => {
+      const found = await lock(tx, matchId);
+      if (found === undefined) throw new DuetError('NOT_FOUND');
+      // Deadlines that have passed come before any command.
+      const due = settle(found, settings, clock.now());
+      const change = decide(due.match);
+      // What fell due is kept also when the command is refused because of it.
+      const after = isRefusal(change) ? due : { match: change.match, effects: [...due.effects, ...change.effects] };
+      const stored = await save(tx, found, after, settings);
+      return {
+        match: isRefusal(change) ? change : change.match,
+        events: stored,
+        closed: found.phase !== 'closed' && after.match.phase === 'closed',
+      };
+    });
+    publish(events);
+    if (closed) await onClosed(matchId);
+    if (isRefusal(match)) throw new DuetError(match.refused);
+    return match;
+  }
+
+  async #views(matches: readonly Match[], viewerId: string): Promise<MatchView[]> {
+    const peers = matches.map((match) => (match.lowId === viewerId ? match.highId : match.lowId));
+    const cards = await this.#options.cards(viewerId, peers);
+    return matches.flatMap((match, index) => {
+      const card = cards.get(peers[index]!);
+      return card === undefined ? [] : [matchView(match, viewerId, card)];
+    });
+  }
+}
+
+function settle(match: Match, settings: MatchSettings, now: number): MatchChange {
+  let change: MatchChange = { match, effects: [] };
+  for (;;) {
+    const next = bySystem(change.match, { type: 'tick' }, now, settings);
+    if (isRefusal(next) || next.match === change.match) return change;
+    change = { match: next.match, effects: [...change.effects, ...next.effects] };
+  }
+}

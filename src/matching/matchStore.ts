@@ -1,0 +1,101 @@
+/**
+ * Matches in the database. A match sees a handful of commands in its life and needs no memory between them: each
+ * command locks the row, decides, writes. The row lock is the single owner.
+ */
+import { type Sql, sql } from '../db/sql.ts';
+import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
+import { byPerson, dueAt, type Match, type MatchChange, type MatchEffect, type MatchSettings, sideOf } from './transitions.ts';
+
+/** A row of `matches`, as statements return it. */
+export interface MatchRow {
+  id: string;
+  low_id: string;
+  high_id: string;
+  status: Match['status'];
+  phase: Match['phase'];
+  low_accepted: boolean;
+  high_accepted: boolean;
+  warned: boolean;
+  created_at: number;
+  accept_by: number;
+  ended_at: number | null;
+  end_reason: Match['endReason'];
+}
+
+export const MATCH_COLUMNS =
+  'id, low_id, high_id, status, phase, low_accepted, high_accepted, warned, created_at, accept_by, ended_at, end_reason';
+
+const lockMatch = sql<MatchRow>('match-lock', `select ${MATCH_COLUMNS} from matches where id = $1 for update`);
+
+const saveMatch = sql(
+  'match-save',
+  `update matches set status = $2, phase = $3, low_accepted = $4, high_accepted = $5, warned = $6, ended_at = $7,
+     end_reason = $8, due_at = $9, version = version + 1
+   where id = $1`,
+);
+
+/** The match, locked until the end of the caller's transaction. */
+export async function lock(tx: Sql, matchId: string): Promise<Match | undefined> {
+  const [row] = await tx.query(lockMatch, [matchId]);
+  return row && matchOf(row);
+}
+
+/** Writes a change with its events. Returns the events as stored; nothing is written for a change without effect. */
+export async function save(tx: Sql, before: Match, change: MatchChange, settings: MatchSettings): Promise<StoredEvent[]> {
+  const { match } = change;
+  if (match === before) return [];
+  const due = dueAt(match, settings);
+  await tx.query(saveMatch, [
+    match.id,
+    match.status,
+    match.phase,
+    match.accepted.low,
+    match.accepted.high,
+    match.warned,
+    match.endedAt === null ? null : new Date(match.endedAt),
+    match.endReason,
+    due === null ? null : new Date(due),
+  ]);
+  return append(tx, change.effects.flatMap((effect) => inboxEvents(match, effect)));
+}
+
+/** Counts as a person's acceptance what implies it: starting a call, answering one. */
+export async function acceptInto(tx: Sql, matchId: string, userId: string, settings: MatchSettings): Promise<StoredEvent[]> {
+  const match = await lock(tx, matchId);
+  const side = match && sideOf(match, userId);
+  if (match === undefined || side === undefined) return [];
+  const change = byPerson(match, { type: 'accept' }, side, 0);
+  return 'refused' in change ? [] : save(tx, match, change, settings);
+}
+
+export function matchOf(row: MatchRow): Match {
+  return {
+    id: row.id,
+    lowId: row.low_id,
+    highId: row.high_id,
+    status: row.status,
+    phase: row.phase,
+    accepted: { low: row.low_accepted, high: row.high_accepted },
+    warned: row.warned,
+    createdAt: row.created_at,
+    acceptBy: row.accept_by,
+    endedAt: row.ended_at,
+    endReason: row.end_reason,
+  };
+}
+
+function inboxEvents(match: Match, effect: MatchEffect): InboxEvent[] {
+  const payload = payloadOf(match, effect);
+  return [match.lowId, match.highId].map((userId) => ({ userId, type: effect.type, payload }));
+}
+
+function payloadOf(match: Match, effect: MatchEffect): object {
+  switch (effect.type) {
+    case 'match:ready':
+      return { matchId: match.id };
+    case 'match:ended':
+      return { matchId: match.id, status: match.status, reason: match.endReason };
+    case 'match:timeout_warning':
+      return { matchId: match.id, remainingSec: Math.max(0, Math.round(effect.remainingMs / 1000)) };
+  }
+}
