@@ -1,0 +1,59 @@
+import type { Auth } from './Auth.ts';
+import { CallSession } from './call/CallSession.ts';
+import { LocalTracks } from './call/LocalTracks.ts';
+import type { Http } from './Http.ts';
+import type { Seats } from './Seats.ts';
+import type { ServerClock } from './ServerClock.ts';
+import type { Call, Media, Seat } from './types.ts';
+
+type Parts = { http: Http; auth: Auth; seats: Seats; clock: ServerClock; isFinal: (code: number) => boolean };
+
+/** Starting, answering and coming back to calls. Each way ends in a `CallSession`. */
+export class Calls {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Calls the other of a match. Errors: `MATCH_NOT_ACTIVE`, `BUSY`, `EMAIL_UNVERIFIED`. */
+  start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
+    return this.#sit(`/calls/initiate/${matchId}`, { media: options.media ?? 'audio' }, crypto.randomUUID());
+  }
+
+  /** Answers a call that rings. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`. */
+  answer(callId: string): Promise<CallSession> {
+    return this.#sit(`/calls/${callId}/answer`);
+  }
+
+  /** Takes a seat in a call that one is part of: after a reload, or on another device. */
+  join(callId: string): Promise<CallSession> {
+    return this.#sit(`/calls/${callId}/join`);
+  }
+
+  /** Declines a call without ever sitting down in it. */
+  async reject(callId: string): Promise<void> {
+    await this.#parts.http.post(`/calls/${callId}/reject`);
+  }
+
+  async get(callId: string): Promise<Call> {
+    return (await this.#parts.http.get<{ call: Call }>(`/calls/${callId}`)).call;
+  }
+
+  async #sit(path: string, body?: unknown, idempotencyKey?: string): Promise<CallSession> {
+    const local = new LocalTracks();
+    // The microphone comes up while the server is asked; it is sent only once both are in the call.
+    void local.open('audio');
+    try {
+      const { call, seat } = await this.#parts.seats.ask<{ call: Call; seat: Seat }>(
+        path,
+        body,
+        idempotencyKey,
+      );
+      return new CallSession({ ...this.#parts, call, seat, local, userId: this.#parts.auth.userId ?? '' });
+    } catch (error) {
+      local.close();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { Auth } from './Auth.ts';
+import { Calls } from './Calls.ts';
+import type { CallSession } from './call/CallSession.ts';
+import { Http } from './Http.ts';
+import { Inbox } from './Inbox.ts';
+import { Matches } from './Matches.ts';
+import { MatchSession } from './MatchSession.ts';
+import { People } from './People.ts';
+import { Seats } from './Seats.ts';
+import { ServerClock } from './ServerClock.ts';
+import { MemoryStorage, type TokenStorage } from './TokenStorage.ts';
+import type { Media } from './types.ts';
+
+export type { CallSession } from './call/CallSession.ts';
+export type { CallSnapshot } from './call/CallSnapshot.ts';
+export type { CallStats } from './call/callStats.ts';
+export { DuetApiError } from './DuetApiError.ts';
+export type * from './types.ts';
+
+export type DuetOptions = {
+  /** Where the server is, without `/api/v1`; the page's own origin by default. */
+  baseUrl?: string;
+  /** Where tokens are kept; memory by default. */
+  storage?: TokenStorage;
+};
+
+/** Duet from a browser: one instance is one signed-in person on one device. */
+export class Duet {
+  readonly auth: Auth;
+  readonly people: People;
+  readonly matches: Matches;
+  readonly calls: Calls;
+  readonly clock = new ServerClock();
+  readonly #seats: Seats;
+  #inbox: Inbox | undefined;
+
+  constructor(options: DuetOptions = {}) {
+    const http = new Http(options.baseUrl ?? globalThis.location.origin);
+    this.auth = new Auth(http, options.storage ?? new MemoryStorage());
+    http.useBearer(this.auth);
+    this.people = new People(http);
+    this.matches = new Matches(http);
+    this.#seats = new Seats(http, this.auth, this.clock);
+    this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock, isFinal });
+  }
+
+  /** The inbox of whoever is signed in; opened by the first asking, closed by `closeInbox`. */
+  get inbox(): Inbox {
+    if (!this.#inbox) {
+      const inbox = new Inbox(this.#seats, isFinal);
+      inbox.on('session:revoked', () => this.auth.end('revoked'));
+      inbox.open();
+      this.#inbox = inbox;
+    }
+    return this.#inbox;
+  }
+
+  closeInbox(): void {
+    this.#inbox?.close();
+    this.#inbox = undefined;
+  }
+
+  joinMatch(matchId: string): Promise<MatchSession> {
+    return MatchSession.join(this.#seats, matchId, isFinal);
+  }
+
+  startCall(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
+    return this.calls.start(matchId, options);
+  }
+
+  answerCall(callId: string): Promise<CallSession> {
+    return this.calls.answer(callId);
+  }
+
+  joinCall(callId: string): Promise<CallSession> {
+    return this.calls.join(callId);
+  }
+}
+
+/** Closings of a socket that the server meant for good: a kept promise to leave, or a seat taken over. */
+const FINAL_CODES = new Set([4000]);
+
+function isFinal(code: number): boolean {
+  return FINAL_CODES.has(code);
+}

@@ -1,0 +1,137 @@
+import type { Room } from '@colyseus/sdk';
+import { backoffMs, pause } from './backoff.ts';
+import { DuetApiError } from './DuetApiError.ts';
+import { Emitter } from './Emitter.ts';
+import type { Seats } from './Seats.ts';
+import type { Seat } from './types.ts';
+
+export type LinkState = 'connecting' | 'connected' | 'reconnecting' | 'closed';
+
+type LinkEvents = {
+  state: LinkState;
+  /** Sat down in a room, for the first time or again. Its messages come as `message` from here on. */
+  up: Room;
+  message: { type: string; payload: unknown };
+  /** The room's state changed. */
+  patch: unknown;
+  /** It is over: by `close()`, by the server's word (`code`), or because no seat is to be had (`error`). */
+  closed: { code?: number; error?: DuetApiError };
+};
+
+type LinkOptions = {
+  seats: Seats;
+  /** Asks for a new seat; a refusal that is not temporary closes the link. */
+  askForSeat: () => Promise<Seat>;
+  /** Whether a room that closed the socket with this code meant it for good. */
+  isFinal?: (code: number) => boolean;
+};
+
+const REQUEST_TIMEOUT_MS = 10_000;
+/** A room that is left within this time of joining counts as a failed try, so that the delays go on doubling. */
+const STABLE_AFTER_MS = 5_000;
+
+/** A place in a room that is kept: when the socket is lost, a new seat is asked for with jittered backoff. */
+export class RoomLink extends Emitter<LinkEvents> {
+  readonly #options: LinkOptions;
+  #room: Room | undefined;
+  #state: LinkState = 'connecting';
+  #attempt = 0;
+
+  constructor(options: LinkOptions) {
+    super();
+    this.#options = options;
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Sits down, with a seat that is already there or one asked for now. Does not wait for it. */
+  open(seat?: Seat): void {
+    void this.#connect(seat);
+  }
+
+  /** Asks the room. Rejects with a `DuetApiError`; at once while there is no connection. */
+  async request<T>(type: string, payload: object = {}): Promise<T> {
+    if (!this.#room || this.#state !== 'connected') throw DuetApiError.network();
+    try {
+      return await this.#room.request<unknown, T>(type, payload, { timeout: REQUEST_TIMEOUT_MS });
+    } catch (error) {
+      throw DuetApiError.fromRoom(error);
+    }
+  }
+
+  send(type: string, payload: object = {}): void {
+    if (this.#state === 'connected') this.#room?.send(type, payload);
+  }
+
+  /** Gives the present room up and asks for a new seat, as if the socket had been lost. */
+  renew(): void {
+    if (this.#state !== 'connected') return;
+    const room = this.#room;
+    this.#room = undefined;
+    room?.leave(false);
+    this.#retry();
+  }
+
+  /** Leaves for good. */
+  close(): void {
+    this.#end({});
+  }
+
+  async #connect(given?: Seat): Promise<void> {
+    try {
+      const seat = given ?? (await this.#options.askForSeat());
+      const room = await this.#options.seats.take(seat);
+      if (this.#state === 'closed') return void room.leave();
+      this.#bind(room);
+    } catch (error) {
+      if (this.#state === 'closed') return;
+      // A seat that could not be taken (it ran out, or its process died) is not the end: ask for another.
+      if (error instanceof DuetApiError && !error.isTemporary) return this.#end({ error });
+      this.#retry();
+    }
+  }
+
+  #bind(room: Room): void {
+    const joinedAt = performance.now();
+    this.#room = room;
+    room.onMessage('*', (type, payload) => {
+      if (this.#room === room) this.emit('message', { type: String(type), payload });
+    });
+    room.onStateChange((state) => {
+      if (this.#room === room) this.emit('patch', state);
+    });
+    room.onLeave((code) => {
+      if (this.#room !== room) return;
+      this.#room = undefined;
+      if (performance.now() - joinedAt > STABLE_AFTER_MS) this.#attempt = 0;
+      if (this.#options.isFinal?.(code)) this.#end({ code });
+      else this.#retry();
+    });
+    this.#become('connected');
+    this.emit('up', room);
+  }
+
+  #retry(): void {
+    this.#become('reconnecting');
+    void pause(backoffMs(this.#attempt++)).then(() => {
+      if (this.#state === 'reconnecting') void this.#connect();
+    });
+  }
+
+  #end(how: LinkEvents['closed']): void {
+    if (this.#state === 'closed') return;
+    const room = this.#room;
+    this.#room = undefined;
+    this.#become('closed');
+    room?.leave();
+    this.emit('closed', how);
+  }
+
+  #become(state: LinkState): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    this.#state = state;
+    this.emit('state', state);
+  }
+}

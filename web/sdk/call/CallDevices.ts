@@ -1,0 +1,136 @@
+import type { Kind, LocalTracks } from './LocalTracks.ts';
+import type { MediaLink } from './MediaLink.ts';
+
+type Host = {
+  /** The media link of the moment. */
+  media: () => MediaLink | undefined;
+  /** Whether a kind may be sent now. */
+  maySend: (kind: Kind) => boolean;
+  changed: () => void;
+};
+
+/** The own microphone and camera in a call: sent when they may be, muted and changed by their owner. */
+export class CallDevices {
+  readonly #local: LocalTracks;
+  readonly #host: Host;
+  readonly #failures: Partial<Record<Kind, string>> = {};
+  #muted = false;
+  #cameraOff = false;
+  #closed = false;
+
+  constructor(local: LocalTracks, host: Host) {
+    this.#local = local;
+    this.#host = host;
+    local.on('track', ({ kind, track }) => {
+      if (track) delete this.#failures[kind];
+      if (track && this.#host.maySend(kind)) void this.send(kind);
+      this.#host.changed();
+    });
+    local.on('failed', ({ kind, name }) => {
+      this.#failures[kind] = name;
+      this.#host.changed();
+    });
+    local.on('devices', () => this.#host.changed());
+  }
+
+  /** Whether the microphone is muted by its owner. */
+  get muted(): boolean {
+    return this.#muted;
+  }
+
+  /** Whether the camera is off by its owner's choice (in a video call). */
+  get cameraOff(): boolean {
+    return this.#cameraOff;
+  }
+
+  /** The browser's name of why a device cannot be used, or undefined. */
+  failure(kind: Kind): string | undefined {
+    return this.#failures[kind];
+  }
+
+  /** The own track, for a preview or a meter. */
+  track(kind: Kind): MediaStreamTrack | null {
+    return this.#local.track(kind);
+  }
+
+  list(kind: Kind): Promise<MediaDeviceInfo[]> {
+    return this.#local.devices(kind);
+  }
+
+  /** Changes to another device in the middle of the call. */
+  async choose(kind: Kind, deviceId: string): Promise<void> {
+    await this.#local.choose(kind, deviceId);
+  }
+
+  async setMuted(muted: boolean): Promise<void> {
+    this.#muted = muted;
+    const track = this.#local.track('audio');
+    // At once and without the server's help; what follows only saves packets.
+    if (track) track.enabled = !muted;
+    this.#host.changed();
+    await this.#host
+      .media()
+      ?.setPaused('audio', muted)
+      .catch(() => undefined);
+  }
+
+  async setCameraOff(off: boolean): Promise<void> {
+    this.#cameraOff = off;
+    this.#host.changed();
+    if (!off) return await this.startVideo();
+    await this.#host
+      .media()
+      ?.setPaused('video', true, null)
+      .catch(() => undefined);
+    if (this.#cameraOff) this.#local.stop('video');
+  }
+
+  /** Opens the microphone and gets ready to send, even while it still rings. */
+  async prepare(): Promise<void> {
+    const track = await this.#local.open('audio');
+    const media = this.#host.media();
+    if (!track || !media) return;
+    if (this.#host.maySend('audio')) await this.send('audio');
+    else await media.warm(track).catch(() => undefined);
+    if (this.#host.maySend('video')) await this.startVideo();
+  }
+
+  /** Both consented: turns the camera on, unless its owner wants it off. */
+  async startVideo(): Promise<void> {
+    if (this.#cameraOff || this.#closed) return;
+    const track = await this.#local.open('video');
+    if (!track) return;
+    if (!this.#host.maySend('video')) return this.#local.stop('video');
+    await this.send('video');
+    await this.#host
+      .media()
+      ?.setPaused('video', false)
+      .catch(() => undefined);
+  }
+
+  /** Consent was withdrawn: the camera goes off, here and at the server. */
+  stopVideo(): void {
+    this.#cameraOff = false;
+    this.#local.stop('video');
+    void this.#host.media()?.stopProducing('video');
+  }
+
+  /** Sends the track of a kind, if there is one and it may be sent. */
+  async send(kind: Kind): Promise<void> {
+    const track = this.#local.track(kind);
+    const media = this.#host.media();
+    if (!track || !media || !this.#host.maySend(kind)) return;
+    if (kind === 'audio') track.enabled = !this.#muted;
+    try {
+      await media.produce(kind, track);
+      if (kind === 'audio' && this.#muted) await media.setPaused('audio', true);
+    } catch {
+      // The link was closed under it, or the call changed meanwhile: whoever rebuilds the link sends again.
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#local.close();
+  }
+}

@@ -1,0 +1,266 @@
+import { DuetApiError } from '../DuetApiError.ts';
+import { Emitter } from '../Emitter.ts';
+import type { Http } from '../Http.ts';
+import { type LinkState, RoomLink } from '../RoomLink.ts';
+import type { Seats } from '../Seats.ts';
+import type { ServerClock } from '../ServerClock.ts';
+import type { Call, Outcome, Seat } from '../types.ts';
+import { CallDevices } from './CallDevices.ts';
+import {
+  type CallRoomState,
+  type CallSnapshot,
+  isAnswered,
+  snapshotOfCall,
+  snapshotOfState,
+} from './CallSnapshot.ts';
+import { type CallStats, receivedStats } from './callStats.ts';
+import type { Kind, LocalTracks } from './LocalTracks.ts';
+import { MediaLink } from './MediaLink.ts';
+
+export type CallEvents = {
+  /** Anything of `snapshot` changed. */
+  change: CallSnapshot;
+  /** The connection to the room. */
+  link: LinkState;
+  /** The other's track of a kind came or went; `remote` holds the streams. */
+  remote: { kind: Kind; track: MediaStreamTrack | null };
+  /** Own devices: what is on, muted, lost. */
+  local: undefined;
+  quality: { userId: string; mos: number };
+  warning: { remainingMs: number };
+  /** What the other (or oneself, on another device) did: `extend_declined`, `peer_dropped`, ... */
+  notice: { type: string; by: string | undefined };
+  /** It is over. `elsewhere`: it goes on, on another device of the same person. */
+  ended: { outcome: Outcome | null; durationSec: number; elsewhere: boolean };
+};
+
+type Options = {
+  call: Call;
+  seat: Seat;
+  userId: string;
+  http: Http;
+  seats: Seats;
+  clock: ServerClock;
+  local: LocalTracks;
+  isFinal: (code: number) => boolean;
+};
+
+type Command = 'answer' | 'reject' | 'end' | 'extend' | 'upgrade';
+
+const MESSAGE_OF = {
+  answer: 'call:answer',
+  reject: 'call:reject',
+  end: 'call:end',
+  extend: 'call:extend_request',
+  upgrade: 'call:upgrade_request',
+} as const satisfies Record<Command, string>;
+
+/**
+ * One call: where it stands, what one may do about it, and its media. Loses its socket, its process or its network
+ * without losing the call: a new seat is asked for, and transports are made anew.
+ */
+export class CallSession extends Emitter<CallEvents> {
+  /** Own microphone and camera. */
+  readonly devices: CallDevices;
+  /** The other's tracks; the streams stay the same objects, tracks come and go in them. */
+  readonly remote: Record<Kind, MediaStream> = { audio: new MediaStream(), video: new MediaStream() };
+  readonly userId: string;
+  readonly #http: Http;
+  readonly #clock: ServerClock;
+  readonly #link: RoomLink;
+  #snapshot: CallSnapshot;
+  #media: MediaLink | undefined;
+  #hasEnded = false;
+
+  constructor(options: Options) {
+    super();
+    this.userId = options.userId;
+    this.#http = options.http;
+    this.#clock = options.clock;
+    this.#snapshot = snapshotOfCall(options.call);
+    this.devices = new CallDevices(options.local, {
+      media: () => this.#media,
+      maySend: (kind) => isAnswered(this.#snapshot) && (kind === 'audio' || this.#snapshot.media === 'video'),
+      changed: () => this.emit('local', undefined),
+    });
+    this.#link = new RoomLink({
+      seats: options.seats,
+      isFinal: options.isFinal,
+      askForSeat: async () => {
+        const { call, seat } = await options.seats.ask<{ call: Call; seat: Seat }>(`/calls/${this.id}/join`);
+        this.#take(snapshotOfCall(call, this.#snapshot.people));
+        return seat;
+      },
+    });
+    this.#link.on('state', (state) => this.emit('link', state));
+    this.#link.on('up', () => this.#rebuildMedia());
+    this.#link.on('patch', (state) => this.#take(snapshotOfState(state as CallRoomState, this.#snapshot)));
+    this.#link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
+    this.#link.on('closed', () => void this.#settle());
+    this.#link.open(options.seat);
+  }
+
+  get id(): string {
+    return this.#snapshot.id;
+  }
+
+  get snapshot(): CallSnapshot {
+    return this.#snapshot;
+  }
+
+  get link(): LinkState {
+    return this.#link.state;
+  }
+
+  /** The other person's id. */
+  get peerId(): string {
+    return this.#snapshot.callerId === this.userId ? this.#snapshot.calleeId : this.#snapshot.callerId;
+  }
+
+  /** Until the clock ends the call, by the server's clock; null while it does not run. */
+  get remainingMs(): number | null {
+    const { endsAtMs } = this.#snapshot;
+    return endsAtMs === null ? null : Math.max(0, endsAtMs - this.#clock.now());
+  }
+
+  /** Milliseconds from now, by the server's clock, until a time of the snapshot. */
+  untilMs(epochMs: number): number {
+    return epochMs - this.#clock.now();
+  }
+
+  answer = (): Promise<void> => this.#command('answer');
+  reject = (): Promise<void> => this.#command('reject');
+  /** Asks for more time, or consents to the other's asking. Errors: `WRONG_PHASE`, `EXTENSION_LIMIT`. */
+  extend = (): Promise<void> => this.#command('extend');
+  declineExtend = (): Promise<void> => this.#say('call:extend_decline');
+  /** Asks for video, or consents to it. */
+  upgrade = (): Promise<void> => this.#command('upgrade');
+  declineUpgrade = (): Promise<void> => this.#say('call:upgrade_decline');
+  /** Takes the consent to video back; both go on with audio. */
+  downgrade = (): Promise<void> => this.#say('call:downgrade');
+
+  /** Hangs up (cancels while it rings). The session is over even if the server cannot be told. */
+  async end(): Promise<void> {
+    await this.#command('end').catch(() => undefined);
+    await this.#settle();
+  }
+
+  /** What the browser counted so far. */
+  async stats(): Promise<CallStats> {
+    return (await this.#media?.stats()) ?? receivedStats();
+  }
+
+  /** Lets go of this device's part without ending the call. */
+  leave(): void {
+    this.#finish(true);
+  }
+
+  async #command(command: Command): Promise<void> {
+    if (this.#link.state === 'connected') return await this.#say(MESSAGE_OF[command]);
+    const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`);
+    this.#take(snapshotOfCall(call, this.#snapshot.people));
+  }
+
+  async #say(type: string): Promise<void> {
+    const { call } = await this.#link.request<{ call: Call }>(type);
+    this.#take(snapshotOfCall(call, this.#snapshot.people));
+  }
+
+  #take(snapshot: CallSnapshot): void {
+    if (this.#hasEnded) return;
+    const before = this.#snapshot;
+    // Over is over: an answer that was on its way does not bring it back.
+    if (before.phase === 'ended' && snapshot.phase !== 'ended') return;
+    this.#snapshot = snapshot;
+    this.emit('change', snapshot);
+    if (snapshot.phase === 'ended') return void this.#settle();
+    if (isAnswered(snapshot)) {
+      this.#media?.allow();
+      void this.devices.send('audio');
+    }
+    if (isAnswered(snapshot) && snapshot.media === 'video') void this.devices.startVideo();
+    if (snapshot.media !== 'video' && before.media === 'video') this.devices.stopVideo();
+  }
+
+  #hear(type: string, payload: RoomPayload): void {
+    if (payload?.call) this.#take(snapshotOfCall(payload.call, this.#snapshot.people));
+    if (type === 'media:producer') {
+      void this.#media?.consume(String(payload.producerId)).catch(() => undefined);
+    } else if (type === 'media:producer_closed') {
+      this.#media?.drop(String(payload.producerId));
+    } else if (type === 'media:restart') {
+      this.#rebuildMedia();
+    } else if (type === 'call:quality') {
+      this.emit('quality', { userId: String(payload.userId), mos: Number(payload.mos) });
+    } else if (type === 'call:timeout_warning') {
+      this.emit('warning', { remainingMs: Number(payload.remainingMs) });
+    } else if (type.startsWith('call:')) {
+      this.emit('notice', { type: type.slice('call:'.length), by: payload?.by ?? payload?.userId });
+    }
+  }
+
+  #rebuildMedia(): void {
+    if (this.#hasEnded) return;
+    this.#dropMedia();
+    const iceServers = this.#http
+      .get<{ iceServers: RTCIceServer[] }>(`/calls/ice-servers?callId=${this.id}`)
+      .then((answer) => answer.iceServers)
+      .catch(() => []);
+    const media = new MediaLink((type, payload) => this.#link.request(type, payload), iceServers);
+    this.#media = media;
+    media.on('remote', ({ kind, track }) => this.#takeRemote(kind, track));
+    // A new seat comes with new transports.
+    media.on('broken', () => this.#link.renew());
+    if (isAnswered(this.#snapshot)) media.allow();
+    void this.devices.prepare();
+  }
+
+  #takeRemote(kind: Kind, track: MediaStreamTrack | null): void {
+    const stream = this.remote[kind];
+    for (const old of stream.getTracks()) stream.removeTrack(old);
+    if (track) stream.addTrack(track);
+    this.emit('remote', { kind, track });
+  }
+
+  #dropMedia(): void {
+    this.#media?.close();
+    this.#media = undefined;
+    for (const kind of ['audio', 'video'] as const) {
+      if (this.remote[kind].getTracks().length > 0) this.#takeRemote(kind, null);
+    }
+  }
+
+  /** The room is gone or the call is over: finds out how it ended, and tells it once. */
+  async #settle(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.#dropMedia();
+    if (this.#snapshot.phase !== 'ended' || this.#snapshot.durationSec === 0) {
+      const answer = await this.#http.get<{ call: Call }>(`/calls/${this.id}`).catch((error) => {
+        if (!(error instanceof DuetApiError)) throw error;
+      });
+      if (answer) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
+    }
+    this.#finish(this.#snapshot.phase !== 'ended');
+  }
+
+  #finish(elsewhere: boolean): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#dropMedia();
+    this.devices.close();
+    this.#link.close();
+    const { outcome, durationSec } = this.#snapshot;
+    this.emit('change', this.#snapshot);
+    this.emit('ended', { outcome, durationSec, elsewhere });
+    this.clear();
+  }
+}
+
+type RoomPayload = {
+  call?: Call;
+  producerId?: string;
+  userId?: string;
+  by?: string;
+  mos?: number;
+  remainingMs?: number;
+};

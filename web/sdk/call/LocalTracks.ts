@@ -1,0 +1,110 @@
+import { Emitter } from '../Emitter.ts';
+
+export type Kind = 'audio' | 'video';
+
+type LocalEvents = {
+  /** A track was opened, replaced or closed. */
+  track: { kind: Kind; track: MediaStreamTrack | null };
+  /** A device could not be opened; `name` is the browser's (`NotAllowedError`, `NotFoundError`, ...). */
+  failed: { kind: Kind; name: string };
+  /** Devices came or went. */
+  devices: undefined;
+};
+
+const AUDIO: MediaTrackConstraints = {
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+};
+const VIDEO: MediaTrackConstraints = {
+  width: { ideal: 1280 },
+  height: { ideal: 720 },
+  frameRate: { ideal: 30, max: 30 },
+  facingMode: 'user',
+};
+
+/** The own microphone and camera: choice of device, and another one when the chosen one is lost. */
+export class LocalTracks extends Emitter<LocalEvents> {
+  readonly #tracks: Record<Kind, MediaStreamTrack | null> = { audio: null, video: null };
+  readonly #opening: Partial<Record<Kind, Promise<MediaStreamTrack | null>>> = {};
+  #closed = false;
+
+  constructor() {
+    super();
+    navigator.mediaDevices?.addEventListener('devicechange', this.#onDeviceChange);
+  }
+
+  track(kind: Kind): MediaStreamTrack | null {
+    return this.#tracks[kind];
+  }
+
+  /** The microphone or camera; asks for permission where it must. Null when it cannot be had. */
+  async open(kind: Kind): Promise<MediaStreamTrack | null> {
+    const track = this.#tracks[kind];
+    if (track?.readyState === 'live') return track;
+    this.#opening[kind] ??= this.#acquire(kind).finally(() => {
+      delete this.#opening[kind];
+    });
+    return await this.#opening[kind];
+  }
+
+  /** Changes to another device. The old one goes on until the new one is there. */
+  async choose(kind: Kind, deviceId: string): Promise<MediaStreamTrack | null> {
+    return await this.#acquire(kind, deviceId);
+  }
+
+  /** Devices of a kind that can be chosen. Labels are empty until permission was given. */
+  async devices(kind: Kind): Promise<MediaDeviceInfo[]> {
+    const wanted = kind === 'audio' ? 'audioinput' : 'videoinput';
+    const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+    return devices.filter((device) => device.kind === wanted && device.deviceId !== '');
+  }
+
+  /** Turns a device off, its light too. */
+  stop(kind: Kind): void {
+    this.#replace(kind, null);
+  }
+
+  /** Turns everything off for good. */
+  close(): void {
+    this.#closed = true;
+    navigator.mediaDevices?.removeEventListener('devicechange', this.#onDeviceChange);
+    this.#replace('audio', null);
+    this.#replace('video', null);
+    this.clear();
+  }
+
+  async #acquire(kind: Kind, deviceId?: string): Promise<MediaStreamTrack | null> {
+    const wish = kind === 'audio' ? AUDIO : VIDEO;
+    const constraints = deviceId ? { ...wish, facingMode: undefined, deviceId: { exact: deviceId } } : wish;
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ [kind]: constraints });
+      const track = stream.getTracks()[0] ?? null;
+      if (this.#closed) {
+        track?.stop();
+        return null;
+      }
+      this.#replace(kind, track);
+      return track;
+    } catch (error) {
+      this.emit('failed', { kind, name: error instanceof Error ? error.name : 'UnknownError' });
+      return null;
+    }
+  }
+
+  #replace(kind: Kind, track: MediaStreamTrack | null): void {
+    const old = this.#tracks[kind];
+    if (old === track) return;
+    this.#tracks[kind] = track;
+    // `ended` comes only when the device is taken away, not after `stop()`: then any other one will do.
+    track?.addEventListener('ended', () => {
+      if (this.#tracks[kind] === track && !this.#closed) void this.#acquire(kind);
+    });
+    this.emit('track', { kind, track });
+    old?.stop();
+  }
+
+  readonly #onDeviceChange = (): void => {
+    this.emit('devices', undefined);
+  };
+}

@@ -1,0 +1,71 @@
+/** The shapes that the SDK speaks: the contract's own, by type only, and the few that wrap them. */
+import type { CallView } from '../../src/calling/shapes.ts';
+import type { MatchView } from '../../src/matching/shapes.ts';
+import type { Card, Gender, Me, Photo } from '../../src/people/shapes.ts';
+
+export type { Card, Gender, Me, Photo };
+export type Call = CallView;
+export type Match = MatchView;
+export type Media = CallView['media'];
+export type Outcome = NonNullable<CallView['outcome']>;
+
+/** One page of a list. `nextCursor` is null on the last one. */
+export type Page<T> = { items: T[]; nextCursor: string | null };
+
+/** What `auth.login` and its like answer with. Times are ISO 8601. */
+export type Tokens = {
+  accessToken: string;
+  accessTokenExpiresAt: string;
+  refreshToken: string;
+  refreshTokenExpiresAt: string;
+  deviceId: string;
+  user: Me;
+};
+
+/** A place in a room, single-use. `serverNow` is the server's clock in epoch milliseconds when it was given. */
+export type Seat = {
+  name: string;
+  roomId: string;
+  processId: string;
+  sessionId: string;
+  publicAddress?: string;
+  serverNow: number;
+};
+
+/** Body of `register`. `birthDate` is `YYYY-MM-DD`. */
+export type Registration = {
+  email: string;
+  password: string;
+  displayName: string;
+  birthDate: string;
+  gender: Gender;
+};
+
+/** Body of `people.updateMe`. Coordinates are snapped to a grid cell by the server and not stored. */
+export type ProfileUpdate = {
+  displayName: string;
+  gender: Gender;
+  bio: string;
+  interests: string[];
+  location: { lat: number; lon: number } | null;
+};
+
+export type PreferencesUpdate = Partial<Me['preferences']>;
+
+export type ReportInput = { reason: string; details?: string; callId?: string; block?: boolean };
+
+/** What every inbox event carries beside its own fields. `at` is ISO 8601 or epoch milliseconds. */
+export type Delivery = { seq: number; epoch: number | string; at: string | number };
+
+/** The events of the inbox, by type. */
+export type InboxEvents = {
+  'match:created': { match: Match } & Delivery;
+  'match:ready': { matchId: string } & Delivery;
+  'match:ended': { matchId: string; status: string; reason: string } & Delivery;
+  'match:timeout_warning': { matchId: string; remainingSec: number } & Delivery;
+  'call:incoming': { call: Call; from: Card } & Delivery;
+  'call:answered': { call: Call } & Delivery;
+  'call:rejected': { call: Call } & Delivery;
+  'call:ended': { call: Call; outcome?: Outcome; durationSec?: number } & Delivery;
+  'session:revoked': Partial<Delivery>;
+};
