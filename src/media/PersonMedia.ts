@@ -1,0 +1,83 @@
+import type { types } from 'mediasoup';
+
+export type Direction = 'send' | 'recv';
+
+/** What a leg carries, at most one of each kind: producers on a send leg, consumers on a recv leg. */
+export type Item = types.Producer | types.Consumer;
+
+export type LiveProducer = { userId: string; producerId: string; kind: types.MediaKind };
+
+/** One person's transport in one direction, with what goes through it. */
+export class Leg {
+  readonly transport: types.WebRtcTransport;
+  readonly direction: Direction;
+  readonly items = new Map<types.MediaKind, Item>();
+  /** Kinds whose producer or consumer is being made. */
+  readonly pending = new Set<types.MediaKind>();
+  /** Whether `connect` was asked for: it is allowed once. */
+  connectAsked = false;
+
+  constructor(transport: types.WebRtcTransport, direction: Direction, onConnection: () => void) {
+    this.transport = transport;
+    this.direction = direction;
+    transport.on('icestatechange', onConnection);
+    transport.on('dtlsstatechange', onConnection);
+  }
+
+  /** ICE answers and DTLS is up: media can go through. */
+  get connected(): boolean {
+    const { iceState, dtlsState, closed } = this.transport;
+    return !closed && dtlsState === 'connected' && (iceState === 'connected' || iceState === 'completed');
+  }
+}
+
+/** What one person has in the SFU, from the first `open` until the person leaves. */
+export class PersonMedia {
+  readonly userId: string;
+  readonly legs = new Map<Direction, Leg>();
+  /** Directions whose transport is being made. */
+  readonly opening = new Set<Direction>();
+  /** What the room was last told. */
+  connected = false;
+
+  constructor(userId: string) {
+    this.userId = userId;
+  }
+
+  /** Whether any of the transports is connected now. */
+  get reachable(): boolean {
+    return [...this.legs.values()].some((leg) => leg.connected);
+  }
+
+  get producers(): types.Producer[] {
+    return [...(this.legs.get('send')?.items.values() ?? [])].filter(isProducer);
+  }
+
+  get consumers(): types.Consumer[] {
+    return [...(this.legs.get('recv')?.items.values() ?? [])].filter(isConsumer);
+  }
+
+  leg(transportId: string): Leg | undefined {
+    return [...this.legs.values()].find((leg) => leg.transport.id === transportId);
+  }
+
+  /** The producer or consumer of that id with its leg. */
+  find(id: string): { leg: Leg; item: Item } | undefined {
+    for (const leg of this.legs.values()) {
+      for (const item of leg.items.values()) if (item.id === id) return { leg, item };
+    }
+    return undefined;
+  }
+
+  describe(producer: types.Producer): LiveProducer {
+    return { userId: this.userId, producerId: producer.id, kind: producer.kind };
+  }
+}
+
+function isConsumer(item: Item): item is types.Consumer {
+  return 'producerId' in item;
+}
+
+export function isProducer(item: Item): item is types.Producer {
+  return !isConsumer(item);
+}

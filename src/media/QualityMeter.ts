@@ -1,0 +1,148 @@
+import type { types } from 'mediasoup';
+import type { Clock, Timer } from '../clock.ts';
+import { BITRATE_TOLERANCE, MAX_INCOMING_BPS } from './codecs.ts';
+import { CODEC_DELAY_MS, estimateMos } from './mos.ts';
+
+/** How one person hears the other, measured by the SFU over the last two seconds. */
+export type Quality = {
+  /** Estimated mean opinion score of what this person hears, 1 to 4.41 (`mos.ts`). */
+  mos: number;
+  /** Share of audio packets lost between the other's microphone and this person, 0 to 1. */
+  lossRatio: number;
+  /** Interarrival jitter of the audio (RFC 3550 section 6.4.1), milliseconds. */
+  jitterMs: number;
+  /** This person's round trip to the SFU, milliseconds; 0 while unknown. */
+  rttMs: number;
+  /** What the other sends to the SFU, bits per second. */
+  audioBps: number;
+  videoBps: number;
+};
+
+/** One consumer with who listens and who speaks. */
+export type Listening = { listenerId: string; speakerId: string; consumer: types.Consumer };
+
+type Port = {
+  listening(): Listening[];
+  stats(consumer: types.Consumer): Promise<(types.ConsumerStat | types.ProducerStat)[]>;
+  report(userId: string, quality: Quality): void;
+  /** A producer has sent far more than its limit for two rounds. */
+  overLimit(producerId: string): void;
+};
+
+type Counters = { received: number; lostUp: number; sent: number; lostDown: number };
+type Round = Listening & { up: Stream | undefined; down: Stream | undefined };
+type Stream = types.ConsumerStat | types.ProducerStat;
+
+export const METER_EVERY_MS = 2_000;
+const OPUS_CLOCK_HZ = 48_000;
+const ROUNDS_OVER_LIMIT = 2;
+
+/** Reads the SFU's statistics of a call every two seconds while somebody consumes something. */
+export class QualityMeter {
+  readonly #clock: Clock;
+  readonly #port: Port;
+  readonly #last = new Map<string, Counters>();
+  readonly #overLimit = new Map<string, number>();
+  readonly #rttMs = new Map<string, number>();
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock, port: Port) {
+    this.#clock = clock;
+    this.#port = port;
+  }
+
+  /** Starts measuring; does nothing if it runs. It stops by itself when nothing is consumed. */
+  start(): void {
+    this.#timer ??= this.#clock.after(METER_EVERY_MS, () => void this.#tick());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  async #tick(): Promise<void> {
+    const timer = this.#timer;
+    const listening = this.#port.listening();
+    const read = await Promise.all(listening.map((one) => this.#read(one)));
+    if (this.#timer !== timer) return;
+    this.#timer = null;
+    const rounds = read.filter((round) => round !== null);
+    this.#forgetAllBut(listening);
+    for (const round of rounds)
+      if (round.down?.roundTripTime) this.#rttMs.set(round.listenerId, round.down.roundTripTime);
+    for (const round of rounds) this.#police(round);
+    for (const round of rounds) if (round.consumer.kind === 'audio') this.#judge(round, rounds);
+    if (listening.length > 0) this.start();
+  }
+
+  /** A consumer's own statistics and those of the stream that it forwards; null when the worker has none. */
+  async #read(listening: Listening): Promise<Round | null> {
+    try {
+      const stats = await this.#port.stats(listening.consumer);
+      return {
+        ...listening,
+        up: stats.find((stat) => stat.type === 'inbound-rtp'),
+        down: stats.find((stat) => stat.type === 'outbound-rtp'),
+      };
+    } catch {
+      return null;
+    }
+  }
+
+  #forgetAllBut(listening: Listening[]): void {
+    const consumerIds = new Set(listening.map(({ consumer }) => consumer.id));
+    const producerIds = new Set(listening.map(({ consumer }) => consumer.producerId));
+    for (const id of this.#last.keys()) if (!consumerIds.has(id)) this.#last.delete(id);
+    for (const id of this.#overLimit.keys()) if (!producerIds.has(id)) this.#overLimit.delete(id);
+  }
+
+  #police({ consumer, up }: Round): void {
+    const limitBps = MAX_INCOMING_BPS[consumer.kind] * BITRATE_TOLERANCE;
+    const rounds = (up?.bitrate ?? 0) > limitBps ? (this.#overLimit.get(consumer.producerId) ?? 0) + 1 : 0;
+    this.#overLimit.set(consumer.producerId, rounds);
+    if (rounds < ROUNDS_OVER_LIMIT) return;
+    this.#overLimit.delete(consumer.producerId);
+    this.#port.overLimit(consumer.producerId);
+  }
+
+  #judge({ listenerId, speakerId, consumer, up, down }: Round, rounds: Round[]): void {
+    if (up === undefined || down === undefined) return;
+    const now = {
+      received: up.packetCount,
+      lostUp: up.packetsLost,
+      sent: down.packetCount,
+      lostDown: down.packetsLost,
+    };
+    const before = this.#last.get(consumer.id) ?? { received: 0, lostUp: 0, sent: 0, lostDown: 0 };
+    this.#last.set(consumer.id, now);
+    // Nothing was sent (muted, dropped): there is nothing to judge.
+    if (now.sent <= before.sent) return;
+    const lossUp = ratio(
+      now.lostUp - before.lostUp,
+      now.received - before.received + now.lostUp - before.lostUp,
+    );
+    const lossDown = ratio(now.lostDown - before.lostDown, now.sent - before.sent);
+    const lossRatio = 1 - (1 - lossUp) * (1 - lossDown);
+    // The receiver's figure spans both hops, for the SFU forwards packets as they come.
+    const jitterMs = Math.max(up.jitter, down.jitter) / (OPUS_CLOCK_HZ / 1000);
+    const rttMs = this.#rttMs.get(listenerId) ?? 0;
+    const otherRttMs = this.#rttMs.get(speakerId) ?? 0;
+    // A playout buffer holds about twice the jitter.
+    const delayMs = (rttMs + otherRttMs) / 2 + 2 * jitterMs + CODEC_DELAY_MS;
+    const video = rounds.find((round) => round.listenerId === listenerId && round.consumer.kind === 'video');
+    this.#port.report(listenerId, {
+      mos: estimateMos({ delayMs, lossRatio }),
+      lossRatio,
+      jitterMs,
+      rttMs,
+      audioBps: up.bitrate,
+      videoBps: video?.up?.bitrate ?? 0,
+    });
+  }
+}
+
+/** Part of whole between 0 and 1; a report that runs behind can make either negative. */
+function ratio(part: number, whole: number): number {
+  return whole <= 0 ? 0 : Math.min(Math.max(part / whole, 0), 1);
+}
