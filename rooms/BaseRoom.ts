@@ -1,0 +1,230 @@
+/**
+ * What every room has in common: it knows who its clients are, it answers every message, and nothing that a client
+ * sends reaches an uncaught frame.
+ *
+ * Rooms are driven by messages: no patch interval runs (`patch()` sends a change at once), so the room's clock is
+ * ticked by hand, on each message.
+ */
+import { type AuthContext, type Client, CloseCode, Protocol, Room } from '@colyseus/core';
+import { decode } from '@colyseus/schema';
+import { z } from 'zod';
+import type { SeatOptions } from '../src/actors/Actors.ts';
+import { DuetError, type ErrorCode, ERRORS } from '../src/errors.ts';
+import type { Identity, RoomServices } from './services.ts';
+import { TokenBucket } from './TokenBucket.ts';
+
+/** A client of a Duet room; `auth` is who it is. */
+export type DuetClient = Client<{ auth: Identity; userData: Allowances }>;
+
+interface Allowances {
+  messages: TokenBucket;
+  media: TokenBucket;
+  /** Messages refused in a row for being too many. */
+  refused: number;
+}
+
+/** How a request is answered otherwise than by its handler's value. */
+interface Answering {
+  reject(reason?: unknown): unknown;
+}
+
+type Handler = (client: DuetClient, payload: unknown, context: Answering) => Promise<unknown>;
+
+/** Never: 2^31-1 ms. `null` would start a timer of 16 ms a room, and 0 one of 1 ms. */
+const NEVER_MS = 2 ** 31 - 1;
+/** Close codes of Duet (4000..4999 are the application's, RFC 6455 section 7.4.2). */
+export const CLOSE = {
+  /** The same person joined from another device. */
+  takenOver: 4101,
+  /** The session was revoked. */
+  revoked: 4102,
+  /** The room is over. */
+  ended: 4103,
+  /** The room moved to another process; ask for a new seat. */
+  moved: 4104,
+  /** Too many messages. */
+  flooding: 4105,
+} as const;
+/** The bits of a frame's first byte that are its kind (`PROTOCOL_CODE_MASK` of Colyseus). */
+const PROTOCOL_CODE_MASK = 0x1f;
+/** A client that goes on sending after this many refusals is closed. */
+const MAX_REFUSED = 200;
+/** Types of messages are short names; longer ones are not even looked up. */
+const MAX_TYPE_BYTES = 64;
+
+export abstract class BaseRoom extends Room<{ client: DuetClient }> {
+  abstract readonly services: RoomServices;
+  #stopListening: (() => void) | undefined;
+
+  constructor() {
+    super();
+    this.patchRate = NEVER_MS;
+    this.autoDispose = true;
+    this.maxMessagesPerSecond = 500;
+  }
+
+  /** Call first in `onCreate`. */
+  protected open(): void {
+    this.onMessage('*', (client: DuetClient) => this.#unknownType(client));
+    this.#stopListening = this.services.onRevoked(({ userId, sessionId }) => {
+      for (const client of [...this.clients]) {
+        const { auth } = client;
+        if (auth?.userId !== userId || (sessionId !== undefined && auth.sessionId !== sessionId)) continue;
+        client.leave(CLOSE.revoked);
+      }
+    });
+  }
+
+  /** Call last in `onDispose`. */
+  protected shut(): void {
+    this.#stopListening?.();
+  }
+
+  /** A seat is bound to its user: the token that the client connects with must be the same user's. */
+  override async onAuth(client: DuetClient, options: SeatOptions, context: AuthContext): Promise<Identity> {
+    const identity = await this.services.identify(context.token ?? '').catch(() => undefined);
+    if (identity === undefined || identity.userId !== options.userId) {
+      throw new DuetError('UNAUTHORIZED');
+    }
+    const { clock, limits } = this.services;
+    client.userData = {
+      messages: new TokenBucket(clock, limits.messagesPerMin),
+      media: new TokenBucket(clock, limits.mediaMessagesPerMin),
+      refused: 0,
+    };
+    return identity;
+  }
+
+  /**
+   * Registers a message: payload validated by `schema`, answered with what `run` resolves to, refused with
+   * `{ code, message }` for what it throws. Works alike for `room.request` (the refusal rejects it) and `room.send`
+   * (the refusal comes as an `error` message naming the type).
+   */
+  protected handle<S extends z.ZodType>(
+    type: string,
+    schema: S,
+    run: (client: DuetClient, payload: z.output<S>) => Promise<unknown> | unknown,
+  ): void {
+    const handler: Handler = async (client, payload, context) => {
+      try {
+        this.#charge(client, type);
+        return (await run(client, validate(schema, payload))) ?? {};
+      } catch (error) {
+        return this.#refuse(client, type, error, context);
+      }
+    };
+    this.onMessage(type, handler as never);
+  }
+
+  /** Sends the change of the state to everybody now. */
+  protected patch(): void {
+    this.broadcastPatch();
+  }
+
+  /** Says something to everybody, or to one person's clients. */
+  protected say(type: string, payload: object, userId?: string): void {
+    for (const client of this.clients) {
+      if (userId === undefined || client.auth?.userId === userId) client.send(type, payload);
+    }
+  }
+
+  protected clientsOf(userId: string): DuetClient[] {
+    return this.clients.filter((client) => client.auth?.userId === userId);
+  }
+
+  #charge(client: DuetClient, type: string): void {
+    const allowances = client.userData;
+    if (allowances === undefined) throw new DuetError('UNAUTHORIZED');
+    const bucket = isMediaSetUp(type) ? allowances.media : allowances.messages;
+    if (bucket.take()) {
+      allowances.refused = 0;
+      return;
+    }
+    allowances.refused += 1;
+    if (allowances.refused === 1) {
+      this.services.log.warn({ room: this.roomName, userId: client.auth?.userId }, 'a client sends too many messages');
+    }
+    if (allowances.refused > MAX_REFUSED) client.leave(CLOSE.flooding);
+    throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: 1 });
+  }
+
+  #refuse(client: DuetClient, type: string, error: unknown, context: Answering): unknown {
+    const code: ErrorCode = error instanceof DuetError ? error.code : unexpectedCode(error);
+    if (!(error instanceof DuetError)) {
+      this.services.log.error({ err: error, room: this.roomName, type }, 'a message could not be handled');
+    }
+    const details = error instanceof DuetError && error.details ? { details: error.details } : {};
+    const refusal = { code, message: ERRORS[code].message, ...details };
+    if ('id' in context && context.id !== undefined) return context.reject(refusal);
+    client.send('error', { type, ...refusal });
+    return undefined;
+  }
+
+  #unknownType(client: DuetClient): void {
+    client.send('error', { code: 'NOT_FOUND', message: 'There is no such message.' });
+  }
+
+  /**
+   * The way in of every frame (private in Colyseus, see `src/actors/colyseus.ts` for why that is watched). Here a
+   * frame that cannot be decoded costs its sender the connection and nobody else anything.
+   */
+  protected receive(client: DuetClient, frame: Buffer, next: () => void): void {
+    this.clock.tick();
+    try {
+      if (!hasSaneType(frame)) {
+        client.leave(CloseCode.WITH_ERROR);
+        return;
+      }
+      next();
+    } catch (error) {
+      this.services.log.warn({ err: error, room: this.roomName }, 'a frame could not be decoded');
+      client.leave(CloseCode.WITH_ERROR);
+    }
+  }
+}
+
+// Colyseus declares `_onMessage` private, so TypeScript cannot override it in the class body.
+const proto = BaseRoom.prototype as unknown as {
+  _onMessage(client: DuetClient, frame: Buffer): void;
+  receive(client: DuetClient, frame: Buffer, next: () => void): void;
+};
+const onMessage = proto._onMessage;
+proto._onMessage = function (client, frame) {
+  this.receive(client, frame, () => onMessage.call(this, client, frame));
+};
+
+function validate<S extends z.ZodType>(schema: S, payload: unknown): z.output<S> {
+  const read = schema.safeParse(payload);
+  if (read.success) return read.data;
+  throw new DuetError('VALIDATION_FAILED', {
+    details: read.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })),
+  });
+}
+
+function isMediaSetUp(type: string): boolean {
+  return type.startsWith('media:') || type.startsWith('call:sdp') || type === 'call:ice_candidate';
+}
+
+/** An outage of what is behind (the database, a worker) asks to try again; everything else is a bug of ours. */
+function unexpectedCode(error: unknown): ErrorCode {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : '';
+  const outage = /^(ECONN|EPIPE|ETIMEDOUT|08|53|57)/.test(code) || /timeout|terminat/i.test(message);
+  return outage ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+}
+
+/**
+ * Whether the type of a frame's message is one that a handler could have: a number, or a short string whose length
+ * lies inside the frame. Frames of Colyseus' own (join, ping, leave) carry none.
+ */
+function hasSaneType(frame: Buffer): boolean {
+  const it = { offset: 1 };
+  const code = frame[0]! & PROTOCOL_CODE_MASK;
+  if (code === Protocol.ROOM_REQUEST) decode.number(frame, it);
+  else if (code !== Protocol.ROOM_DATA && code !== Protocol.ROOM_DATA_BYTES) return true;
+  if (it.offset >= frame.length) return false;
+  if (!decode.stringCheck(frame, it)) return true;
+  const prefix = frame[it.offset]!;
+  if (prefix < 0xc0) return (prefix & 0x1f) <= frame.length - it.offset - 1;
+  return prefix === 0xd9 && frame[it.offset + 1]! <= Math.min(MAX_TYPE_BYTES, frame.length - it.offset - 2);
+}

@@ -1,0 +1,246 @@
+/**
+ * The door to one live call: its clients, their messages, its state on their screens. What happens to the call is
+ * decided by its actor (`src/calling`), what flows by its media (`src/media`).
+ */
+import type { ActorAnswer, ActorCommand, SeatOptions } from '../src/actors/Actors.ts';
+import { processId, reserveSeat } from '../src/actors/colyseus.ts';
+import { SEAT_SEC } from '../src/actors/Actors.ts';
+import { CallActor } from '../src/calling/CallActor.ts';
+import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
+import { AnswerCall } from '../src/calling/shapes.ts';
+import { type Call, durationSec, mediaPolicy, personOf } from '../src/calling/state.ts';
+import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
+import { callView } from '../src/calling/view.ts';
+import { DuetError } from '../src/errors.ts';
+import type { LiveProducer } from '../src/media/CallMedia.ts';
+import { MEDIA_MESSAGES } from '../src/media/messages.ts';
+import { Nothing } from '../src/shapes.ts';
+import { BaseRoom, CLOSE, type DuetClient } from './BaseRoom.ts';
+import { type CallState, newCallState, showCall } from './CallState.ts';
+import type { RoomServices } from './services.ts';
+
+/** How long the room of an ended call stays, for the last messages to arrive. */
+const LINGER_MS = 1_000;
+
+export abstract class CallRoom extends BaseRoom {
+  abstract override readonly services: RoomServices;
+  declare state: CallState;
+  #actor!: CallActor;
+  #media!: CallMediaHost;
+
+  override async onCreate({ callId }: { callId: string }): Promise<void> {
+    const { services } = this;
+    const held = services.actors.takeClaim(callId);
+    // The call needs its room while nobody is in it: its clock runs.
+    this.autoDispose = false;
+    this.maxClients = 8;
+    this.state = newCallState(held.call);
+    this.open();
+    this.#media = new CallMediaHost({
+      people: [held.call.callerId, held.call.calleeId],
+      policy: mediaPolicy(held.call),
+      create: (options) => services.createMedia(options),
+      audience: {
+        producerAdded: (producer) => this.#producerAdded(producer),
+        producerClosed: (producer) => this.#producerClosed(producer),
+        flowing: () => this.#tell({ type: 'media_flowing' }),
+        quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
+        restart: () => this.say('media:restart', {}),
+      },
+    });
+    this.#actor = new CallActor({
+      held,
+      store: services.callStore,
+      settings: services.callSettings,
+      matchSettings: services.matchSettings,
+      clock: services.clock,
+      log: services.log,
+      publish: (events) => services.hub.publish(events),
+      audience: {
+        changed: (call) => this.#show(call),
+        say: (effect, call) => this.#announce(effect, call),
+        lost: () => this.#moved(),
+      },
+    });
+    services.keeper.hold(this.#actor);
+    this.#takeMessages();
+    if (held.heldUntil !== null) await this.#actor.system({ type: 'recover', heldUntil: held.heldUntil });
+  }
+
+  override async onJoin(client: DuetClient): Promise<void> {
+    const { userId } = client.auth!;
+    // One device a person: the one that joins takes the seat over.
+    for (const other of this.clientsOf(userId)) {
+      if (other === client) continue;
+      other.leave(CLOSE.takenOver);
+      this.#media.leave(userId);
+    }
+    await this.#actor.command({ type: 'joined' }, userId);
+    this.state.people.get(userId)!.connected = true;
+    this.patch();
+    const peer = this.#peerOf(userId);
+    for (const { producerId, kind } of this.#media.producers(peer)) {
+      client.send('media:producer', { producerId, kind, userId: peer });
+    }
+  }
+
+  override async onLeave(client: DuetClient): Promise<void> {
+    const userId = client.auth?.userId;
+    if (userId === undefined || this.clientsOf(userId).length > 0) return;
+    this.#media.leave(userId);
+    const person = this.state.people.get(userId);
+    if (person !== undefined) person.connected = false;
+    this.patch();
+    await this.#actor.command({ type: 'dropped' }, userId).catch(() => {
+      // The deadline of a lost person is in the row as soon as the database is back: whoever holds the call counts
+      // everybody as absent from then on.
+    });
+  }
+
+  override async onDispose(): Promise<void> {
+    this.#media?.close();
+    if (this.#actor !== undefined) {
+      this.services.keeper.letGo(this.#actor);
+      await this.#actor.close();
+    }
+    this.shut();
+  }
+
+  /** A command that came over HTTP or from another actor; called across processes, so it answers with data. */
+  async command(given: ActorCommand): Promise<ActorAnswer> {
+    try {
+      const call =
+        'userId' in given
+          ? await this.#actor.command(given.command, given.userId)
+          : await this.#actor.system(given.command);
+      return { ok: true, call };
+    } catch (error) {
+      if (error instanceof DuetError) return { ok: false, code: error.code };
+      this.services.log.error({ err: error, callId: this.roomId }, 'a command to a call failed');
+      return { ok: false, code: 'UNAVAILABLE' };
+    }
+  }
+
+  /** A seat for somebody who asked another process for it. */
+  async reserveRemotely(sessionId: string, userId: string): Promise<object | undefined> {
+    const options: SeatOptions = { userId };
+    if (!(await reserveSeat(this, sessionId, options, SEAT_SEC))) return undefined;
+    const { publicAddress } = this.services;
+    return { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
+  }
+
+  #takeMessages(): void {
+    const command = (type: string, make: (payload: never) => PersonCommand, schema = Nothing as never) =>
+      this.handle(type, schema, async (client, payload) => {
+        const call = await this.#actor.command(make(payload as never), client.auth!.userId);
+        return { call: callView(call, this.services.clock.now()) };
+      });
+    this.handle('call:answer', AnswerCall.default({}), async (client, { media }) => {
+      const call = await this.#actor.command({ type: 'answer', ...(media && { media }) }, client.auth!.userId);
+      return { call: callView(call, this.services.clock.now()) };
+    });
+    command('call:reject', () => ({ type: 'reject' }));
+    command('call:end', () => ({ type: 'end' }));
+    command('call:extend_request', () => ({ type: 'extend' }));
+    command('call:extend_decline', () => ({ type: 'decline_extend' }));
+    command('call:upgrade_request', () => ({ type: 'upgrade' }));
+    command('call:upgrade_decline', () => ({ type: 'decline_upgrade' }));
+    command('call:downgrade', () => ({ type: 'downgrade' }));
+    this.#takeMediaMessages();
+  }
+
+  #takeMediaMessages(): void {
+    const on = <T extends keyof typeof MEDIA_MESSAGES>(
+      type: T,
+      run: (userId: string, payload: ReturnType<(typeof MEDIA_MESSAGES)[T]['parse']>) => Promise<unknown>,
+    ) =>
+      this.handle(type, MEDIA_MESSAGES[type], (client, payload) => {
+        if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+        return run(client.auth!.userId, payload as never);
+      });
+    on('media:capabilities', async () => ({ rtpCapabilities: (await this.#media.get()).rtpCapabilities }));
+    on('media:open', async (userId, { direction }) => (await this.#media.get()).open(userId, direction));
+    on('media:connect', async (userId, { transportId, dtlsParameters }) =>
+      (await this.#media.get()).connect(userId, transportId, dtlsParameters),
+    );
+    on('media:produce', async (userId, { transportId, kind, rtpParameters }) => {
+      const media = await this.#media.get();
+      return { producerId: await media.produce(userId, transportId, kind, rtpParameters) };
+    });
+    on('media:consume', async (userId, { producerId, rtpCapabilities }) =>
+      (await this.#media.get()).consume(userId, producerId, rtpCapabilities),
+    );
+    on('media:pause', async (userId, { id }) => (await this.#media.get()).pause(userId, id));
+    on('media:resume', async (userId, { id }) => (await this.#media.get()).resume(userId, id));
+    on('media:close', async (userId, { id }) => (await this.#media.get()).closeItem(userId, id));
+    on('media:restart_ice', async (userId, { transportId }) => (await this.#media.get()).restartIce(userId, transportId));
+  }
+
+  /** After each commit: what may flow first, then what is shown. */
+  #show(call: Call): void {
+    this.#media.setPolicy(mediaPolicy(call));
+    showCall(this.state, call);
+    this.patch();
+    if (call.phase !== 'ended') return;
+    this.#media.close();
+    this.services.keeper.letGo(this.#actor);
+    this.services.clock.after(LINGER_MS, () => this.#close(CLOSE.ended));
+  }
+
+  #announce(effect: SayEffect, call: Call): void {
+    const { kind: _, type, by, ...facts } = effect;
+    const now = this.services.clock.now();
+    const who = by === undefined ? {} : { by: personOf(call, by) };
+    const peerEvent = type === 'call:peer_dropped' || type === 'call:peer_back';
+    if (peerEvent) {
+      const userId = personOf(call, by!);
+      this.say(type, { userId }, this.#peerOf(userId));
+      return;
+    }
+    const ended = call.phase === 'ended' ? { outcome: call.outcome, durationSec: durationSec(call, now) } : {};
+    this.say(type, { ...facts, ...who, ...ended, call: callView(call, now) });
+  }
+
+  #producerAdded({ userId, producerId, kind }: LiveProducer): void {
+    this.#showMedia(userId, kind, true);
+    this.say('media:producer', { producerId, kind, userId }, this.#peerOf(userId));
+  }
+
+  #producerClosed({ userId, producerId, kind }: LiveProducer): void {
+    this.#showMedia(userId, kind, false);
+    this.say('media:producer_closed', { producerId }, this.#peerOf(userId));
+  }
+
+  #showMedia(userId: string, kind: 'audio' | 'video', flows: boolean): void {
+    const person = this.state.people.get(userId);
+    if (person === undefined) return;
+    person[kind] = flows;
+    this.patch();
+  }
+
+  /** A command of the server's own, whose answer nobody waits for. */
+  #tell(command: { type: 'media_flowing' }): void {
+    this.#actor.system(command).catch((err: unknown) => {
+      this.services.log.warn({ err, callId: this.roomId }, 'a call could not be told that its media flows');
+    });
+  }
+
+  /** Another process holds the call. */
+  #moved(): void {
+    this.#media.close();
+    this.#close(CLOSE.moved);
+  }
+
+  #close(code: number): void {
+    this.autoDispose = true;
+    this.disconnect(code).catch((err: unknown) => {
+      this.services.log.warn({ err, callId: this.roomId }, 'a room did not close cleanly');
+    });
+  }
+
+  #peerOf(userId: string): string {
+    const { callerId, calleeId } = this.#actor.call;
+    return userId === callerId ? calleeId : callerId;
+  }
+}
+

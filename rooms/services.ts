@@ -1,0 +1,43 @@
+import type { Actors } from '../src/actors/Actors.ts';
+import type { Keeper } from '../src/actors/Keeper.ts';
+import type { CallStore } from '../src/calling/CallStore.ts';
+import type { CallSettings } from '../src/calling/state.ts';
+import type { Clock } from '../src/clock.ts';
+import type { InboxHub } from '../src/events/InboxHub.ts';
+import type { StoredEvent } from '../src/events/outbox.ts';
+import type { Log } from '../src/log.ts';
+import type { Matches } from '../src/matching/Matches.ts';
+import type { MatchSettings } from '../src/matching/transitions.ts';
+import type { CallMedia, CallMediaOptions } from '../src/media/CallMedia.ts';
+import type { Calls } from '../src/calling/Calls.ts';
+
+/** Who a client's access token says it is. */
+export interface Identity {
+  userId: string;
+  sessionId: string;
+}
+
+/** What the rooms are given. */
+export interface RoomServices {
+  /** Checks an access token; throws DuetError. */
+  identify(accessToken: string): Promise<Identity>;
+  /** Calls `listener` when a session (or all of a user's) is revoked. Returns how to stop. */
+  onRevoked(listener: (revoked: { userId: string; sessionId?: string }) => void): () => void;
+  actors: Actors;
+  keeper: Keeper;
+  calls: Calls;
+  callStore: CallStore;
+  callSettings: CallSettings;
+  matches: Matches;
+  matchSettings: MatchSettings;
+  hub: InboxHub;
+  /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery. */
+  present(event: StoredEvent): Promise<object>;
+  createMedia(options: CallMediaOptions): Promise<CallMedia>;
+  clock: Clock;
+  log: Log;
+  /** Where clients reach this process, told with seats that were asked for in another one. */
+  publicAddress?: string;
+  /** Messages a client may send in a minute, and those that set media up, counted apart. */
+  limits: { messagesPerMin: number; mediaMessagesPerMin: number };
+}

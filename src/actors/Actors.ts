@@ -1,0 +1,206 @@
+/**
+ * Who is where. A call's actor lives in the room whose id is the call's id, in the process that holds the call's
+ * lease; whoever asks for it finds it there, or holds it here when nobody does. Doors ask here for seats and give
+ * commands here; they never know where an actor lives.
+ */
+import type { CallStore, HeldCall } from '../calling/CallStore.ts';
+import type { Call } from '../calling/state.ts';
+import type { PersonCommand, SystemCommand } from '../calling/transitions.ts';
+import { type Clock, sleep } from '../clock.ts';
+import { DuetError, type ErrorCode } from '../errors.ts';
+import { newSecret } from '../ids.ts';
+import type { Log } from '../log.ts';
+import { callRoom, createLocalRoom, forgetListing, localRoom, processId, reserveSeat } from './colyseus.ts';
+
+/** What the SDK's `consumeSeatReservation` takes. Bound to one user, used once, gone after `SEAT_SEC`. */
+export interface Seat {
+  name: 'inbox' | 'match' | 'call';
+  roomId: string;
+  processId: string;
+  sessionId: string;
+  /** Where the room's process listens, when that is another one than was asked. */
+  publicAddress?: string;
+  /** Epoch ms of the clock that all deadlines are written in. */
+  serverNow: number;
+}
+
+/** What a seat admits: stored with the reservation, handed to the room on join. */
+export interface SeatOptions {
+  userId: string;
+}
+
+/** A command as it crosses processes. */
+export type ActorCommand = { userId: string; command: PersonCommand } | { command: SystemCommand };
+export type ActorAnswer = { ok: true; call: Call } | { ok: false; code: ErrorCode };
+
+export interface ActorsOptions {
+  calls: CallStore;
+  clock: Clock;
+  log: Log;
+  /** `host:port[/path]` that clients reach this process at, told when a seat is in another process. */
+  publicAddress?: string;
+}
+
+/** Seconds in which a seat must be taken. */
+export const SEAT_SEC = 15;
+/** People that one inbox room serves. */
+export const INBOX_SEATS = 500;
+/** How long a call to another process may take. */
+const REMOTE_MS = 800;
+/** How long an actor is looked for: a dead owner's lease runs out within this. */
+const FIND_MS = 3_000;
+
+export class Actors {
+  readonly #options: ActorsOptions;
+  readonly #activating = new Map<string, Promise<Place>>();
+  readonly #claimed = new Map<string, HeldCall>();
+  #inboxRoom: { id: string; full: boolean } | undefined;
+  #inboxRooms = 0;
+  #draining = false;
+
+  constructor(options: ActorsOptions) {
+    this.#options = options;
+  }
+
+  /** A seat in a live call for one of its people. The caller has checked who that is. */
+  async callSeat(callId: string, userId: string): Promise<Seat> {
+    return this.#atCall(callId, async (place) => {
+      const sessionId = newSecret();
+      if (place.here) {
+        const room = localRoom(callId);
+        if (room === undefined) return undefined;
+        return (await reserveSeat(room, sessionId, { userId }, SEAT_SEC)) ? this.#seat('call', callId, sessionId) : undefined;
+      }
+      const answer = await callRoom<RemoteSeat>(callId, 'reserveRemotely', [sessionId, userId], REMOTE_MS);
+      return { ...this.#seat('call', callId, sessionId), ...answer };
+    });
+  }
+
+  /** A command to a live call, from a person or from the server. Throws DuetError. */
+  async callCommand(callId: string, command: ActorCommand): Promise<Call> {
+    const answer = await this.#atCall(callId, (place) => {
+      // The same method here and there: what a command answers cannot depend on where the room is.
+      const timeoutMs = place.here ? 60_000 : REMOTE_MS;
+      return callRoom<ActorAnswer>(callId, 'command', [command], timeoutMs);
+    });
+    if (!answer.ok) throw new DuetError(answer.code);
+    return answer.call;
+  }
+
+  /** Holds a call here if nobody holds it, so that its deadlines are kept. */
+  async activateCall(callId: string): Promise<void> {
+    await this.#place(callId);
+  }
+
+  /** A seat in a match's room. It holds nothing but the clients in it, so every process has its own. */
+  async matchSeat(matchId: string, userId: string): Promise<Seat> {
+    const roomId = `match-${matchId}-${processId()}`;
+    return this.#sharedSeat('match', roomId, { matchId }, userId);
+  }
+
+  /** A seat in one of this process's inbox rooms. */
+  async inboxSeat(userId: string): Promise<Seat> {
+    if (this.#inboxRoom === undefined || this.#inboxRoom.full || localRoom(this.#inboxRoom.id) === undefined) {
+      this.#inboxRooms += 1;
+      this.#inboxRoom = { id: `inbox-${processId()}-${this.#inboxRooms}`, full: false };
+    }
+    const { id } = this.#inboxRoom;
+    try {
+      return await this.#sharedSeat('inbox', id, {}, userId);
+    } catch (error) {
+      if (!(error instanceof RoomFull)) throw error;
+      this.#inboxRoom.full = true;
+      return this.inboxSeat(userId);
+    }
+  }
+
+  /** The claim with which a room of a call begins; the room takes it in `onCreate`. */
+  takeClaim(callId: string): HeldCall {
+    const held = this.#claimed.get(callId);
+    if (held === undefined) throw new DuetError('UNAVAILABLE');
+    this.#claimed.delete(callId);
+    return held;
+  }
+
+  /** From now on no call is activated here. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  async #sharedSeat(name: 'inbox' | 'match', roomId: string, options: object, userId: string): Promise<Seat> {
+    if (localRoom(roomId) === undefined) await this.#once(roomId, async () => {
+      if (localRoom(roomId) === undefined) await createLocalRoom(name, roomId, options);
+      return { here: true };
+    });
+    const room = localRoom(roomId);
+    if (room === undefined) throw new DuetError('UNAVAILABLE');
+    const sessionId = newSecret();
+    if (!(await reserveSeat(room, sessionId, { userId }, SEAT_SEC))) throw new RoomFull('UNAVAILABLE');
+    return this.#seat(name, roomId, sessionId);
+  }
+
+  #seat(name: Seat['name'], roomId: string, sessionId: string): Seat {
+    return { name, roomId, processId: processId(), sessionId, serverNow: this.#options.clock.now() };
+  }
+
+  /** Runs `use` where the call is. `use` answers undefined when the room is gone by then; then it is looked for again. */
+  async #atCall<T>(callId: string, use: (place: Place) => Promise<T | undefined>): Promise<T> {
+    const giveUpAt = this.#options.clock.now() + FIND_MS;
+    for (;;) {
+      const place = await this.#place(callId);
+      try {
+        const result = await use(place);
+        if (result !== undefined) return result;
+      } catch (error) {
+        if (error instanceof DuetError || place.here) throw error;
+        // The other process did not answer: dead, or cut off. Its lease runs out if it stays so.
+      }
+      if (this.#options.clock.now() >= giveUpAt) throw new DuetError('UNAVAILABLE');
+      await sleep(this.#options.clock, 100);
+    }
+  }
+
+  async #place(callId: string): Promise<Place> {
+    if (localRoom(callId) !== undefined) return { here: true };
+    return this.#once(callId, () => this.#find(callId));
+  }
+
+  async #find(callId: string): Promise<Place> {
+    const { calls } = this.#options;
+    if (this.#draining) throw new DuetError('UNAVAILABLE');
+    const claim = await calls.claim(callId, processId());
+    if ('missing' in claim) throw new DuetError('NOT_FOUND');
+    if ('ended' in claim) throw new DuetError('CALL_NOT_ACTIVE');
+    if ('heldBy' in claim) return { here: false };
+    this.#claimed.set(callId, claim.held);
+    try {
+      // The row is ours, so whatever listing there is under this id is of a process that is gone.
+      await forgetListing(callId);
+      await createLocalRoom('call', callId, { callId });
+    } catch (error) {
+      this.#claimed.delete(callId);
+      throw error;
+    }
+    return { here: true };
+  }
+
+  /** Two at once for one id share one attempt. */
+  #once(id: string, attempt: () => Promise<Place>): Promise<Place> {
+    const running = this.#activating.get(id);
+    if (running !== undefined) return running;
+    const started = attempt().finally(() => this.#activating.delete(id));
+    this.#activating.set(id, started);
+    return started;
+  }
+}
+
+interface Place {
+  here: boolean;
+}
+
+interface RemoteSeat {
+  processId: string;
+  publicAddress?: string;
+}
+
+class RoomFull extends DuetError {}

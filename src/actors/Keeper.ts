@@ -1,0 +1,124 @@
+/**
+ * Keeps what actors promise while nobody looks: renews the leases of the calls held here, and hands overdue
+ * deadlines of matches and of unheld calls to somebody who acts on them.
+ */
+import type { CallActor } from '../calling/CallActor.ts';
+import { type CallStore, RENEW_EVERY_MS } from '../calling/CallStore.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import type { Log } from '../log.ts';
+import { processId } from './colyseus.ts';
+
+export interface KeeperOptions {
+  db: Database;
+  calls: CallStore;
+  clock: Clock;
+  log: Log;
+  /** Acts on a match whose deadline has passed. */
+  tickMatch: (matchId: string) => Promise<unknown>;
+  /** Holds a call that nobody holds and whose deadline has passed. */
+  activateCall: (callId: string) => Promise<unknown>;
+  /** Compares the inboxes listened to here with the log. */
+  reconcileInboxes: () => Promise<void>;
+}
+
+/** How often overdue deadlines are looked for. */
+const SWEEP_EVERY_MS = 500;
+/** Deadlines handled in one sweep. */
+const SWEEP_BATCH = 100;
+/** How often inboxes are compared with the log, for hints that were lost. */
+const RECONCILE_EVERY_MS = 3_000;
+
+// `skip locked` keeps two processes that sweep at once from waiting for each other; that each deadline acts once is
+// the rules' doing, which decide under the row's lock or the lease.
+const overdueMatches = sql<{ id: string }>(
+  'sweep-matches',
+  `select id from matches where due_at <= clock_timestamp() order by due_at limit ${SWEEP_BATCH} for update skip locked`,
+);
+const overdueCalls = sql<{ id: string }>(
+  'sweep-calls',
+  `select id from calls where due_at <= clock_timestamp() and phase <> 'ended'
+     and (owner is null or leased_until < clock_timestamp())
+   order by due_at limit ${SWEEP_BATCH} for update skip locked`,
+);
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #held = new Map<string, CallActor>();
+  readonly #timers = new Map<string, Timer>();
+  #closed = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#every('renew', RENEW_EVERY_MS, () => this.#renew());
+    this.#every('sweep', SWEEP_EVERY_MS, () => this.#sweep());
+    this.#every('reconcile', RECONCILE_EVERY_MS, () => this.#options.reconcileInboxes());
+  }
+
+  /** The actor is held by this process from now on. */
+  hold(actor: CallActor): void {
+    this.#held.set(actor.call.id, actor);
+  }
+
+  /** The actor is no longer held here. */
+  letGo(actor: CallActor): void {
+    if (this.#held.get(actor.call.id) === actor) this.#held.delete(actor.call.id);
+  }
+
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+  }
+
+  async #renew(): Promise<void> {
+    const actors = [...this.#held.values()].filter((actor) => actor.call.phase !== 'ended');
+    if (actors.length === 0) return;
+    const mine = actors.map((actor) => ({ id: actor.call.id, epoch: actor.epoch }));
+    const still = await this.#options.calls.renew(processId(), mine);
+    for (const actor of actors) {
+      if (still.has(actor.call.id) || actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor) continue;
+      this.#options.log.warn({ callId: actor.call.id }, 'another process took this call over');
+      this.letGo(actor);
+      actor.abandon();
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { db, tickMatch, activateCall } = this.#options;
+    const [matches, calls] = await Promise.all([db.query(overdueMatches), db.query(overdueCalls)]);
+    await Promise.all([
+      ...matches.map(({ id }) => this.#attempt(() => tickMatch(id))),
+      ...calls.map(({ id }) => this.#attempt(() => activateCall(id))),
+    ]);
+  }
+
+  async #attempt(act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
+    } catch (err) {
+      this.#options.log.warn({ err }, 'an overdue deadline could not be acted on, the next sweep tries again');
+    }
+  }
+
+  /** Runs `work` again and again, each time `everyMs` after the last was done. */
+  #every(name: string, everyMs: number, work: () => Promise<void>): void {
+    const again = () => {
+      if (this.#closed) return;
+      this.#timers.set(name, this.#options.clock.after(everyMs, run));
+    };
+    const run = () => {
+      work()
+        .catch((err: unknown) => this.#options.log.warn({ err, name }, 'a round of the keeper failed'))
+        .finally(again);
+    };
+    again();
+  }
+}

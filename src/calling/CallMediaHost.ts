@@ -1,0 +1,93 @@
+/**
+ * The media of one call over the lives of the workers that serve it: made when somebody first asks, made anew when
+ * its worker is lost, closed with the call.
+ */
+import type { CallMedia, CallMediaOptions, CallMediaPort, LiveProducer, MediaPolicy } from '../media/CallMedia.ts';
+
+/** What the room hears of the media; must not throw. */
+export interface CallMediaAudience
+  extends Pick<CallMediaPort, 'producerAdded' | 'producerClosed' | 'flowing' | 'quality'> {
+  /** Everything is gone: the clients open new transports, on another worker. */
+  restart(): void;
+}
+
+export interface CallMediaHostOptions {
+  people: readonly [string, string];
+  policy: MediaPolicy;
+  create: (options: CallMediaOptions) => Promise<CallMedia>;
+  audience: CallMediaAudience;
+}
+
+export class CallMediaHost {
+  readonly #options: CallMediaHostOptions;
+  #policy: MediaPolicy;
+  #media: Promise<CallMedia> | undefined;
+  #made: CallMedia | undefined;
+  #closed = false;
+
+  constructor(options: CallMediaHostOptions) {
+    this.#options = options;
+    this.#policy = options.policy;
+  }
+
+  /** The call's media, made on first use. Rejects with UNAVAILABLE when no worker can serve it; the next use tries again. */
+  get(): Promise<CallMedia> {
+    this.#media ??= this.#make();
+    return this.#media;
+  }
+
+  /** What may flow from now on; in force when this returns. */
+  setPolicy(policy: MediaPolicy): void {
+    this.#policy = policy;
+    this.#made?.setPolicy(policy);
+  }
+
+  /** The live producers of one person. */
+  producers(userId: string): LiveProducer[] {
+    return this.#made?.producers(userId) ?? [];
+  }
+
+  /** Closes everything of a person whose client is gone. */
+  leave(userId: string): void {
+    this.#made?.leave(userId);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#made?.close();
+    this.#made = undefined;
+  }
+
+  async #make(): Promise<CallMedia> {
+    const { people, create, audience } = this.#options;
+    try {
+      const media = await create({
+        people,
+        policy: this.#policy,
+        port: {
+          producerAdded: (producer) => audience.producerAdded(producer),
+          producerClosed: (producer) => audience.producerClosed(producer),
+          flowing: () => audience.flowing(),
+          quality: (userId, quality) => audience.quality(userId, quality),
+          connectionChanged: () => {},
+          lost: () => {
+            this.#forget();
+            audience.restart();
+          },
+        },
+      });
+      media.setPolicy(this.#policy);
+      this.#made = media;
+      if (this.#closed) media.close();
+      return media;
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  #forget(): void {
+    this.#media = undefined;
+    this.#made = undefined;
+  }
+}

@@ -1,0 +1,159 @@
+/** Calls as a use case: starting one, reading one. What happens to a live call is its actor's (`CallActor`). */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { type Sql, sql } from '../db/sql.ts';
+import { DuetError, isRefusal } from '../errors.ts';
+import { append, type StoredEvent } from '../events/outbox.ts';
+import { newId } from '../ids.ts';
+import { acceptInto, lock } from '../matching/matchStore.ts';
+import { type Match, type MatchSettings, sideOf } from '../matching/transitions.ts';
+import type { MediaKind } from './shapes.ts';
+import { type Call, type CallSettings, type EndedCall, roleOf } from './state.ts';
+import { byPerson, dueAt, type PersonCommand, ring } from './transitions.ts';
+import { type IceServer, turnCredentials } from './turn.ts';
+import { callView } from './view.ts';
+
+export interface CallsOptions {
+  db: Database;
+  clock: Clock;
+  settings: CallSettings;
+  matchSettings: MatchSettings;
+  /** The TURN server's shared secret and URLs; without either none is offered. */
+  turn: { secret: string | undefined; urls: readonly string[] };
+  publish: (events: readonly StoredEvent[]) => void;
+}
+
+/** Calls of a pair that nobody answered, in an hour, before the next is refused. */
+const MAX_UNANSWERED = 3;
+const UNANSWERED_WINDOW_SEC = 3_600;
+/** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */
+const TURN_MARGIN_SEC = 30;
+
+const findState = sql<{ state: Call }>('call-state', 'select state from calls where id = $1');
+const findLive = sql<{ state: Call }>(
+  'call-live-of-match',
+  `select state from calls where match_id = $1 and phase <> 'ended'`,
+);
+const findLiveOfUser = sql<{ state: Call }>(
+  'call-live-of-user',
+  'select c.state from live_calls l join calls c on c.id = l.call_id where l.user_id = $1',
+);
+const countUnanswered = sql<{ n: number; oldest: number | null }>(
+  'call-unanswered',
+  `select count(*) as n, min(created_at) as oldest from calls
+   where match_id = $1 and outcome in ('missed', 'cancelled') and state->>'startedAt' is null
+     and created_at > clock_timestamp() - $2 * interval '1 second'`,
+);
+const insertCall = sql(
+  'call-insert',
+  `insert into calls (id, match_id, caller_id, callee_id, phase, state, created_at, due_at)
+   values ($1, $2, $3, $4, 'ringing', $5::jsonb, $6, $7)`,
+);
+const insertLive = sql<{ user_id: string }>(
+  'call-insert-live',
+  `insert into live_calls (user_id, call_id) select u, $2 from unnest($1::uuid[]) as u order by u
+   on conflict (user_id) do nothing returning user_id`,
+);
+const insertJournal = sql(
+  'call-insert-journal',
+  `insert into call_journal (call_id, version, at, epoch, command, by_id, phase, state)
+   values ($1, 1, clock_timestamp(), 0, 'initiate', $2, 'ringing', $3::jsonb)`,
+);
+
+export class Calls {
+  readonly #options: CallsOptions;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  /** The call as last committed, for one of its two people; NOT_FOUND for everybody else. */
+  async find(callId: string, viewerId: string): Promise<Call> {
+    const [row] = await this.#options.db.query(findState, [callId]);
+    if (row === undefined || roleOf(row.state, viewerId) === undefined) throw new DuetError('NOT_FOUND');
+    return row.state;
+  }
+
+  /** The live call between the two of a match, if there is one. */
+  async liveOf(matchId: string): Promise<Call | undefined> {
+    const [row] = await this.#options.db.query(findLive, [matchId]);
+    return row?.state;
+  }
+
+  /** What a command to a call that is over answers: the call, or why not. No actor is needed for it any more. */
+  afterEnd(call: EndedCall, command: PersonCommand): Call {
+    const answer = byPerson(call, command, 'caller', this.#options.clock.now(), this.#options.settings);
+    if (isRefusal(answer)) throw new DuetError(answer.refused);
+    return answer.call;
+  }
+
+  /**
+   * TURN credentials for somebody in a live call, good until the call must be over plus a margin. Throws
+   * CALL_NOT_ACTIVE for everybody else. No TURN server configured: an empty list; the SFU is reached directly.
+   */
+  async iceServers(userId: string): Promise<{ iceServers: IceServer[]; ttlSec: number }> {
+    const [row] = await this.#options.db.query(findLiveOfUser, [userId]);
+    if (row === undefined) throw new DuetError('CALL_NOT_ACTIVE');
+    const { clock, settings, turn } = this.#options;
+    const now = clock.now();
+    const call = row.state;
+    const endsAt = call.phase === 'active' ? call.endsAt : now + settings.ringMs + settings.durationMs;
+    const ttlSec = Math.max(0, Math.ceil((endsAt - now) / 1000)) + TURN_MARGIN_SEC;
+    if (turn.secret === undefined || turn.urls.length === 0) return { iceServers: [], ttlSec };
+    const expiresAtSec = Math.floor(now / 1000) + ttlSec;
+    return { iceServers: [turnCredentials(turn.secret, turn.urls, expiresAtSec)], ttlSec };
+  }
+
+  /**
+   * Starts to ring. Where the two already have a live call, that call is the answer: both initiate at once and get
+   * one. Throws NOT_FOUND, MATCH_NOT_ACTIVE, BUSY (one of the two is in another call), TOO_MANY_REQUESTS.
+   */
+  async initiate(matchId: string, userId: string, media: MediaKind): Promise<Call> {
+    const { db, publish } = this.#options;
+    const { call, events } = await db.transaction(async (tx) => {
+      const match = await lock(tx, matchId);
+      const side = match && sideOf(match, userId);
+      if (match === undefined || side === undefined) throw new DuetError('NOT_FOUND');
+      if (match.phase === 'closed') throw new DuetError('MATCH_NOT_ACTIVE');
+      const [live] = await tx.query(findLive, [matchId]);
+      if (live !== undefined) return { call: live.state, events: [] };
+      await this.#refuseTooMany(tx, matchId);
+      return this.#insert(tx, match, userId, media);
+    });
+    publish(events);
+    return call;
+  }
+
+  async #refuseTooMany(tx: Sql, matchId: string): Promise<void> {
+    const [unanswered] = await tx.query(countUnanswered, [matchId, UNANSWERED_WINDOW_SEC]);
+    if (unanswered!.n < MAX_UNANSWERED) return;
+    const againAt = unanswered!.oldest! + UNANSWERED_WINDOW_SEC * 1000;
+    const retryAfterSec = Math.max(1, Math.ceil((againAt - this.#options.clock.now()) / 1000));
+    throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
+  }
+
+  async #insert(tx: Sql, match: Match, callerId: string, media: MediaKind) {
+    const { clock, settings, matchSettings } = this.#options;
+    const now = clock.now();
+    const calleeId = callerId === match.lowId ? match.highId : match.lowId;
+    const { call, effects } = ring({ id: newId(), matchId: match.id, callerId, calleeId }, media, settings, now);
+    const state = JSON.stringify(call);
+    const due = new Date(dueAt(call, settings)!);
+    await tx.query(insertCall, [call.id, match.id, callerId, calleeId, state, new Date(now), due]);
+    const seated = await tx.query(insertLive, [[callerId, calleeId], call.id]);
+    if (seated.length < 2) throw new DuetError('BUSY');
+    await tx.query(insertJournal, [call.id, callerId, state]);
+    const accepted = await acceptInto(tx, match.id, callerId, matchSettings);
+    const told = await append(
+      tx,
+      effects
+        .filter((effect) => effect.kind === 'notify')
+        .map((effect) => ({
+          userId: effect.to === 'caller' ? callerId : calleeId,
+          type: effect.type,
+          payload: { call: callView(call, now), fromId: callerId },
+        })),
+    );
+    return { call: call as Call, events: [...accepted, ...told] };
+  }
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import type { Actors } from '../../actors/Actors.ts';
+import { SeatView } from '../../actors/shapes.ts';
+import type { Calls } from '../../calling/Calls.ts';
+import { AnswerCall, CallView, InitiateCall } from '../../calling/shapes.ts';
+import type { PersonCommand } from '../../calling/transitions.ts';
+import { callView } from '../../calling/view.ts';
+import type { Clock } from '../../clock.ts';
+import { DuetError } from '../../errors.ts';
+import { Id } from '../../shapes.ts';
+import { type Route, route } from '../route.ts';
+
+export interface CallRoutesOptions {
+  calls: Calls;
+  actors: Actors;
+  clock: Clock;
+  /** Throws UNAVAILABLE while the process drains. */
+  assertAcceptingCalls: () => void;
+}
+
+const tags = ['calls'];
+const params = z.object({ callId: Id });
+const CallAnswer = z.strictObject({ call: CallView });
+const CallAndSeat = z.strictObject({ call: CallView, seat: SeatView });
+
+export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallRoutesOptions): Route[] {
+  const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
+
+  /** Gives a person's command to the call's actor; a call that is over answers by its rules as well. */
+  const command = async (callId: string, userId: string, given: PersonCommand) => {
+    const call = await calls.find(callId, userId);
+    if (call.phase === 'ended') return calls.afterEnd(call, given);
+    return actors.callCommand(callId, { userId, command: given });
+  };
+
+  const verb = (name: string, summary: string, given: PersonCommand): Route =>
+    route({
+      method: 'post',
+      path: `/calls/:callId/${name}`,
+      summary,
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params,
+      status: 200,
+      out: CallAnswer,
+      run: async ({ auth, params: { callId } }) => ({
+        call: view(await command(callId, auth.userId, given)),
+      }),
+    });
+
+  return [
+    route({
+      method: 'post',
+      path: '/calls/initiate/:matchId',
+      summary: 'Call the other person of a match',
+      description: 'Counts as accepting the match. When both initiate at once, both get the same call.',
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params: z.object({ matchId: Id }),
+      body: InitiateCall,
+      status: 201,
+      out: CallAndSeat,
+      run: async ({ auth, params: { matchId }, body }) => {
+        assertAcceptingCalls();
+        const call = await calls.initiate(matchId, auth.userId, body.media);
+        return { call: view(call), seat: await actors.callSeat(call.id, auth.userId) };
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/calls/:callId/answer',
+      summary: 'Answer a call',
+      description:
+        'Counts as accepting the match. `media: "video"` consents to the video that the caller asked for.',
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params,
+      body: AnswerCall,
+      status: 200,
+      out: CallAndSeat,
+      run: async ({ auth, params: { callId }, body }) => {
+        const call = await command(callId, auth.userId, {
+          type: 'answer',
+          ...(body.media && { media: body.media }),
+        });
+        return { call: view(call), seat: await actors.callSeat(callId, auth.userId) };
+      },
+    }),
+    verb('reject', 'Decline a call that rings', { type: 'reject' }),
+    verb('end', 'Hang up', { type: 'end' }),
+    verb('extend', "Ask for more time, or consent to the other's request", { type: 'extend' }),
+    verb('upgrade', "Ask for video, or consent to the other's request", { type: 'upgrade' }),
+    route({
+      method: 'post',
+      path: '/calls/:callId/join',
+      summary: 'A new seat in a live call, for a client that lost its room',
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params,
+      status: 200,
+      out: CallAndSeat,
+      run: async ({ auth, params: { callId } }) => {
+        const before = await calls.find(callId, auth.userId);
+        if (before.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+        const seat = await actors.callSeat(callId, auth.userId);
+        return { call: view(await calls.find(callId, auth.userId)), seat };
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/calls/ice-servers',
+      summary: 'TURN servers with short-lived credentials, for the participants of a live call',
+      tags,
+      who: 'user',
+      limit: 'browse',
+      status: 200,
+      out: z.strictObject({
+        iceServers: z.array(
+          z.strictObject({ urls: z.array(z.string()), username: z.string(), credential: z.string() }),
+        ),
+        ttlSec: z.int(),
+      }),
+      run: ({ auth }) => calls.iceServers(auth.userId),
+    }),
+    route({
+      method: 'get',
+      path: '/calls/:callId',
+      summary: 'A call',
+      tags,
+      who: 'user',
+      limit: 'browse',
+      params,
+      status: 200,
+      out: CallAnswer,
+      run: async ({ auth, params: { callId } }) => ({ call: view(await calls.find(callId, auth.userId)) }),
+    }),
+  ];
+}

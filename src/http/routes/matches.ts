@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { Actors } from '../../actors/Actors.ts';
+import { SeatView } from '../../actors/shapes.ts';
+import type { Matches } from '../../matching/Matches.ts';
+import { MatchView } from '../../matching/shapes.ts';
+import { Id, listOf, Page } from '../../shapes.ts';
+import { type Route, route } from '../route.ts';
+
+const tags = ['matches'];
+const params = z.object({ matchId: Id });
+
+export function matchRoutes({ matches, actors }: { matches: Matches; actors: Actors }): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/matches/active',
+      summary: 'Your active matches, newest first',
+      tags,
+      who: 'user',
+      limit: 'browse',
+      query: Page,
+      status: 200,
+      out: listOf(MatchView),
+      run: ({ auth, query }) => matches.list(auth.userId, 'active', query),
+    }),
+    route({
+      method: 'get',
+      path: '/matches/history',
+      summary: 'Your past matches, newest first',
+      tags,
+      who: 'user',
+      limit: 'browse',
+      query: Page,
+      status: 200,
+      out: listOf(MatchView),
+      run: ({ auth, query }) => matches.list(auth.userId, 'history', query),
+    }),
+    route({
+      method: 'post',
+      path: '/matches/:matchId/end',
+      summary: 'End a match; a live call between the two ends with it',
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params,
+      status: 200,
+      out: MatchView,
+      run: async ({ auth, params: { matchId } }) => {
+        await matches.command(matchId, { type: 'end' }, auth.userId);
+        return matches.view(matchId, auth.userId);
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/matches/:matchId/join',
+      summary: 'A seat in the room of a match',
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params,
+      status: 200,
+      out: z.strictObject({ match: MatchView, seat: SeatView }),
+      run: async ({ auth, params: { matchId } }) => ({
+        match: await matches.view(matchId, auth.userId),
+        seat: await actors.matchSeat(matchId, auth.userId),
+      }),
+    }),
+  ];
+}
