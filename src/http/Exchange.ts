@@ -1,0 +1,189 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import type { Clock, Timer } from '../clock.ts';
+
+/**
+ * One request and its answer on a uWebSockets.js response. Knows when the client has gone, writes at most one
+ * answer, always corked, and never touches the response after either.
+ */
+
+export type Header = readonly [name: string, value: string];
+export type HeaderList = readonly Header[];
+
+/** The client has gone before the answer. nginx's number: nobody reads it, the metrics count it. */
+export const CLIENT_GONE = 499;
+
+// Above this an answer is handed over piece by piece as the socket takes it, so that a slow reader of a large file
+// costs no copy of it.
+const STREAM_ABOVE_BYTES = 64 * 1024;
+// A refused client may still be sending its body. The answer's last byte is held back until the client is quiet:
+// closing at once would make the kernel reset the connection, and the answer could be lost with it.
+const LOOK_EVERY_MS = 50;
+const MAX_LOOKS = 40;
+
+export class Exchange {
+  readonly res: HttpResponse;
+  readonly requestId: string;
+  readonly isHead: boolean;
+  /** Headers that a handler added, for whatever the answer will be. */
+  readonly added: Header[] = [];
+  /** Written into every answer: security headers, and those of CORS where they apply. */
+  readonly #common: HeaderList;
+  readonly #onDone: (status: number) => void;
+  #state: 'open' | 'answered' | 'gone' = 'open';
+  #inHandler = true;
+  #watchesAbort = false;
+  #onGone: (() => void) | undefined;
+
+  constructor(
+    res: HttpResponse,
+    requestId: string,
+    isHead: boolean,
+    common: HeaderList,
+    onDone: (status: number) => void,
+  ) {
+    this.res = res;
+    this.requestId = requestId;
+    this.isHead = isHead;
+    this.#common = common;
+    this.#onDone = onDone;
+  }
+
+  /** Whether an answer is still owed and somebody is there to get it. */
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Runs when the client goes away before it has the whole answer. */
+  set onGone(run: () => void) {
+    this.#onGone = run;
+  }
+
+  /**
+   * The request handler returns now. What is still open is answered later: uWebSockets.js wants to be told so, and
+   * no longer corks by itself.
+   */
+  leaveHandler(): void {
+    if (this.#state === 'open') this.#watchAbort();
+    this.#inHandler = false;
+  }
+
+  /** Stops reading the request's body for a while. */
+  hold(): void {
+    if (this.#state === 'open') this.res.pause();
+  }
+
+  release(): void {
+    if (this.#state !== 'gone') this.res.resume();
+  }
+
+  /** Answers. Does nothing when an answer was given or the client has gone. */
+  answer(status: number, headers: HeaderList, body?: string | Uint8Array): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'answered';
+    if (typeof body === 'object' && body.byteLength > STREAM_ABOVE_BYTES && !this.isHead) {
+      this.#stream(status, headers, body);
+    } else {
+      this.#corked(() => {
+        this.#head(status, headers);
+        if (body === undefined) this.res.endWithoutBody();
+        else if (this.isHead) this.res.endWithoutBody(byteLength(body));
+        else this.res.end(body);
+      });
+    }
+    this.#onDone(status);
+  }
+
+  /**
+   * Answers a client that is still sending its body, and sees to it that it does not go on for long: it is told at
+   * once, what it sends is thrown away, and the connection is cut if it has not stopped after two seconds.
+   * `pieces` counts the pieces of the body that have arrived.
+   */
+  refuse(status: number, headers: HeaderList, body: string, pieces: () => number, clock: Clock): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'answered';
+    this.#watchAbort();
+    const { res } = this;
+    const bytes = Buffer.from(body);
+    const split = bytes.length - 1;
+    this.#corked(() => {
+      this.#head(status, headers);
+      res.writeHeader('connection', 'close');
+      res.tryEnd(bytes.subarray(0, split), bytes.length);
+    });
+    this.#onDone(status);
+    let timer: Timer;
+    let seen = pieces();
+    let looks = 0;
+    const look = () => {
+      looks++;
+      if (pieces() === seen) {
+        res.cork(() => {
+          res.tryEnd(bytes.subarray(split), bytes.length);
+        });
+      } else if (looks >= MAX_LOOKS) {
+        res.close();
+      } else {
+        seen = pieces();
+        timer = clock.after(LOOK_EVERY_MS, look);
+      }
+    };
+    timer = clock.after(LOOK_EVERY_MS, look);
+    this.#onGone = () => timer.cancel();
+  }
+
+  #watchAbort(): void {
+    if (this.#watchesAbort) return;
+    this.#watchesAbort = true;
+    this.res.onAborted(() => {
+      const owed = this.#state === 'open';
+      this.#state = 'gone';
+      this.#onGone?.();
+      if (owed) this.#onDone(CLIENT_GONE);
+    });
+  }
+
+  #head(status: number, headers: HeaderList): void {
+    const { res } = this;
+    res.writeStatus(statusLine(status));
+    res.writeHeader('x-request-id', this.requestId);
+    for (const header of this.#common) res.writeHeader(header[0], header[1]);
+    for (const header of headers) res.writeHeader(header[0], header[1]);
+    for (const header of this.added) res.writeHeader(header[0], header[1]);
+  }
+
+  #stream(status: number, headers: HeaderList, body: Uint8Array): void {
+    const { res } = this;
+    this.#watchAbort();
+    this.#corked(() => {
+      this.#head(status, headers);
+      const start = res.getWriteOffset();
+      const [sent] = res.tryEnd(body, body.byteLength);
+      if (sent) return;
+      res.onWritable((offset) => {
+        const [ok] = res.tryEnd(body.subarray(offset - start), body.byteLength);
+        return ok;
+      });
+    });
+  }
+
+  #corked(write: () => void): void {
+    if (this.#inHandler) write();
+    else this.res.cork(write);
+  }
+}
+
+const statusLines = new Map<number, string>();
+
+function statusLine(status: number): string {
+  let line = statusLines.get(status);
+  if (line === undefined) {
+    line = `${status} ${STATUS_CODES[status] ?? 'Unknown'}`;
+    statusLines.set(status, line);
+  }
+  return line;
+}
+
+function byteLength(body: string | Uint8Array): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+}

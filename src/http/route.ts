@@ -1,0 +1,164 @@
+import type { z } from 'zod';
+
+/**
+ * HTTP routes are declared once: who may call, what comes in, what goes out, what runs. The router serves the
+ * declaration and `openapi.ts` documents it, so the two cannot differ.
+ */
+
+export type RouteMethod = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** Who may call: anybody, a signed-in user (admins included), or an admin only. */
+export type RouteWho = 'anyone' | 'user' | 'admin';
+
+/** Which allowance a call counts against; `none` is for probes that must never be refused. */
+export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'login' | 'none';
+
+/** The caller as the access token says. */
+export type Auth = { userId: string; sessionId: string; role: 'user' | 'admin' };
+
+/** A body that is not JSON: bytes of one of `types`, `maxBytes` at most. `ctx.body` is a `RawUpload`. */
+export type RawBody = { readonly types: readonly string[]; readonly maxBytes: number };
+export type RawUpload = { contentType: string; bytes: Buffer };
+
+/** An answer with a status or headers of its own. A string or bytes go out as they are, anything else as JSON. */
+export type ReplyInit = { status?: number; headers?: Record<string, string>; body?: unknown };
+
+export class Reply {
+  readonly status: number | undefined;
+  readonly headers: Record<string, string>;
+  readonly body: unknown;
+
+  constructor(init: ReplyInit) {
+    this.status = init.status;
+    this.headers = init.headers ?? {};
+    this.body = init.body;
+  }
+}
+
+/** What a handler sees of a request. Nothing of the socket is in it, so it may be kept across any `await`. */
+export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header extends string> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  /** The caller; `undefined` for everyone on routes for `anyone`. */
+  readonly auth: Who extends 'anyone' ? undefined : Auth;
+  /** The peer's address, through trusted proxies only. Never goes into a log line. */
+  readonly address: string;
+  readonly requestId: string;
+  /** The value of a request header that the declaration lists under `headers`; empty when absent. */
+  header(name: Header): string;
+  /** The value of a cookie; the declaration must list the header `cookie`. */
+  cookie(name: string): string | undefined;
+  /** Adds a header to the answer, of whatever status it will be. Throws on a value that cannot be a header. */
+  setHeader(name: string, value: string): void;
+  /** An answer that is not just `status` and `out`. */
+  reply(init: ReplyInit): Reply;
+}
+
+type Schema = z.ZodType | undefined;
+type ParsedBody<Body> = Body extends z.ZodType
+  ? z.output<Body>
+  : Body extends RawBody
+    ? RawUpload
+    : undefined;
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without an answer is a function without a return.
+type Answer<Out> = (Out extends z.ZodType ? z.input<Out> : void) | Reply;
+
+export interface RouteSpec<
+  Who extends RouteWho,
+  Params extends Schema,
+  Query extends Schema,
+  Body extends Schema | RawBody,
+  Out extends Schema,
+  Header extends string,
+> {
+  method: RouteMethod;
+  /** Below `base`; a segment `:name` is a parameter, raw as it stands in the URL (nothing is percent-decoded). */
+  path: `/${string}`;
+  /** `/api/v1` unless given. */
+  base?: '' | `/${string}`;
+  /** One line for the documentation, and `description` for more than that. */
+  summary: string;
+  description?: string;
+  tags: string[];
+  /** Left out of the documentation. */
+  hidden?: boolean;
+  who: Who;
+  limit: RouteLimit;
+  /** Request headers that the handler reads, lower case. Others are not read at all. */
+  headers?: readonly Header[];
+  /** A parameter that does not fit is a 404: there is nothing at such a path. */
+  params?: Params;
+  /** Declare it with `z.strictObject`: unknown and repeated parameters are a 400. Without it the query is ignored. */
+  query?: Query;
+  /** Declare it with `z.strictObject`. An absent body is read as `{}`. Without it only `{}` or nothing may come. */
+  body?: Body;
+  /** Of an answer that is no `Reply`. */
+  status: number;
+  out?: Out;
+  run(
+    ctx: RouteContext<Who, Parsed<Params>, Parsed<Query>, ParsedBody<Body>, Header>,
+  ): Answer<Out> | Promise<Answer<Out>>;
+}
+
+/** A declared route with its types erased: what the router and the documentation work with. */
+export interface Route {
+  readonly method: RouteMethod;
+  /** The whole path, base included. */
+  readonly path: string;
+  readonly summary: string;
+  readonly description: string | undefined;
+  readonly tags: readonly string[];
+  readonly hidden: boolean;
+  readonly who: RouteWho;
+  readonly limit: RouteLimit;
+  readonly headers: readonly string[];
+  readonly params: z.ZodType | undefined;
+  readonly query: z.ZodType | undefined;
+  readonly body: z.ZodType | RawBody | undefined;
+  readonly status: number;
+  readonly out: z.ZodType | undefined;
+  run(ctx: RouteContext<RouteWho, unknown, unknown, unknown, string>): unknown;
+}
+
+export const API_BASE = '/api/v1';
+
+/** Declares a route. The handler's context and its answer are typed by the schemas. */
+export function route<
+  Who extends RouteWho,
+  Params extends Schema = undefined,
+  Query extends Schema = undefined,
+  Body extends Schema | RawBody = undefined,
+  Out extends Schema = undefined,
+  const Header extends string = never,
+>(spec: RouteSpec<Who, Params, Query, Body, Out, Header>): Route {
+  const { base = API_BASE, path, headers = [], hidden = false } = spec;
+  return {
+    method: spec.method,
+    path: base + path,
+    summary: spec.summary,
+    description: spec.description,
+    tags: spec.tags,
+    hidden,
+    who: spec.who,
+    limit: spec.limit,
+    headers,
+    params: spec.params,
+    query: spec.query,
+    body: spec.body,
+    status: spec.status,
+    out: spec.out,
+    // The router hands over what these very schemas produced; the erased type cannot say so.
+    run: spec.run as Route['run'],
+  };
+}
+
+/** Declares a body of bytes, for uploads. */
+export function rawBody(options: RawBody): RawBody {
+  return options;
+}
+
+export function isRawBody(body: z.ZodType | RawBody): body is RawBody {
+  return 'maxBytes' in body;
+}

@@ -1,0 +1,361 @@
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import type { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { DuetError } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { Log } from '../log.ts';
+import { peerAddress, TrustedProxies } from '../transport/peerAddress.ts';
+import { BodyReader, isJsonType, mediaType, parseJsonBody, SlowBodies } from './body.ts';
+import { Cors } from './cors.ts';
+import type { HeaderList } from './Exchange.ts';
+import { Exchange } from './Exchange.ts';
+import { PathTable } from './PathTable.ts';
+import { RequestContext } from './RequestContext.ts';
+import type { Auth, Route, RouteLimit } from './route.ts';
+import { isRawBody, Reply } from './route.ts';
+import type { StaticFile } from './staticFiles.ts';
+import { fileAnswer } from './staticFiles.ts';
+import { describeError, errorBody, toHttpError } from './toHttpError.ts';
+import { issueDetails, parseQuery, validate } from './validate.ts';
+
+/** What the router needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */
+export type RouterPorts = {
+  /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
+  authenticate(authorization: string): Auth | Promise<Auth>;
+  /** Counts the call against an allowance of the user, or of the address where nobody is signed in. */
+  limit(limit: RouteLimit, caller: { userId: string | undefined; address: string }): void | Promise<void>;
+  /** One answered request. `route` is the declaration's method and path, never the URL. */
+  observe(route: string, status: number, durationMs: number): void;
+  log: Log;
+  clock: Clock;
+};
+
+export type RouterConfig = {
+  /** Origins (`https://duet.example`) whose pages may call from elsewhere. */
+  allowedOrigins: readonly string[];
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
+  /** Of JSON bodies. A raw body has its own cap. */
+  bodyCapBytes: number;
+  /** A JSON body must be there within this; of a raw body every piece must follow the one before within this. */
+  slowBodyMs: number;
+  /** Check every answer against `out` and fail with 500 where it differs. For development and tests. */
+  checkResponses: boolean;
+  /** Tell browsers to insist on https. Only where https is what people use. */
+  hsts: boolean;
+};
+
+type Respond = (res: HttpResponse, req: HttpRequest) => void;
+
+/** A route and what is derived from it once. */
+type Entry = { route: Route; label: string; paramNames: string[]; readsBody: boolean; capBytes: number };
+
+/** A request on its way through. */
+type Call = {
+  entry: Entry;
+  exchange: Exchange;
+  authorization: string;
+  address: string;
+  params: Record<string, string>;
+  query: string;
+  headerValues: string[];
+  contentType: string;
+  contentLength: number;
+  reader: BodyReader | undefined;
+  auth: Auth | undefined;
+};
+
+const JSON_HEADERS: HeaderList = [
+  ['content-type', 'application/json'],
+  ['cache-control', 'no-store'],
+];
+
+export class Router {
+  readonly #ports: RouterPorts;
+  readonly #config: RouterConfig;
+  readonly #proxies: TrustedProxies;
+  readonly #cors: Cors;
+  readonly #slowBodies: SlowBodies;
+  readonly #paths = new PathTable();
+  readonly #bindings: { method: string; path: string; respond: Respond }[] = [];
+
+  constructor(ports: RouterPorts, config: RouterConfig) {
+    this.#ports = ports;
+    this.#config = config;
+    this.#proxies = new TrustedProxies(config.trustedProxies);
+    this.#cors = new Cors(config.allowedOrigins, config.hsts);
+    this.#slowBodies = new SlowBodies(ports.clock, config.slowBodyMs);
+  }
+
+  add(routes: readonly Route[]): void {
+    for (const route of routes) {
+      const raw = route.body !== undefined && isRawBody(route.body) ? route.body : undefined;
+      const entry: Entry = {
+        route,
+        label: `${route.method.toUpperCase()} ${route.path}`,
+        paramNames: route.path
+          .split('/')
+          .filter((part) => part.startsWith(':'))
+          .map((part) => part.slice(1)),
+        readsBody: route.method !== 'get',
+        capBytes: raw?.maxBytes ?? this.#config.bodyCapBytes,
+      };
+      this.#declare(route.method, route.path, (res, req) => this.#serve(entry, false, res, req));
+      if (route.method === 'get')
+        this.#declare('head', route.path, (res, req) => this.#serve(entry, true, res, req));
+    }
+  }
+
+  addFiles(files: readonly StaticFile[]): void {
+    for (const file of files) {
+      this.#declare('get', file.path, (res, req) => this.#serveFile(file, false, res, req));
+      this.#declare('head', file.path, (res, req) => this.#serveFile(file, true, res, req));
+    }
+  }
+
+  /** Puts everything that was added on the application, and an answer for all that was not. */
+  bind(app: TemplatedApp): void {
+    for (const { method, path, respond } of this.#bindings) app[nativeMethod(method)](path, respond);
+    app.any('/*', (res, req) => this.#serveUnknown(res, req));
+  }
+
+  /** Bodies that are arriving just now, for the metrics. */
+  get openBodies(): number {
+    return this.#slowBodies.size;
+  }
+
+  close(): void {
+    this.#slowBodies.close();
+  }
+
+  #declare(method: string, path: string, respond: Respond): void {
+    const known = this.#bindings.some((other) => other.method === method && other.path === path);
+    if (known) throw new Error(`Declared twice: ${method.toUpperCase()} ${path}`);
+    this.#paths.add(path, method.toUpperCase());
+    this.#bindings.push({ method, path, respond });
+  }
+
+  #open(label: string, isHead: boolean, res: HttpResponse, req: HttpRequest): Exchange {
+    const startedAt = this.#ports.clock.now();
+    return new Exchange(res, newId(), isHead, this.#cors.headersFor(req.getHeader('origin')), (status) => {
+      this.#ports.observe(label, status, this.#ports.clock.now() - startedAt);
+    });
+  }
+
+  /** No exception and no rejection leaves this: uWebSockets.js would take the process down with it. */
+  #serve(entry: Entry, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
+    const exchange = this.#open(entry.label, isHead, res, req);
+    const call = this.#read(entry, exchange, res, req);
+    try {
+      const outcome = this.#authorise(call);
+      if (outcome instanceof Promise) outcome.catch((error) => this.#fail(call, error));
+    } catch (error) {
+      this.#fail(call, error);
+    }
+    exchange.leaveHandler();
+  }
+
+  /** Everything of the request that anybody will need; `req` is gone when the handler returns. */
+  #read(entry: Entry, exchange: Exchange, res: HttpResponse, req: HttpRequest): Call {
+    const { route, paramNames, readsBody, capBytes } = entry;
+    const params: Record<string, string> = {};
+    for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
+    let reader: BodyReader | undefined;
+    if (readsBody) {
+      const isRaw = route.body !== undefined && isRawBody(route.body);
+      const opened = new BodyReader(res, capBytes, this.#slowBodies, isRaw ? 'idle' : 'total');
+      exchange.onGone = () => opened.discard();
+      reader = opened;
+    }
+    return {
+      entry,
+      exchange,
+      authorization: route.who === 'anyone' ? '' : req.getHeader('authorization'),
+      address: peerAddress(res.getRemoteAddress(), this.#proxies, () => req.getHeader('x-forwarded-for')),
+      params,
+      query: route.query === undefined ? '' : (req.getQuery() ?? ''),
+      headerValues: route.headers.map((name) => req.getHeader(name)),
+      contentType: readsBody ? req.getHeader('content-type') : '',
+      contentLength: readsBody ? declaredLength(req) : 0,
+      reader,
+      auth: undefined,
+    };
+  }
+
+  #authorise(call: Call): void | Promise<void> {
+    const { who } = call.entry.route;
+    if (who === 'anyone') return this.#limit(call);
+    const auth = this.#ports.authenticate(call.authorization);
+    const checked = (known: Auth) => {
+      call.auth = known;
+      if (who === 'admin' && known.role !== 'admin') throw new DuetError('FORBIDDEN');
+      return this.#limit(call);
+    };
+    if (!(auth instanceof Promise)) return checked(auth);
+    // Nobody's megabytes are read before it is known whose they are.
+    call.exchange.hold();
+    return auth.finally(() => call.exchange.release()).then(checked);
+  }
+
+  #limit(call: Call): void | Promise<void> {
+    const { limit } = call.entry.route;
+    if (limit === 'none') return this.#receive(call);
+    const allowed = this.#ports.limit(limit, { userId: call.auth?.userId, address: call.address });
+    return allowed instanceof Promise ? allowed.then(() => this.#receive(call)) : this.#receive(call);
+  }
+
+  #receive(call: Call): void | Promise<void> {
+    const { entry, reader, contentType, contentLength } = call;
+    if (reader === undefined) return this.#run(call, undefined);
+    const { body } = entry.route;
+    if (contentLength > entry.capBytes) throw new DuetError('PAYLOAD_TOO_LARGE');
+    const type = mediaType(contentType);
+    const raw = body !== undefined && isRawBody(body) ? body : undefined;
+    const hasBody = contentLength !== 0;
+    if (hasBody && !(raw === undefined ? isJsonType(contentType) : raw.types.includes(type))) {
+      throw new DuetError('UNSUPPORTED_MEDIA_TYPE');
+    }
+    return reader.read().then((bytes) => {
+      if (raw !== undefined) return this.#run(call, { contentType: type, bytes });
+      const json = parseJsonBody(bytes);
+      return this.#run(call, body === undefined ? noFields(json) : validate(body as z.ZodType, json));
+    });
+  }
+
+  #run(call: Call, body: unknown): void | Promise<void> {
+    const { exchange, entry } = call;
+    const { route } = entry;
+    // Whoever hung up while the body or a token was being checked does not start anything.
+    if (!exchange.isOpen) return;
+    let params: unknown = call.params;
+    if (route.params !== undefined) {
+      const read = route.params.safeParse(call.params);
+      if (!read.success) throw new DuetError('NOT_FOUND');
+      params = read.data;
+    }
+    const value = route.run(
+      new RequestContext({
+        params,
+        query: route.query === undefined ? undefined : validate(route.query, parseQuery(call.query)),
+        body,
+        auth: call.auth,
+        address: call.address,
+        requestId: exchange.requestId,
+        headerNames: route.headers,
+        headerValues: call.headerValues,
+        added: exchange.added,
+      }),
+    );
+    if (value instanceof Promise) return value.then((awaited) => this.#answer(call, awaited));
+    this.#answer(call, value);
+  }
+
+  #answer(call: Call, value: unknown): void {
+    const { exchange, entry } = call;
+    if (value instanceof Reply) {
+      exchange.answer(value.status ?? entry.route.status, ...replyContent(value));
+      return;
+    }
+    const { out, status } = entry.route;
+    if (out === undefined) {
+      exchange.answer(status, [['cache-control', 'no-store']]);
+      return;
+    }
+    if (this.#config.checkResponses) {
+      const checked = out.safeParse(value);
+      if (!checked.success)
+        throw new Error(`The answer is not what is declared: ${JSON.stringify(issueDetails(checked.error))}`);
+    }
+    exchange.answer(status, JSON_HEADERS, JSON.stringify(value));
+  }
+
+  #fail(call: Call, error: unknown): void {
+    const { exchange, reader, entry } = call;
+    this.#refuse(
+      exchange,
+      entry.label,
+      error,
+      reader !== undefined && !reader.complete && call.contentLength !== 0 ? () => reader.pieces : undefined,
+    );
+    reader?.discard();
+  }
+
+  /** Answers with an error; `pieces` where the client may still be sending a body. */
+  #refuse(
+    exchange: Exchange,
+    label: string,
+    error: unknown,
+    pieces: (() => number) | undefined,
+    more: HeaderList = [],
+  ): void {
+    const mapped = toHttpError(error);
+    const { requestId } = exchange;
+    if (mapped.unexpected) {
+      this.#ports.log.error({ requestId, route: label, error: describeError(error) }, 'A request failed.');
+    }
+    const headers = [...JSON_HEADERS, ...more];
+    if (mapped.retryAfterSec !== undefined)
+      headers.push(['retry-after', String(Math.ceil(mapped.retryAfterSec))]);
+    if (mapped.status === 401) headers.push(['www-authenticate', 'Bearer']);
+    const body = errorBody(mapped, requestId);
+    if (pieces === undefined) exchange.answer(mapped.status, headers, body);
+    else exchange.refuse(mapped.status, headers, body, pieces, this.#ports.clock);
+  }
+
+  #serveFile(file: StaticFile, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
+    const exchange = this.#open(`GET ${file.path}`, isHead, res, req);
+    exchange.answer(...fileAnswer(file, req.getHeader('if-none-match'), req.getHeader('accept-encoding')));
+    exchange.leaveHandler();
+  }
+
+  /** What no route took: an unknown path, a known one under another method, or the question what is allowed. */
+  #serveUnknown(res: HttpResponse, req: HttpRequest): void {
+    const method = req.getCaseSensitiveMethod();
+    const exchange = this.#open('unmatched', method === 'HEAD', res, req);
+    const methods = this.#paths.methodsOf(req.getUrl());
+    let pieces: (() => number) | undefined;
+    if (declaredLength(req) !== 0) {
+      let count = 0;
+      res.onData(() => {
+        count++;
+      });
+      pieces = () => count;
+    }
+    if (methods.length === 0) {
+      this.#refuse(exchange, 'unmatched', new DuetError('NOT_FOUND'), pieces);
+    } else {
+      const allow: HeaderList = [['allow', [...methods, 'OPTIONS'].join(', ')]];
+      if (method === 'OPTIONS')
+        exchange.answer(204, [...allow, ...this.#cors.preflight(req.getHeader('origin'), methods)]);
+      else this.#refuse(exchange, 'unmatched', new DuetError('METHOD_NOT_ALLOWED'), pieces, allow);
+    }
+    exchange.leaveHandler();
+  }
+}
+
+/** The length that the request declares: 0 without a body, Infinity for a chunked one or a length that is none. */
+function declaredLength(req: HttpRequest): number {
+  const length = req.getHeader('content-length');
+  if (length === '') return req.getHeader('transfer-encoding') === '' ? 0 : Number.POSITIVE_INFINITY;
+  return /^\d{1,15}$/.test(length) ? Number(length) : Number.POSITIVE_INFINITY;
+}
+
+function noFields(json: object): undefined {
+  if (Object.keys(json).length > 0) {
+    throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message: 'takes no fields' }] });
+  }
+}
+
+/** Strings and bytes go out under the type that the reply names, anything else as JSON. */
+function replyContent(reply: Reply): [HeaderList, string | Uint8Array | undefined] {
+  const given = Object.entries(reply.headers);
+  const { body } = reply;
+  if (body === undefined) return [[['cache-control', 'no-store'], ...given], undefined];
+  const isText = typeof body === 'string' || body instanceof Uint8Array;
+  const defaults = JSON_HEADERS.filter(([name]) => !given.some(([other]) => other === name));
+  return [[...defaults, ...given], isText ? body : JSON.stringify(body)];
+}
+
+function nativeMethod(method: string): 'get' | 'post' | 'put' | 'patch' | 'del' | 'head' {
+  return (method === 'delete' ? 'del' : method) as 'get' | 'post' | 'put' | 'patch' | 'del' | 'head';
+}
