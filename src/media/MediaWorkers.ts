@@ -1,7 +1,8 @@
 import { type Clock, sleep, type Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { CallMedia, type CallMediaOptions } from './CallMedia.ts';
+import { CallMedia } from './CallMedia.ts';
+import type { CallMediaOptions } from './callMediaPort.ts';
 import { ROUTER_CODECS } from './codecs.ts';
 import { logMediasoup } from './spawnWorker.ts';
 import { type LostCause, WorkerProcess } from './WorkerProcess.ts';

@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup';
+import { DuetError } from '../errors.ts';
 
 export type Direction = 'send' | 'recv';
 
@@ -74,10 +75,54 @@ export class PersonMedia {
   }
 }
 
-function isConsumer(item: Item): item is types.Consumer {
-  return 'producerId' in item;
+/** The two people of a call; everybody else is not found. */
+export class CallPeople {
+  readonly #people: Map<string, PersonMedia>;
+
+  constructor(userIds: readonly [string, string]) {
+    this.#people = new Map(userIds.map((userId) => [userId, new PersonMedia(userId)]));
+  }
+
+  get all(): PersonMedia[] {
+    return [...this.#people.values()];
+  }
+
+  get(userId: string): PersonMedia {
+    return found(this.#people.get(userId));
+  }
+
+  other(userId: string): PersonMedia {
+    return found(this.all.find((person) => person.userId !== userId));
+  }
+
+  leg(userId: string, transportId: string): Leg {
+    return found(this.get(userId).leg(transportId));
+  }
+
+  item(userId: string, id: string): { leg: Leg; item: Item } {
+    return found(this.get(userId).find(id));
+  }
+
+  /** Puts a blank person in the place of one; what is still being made for the old one finds itself unwanted. */
+  renew(userId: string): void {
+    this.#people.set(userId, new PersonMedia(userId));
+  }
+
+  /** Whether this is still who it was when something began to be made for them. */
+  isCurrent(person: PersonMedia): boolean {
+    return this.#people.get(person.userId) === person;
+  }
 }
 
 export function isProducer(item: Item): item is types.Producer {
   return !isConsumer(item);
+}
+
+function isConsumer(item: Item): item is types.Consumer {
+  return 'producerId' in item;
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new DuetError('NOT_FOUND');
+  return value;
 }

@@ -56,3 +56,8 @@ export const HEADER_EXTENSIONS = [
   'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
   'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
 ] as const;
+
+/** The limit of one person's send transport while video is or is not allowed, bits per second. */
+export function maxIncomingBps(allowed: { video: boolean }): number {
+  return MAX_INCOMING_BPS.audio + (allowed.video ? MAX_INCOMING_BPS.video : 0);
+}

@@ -8,6 +8,7 @@
  * format parameters are integers of known names, mids and rids are tokens, CNAME and MSID are the server's.
  */
 import { z } from 'zod';
+import { DuetError } from '../errors.ts';
 import { HEADER_EXTENSIONS, MAX_VIDEO_ENCODINGS } from './codecs.ts';
 
 const MAX_UINT32 = 2 ** 32 - 1;
@@ -171,6 +172,17 @@ export const DtlsParameters = z.object({
 export type RtpParameters = z.output<typeof RtpParameters>;
 export type RtpCapabilities = z.output<typeof RtpCapabilities>;
 export type DtlsParameters = z.output<typeof DtlsParameters>;
+
+/**
+ * Throws `VALIDATION_FAILED` unless every codec is of `kind`. mediasoup takes VP8 on an audio producer: that would
+ * be video without consent.
+ */
+export function assertCodecsAre(kind: 'audio' | 'video', rtpParameters: RtpParameters): void {
+  if (rtpParameters.codecs.every((codec) => codec.mimeType.startsWith(`${kind}/`))) return;
+  throw new DuetError('VALIDATION_FAILED', {
+    details: [{ path: 'rtpParameters.codecs', message: `must all be ${kind} codecs` }],
+  });
+}
 
 function areDistinct(values: readonly unknown[]): boolean {
   return new Set(values).size === values.length;

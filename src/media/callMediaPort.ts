@@ -1,0 +1,28 @@
+import type { LiveProducer } from './PersonMedia.ts';
+import type { Quality } from './QualityMeter.ts';
+import type { LostCause } from './WorkerProcess.ts';
+
+/** What may be produced and consumed now. Video without audio does not occur. */
+export type MediaPolicy = { audio: boolean; video: boolean };
+
+/** What a call's media tells its room. Called synchronously; must not throw. Silent after `close`. */
+export type CallMediaPort = {
+  producerAdded(producer: LiveProducer): void;
+  producerClosed(producer: LiveProducer): void;
+  /** Once: audio has gone through the SFU to both people. */
+  flowing(): void;
+  /** Whether any of this person's transports is connected (ICE consent and DTLS). */
+  connectionChanged(userId: string, connected: boolean): void;
+  /** How this person hears the other; every two seconds while audio goes to them. */
+  quality(userId: string, quality: Quality): void;
+  /** Once: the worker is gone, and everything here with it. Make a new `CallMedia`; this one refuses everything. */
+  lost(cause: LostCause): void;
+};
+
+export type CallMediaOptions = {
+  /** The two people of the call; nobody else gets anything. */
+  people: readonly [string, string];
+  port: CallMediaPort;
+  /** Default: nothing may be produced yet. */
+  policy?: MediaPolicy;
+};
