@@ -1,0 +1,1 @@
+/* The worker asks for a static library of this name; the code itself comes from the system. */

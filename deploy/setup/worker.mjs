@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SetupError } from './command.mjs';
+import { withLock } from './lock.mjs';
+import { CACHE, NODE_MODULES } from './paths.mjs';
+import { buildWorker } from './workerBuild.mjs';
+import { downloadWorker } from './workerDownload.mjs';
+
+/** The worker's exit code when nobody tells it the version of its Node.js library (worker/src/main.cpp). */
+const NO_VERSION_GIVEN = 41;
+
+/**
+ * Finds, downloads or builds the mediasoup worker, and keeps it in the cache.
+ *
+ * @param {(text: string, options?: { every: number }) => void} report see progress.mjs
+ * @returns {Promise<string>} the path of an executable that runs on this machine, for MEDIASOUP_WORKER_BIN
+ */
+export async function prepareWorker(report) {
+  const own = process.env.MEDIASOUP_WORKER_BIN;
+  if (own) {
+    if (runs(own)) return own;
+    throw new SetupError(`MEDIASOUP_WORKER_BIN names ${own}, which does not run here: correct it, or unset it.`);
+  }
+
+  const { version } = JSON.parse(readFileSync(join(NODE_MODULES, 'mediasoup', 'package.json'), 'utf8'));
+  const cached = join(CACHE, `mediasoup-worker-${version}-${process.platform}-${process.arch}`);
+  if (runs(cached)) return cached;
+
+  await withLock(
+    `${cached}.lock`,
+    async () => {
+      if (!runs(cached)) await obtain(version, cached, report);
+    },
+    () => report('waiting for another set-up that is at the media worker'),
+  );
+  return cached;
+}
+
+async function obtain(version, cached, report) {
+  const folder = mkdtempSync(join(tmpdir(), 'duet-worker-'));
+  try {
+    report('downloading the media worker');
+    const downloaded = await downloadWorker(version, folder);
+    const worker = downloaded && runs(downloaded) ? downloaded : await buildWorker(folder, report);
+    if (!runs(worker)) throw new SetupError(`The media worker was built but does not run: start ${worker} to see why.`);
+    keep(worker, cached);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Copies next to its place first: the cache may be on another disk than the folder for temporary files. */
+function keep(worker, cached) {
+  mkdirSync(CACHE, { recursive: true });
+  const copy = `${cached}.${process.pid}`;
+  copyFileSync(worker, copy);
+  chmodSync(copy, 0o755);
+  renameSync(copy, cached);
+}
+
+/** Whether an executable is a mediasoup worker whose libraries are all there. Takes some milliseconds. */
+function runs(path) {
+  return existsSync(path) && spawnSync(path, [], { env: {}, stdio: 'ignore' }).status === NO_VERSION_GIVEN;
+}

@@ -1,0 +1,95 @@
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { command } from './command.mjs';
+import { NODE_MODULES } from './paths.mjs';
+import { requireSystemPackages } from './systemPackages.mjs';
+
+const PACKAGES = [
+  'libuv1-dev',
+  'libssl-dev',
+  'libsrtp2-dev',
+  'libflatbuffers-dev',
+  'flatbuffers-compiler',
+  'libabsl-dev',
+  'ninja-build',
+  'meson',
+  'pkg-config',
+  'g++',
+];
+
+/** What takes the place of what the worker's own build would download. */
+const SHIMS = join(import.meta.dirname, 'mediasoup');
+
+/** Compiling one file of the worker takes up to this much memory. */
+const MEMORY_PER_JOB_BYTES = 1.2e9;
+
+/**
+ * Builds the mediasoup worker from the C++ source inside the npm package, with the system's libraries.
+ * Some five minutes on two cores. mediasoup/README.md says what is changed in the source and why.
+ *
+ * @param {string} folder an empty folder to build in
+ * @returns {Promise<string>} the path of the executable inside `folder`
+ */
+export async function buildWorker(folder, report) {
+  report('getting the libraries that the media worker is built with');
+  await requireSystemPackages(PACKAGES, 'the media worker is built with them');
+
+  const source = join(folder, 'worker');
+  const output = join(folder, 'out');
+  copySource(source);
+
+  const options = { log: 'worker', env: buildEnvironment() };
+  const failure = 'The media worker could not be built; the log names what is missing.';
+  report('building the media worker from source (a few minutes, once)');
+  await command('meson', ['setup', '--buildtype=release', '-Db_ndebug=true', output, source], { ...options, failure });
+  await command('ninja', ['-C', output, '-j', String(jobs()), 'mediasoup-worker'], {
+    ...options,
+    failure,
+    append: true,
+    onTail: (line) => {
+      const [, done, all] = /^\[(\d+)\/(\d+)\]/.exec(line) ?? [];
+      if (done) report(`building the media worker from source: ${done} of ${all} files`, { every: 20_000 });
+    },
+  });
+  return join(output, 'mediasoup-worker');
+}
+
+/** The package's source with the changes of mediasoup/README.md. */
+function copySource(target) {
+  cpSync(join(NODE_MODULES, 'mediasoup', 'worker'), target, { recursive: true });
+  const subprojects = join(target, 'subprojects');
+  for (const name of readdirSync(subprojects)) rmSync(join(subprojects, name), { recursive: true });
+  cpSync(join(SHIMS, 'subprojects'), subprojects, { recursive: true });
+  cpSync(join(SHIMS, 'pch'), join(target, 'pch'), { recursive: true });
+
+  const build = join(target, 'meson.build');
+  change(build, "meson_version: '>= 1.1.0'", "meson_version: '>= 1.0.0'");
+  change(build, "cpp_args + ['-DMS_EXECUTABLE'],", "cpp_args + ['-DMS_EXECUTABLE'],\n  cpp_pch: 'pch/worker.hpp',");
+  change(
+    join(target, 'src', 'RTC', 'DtlsTransport.cpp'),
+    '(operationType == BIO_CB_RETURN) ?',
+    '(operationType & BIO_CB_RETURN) ?',
+  );
+}
+
+/** Replaces a text that must be there exactly once: a new mediasoup version must be looked at, not patched blindly. */
+function change(path, from, to) {
+  const text = readFileSync(path, 'utf8');
+  const parts = text.split(from);
+  if (parts.length !== 2) throw new Error(`${path}: expected once, found ${parts.length - 1} times: ${from}`);
+  writeFileSync(path, parts.join(to));
+}
+
+/** The system's Python must run meson: a Python of pyenv or of a virtual environment does not have its module. */
+function buildEnvironment() {
+  const env = { ...process.env };
+  if (existsSync('/usr/bin/meson')) env.PATH = `/usr/bin:/bin:${env.PATH}`;
+  for (const name of ['CFLAGS', 'CXXFLAGS', 'LDFLAGS', 'PYTHONPATH', 'PYTHONHOME']) delete env[name];
+  return env;
+}
+
+function jobs() {
+  const memory = Math.max(freemem(), totalmem() / 2);
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / MEMORY_PER_JOB_BYTES)));
+}
