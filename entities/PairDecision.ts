@@ -10,6 +10,11 @@ const schema = defineEntity({
     lowAt: p.datetime().nullable(),
     highDecision: p.string().$type<'like' | 'dislike'>().nullable(),
     highAt: p.datetime().nullable(),
+    /** Whether the low person blocked the high one, and the other way round. */
+    lowBlocked: p.boolean().default(false),
+    highBlocked: p.boolean().default(false),
+    /** Whether the two likes became a match. */
+    matched: p.boolean().default(false),
   },
 });
 

@@ -19,16 +19,27 @@ const schema = defineEntity({
     gender: p.string().$type<'woman' | 'man' | 'nonbinary'>(),
     bio: p.string().default(''),
     interests: p.array().columnType('text[]').default([]),
-    /** H3 cell of about 1 km (resolution 7); the exact place is never stored. */
+    /** H3 cell of about 1 km (resolution 7) or, where few people live, of a coarser one. The exact place is never stored. */
     cell: p.string().nullable(),
-    /** The cell's parent of about 20 km (resolution 5): what discovery's index is ordered by. */
-    area: p.string().nullable(),
+    /** The H3 cell of resolution 5 around the cell's centre, as a number; 0 for a place unknown or hidden. Index order. */
+    area: p.bigint('string').default('0'),
+    /** The cell's centre on a sphere of 6,371 km; null for a place unknown or hidden. */
+    x: p.float().nullable(),
+    y: p.float().nullable(),
+    z: p.float().nullable(),
+    /** How far the true place may be from the centre beyond what the finest cell allows. */
+    slackKm: p.float().default(0),
+    hideDistance: p.boolean().default(false),
     minAge: p.smallint().default(18),
     maxAge: p.smallint().default(99),
     genders: p.array().columnType('text[]'),
     maxDistanceKm: p.smallint().default(50),
     discoverable: p.boolean().default(true),
+    photoCount: p.smallint().default(0),
+    /** What discovery's index is ordered by, best first; `src/people/score.ts` says how it is made. */
     score: p.integer().default(0),
+    /** The day on which enough people had been shown this one; discovery rests him until the next. */
+    restedOn: p.string().columnType('date').default('2000-01-01'),
     lastActiveAt: p.datetime(),
     createdAt: p.datetime(),
     version: p.integer().version(),

@@ -7,9 +7,9 @@
  */
 import { type AuthContext, type Client, CloseCode, Protocol, Room } from '@colyseus/core';
 import { decode } from '@colyseus/schema';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
-import { DuetError, type ErrorCode, ERRORS } from '../src/errors.ts';
+import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import type { Identity, RoomServices } from './services.ts';
 import { TokenBucket } from './TokenBucket.ts';
 
@@ -142,7 +142,10 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     }
     allowances.refused += 1;
     if (allowances.refused === 1) {
-      this.services.log.warn({ room: this.roomName, userId: client.auth?.userId }, 'a client sends too many messages');
+      this.services.log.warn(
+        { room: this.roomName, userId: client.auth?.userId },
+        'a client sends too many messages',
+      );
     }
     if (allowances.refused > MAX_REFUSED) client.leave(CLOSE.flooding);
     throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: 1 });

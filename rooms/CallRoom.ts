@@ -2,22 +2,35 @@
  * The door to one live call: its clients, their messages, its state on their screens. What happens to the call is
  * decided by its actor (`src/calling`), what flows by its media (`src/media`).
  */
+import type { z } from 'zod';
 import type { ActorAnswer, ActorCommand, SeatOptions } from '../src/actors/Actors.ts';
-import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { SEAT_SEC } from '../src/actors/Actors.ts';
+import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
-import { AnswerCall } from '../src/calling/shapes.ts';
 import { type Call, durationSec, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
 import { DuetError } from '../src/errors.ts';
-import type { LiveProducer } from '../src/media/CallMedia.ts';
-import { MEDIA_MESSAGES } from '../src/media/messages.ts';
+import type { CallMedia } from '../src/media/CallMedia.ts';
+import type { MediaMessage, MediaMessageType } from '../src/media/messages.ts';
+import type { LiveProducer } from '../src/media/PersonMedia.ts';
 import { Nothing } from '../src/shapes.ts';
 import { BaseRoom, CLOSE, type DuetClient } from './BaseRoom.ts';
 import { type CallState, newCallState, showCall } from './CallState.ts';
+import { CLIENT_MESSAGES } from './messages.ts';
 import type { RoomServices } from './services.ts';
+
+/** The messages that are a person's command and nothing more. */
+const COMMANDS: Record<string, PersonCommand> = {
+  'call:reject': { type: 'reject' },
+  'call:end': { type: 'end' },
+  'call:extend_request': { type: 'extend' },
+  'call:extend_decline': { type: 'decline_extend' },
+  'call:upgrade_request': { type: 'upgrade' },
+  'call:upgrade_decline': { type: 'decline_upgrade' },
+  'call:downgrade': { type: 'downgrade' },
+};
 
 /** How long the room of an ended call stays, for the last messages to arrive. */
 const LINGER_MS = 1_000;
@@ -130,50 +143,44 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   #takeMessages(): void {
-    const command = (type: string, make: (payload: never) => PersonCommand, schema = Nothing as never) =>
-      this.handle(type, schema, async (client, payload) => {
-        const call = await this.#actor.command(make(payload as never), client.auth!.userId);
-        return { call: callView(call, this.services.clock.now()) };
-      });
-    this.handle('call:answer', AnswerCall.default({}), async (client, { media }) => {
-      const call = await this.#actor.command({ type: 'answer', ...(media && { media }) }, client.auth!.userId);
+    const messages = CLIENT_MESSAGES.call;
+    const obey = async (client: DuetClient, command: PersonCommand) => {
+      const call = await this.#actor.command(command, client.auth!.userId);
       return { call: callView(call, this.services.clock.now()) };
-    });
-    command('call:reject', () => ({ type: 'reject' }));
-    command('call:end', () => ({ type: 'end' }));
-    command('call:extend_request', () => ({ type: 'extend' }));
-    command('call:extend_decline', () => ({ type: 'decline_extend' }));
-    command('call:upgrade_request', () => ({ type: 'upgrade' }));
-    command('call:upgrade_decline', () => ({ type: 'decline_upgrade' }));
-    command('call:downgrade', () => ({ type: 'downgrade' }));
+    };
+    this.handle('call:answer', messages['call:answer'].payload, (client, { media }) =>
+      obey(client, { type: 'answer', ...(media && { media }) }),
+    );
+    for (const [type, command] of Object.entries(COMMANDS)) {
+      this.handle(type, Nothing, (client) => obey(client, command));
+    }
     this.#takeMediaMessages();
   }
 
   #takeMediaMessages(): void {
-    const on = <T extends keyof typeof MEDIA_MESSAGES>(
+    const on = <T extends MediaMessageType>(
       type: T,
-      run: (userId: string, payload: ReturnType<(typeof MEDIA_MESSAGES)[T]['parse']>) => Promise<unknown>,
+      run: (media: CallMedia, userId: string, payload: MediaMessage<T>) => unknown,
     ) =>
-      this.handle(type, MEDIA_MESSAGES[type], (client, payload) => {
+      this.handle<z.ZodType>(type, CLIENT_MESSAGES.call[type].payload, async (client, payload) => {
         if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-        return run(client.auth!.userId, payload as never);
+        return run(await this.#media.get(), client.auth!.userId, payload as MediaMessage<T>);
       });
-    on('media:capabilities', async () => ({ rtpCapabilities: (await this.#media.get()).rtpCapabilities }));
-    on('media:open', async (userId, { direction }) => (await this.#media.get()).open(userId, direction));
-    on('media:connect', async (userId, { transportId, dtlsParameters }) =>
-      (await this.#media.get()).connect(userId, transportId, dtlsParameters),
+    on('media:capabilities', (media) => ({ rtpCapabilities: media.rtpCapabilities }));
+    on('media:open', (media, userId, { direction }) => media.open(userId, direction));
+    on('media:connect', (media, userId, { transportId, dtlsParameters }) =>
+      media.connect(userId, transportId, dtlsParameters),
     );
-    on('media:produce', async (userId, { transportId, kind, rtpParameters }) => {
-      const media = await this.#media.get();
-      return { producerId: await media.produce(userId, transportId, kind, rtpParameters) };
-    });
-    on('media:consume', async (userId, { producerId, rtpCapabilities }) =>
-      (await this.#media.get()).consume(userId, producerId, rtpCapabilities),
+    on('media:produce', async (media, userId, { transportId, kind, rtpParameters }) => ({
+      producerId: await media.produce(userId, transportId, kind, rtpParameters),
+    }));
+    on('media:consume', (media, userId, { producerId, rtpCapabilities }) =>
+      media.consume(userId, producerId, rtpCapabilities),
     );
-    on('media:pause', async (userId, { id }) => (await this.#media.get()).pause(userId, id));
-    on('media:resume', async (userId, { id }) => (await this.#media.get()).resume(userId, id));
-    on('media:close', async (userId, { id }) => (await this.#media.get()).closeItem(userId, id));
-    on('media:restart_ice', async (userId, { transportId }) => (await this.#media.get()).restartIce(userId, transportId));
+    on('media:pause', (media, userId, { id }) => media.pause(userId, id));
+    on('media:resume', (media, userId, { id }) => media.resume(userId, id));
+    on('media:close', (media, userId, { id }) => media.closeItem(userId, id));
+    on('media:restart_ice', (media, userId, { transportId }) => media.restartIce(userId, transportId));
   }
 
   /** After each commit: what may flow first, then what is shown. */
@@ -197,7 +204,8 @@ export abstract class CallRoom extends BaseRoom {
       this.say(type, { userId }, this.#peerOf(userId));
       return;
     }
-    const ended = call.phase === 'ended' ? { outcome: call.outcome, durationSec: durationSec(call, now) } : {};
+    const ended =
+      call.phase === 'ended' ? { outcome: call.outcome, durationSec: durationSec(call, now) } : {};
     this.say(type, { ...facts, ...who, ...ended, call: callView(call, now) });
   }
 
@@ -243,4 +251,3 @@ export abstract class CallRoom extends BaseRoom {
     return userId === callerId ? calleeId : callerId;
   }
 }
-

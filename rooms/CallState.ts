@@ -1,4 +1,4 @@
-import { schema, type SchemaType, t } from '@colyseus/schema';
+import { type SchemaType, schema, t } from '@colyseus/schema';
 import type { Call } from '../src/calling/state.ts';
 
 export const PersonState = schema(

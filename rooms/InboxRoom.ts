@@ -3,16 +3,14 @@
  * Events come in order and without gaps from the last acknowledged one on; a client that cannot keep up is closed by
  * the transport and finds the rest when it returns.
  */
-import { z } from 'zod';
-import type { StoredEvent } from '../src/events/outbox.ts';
-import type { Position, Subscription } from '../src/events/InboxHub.ts';
+
 import { INBOX_SEATS } from '../src/actors/Actors.ts';
 import { isoTime } from '../src/clock.ts';
+import type { Position, Subscription } from '../src/events/InboxHub.ts';
+import type { StoredEvent } from '../src/events/outbox.ts';
 import { BaseRoom, type DuetClient } from './BaseRoom.ts';
+import { CLIENT_MESSAGES } from './messages.ts';
 import type { RoomServices } from './services.ts';
-
-const Ack = z.strictObject({ seq: z.int().min(0) });
-const Replay = z.strictObject({ after: z.int().min(0) });
 
 export abstract class InboxRoom extends BaseRoom {
   abstract override readonly services: RoomServices;
@@ -21,10 +19,11 @@ export abstract class InboxRoom extends BaseRoom {
   override onCreate(): void {
     this.maxClients = INBOX_SEATS;
     this.open();
-    this.handle('inbox:ack', Ack, async (client, { seq }) => {
+    const messages = CLIENT_MESSAGES.inbox;
+    this.handle('inbox:ack', messages['inbox:ack'].payload, async (client, { seq }) => {
       await this.services.hub.ack(client.auth!.userId, seq);
     });
-    this.handle('inbox:replay', Replay, (client, { after }) => {
+    this.handle('inbox:replay', messages['inbox:replay'].payload, (client, { after }) => {
       this.#subscriptions.get(client.sessionId)?.replay(after);
     });
   }
@@ -37,7 +36,10 @@ export abstract class InboxRoom extends BaseRoom {
     let last: Promise<void> = Promise.resolve();
     const inOrder = (send: () => Promise<void> | void) => {
       last = last.then(send).catch((err: unknown) => {
-        this.services.log.warn({ err }, 'an inbox event could not be shown, its client is closed and comes back');
+        this.services.log.warn(
+          { err },
+          'an inbox event could not be shown, its client is closed and comes back',
+        );
         client.leave();
       });
     };

@@ -3,13 +3,13 @@
  * the use case, what happened comes back as the events of each person's inbox that concern this match.
  */
 import { z } from 'zod';
-import { InitiateCall } from '../src/calling/shapes.ts';
-import type { StoredEvent } from '../src/events/outbox.ts';
-import type { Subscription } from '../src/events/InboxHub.ts';
-import type { MatchCommand } from '../src/matching/transitions.ts';
 import { callView } from '../src/calling/view.ts';
+import type { Subscription } from '../src/events/InboxHub.ts';
+import type { StoredEvent } from '../src/events/outbox.ts';
+import type { MatchCommand } from '../src/matching/transitions.ts';
 import { Nothing } from '../src/shapes.ts';
 import { BaseRoom, type DuetClient } from './BaseRoom.ts';
+import { CLIENT_MESSAGES } from './messages.ts';
 import type { RoomServices } from './services.ts';
 
 export abstract class MatchRoom extends BaseRoom {
@@ -24,12 +24,16 @@ export abstract class MatchRoom extends BaseRoom {
     this.#on('match:accept', { type: 'accept' });
     this.#on('match:decline', { type: 'decline' });
     this.#on('match:end', { type: 'end' });
-    this.handle('call:initiate', InitiateCall.default({ media: 'audio' }), async (client, { media }) => {
-      const { calls, actors, clock } = this.services;
-      const { userId } = client.auth!;
-      const call = await calls.initiate(this.#matchId, userId, media);
-      return { call: callView(call, clock.now()), seat: await actors.callSeat(call.id, userId) };
-    });
+    this.handle(
+      'call:initiate',
+      CLIENT_MESSAGES.match['call:initiate'].payload,
+      async (client, { media }) => {
+        const { calls, actors, clock } = this.services;
+        const { userId } = client.auth!;
+        const call = await calls.initiate(this.#matchId, userId, media);
+        return { call: callView(call, clock.now()), seat: await actors.callSeat(call.id, userId) };
+      },
+    );
   }
 
   override async onJoin(client: DuetClient): Promise<void> {

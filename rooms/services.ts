@@ -1,6 +1,7 @@
 import type { Actors } from '../src/actors/Actors.ts';
 import type { Keeper } from '../src/actors/Keeper.ts';
 import type { CallStore } from '../src/calling/CallStore.ts';
+import type { Calls } from '../src/calling/Calls.ts';
 import type { CallSettings } from '../src/calling/state.ts';
 import type { Clock } from '../src/clock.ts';
 import type { InboxHub } from '../src/events/InboxHub.ts';
@@ -8,8 +9,8 @@ import type { StoredEvent } from '../src/events/outbox.ts';
 import type { Log } from '../src/log.ts';
 import type { Matches } from '../src/matching/Matches.ts';
 import type { MatchSettings } from '../src/matching/transitions.ts';
-import type { CallMedia, CallMediaOptions } from '../src/media/CallMedia.ts';
-import type { Calls } from '../src/calling/Calls.ts';
+import type { CallMedia } from '../src/media/CallMedia.ts';
+import type { CallMediaOptions } from '../src/media/callMediaPort.ts';
 
 /** Who a client's access token says it is. */
 export interface Identity {

@@ -98,9 +98,13 @@ export class ConfigError extends Error {
  * Throws `ConfigError` with every problem found.
  */
 export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const read = Environment.safeParse(given);
-  const problems = read.success ? [] : read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const problems = read.success
+    ? []
+    : read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   const production = given.NODE_ENV === 'production';
   problems.push(...secretProblems(given, production));
   if (production) problems.push(...productionProblems(given));
@@ -119,7 +123,8 @@ function secretProblems(given: Record<string, string | undefined>, production: b
     }
   }
   const previous = given.JWT_PREVIOUS_SECRET;
-  if (previous !== undefined && previous.length < 32) problems.push('JWT_PREVIOUS_SECRET: must be at least 32 characters');
+  if (previous !== undefined && previous.length < 32)
+    problems.push('JWT_PREVIOUS_SECRET: must be at least 32 characters');
   return problems;
 }
 

@@ -45,7 +45,10 @@ export class DuetError extends Error {
   /** Seconds for the `Retry-After` header; set on 429 and 503. */
   readonly retryAfterSec: number | undefined;
 
-  constructor(code: ErrorCode, options: { details?: ErrorDetail[]; retryAfterSec?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    options: { details?: ErrorDetail[]; retryAfterSec?: number; cause?: unknown } = {},
+  ) {
     super(ERRORS[code].message, { cause: options.cause });
     this.name = 'DuetError';
     this.code = code;

@@ -20,7 +20,17 @@ export function createLog(level: LogLevel): Log {
     serializers: { err: pino.stdSerializers.err },
     // A last net under the rule above: these names never reach a line, wherever a careless caller puts them.
     redact: {
-      paths: ['password', 'token', 'accessToken', 'refreshToken', 'email', 'authorization', '*.password', '*.token', '*.email'],
+      paths: [
+        'password',
+        'token',
+        'accessToken',
+        'refreshToken',
+        'email',
+        'authorization',
+        '*.password',
+        '*.token',
+        '*.email',
+      ],
       censor: '[redacted]',
     },
   });

@@ -69,7 +69,9 @@ export class Actors {
       if (place.here) {
         const room = localRoom(callId);
         if (room === undefined) return undefined;
-        return (await reserveSeat(room, sessionId, { userId }, SEAT_SEC)) ? this.#seat('call', callId, sessionId) : undefined;
+        return (await reserveSeat(room, sessionId, { userId }, SEAT_SEC))
+          ? this.#seat('call', callId, sessionId)
+          : undefined;
       }
       const answer = await callRoom<RemoteSeat>(callId, 'reserveRemotely', [sessionId, userId], REMOTE_MS);
       return { ...this.#seat('call', callId, sessionId), ...answer };
@@ -100,7 +102,11 @@ export class Actors {
 
   /** A seat in one of this process's inbox rooms. */
   async inboxSeat(userId: string): Promise<Seat> {
-    if (this.#inboxRoom === undefined || this.#inboxRoom.full || localRoom(this.#inboxRoom.id) === undefined) {
+    if (
+      this.#inboxRoom === undefined ||
+      this.#inboxRoom.full ||
+      localRoom(this.#inboxRoom.id) === undefined
+    ) {
       this.#inboxRooms += 1;
       this.#inboxRoom = { id: `inbox-${processId()}-${this.#inboxRooms}`, full: false };
     }
@@ -128,10 +134,11 @@ export class Actors {
   }
 
   async #sharedSeat(name: 'inbox' | 'match', roomId: string, options: object, userId: string): Promise<Seat> {
-    if (localRoom(roomId) === undefined) await this.#once(roomId, async () => {
-      if (localRoom(roomId) === undefined) await createLocalRoom(name, roomId, options);
-      return { here: true };
-    });
+    if (localRoom(roomId) === undefined)
+      await this.#once(roomId, async () => {
+        if (localRoom(roomId) === undefined) await createLocalRoom(name, roomId, options);
+        return { here: true };
+      });
     const room = localRoom(roomId);
     if (room === undefined) throw new DuetError('UNAVAILABLE');
     const sessionId = newSecret();

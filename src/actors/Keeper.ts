@@ -84,7 +84,8 @@ export class Keeper {
     const mine = actors.map((actor) => ({ id: actor.call.id, epoch: actor.epoch }));
     const still = await this.#options.calls.renew(processId(), mine);
     for (const actor of actors) {
-      if (still.has(actor.call.id) || actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor) continue;
+      if (still.has(actor.call.id) || actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor)
+        continue;
       this.#options.log.warn({ callId: actor.call.id }, 'another process took this call over');
       this.letGo(actor);
       actor.abandon();
@@ -104,7 +105,10 @@ export class Keeper {
     try {
       await act();
     } catch (err) {
-      this.#options.log.warn({ err }, 'an overdue deadline could not be acted on, the next sweep tries again');
+      this.#options.log.warn(
+        { err },
+        'an overdue deadline could not be acted on, the next sweep tries again',
+      );
     }
   }
 

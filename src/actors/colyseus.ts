@@ -12,11 +12,17 @@ export function localRoom(roomId: string): Room | undefined {
 /** Makes a room in this process under a given id. Options are copied as JSON. */
 export async function createLocalRoom(name: string, roomId: string, options: object): Promise<void> {
   const listing = await matchMaker.handleCreateRoom(name, options, undefined, roomId);
-  if (listing.processId !== matchMaker.processId) throw new Error(`room ${name} was listed by another process first`);
+  if (listing.processId !== matchMaker.processId)
+    throw new Error(`room ${name} was listed by another process first`);
 }
 
 /** Reserves a seat: `sessionId` may join once within `seconds`, with `options` as its join options. */
-export function reserveSeat(room: Room, sessionId: string, options: object, seconds: number): Promise<boolean> {
+export function reserveSeat(
+  room: Room,
+  sessionId: string,
+  options: object,
+  seconds: number,
+): Promise<boolean> {
   // `_reserveSeat` is private; the public ways around it make session ids of 54 bits and ask the driver first.
   return (room as unknown as SeatReserving)._reserveSeat(sessionId, options, undefined, seconds);
 }
@@ -27,7 +33,12 @@ export async function forgetListing(roomId: string): Promise<void> {
 }
 
 /** Calls a method of a room wherever it is. Arguments and answer are JSON; rejects after `timeoutMs`. */
-export function callRoom<T>(roomId: string, method: string, args: readonly unknown[], timeoutMs: number): Promise<T> {
+export function callRoom<T>(
+  roomId: string,
+  method: string,
+  args: readonly unknown[],
+  timeoutMs: number,
+): Promise<T> {
   return matchMaker.remoteRoomCall(roomId, method as never, args as unknown[], timeoutMs) as Promise<T>;
 }
 

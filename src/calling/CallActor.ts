@@ -4,8 +4,8 @@
  * deadline; the row's `due_at` is the truth, for whoever holds the call after us.
  */
 import type { Clock, Timer } from '../clock.ts';
-import { DuetError, isRefusal, type Refusal } from '../errors.ts';
 import type { Sql } from '../db/sql.ts';
+import { DuetError, isRefusal, type Refusal } from '../errors.ts';
 import type { InboxEvent, StoredEvent } from '../events/outbox.ts';
 import type { Log } from '../log.ts';
 import { acceptInto } from '../matching/matchStore.ts';
@@ -76,7 +76,9 @@ export class CallActor {
     const role = roleOf(this.#call, userId);
     if (role === undefined) throw new DuetError('NOT_FOUND');
     const { settings, clock } = this.#options;
-    return this.#enqueue(command.type, userId, (call) => byPerson(call, command, role, clock.now(), settings));
+    return this.#enqueue(command.type, userId, (call) =>
+      byPerson(call, command, role, clock.now(), settings),
+    );
   }
 
   /** A command of the server itself. */
@@ -168,7 +170,10 @@ export class CallActor {
     this.#timer = clock.after(Math.max(due - clock.now(), delayAtLeastMs), () => {
       this.system({ type: 'tick' }).catch((err: unknown) => {
         if (this.#closed) return;
-        this.#options.log.warn({ err, callId: this.#call.id }, 'a deadline of a call could not be committed, trying again');
+        this.#options.log.warn(
+          { err, callId: this.#call.id },
+          'a deadline of a call could not be committed, trying again',
+        );
         this.#schedule(RETRY_MS);
       });
     });

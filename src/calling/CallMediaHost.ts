@@ -2,7 +2,9 @@
  * The media of one call over the lives of the workers that serve it: made when somebody first asks, made anew when
  * its worker is lost, closed with the call.
  */
-import type { CallMedia, CallMediaOptions, CallMediaPort, LiveProducer, MediaPolicy } from '../media/CallMedia.ts';
+import type { CallMedia } from '../media/CallMedia.ts';
+import type { CallMediaOptions, CallMediaPort, MediaPolicy } from '../media/callMediaPort.ts';
+import type { LiveProducer } from '../media/PersonMedia.ts';
 
 /** What the room hears of the media; must not throw. */
 export interface CallMediaAudience

@@ -43,7 +43,10 @@ interface CallRow {
   leased_until: number | null;
 }
 
-const findCall = sql<CallRow>('call-find', 'select state, epoch, owner, leased_until from calls where id = $1');
+const findCall = sql<CallRow>(
+  'call-find',
+  'select state, epoch, owner, leased_until from calls where id = $1',
+);
 
 const claimCall = sql<CallRow & { held_until: number | null }>(
   'call-claim',
@@ -125,7 +128,15 @@ export class CallStore {
         change.dueAt === null ? null : new Date(change.dueAt),
       ]);
       if (saved === undefined) return undefined;
-      await tx.query(writeJournal, [call.id, saved.version, epoch, change.command, change.byId, call.phase, state]);
+      await tx.query(writeJournal, [
+        call.id,
+        saved.version,
+        epoch,
+        change.command,
+        change.byId,
+        call.phase,
+        state,
+      ]);
       if (ended) await tx.query(leaveLive, [call.id]);
       const more = (await change.also?.(tx)) ?? [];
       return [...more, ...(await append(tx, change.events))];

@@ -136,7 +136,12 @@ export class Calls {
     const { clock, settings, matchSettings } = this.#options;
     const now = clock.now();
     const calleeId = callerId === match.lowId ? match.highId : match.lowId;
-    const { call, effects } = ring({ id: newId(), matchId: match.id, callerId, calleeId }, media, settings, now);
+    const { call, effects } = ring(
+      { id: newId(), matchId: match.id, callerId, calleeId },
+      media,
+      settings,
+      now,
+    );
     const state = JSON.stringify(call);
     const due = new Date(dueAt(call, settings)!);
     await tx.query(insertCall, [call.id, match.id, callerId, calleeId, state, new Date(now), due]);

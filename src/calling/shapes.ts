@@ -5,7 +5,15 @@ import { Id, Time } from '../shapes.ts';
 export const MediaKind = z.enum(['audio', 'video']);
 export type MediaKind = z.infer<typeof MediaKind>;
 
-export const OUTCOMES = ['completed', 'timed_out', 'rejected', 'missed', 'cancelled', 'failed', 'unavailable'] as const;
+export const OUTCOMES = [
+  'completed',
+  'timed_out',
+  'rejected',
+  'missed',
+  'cancelled',
+  'failed',
+  'unavailable',
+] as const;
 
 export const CallView = z
   .strictObject({

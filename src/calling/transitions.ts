@@ -18,7 +18,6 @@ import {
   type LiveCall,
   type Outcome,
   otherRole,
-  personOf,
   type RingingCall,
   type Role,
 } from './state.ts';
@@ -125,7 +124,9 @@ export function byPerson(
     case 'end':
       return endedBy(call, by, now);
     case 'answer':
-      return call.phase === 'ringing' ? answered(call, command.media, by, now, settings) : refuse('WRONG_PHASE');
+      return call.phase === 'ringing'
+        ? answered(call, command.media, by, now, settings)
+        : refuse('WRONG_PHASE');
     case 'reject':
       if (call.phase !== 'ringing') return refuse('WRONG_PHASE');
       return by === 'callee' ? finish(call, 'rejected', now) : refuse('FORBIDDEN');
@@ -140,7 +141,12 @@ export function byPerson(
 }
 
 /** A command of the server itself. */
-export function bySystem(call: Call, command: SystemCommand, now: number, settings: CallSettings): CallChange | Refusal {
+export function bySystem(
+  call: Call,
+  command: SystemCommand,
+  now: number,
+  settings: CallSettings,
+): CallChange | Refusal {
   if (call.phase === 'ended') return unchanged(call);
   switch (command.type) {
     case 'media_flowing':
@@ -225,7 +231,8 @@ function started(call: ConnectingCall, now: number, settings: CallSettings): Cal
     },
   };
   // The video that the caller asked for and the callee did not consent to on answering becomes a question.
-  if (call.mediaRequested === 'video' && call.media === 'audio') return request(active, 'upgrade', 'caller', now, settings);
+  if (call.mediaRequested === 'video' && call.media === 'audio')
+    return request(active, 'upgrade', 'caller', now, settings);
   return { call: active, effects: [] };
 }
 
@@ -261,11 +268,24 @@ function asked(
   return kind === 'extend' ? extended(call, by, settings) : upgraded(call, by);
 }
 
-function request(call: ActiveCall, kind: 'extend' | 'upgrade', by: Role, now: number, settings: CallSettings): CallChange {
+function request(
+  call: ActiveCall,
+  kind: 'extend' | 'upgrade',
+  by: Role,
+  now: number,
+  settings: CallSettings,
+): CallChange {
   const until = Math.min(now + settings.requestMs, call.endsAt);
   return {
     call: { ...call, pending: { kind, by, until } },
-    effects: [{ kind: 'say', type: kind === 'extend' ? 'call:extend_requested' : 'call:upgrade_requested', by, until }],
+    effects: [
+      {
+        kind: 'say',
+        type: kind === 'extend' ? 'call:extend_requested' : 'call:upgrade_requested',
+        by,
+        until,
+      },
+    ],
   };
 }
 
@@ -283,7 +303,10 @@ function extended(call: ActiveCall, by: Role, settings: CallSettings): CallChang
 }
 
 function upgraded(call: ActiveCall, by: Role): CallChange {
-  return { call: { ...call, media: 'video', pending: null }, effects: [{ kind: 'say', type: 'call:upgraded', by }] };
+  return {
+    call: { ...call, media: 'video', pending: null },
+    effects: [{ kind: 'say', type: 'call:upgraded', by }],
+  };
 }
 
 function declined(call: ActiveCall, kind: 'extend' | 'upgrade', by: Role): CallChange {
@@ -408,4 +431,3 @@ function unchanged(call: Call): CallChange {
 function refuse(refused: Refusal['refused']): Refusal {
   return { refused };
 }
-

@@ -4,10 +4,19 @@
  *
  * Rows come back with timestamps as epoch milliseconds and `bigint` as number (Duet's counters stay below 2^53).
  */
-import { types as pgTypes, type PoolClient, type Pool } from 'pg';
+import { type Pool, type PoolClient, types as pgTypes } from 'pg';
 
 /** What may be bound. Objects other than these never reach a query: operator objects die at the edge. */
-export type Bind = string | number | boolean | null | Date | Buffer | readonly string[] | readonly number[] | readonly (string | null)[];
+export type Bind =
+  | string
+  | number
+  | boolean
+  | null
+  | Date
+  | Buffer
+  | readonly string[]
+  | readonly number[]
+  | readonly (string | null)[];
 
 export interface Statement<Row> {
   readonly name: string;
@@ -26,7 +35,8 @@ const NUMERIC = 1700;
 const DATE = 1082;
 
 const parsers: Record<number, (text: string) => unknown> = {
-  [TIMESTAMPTZ]: (text) => (text === 'infinity' ? Number.POSITIVE_INFINITY : Date.parse(timestampToIso(text))),
+  [TIMESTAMPTZ]: (text) =>
+    text === 'infinity' ? Number.POSITIVE_INFINITY : Date.parse(timestampToIso(text)),
   [INT8]: Number,
   [NUMERIC]: Number,
   [DATE]: (text) => text,
@@ -34,7 +44,9 @@ const parsers: Record<number, (text: string) => unknown> = {
 
 const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    parsers[oid] !== undefined && format !== 'binary' ? parsers[oid] : pgTypes.getTypeParser(oid, format as 'text'),
+    parsers[oid] !== undefined && format !== 'binary'
+      ? parsers[oid]
+      : pgTypes.getTypeParser(oid, format as 'text'),
 };
 
 /** Declares a statement. The name is unique in the program: PostgreSQL knows the plan by it. */

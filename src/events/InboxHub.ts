@@ -43,7 +43,10 @@ const TOPIC = 'inbox';
 /** Events of one user read from the log at a time. */
 const BATCH = 200;
 
-const readPosition = sql<Position>('inbox-position', 'select epoch, seq, acked from inboxes where user_id = $1');
+const readPosition = sql<Position>(
+  'inbox-position',
+  'select epoch, seq, acked from inboxes where user_id = $1',
+);
 const readAfter = sql<EventRow>(
   'inbox-read-after',
   'select user_id, seq, epoch, type, payload, at from outbox where user_id = $1 and seq > $2 order by seq limit $3',
@@ -169,7 +172,9 @@ class Listener {
     if (this.#reading || this.#closed) return;
     this.#reading = true;
     this.#read()
-      .catch((err: unknown) => this.#options.log.warn({ err }, 'an inbox could not be read, the next event tries again'))
+      .catch((err: unknown) =>
+        this.#options.log.warn({ err }, 'an inbox could not be read, the next event tries again'),
+      )
       .finally(() => {
         this.#reading = false;
       });

@@ -9,7 +9,16 @@ import type { Page } from '../shapes.ts';
 import { lock, MATCH_COLUMNS, type MatchRow, matchOf, save } from './matchStore.ts';
 import { matchView } from './matchView.ts';
 import type { MatchView } from './shapes.ts';
-import { bySystem, byPerson, type Match, type MatchChange, type MatchCommand, type MatchSettings, type MatchSystemCommand, sideOf } from './transitions.ts';
+import {
+  byPerson,
+  bySystem,
+  type Match,
+  type MatchChange,
+  type MatchCommand,
+  type MatchSettings,
+  type MatchSystemCommand,
+  sideOf,
+} from './transitions.ts';
 
 export interface MatchesOptions {
   db: Database;
@@ -66,7 +75,11 @@ export class Matches {
   }
 
   /** The active (or the past) matches of a person, newest first. The cursor is the last id of the page before. */
-  async list(viewerId: string, which: 'active' | 'history', page: Page): Promise<{ items: MatchView[]; nextCursor: string | null }> {
+  async list(
+    viewerId: string,
+    which: 'active' | 'history',
+    page: Page,
+  ): Promise<{ items: MatchView[]; nextCursor: string | null }> {
     const statement = which === 'active' ? listActive : listHistory;
     const rows = await this.#options.db.query(statement, [viewerId, page.cursor ?? NEWEST, page.limit + 1]);
     const shown = rows.slice(0, page.limit).map(matchOf);
@@ -104,7 +117,9 @@ export class Matches {
       const due = settle(found, settings, clock.now());
       const change = decide(due.match);
       // What fell due is kept also when the command is refused because of it.
-      const after = isRefusal(change) ? due : { match: change.match, effects: [...due.effects, ...change.effects] };
+      const after = isRefusal(change)
+        ? due
+        : { match: change.match, effects: [...due.effects, ...change.effects] };
       const stored = await save(tx, found, after, settings);
       return {
         match: isRefusal(change) ? change : change.match,

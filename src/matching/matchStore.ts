@@ -4,7 +4,15 @@
  */
 import { type Sql, sql } from '../db/sql.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
-import { byPerson, dueAt, type Match, type MatchChange, type MatchEffect, type MatchSettings, sideOf } from './transitions.ts';
+import {
+  byPerson,
+  dueAt,
+  type Match,
+  type MatchChange,
+  type MatchEffect,
+  type MatchSettings,
+  sideOf,
+} from './transitions.ts';
 
 /** A row of `matches`, as statements return it. */
 export interface MatchRow {
@@ -25,7 +33,10 @@ export interface MatchRow {
 export const MATCH_COLUMNS =
   'id, low_id, high_id, status, phase, low_accepted, high_accepted, warned, created_at, accept_by, ended_at, end_reason';
 
-const lockMatch = sql<MatchRow>('match-lock', `select ${MATCH_COLUMNS} from matches where id = $1 for update`);
+const lockMatch = sql<MatchRow>(
+  'match-lock',
+  `select ${MATCH_COLUMNS} from matches where id = $1 for update`,
+);
 
 const saveMatch = sql(
   'match-save',
@@ -41,7 +52,12 @@ export async function lock(tx: Sql, matchId: string): Promise<Match | undefined>
 }
 
 /** Writes a change with its events. Returns the events as stored; nothing is written for a change without effect. */
-export async function save(tx: Sql, before: Match, change: MatchChange, settings: MatchSettings): Promise<StoredEvent[]> {
+export async function save(
+  tx: Sql,
+  before: Match,
+  change: MatchChange,
+  settings: MatchSettings,
+): Promise<StoredEvent[]> {
   const { match } = change;
   if (match === before) return [];
   const due = dueAt(match, settings);
@@ -56,11 +72,19 @@ export async function save(tx: Sql, before: Match, change: MatchChange, settings
     match.endReason,
     due === null ? null : new Date(due),
   ]);
-  return append(tx, change.effects.flatMap((effect) => inboxEvents(match, effect)));
+  return append(
+    tx,
+    change.effects.flatMap((effect) => inboxEvents(match, effect)),
+  );
 }
 
 /** Counts as a person's acceptance what implies it: starting a call, answering one. */
-export async function acceptInto(tx: Sql, matchId: string, userId: string, settings: MatchSettings): Promise<StoredEvent[]> {
+export async function acceptInto(
+  tx: Sql,
+  matchId: string,
+  userId: string,
+  settings: MatchSettings,
+): Promise<StoredEvent[]> {
   const match = await lock(tx, matchId);
   const side = match && sideOf(match, userId);
   if (match === undefined || side === undefined) return [];

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { isRefusal } from '../../../src/errors.ts';
 import { type Call, type CallSettings, mediaPolicy, type Role } from '../../../src/calling/state.ts';
 import {
   byPerson,
@@ -10,6 +9,7 @@ import {
   ring,
   type SystemCommand,
 } from '../../../src/calling/transitions.ts';
+import { isRefusal } from '../../../src/errors.ts';
 
 const T0 = 1_000_000;
 const settings: CallSettings = {
@@ -54,7 +54,10 @@ type Name = keyof typeof calls;
  * Every phase × command × role. A cell is the refusal's code, `=` for "answered, nothing changes", or what changed:
  * the new phase, or the effect by which the change shows.
  */
-const TABLE: Record<Exclude<PersonCommand['type'], 'joined' | 'dropped'>, Record<Name, [caller: string, callee: string]>> = {
+const TABLE: Record<
+  Exclude<PersonCommand['type'], 'joined' | 'dropped'>,
+  Record<Name, [caller: string, callee: string]>
+> = {
   answer: {
     ringing: ['FORBIDDEN', 'connecting'],
     connecting: ['WRONG_PHASE', 'WRONG_PHASE'],
@@ -196,8 +199,14 @@ describe('the clock', () => {
   });
 
   test('ringing ends as missed, connecting as failed', () => {
-    expect(system(ringing, { type: 'tick' }, T0 + 30_000)).toMatchObject({ phase: 'ended', outcome: 'missed' });
-    expect(system(connecting, { type: 'tick' }, T0 + 30_000)).toMatchObject({ phase: 'ended', outcome: 'failed' });
+    expect(system(ringing, { type: 'tick' }, T0 + 30_000)).toMatchObject({
+      phase: 'ended',
+      outcome: 'missed',
+    });
+    expect(system(connecting, { type: 'tick' }, T0 + 30_000)).toMatchObject({
+      phase: 'ended',
+      outcome: 'failed',
+    });
   });
 
   test('a person gone for too long ends the call; one who comes back in time does not', () => {
@@ -210,7 +219,10 @@ describe('the clock', () => {
 
   test('of two overdue deadlines the earlier one decides', () => {
     const gone = person(active, { type: 'dropped' }, 'callee', T0 + 290_000);
-    expect(system(gone, { type: 'tick' }, T0 + 900_000)).toMatchObject({ outcome: 'timed_out', endedAt: T0 + 300_000 });
+    expect(system(gone, { type: 'tick' }, T0 + 900_000)).toMatchObject({
+      outcome: 'timed_out',
+      endedAt: T0 + 300_000,
+    });
   });
 
   test('an outage of the server is credited to every deadline, a person’s own drop is not', () => {
@@ -222,7 +234,9 @@ describe('the clock', () => {
     });
     const dropped = person(active, { type: 'dropped' }, 'caller', T0 + 1_000);
     expect(dropped).toMatchObject({ endsAt: T0 + 300_000 });
-    expect(system(ringing, { type: 'recover', heldUntil: T0 }, T0 + 2_000)).toMatchObject({ ringUntil: T0 + 32_000 });
+    expect(system(ringing, { type: 'recover', heldUntil: T0 }, T0 + 2_000)).toMatchObject({
+      ringUntil: T0 + 32_000,
+    });
   });
 });
 
@@ -232,7 +246,10 @@ describe('consent', () => {
     expect(mediaPolicy(connecting)).toEqual({ audio: true, video: false });
     expect(mediaPolicy(upgradeAsked)).toEqual({ audio: true, video: false });
     expect(mediaPolicy(video)).toEqual({ audio: true, video: true });
-    expect(mediaPolicy(person(video, { type: 'downgrade' }, 'callee'))).toEqual({ audio: true, video: false });
+    expect(mediaPolicy(person(video, { type: 'downgrade' }, 'callee'))).toEqual({
+      audio: true,
+      video: false,
+    });
     expect(mediaPolicy(ended)).toEqual({ audio: false, video: false });
   });
 
@@ -240,10 +257,18 @@ describe('consent', () => {
     const asked = ring(ids, 'video', settings, T0).call;
     const plain = person(asked, { type: 'answer' }, 'callee');
     expect(mediaPolicy(plain)).toEqual({ audio: true, video: false });
-    expect(system(plain, { type: 'media_flowing' })).toMatchObject({ pending: { kind: 'upgrade', by: 'caller' } });
-    expect(mediaPolicy(person(asked, { type: 'answer', media: 'video' }, 'callee'))).toEqual({ audio: true, video: true });
+    expect(system(plain, { type: 'media_flowing' })).toMatchObject({
+      pending: { kind: 'upgrade', by: 'caller' },
+    });
+    expect(mediaPolicy(person(asked, { type: 'answer', media: 'video' }, 'callee'))).toEqual({
+      audio: true,
+      video: true,
+    });
     // Video that nobody asked for cannot be had by answering with it.
-    expect(mediaPolicy(person(ringing, { type: 'answer', media: 'video' }, 'callee'))).toEqual({ audio: true, video: false });
+    expect(mediaPolicy(person(ringing, { type: 'answer', media: 'video' }, 'callee'))).toEqual({
+      audio: true,
+      video: false,
+    });
   });
 });
 

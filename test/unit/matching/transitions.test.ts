@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { isRefusal } from '../../../src/errors.ts';
-import { byPerson, bySystem, dueAt, type Match, type MatchChange, type Side } from '../../../src/matching/transitions.ts';
+import {
+  byPerson,
+  bySystem,
+  dueAt,
+  type Match,
+  type MatchChange,
+  type Side,
+} from '../../../src/matching/transitions.ts';
 
 const T0 = 1_000_000;
 const settings = { acceptMs: 86_400_000, warningMs: 3_600_000 };
@@ -22,7 +29,8 @@ function change(result: ReturnType<typeof byPerson>): MatchChange {
   if (isRefusal(result)) throw new Error(result.refused);
   return result;
 }
-const by = (match: Match, type: 'accept' | 'decline' | 'end', side: Side) => byPerson(match, { type }, side, T0 + 1);
+const by = (match: Match, type: 'accept' | 'decline' | 'end', side: Side) =>
+  byPerson(match, { type }, side, T0 + 1);
 
 const half = change(by(fresh, 'accept', 'low')).match;
 const ready = change(by(half, 'accept', 'high')).match;
@@ -77,16 +85,23 @@ describe('deadlines', () => {
     const warnAt = fresh.acceptBy - settings.warningMs;
     expect(dueAt(fresh, settings)).toBe(warnAt);
     const warned = change(bySystem(half, { type: 'tick' }, warnAt, settings));
-    expect(warned.effects).toEqual([{ kind: 'notify', type: 'match:timeout_warning', remainingMs: 3_600_000 }]);
+    expect(warned.effects).toEqual([
+      { kind: 'notify', type: 'match:timeout_warning', remainingMs: 3_600_000 },
+    ]);
     expect(dueAt(warned.match, settings)).toBe(fresh.acceptBy);
-    expect(change(bySystem(warned.match, { type: 'tick' }, fresh.acceptBy, settings)).match.status).toBe('expired');
+    expect(change(bySystem(warned.match, { type: 'tick' }, fresh.acceptBy, settings)).match.status).toBe(
+      'expired',
+    );
     expect(dueAt(ready, settings)).toBeNull();
     expect(change(bySystem(ready, { type: 'tick' }, fresh.acceptBy + 1, settings)).match).toBe(ready);
   });
 
   test('a severed pair is closed in any phase, once', () => {
     for (const match of [fresh, half, ready]) {
-      expect(change(bySystem(match, { type: 'sever' }, T0, settings)).match).toMatchObject({ status: 'ended', phase: 'closed' });
+      expect(change(bySystem(match, { type: 'sever' }, T0, settings)).match).toMatchObject({
+        status: 'ended',
+        phase: 'closed',
+      });
     }
     expect(change(bySystem(closed, { type: 'sever' }, T0, settings)).match).toBe(closed);
   });

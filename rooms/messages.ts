@@ -1,0 +1,114 @@
+/**
+ * Every message of the rooms, declared once: the handlers validate with these schemas and `asyncapi.ts` documents
+ * them. All client messages work with `room.send` and `room.request`; a refusal is `{ code, message, details? }`.
+ */
+import { z } from 'zod';
+import { SeatView } from '../src/actors/shapes.ts';
+import { AnswerCall, CallView, InitiateCall, MediaKind, OUTCOMES } from '../src/calling/shapes.ts';
+import { MatchView } from '../src/matching/shapes.ts';
+import { MEDIA_MESSAGES } from '../src/media/messages.ts';
+import { Card } from '../src/people/shapes.ts';
+import { Id, Nothing } from '../src/shapes.ts';
+
+const AnswersCall = z.strictObject({ call: CallView });
+const AnswersMatch = z.strictObject({ match: MatchView });
+const AnswersNothing = z.strictObject({});
+
+/** What a client may send, by room: payload and answer. */
+export const CLIENT_MESSAGES = {
+  inbox: {
+    'inbox:ack': { payload: z.strictObject({ seq: z.int().min(0) }), answer: AnswersNothing },
+    'inbox:replay': { payload: z.strictObject({ after: z.int().min(0) }), answer: AnswersNothing },
+  },
+  match: {
+    'match:accept': { payload: Nothing, answer: AnswersMatch },
+    'match:decline': { payload: Nothing, answer: AnswersMatch },
+    'match:end': { payload: Nothing, answer: AnswersMatch },
+    'call:initiate': {
+      payload: InitiateCall.default({ media: 'audio' }),
+      answer: z.strictObject({ call: CallView, seat: SeatView }),
+    },
+  },
+  call: {
+    'call:answer': { payload: AnswerCall.default({}), answer: AnswersCall },
+    'call:reject': { payload: Nothing, answer: AnswersCall },
+    'call:end': { payload: Nothing, answer: AnswersCall },
+    'call:extend_request': { payload: Nothing, answer: AnswersCall },
+    'call:extend_decline': { payload: Nothing, answer: AnswersCall },
+    'call:upgrade_request': { payload: Nothing, answer: AnswersCall },
+    'call:upgrade_decline': { payload: Nothing, answer: AnswersCall },
+    'call:downgrade': { payload: Nothing, answer: AnswersCall },
+    'media:capabilities': { payload: MEDIA_MESSAGES['media:capabilities'], answer: z.looseObject({}) },
+    'media:open': { payload: MEDIA_MESSAGES['media:open'], answer: z.looseObject({ id: z.string() }) },
+    'media:connect': { payload: MEDIA_MESSAGES['media:connect'], answer: AnswersNothing },
+    'media:produce': {
+      payload: MEDIA_MESSAGES['media:produce'],
+      answer: z.strictObject({ producerId: z.string() }),
+    },
+    'media:consume': {
+      payload: MEDIA_MESSAGES['media:consume'],
+      answer: z.looseObject({ consumerId: z.string() }),
+    },
+    'media:pause': { payload: MEDIA_MESSAGES['media:pause'], answer: AnswersNothing },
+    'media:resume': { payload: MEDIA_MESSAGES['media:resume'], answer: AnswersNothing },
+    'media:close': { payload: MEDIA_MESSAGES['media:close'], answer: AnswersNothing },
+    'media:restart_ice': { payload: MEDIA_MESSAGES['media:restart_ice'], answer: z.looseObject({}) },
+  },
+} as const;
+
+/** Added to every event of the inbox. */
+const Stamped = { seq: z.int(), epoch: z.int(), at: z.iso.datetime() };
+
+const matchEvents = {
+  'match:created': z.strictObject({ match: MatchView }),
+  'match:ready': z.strictObject({ matchId: Id }),
+  'match:ended': z.strictObject({
+    matchId: Id,
+    status: z.enum(['rejected', 'expired', 'ended']),
+    reason: z.string().nullable(),
+  }),
+  'match:timeout_warning': z.strictObject({ matchId: Id, remainingSec: z.int() }),
+};
+
+const OfCall = z.strictObject({ call: CallView });
+const ByPerson = z.strictObject({ by: Id, call: CallView });
+const Asked = z.strictObject({ by: Id, until: z.int(), call: CallView });
+const Ended = z.strictObject({ outcome: z.enum(OUTCOMES), durationSec: z.int(), call: CallView });
+
+/** What the server sends, by room. */
+export const SERVER_MESSAGES = {
+  inbox: {
+    ...Object.fromEntries(Object.entries(matchEvents).map(([type, event]) => [type, event.extend(Stamped)])),
+    'call:incoming': z.strictObject({ call: CallView, from: Card.nullable(), ...Stamped }),
+    'call:answered': z.strictObject({ call: CallView, ...Stamped }),
+    'call:rejected': z.strictObject({ call: CallView, ...Stamped }),
+    'call:ended': z.strictObject({
+      call: CallView,
+      outcome: z.enum(OUTCOMES),
+      durationSec: z.int(),
+      ...Stamped,
+    }),
+    'session:revoked': z.strictObject({}),
+    'inbox:resync': z.strictObject({ epoch: z.int(), seq: z.int() }),
+  } as Record<string, z.ZodType>,
+  match: matchEvents as Record<string, z.ZodType>,
+  call: {
+    'call:answered': ByPerson,
+    'call:rejected': Ended,
+    'call:ended': Ended,
+    'call:extend_requested': Asked,
+    'call:extended': ByPerson,
+    'call:extend_declined': ByPerson,
+    'call:upgrade_requested': Asked,
+    'call:upgraded': ByPerson,
+    'call:upgrade_declined': ByPerson,
+    'call:downgraded': ByPerson,
+    'call:timeout_warning': OfCall.extend({ remainingMs: z.int() }),
+    'call:quality': z.looseObject({ userId: Id, mos: z.number() }),
+    'call:peer_dropped': z.strictObject({ userId: Id }),
+    'call:peer_back': z.strictObject({ userId: Id }),
+    'media:producer': z.strictObject({ producerId: z.string(), kind: MediaKind, userId: Id }),
+    'media:producer_closed': z.strictObject({ producerId: z.string() }),
+    'media:restart': z.strictObject({}),
+  } as Record<string, z.ZodType>,
+} as const;
