@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import type { Metrics } from '../../platform/Metrics.ts';
+import { DuetError } from '../../errors.ts';
+import { type Route, route } from '../route.ts';
+
+/** Whether each thing that requests depend on answers now. */
+export type Readiness = { status: 'ready' | 'draining' | 'down'; checks: Record<string, 'up' | 'down'> };
+
+const LOOPBACK = /^(127\.|::1$)/;
+
+export function healthRoutes(options: { readiness: () => Promise<Readiness>; metrics: Metrics }): Route[] {
+  return [
+    route({
+      method: 'get',
+      base: '',
+      path: '/health/liveness',
+      summary: 'Whether the process is alive',
+      tags: ['health'],
+      who: 'anyone',
+      limit: 'none',
+      status: 200,
+      out: z.strictObject({ status: z.literal('alive') }),
+      run: () => ({ status: 'alive' }),
+    }),
+    route({
+      method: 'get',
+      base: '',
+      path: '/health/readiness',
+      summary: 'Whether requests can be served: 503 while a dependency is down or the process drains',
+      tags: ['health'],
+      who: 'anyone',
+      limit: 'none',
+      status: 200,
+      out: z.strictObject({ status: z.string(), checks: z.record(z.string(), z.enum(['up', 'down'])) }),
+      run: async (ctx) => {
+        const readiness = await options.readiness();
+        return ctx.reply({ status: readiness.status === 'ready' ? 200 : 503, body: readiness });
+      },
+    }),
+    route({
+      method: 'get',
+      base: '',
+      path: '/metrics',
+      summary: 'Prometheus metrics, to this machine only: a scraper elsewhere comes through a proxy of yours',
+      tags: ['health'],
+      hidden: true,
+      who: 'anyone',
+      limit: 'none',
+      status: 200,
+      run: async (ctx) => {
+        if (!LOOPBACK.test(ctx.address)) throw new DuetError('NOT_FOUND');
+        return ctx.reply({ headers: { 'content-type': 'text/plain; version=0.0.4' }, body: await options.metrics.text() });
+      },
+    }),
+  ];
+}

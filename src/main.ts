@@ -1,0 +1,63 @@
+/** The program: owns signals and the exit, nothing else. */
+import { App } from './app.ts';
+import { ConfigError, readConfig } from './config.ts';
+import { createLog, type Log } from './log.ts';
+
+/** What is still open this long after the drain deadline is left behind: the exit comes on time. */
+const CLOSE_MS = 5_000;
+
+async function main(): Promise<number> {
+  const config = readConfig();
+  const log = createLog(config.logLevel);
+  // Registered before anything starts: a signal during the start ends it in order as well.
+  const signals = listen(log);
+  await using app = await App.start(config, log);
+  log.info({ url: app.url }, 'Duet is up');
+  process.stdout.write(`\n  Duet is at ${app.url}\n\n`);
+  const first = await signals.next();
+  // SIGTERM comes from whoever deploys: people finish talking. Ctrl-C comes from a person who waits.
+  if (first === 'SIGTERM') await Promise.race([app.drain(config.drainMs), signals.next()]);
+  const overdue = setTimeout(() => {
+    log.error({}, 'closing took too long, what is left is given up');
+    process.exit(0);
+  }, CLOSE_MS);
+  overdue.unref();
+  return 0;
+}
+
+/** The signals that end the process, in order of arrival. */
+function listen(log: Log) {
+  const arrived: string[] = [];
+  let waiting: ((signal: string) => void) | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => {
+      log.info({ signal }, 'asked to stop');
+      if (waiting === undefined) arrived.push(signal);
+      else waiting(signal);
+      waiting = undefined;
+    });
+  }
+  return {
+    next: () =>
+      new Promise<string>((resolve) => {
+        const already = arrived.shift();
+        if (already !== undefined) resolve(already);
+        else waiting = resolve;
+      }),
+  };
+}
+
+process.on('unhandledRejection', (error) => {
+  // A rejection that nobody waits for is a bug, but no reason to end other people's calls.
+  createLog('error').error({ err: error }, 'a rejection was not handled');
+});
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.exitCode = 1;
+  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+  else createLog('error').error({ err: error }, 'Duet could not start');
+}
+// Sockets of libraries may linger; everything of ours is closed by now.
+process.exit();
