@@ -1,0 +1,271 @@
+import type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_listen_socket,
+  us_socket_context_t,
+  WebSocket,
+} from 'uWebSockets.js';
+import * as uws from 'uWebSockets.js';
+import {
+  type AuthContext,
+  ClientState,
+  CloseCode,
+  connectClientToRoom,
+  ErrorCode,
+  type Room,
+  ServerError,
+  Transport,
+} from '@colyseus/core';
+import type { Clock, Timer } from '../clock.ts';
+import { DuetError, type ErrorCode as DuetErrorCode, ERRORS } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { Log } from '../log.ts';
+import { Outbox } from './outbox.ts';
+import { peerAddress, TrustedProxies } from './peerAddress.ts';
+import { RoomClient, RoomSocket } from './RoomSocket.ts';
+import { readTicket, type Ticket } from './ticket.ts';
+import { listenOn, silenceBanner } from './uws.ts';
+
+export type TransportOptions = {
+  /** The room of this process with this id. */
+  findRoom(roomId: string): Room | undefined;
+  /** Origins whose pages may open sockets. Clients that name no origin are no browsers, and may. */
+  allowedOrigins: { has(origin: string): boolean };
+  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
+  log: Log;
+  clock: Clock;
+  /** The largest message a client may send; a larger one closes its socket. 64 KiB. */
+  maxPayloadBytes?: number;
+  /** What may wait for a client that reads slowly; beyond it the socket is closed. 512 KiB. */
+  maxBackpressureBytes?: number;
+  /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
+  idleTimeoutSec?: number;
+  /** A socket must have a seat in a room within this, and then acknowledge it within this. 2,000. */
+  joinTimeoutMs?: number;
+};
+
+type UserData = { ticket: Ticket; context: AuthContext; socket?: RoomSocket };
+
+/**
+ * Colyseus' transport on uWebSockets.js.
+ *
+ * It stands beside the stock `uWebSocketsTransport`, not on it: that one registers its socket handlers in its
+ * constructor, as closures, so a subclass could mend none of what matters here (which addresses upgrade, whose word
+ * about the client's address is taken, who owns a message's memory, where a throwing handler ends). What is shared
+ * is its client class, and of the core `connectClientToRoom`: the steps from a socket to a seat.
+ */
+export class HardenedTransport extends Transport {
+  /** The application that HTTP routes are put on. */
+  readonly app: TemplatedApp;
+  readonly #options: TransportOptions;
+  readonly #proxies: TrustedProxies;
+  readonly #outbox = new Outbox();
+  readonly #sockets = new Map<RoomSocket, RoomClient>();
+  readonly #joinTimeoutMs: number;
+  #listening: us_listen_socket | undefined;
+  #closed = false;
+
+  constructor(options: TransportOptions) {
+    super();
+    this.#options = options;
+    this.#proxies = new TrustedProxies(options.trustedProxies);
+    this.#joinTimeoutMs = options.joinTimeoutMs ?? 2_000;
+    silenceBanner();
+    this.app = uws.App();
+    this.app.ws<UserData>('/*', {
+      compression: uws.DISABLED,
+      maxPayloadLength: options.maxPayloadBytes ?? 64 * 1024,
+      maxBackpressure: options.maxBackpressureBytes ?? 512 * 1024,
+      closeOnBackpressureLimit: true,
+      idleTimeout: options.idleTimeoutSec ?? 16,
+      sendPingsAutomatically: true,
+      maxLifetime: 0,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: (ws) => this.#opened(ws),
+      message: (ws, message, isBinary) => this.#received(ws, message, isBinary),
+      close: (ws, code) => this.#wasClosed(ws, code),
+    });
+  }
+
+  /** Sockets that are open now, joined or not. */
+  get socketCount(): number {
+    return this.#sockets.size;
+  }
+
+  /** The port that is listened on; -1 when none is. */
+  get port(): number {
+    return this.#listening === undefined ? -1 : uws.us_socket_local_port(this.#listening);
+  }
+
+  /** Listens on one address. Resolves with the port, rejects if it is taken: no two processes share one. */
+  async open(port: number, host: string): Promise<number> {
+    this.#listening = await listenOn(this.app, host, port);
+    return this.port;
+  }
+
+  /** As Colyseus' `Server.listen` calls it: the callback gets the error, if any. */
+  override listen(
+    port: number | string,
+    host = '127.0.0.1',
+    _backlog?: number,
+    done?: (error?: Error) => void,
+  ): this {
+    this.open(Number(port), host).then(
+      () => done?.(),
+      (error: Error) => done?.(error),
+    );
+    return this;
+  }
+
+  /** Takes no new connection any more; those that are open stay. */
+  override shutdown(): void {
+    if (this.#listening === undefined) return;
+    uws.us_listen_socket_close(this.#listening);
+    this.#listening = undefined;
+  }
+
+  /** Closes every socket with `code`, after what waits to be sent to it. */
+  closeAllSockets(code: number = CloseCode.SERVER_SHUTDOWN): void {
+    for (const client of [...this.#sockets.values()]) client.leave(code);
+  }
+
+  /** Ends everything, requests under way included. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.shutdown();
+    this.closeAllSockets();
+    this.app.close();
+  }
+
+  /** Colyseus' own routes (matchmaking, a banner at `/`, a health check) are not served: seats come from our API. */
+  override bindRouter(): void {}
+
+  /** For games; calls are tested over real networks. */
+  override simulateLatency(): void {}
+
+  #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    const origin = req.getHeader('origin');
+    const ticket = readTicket(req.getUrl(), req.getQuery() ?? '');
+    if (ticket === undefined) {
+      refuse(res, 'NOT_FOUND');
+      return;
+    }
+    if (origin !== '' && !this.#options.allowedOrigins.has(origin)) {
+      refuse(res, 'FORBIDDEN');
+      return;
+    }
+    ticket.token ??= bearerToken(req.getHeader('authorization'));
+    const address = peerAddress(res.getRemoteAddress(), this.#proxies, () =>
+      req.getHeader('x-forwarded-for'),
+    );
+    const userData: UserData = { ticket, context: authContext(ticket, address, req.getHeader('user-agent')) };
+    // Neither a subprotocol nor an extension is agreed on: Colyseus uses none.
+    res.upgrade(userData, req.getHeader('sec-websocket-key'), '', '', context);
+  }
+
+  #opened(ws: WebSocket<UserData>): void {
+    const data = ws.getUserData();
+    const { log, clock } = this.#options;
+    const socket = new RoomSocket(ws, this.#outbox, (error) => {
+      log.error({ err: error }, 'A room failed while a client left.');
+    });
+    const client = new RoomClient(data.ticket.sessionId, socket);
+    data.socket = socket;
+    this.#sockets.set(socket, client);
+    let deadline: Timer = clock.after(this.#joinTimeoutMs, () => client.leave(CloseCode.WITH_ERROR));
+    socket.once('close', () => deadline.cancel());
+    this.#connect(client, data).then((joined) => {
+      deadline.cancel();
+      if (!joined || !this.#sockets.has(socket)) return;
+      deadline = clock.after(this.#joinTimeoutMs, () => {
+        if (client.state === ClientState.JOINING) client.leave(CloseCode.WITH_ERROR);
+      });
+    });
+  }
+
+  /** Seats the client. Whatever goes wrong is told to it and closes its socket; never rejects. */
+  async #connect(client: RoomClient, { ticket, context }: UserData): Promise<boolean> {
+    const { reconnectionToken, skipHandshake } = ticket;
+    try {
+      const room = this.#options.findRoom(ticket.roomId);
+      await connectClientToRoom(room, client, context, { reconnectionToken, skipHandshake });
+      return true;
+    } catch (error) {
+      const refusal = joinRefusal(error);
+      if (refusal === undefined) this.#options.log.error({ err: error }, 'A join failed.');
+      const { code, message } = refusal ?? { code: 500, message: 'INTERNAL_SERVER_ERROR' };
+      client.error(code, message);
+      client.leave(reconnectionToken === undefined ? CloseCode.WITH_ERROR : CloseCode.FAILED_TO_RECONNECT);
+      return false;
+    }
+  }
+
+  /** Nothing that a message makes a room throw gets past this: uWebSockets.js would end the process. */
+  #received(ws: WebSocket<UserData>, message: ArrayBuffer, isBinary: boolean): void {
+    const { socket } = ws.getUserData();
+    if (socket === undefined) return;
+    try {
+      if (!isBinary) {
+        this.#sockets.get(socket)?.leave(UNSUPPORTED_DATA);
+        return;
+      }
+      // Copied, once, here: uWebSockets.js takes the memory back when this returns, and handlers wait.
+      socket.emit('message', Buffer.from(new Uint8Array(message)));
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'A message could not be handled; its client is closed.');
+      this.#sockets.get(socket)?.leave(CloseCode.WITH_ERROR);
+    }
+  }
+
+  #wasClosed(ws: WebSocket<UserData>, code: number): void {
+    const { socket } = ws.getUserData();
+    if (socket === undefined) return;
+    this.#sockets.delete(socket);
+    socket.outbox.close();
+    try {
+      socket.emit('close', code);
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'A room failed while a client left.');
+    }
+  }
+}
+
+// RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
+const UNSUPPORTED_DATA = 1003;
+
+/** What a client is told of a failed join; `undefined` for what is no refusal but a failure. */
+function joinRefusal(error: unknown): { code: number; message: string } | undefined {
+  if (error instanceof DuetError) return { code: error.status, message: error.code };
+  if (error instanceof ServerError)
+    return { code: error.code ?? ErrorCode.MATCHMAKE_UNHANDLED, message: error.message };
+  return error instanceof Error && error.cause instanceof DuetError ? joinRefusal(error.cause) : undefined;
+}
+
+function authContext(ticket: Ticket, ip: string, userAgent: string): AuthContext {
+  return {
+    token: ticket.token,
+    ip,
+    // Only what is known to be harmless: `Headers` throws on bytes that a client may well send.
+    get headers() {
+      return new Headers({ 'user-agent': userAgent.replace(/[^\x20-\x7e]/g, '') });
+    },
+  };
+}
+
+function bearerToken(authorization: string): string | undefined {
+  return /^Bearer ([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
+}
+
+function refuse(res: HttpResponse, code: DuetErrorCode): void {
+  const requestId = newId();
+  const { status, message } = ERRORS[code];
+  res.writeStatus(`${status} ${status === 404 ? 'Not Found' : 'Forbidden'}`);
+  res.writeHeader('content-type', 'application/json');
+  res.writeHeader('cache-control', 'no-store');
+  res.writeHeader('x-content-type-options', 'nosniff');
+  res.writeHeader('x-request-id', requestId);
+  res.end(JSON.stringify({ status, code, message, requestId }));
+}
