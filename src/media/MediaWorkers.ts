@@ -108,11 +108,13 @@ export class MediaWorkers {
    */
   async createCall(options: CallMediaOptions): Promise<CallMedia> {
     for (let tries = 1; ; tries += 1) {
-      const { slot, process } = await this.#leastLoaded();
+      const { slot, process } = await this.#reserve();
       try {
         return await this.#place(slot, process, options);
       } catch (error) {
         if (this.#closed || tries === CREATE_TRIES) throw error;
+      } finally {
+        slot.placing -= 1;
       }
     }
   }
@@ -135,34 +137,34 @@ export class MediaWorkers {
   }
 
   async #place(slot: Slot, process: WorkerProcess, options: CallMediaOptions): Promise<CallMedia> {
-    // Counted before the router is there: calls that start at once must not all land on one worker.
-    slot.placing += 1;
-    try {
-      const router = await process.ask(
-        'create_router',
-        () => process.worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
-        { late: (late) => process.drop(late) },
-      );
-      if (this.#closed || !process.alive) {
-        process.drop(router);
-        throw new DuetError('UNAVAILABLE');
-      }
-      const { clock, log } = this.#options;
-      const call = new CallMedia(options, {
-        process,
-        router,
-        clock,
-        log,
-        onClose: () => slot.calls.delete(call),
-      });
-      slot.calls.add(call);
-      return call;
-    } finally {
-      slot.placing -= 1;
+    const router = await process.ask(
+      'create_router',
+      () => process.worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
+      {
+        late: (late) => process.drop(late),
+      },
+    );
+    if (this.#closed || !process.alive) {
+      process.drop(router);
+      throw new DuetError('UNAVAILABLE');
     }
+    const { clock, log } = this.#options;
+    const call = new CallMedia(options, {
+      process,
+      router,
+      clock,
+      log,
+      onClose: () => slot.calls.delete(call),
+    });
+    slot.calls.add(call);
+    return call;
   }
 
-  async #leastLoaded(): Promise<{ slot: Slot; process: WorkerProcess }> {
+  /**
+   * The worker with the fewest calls, counting the one that is about to be placed: calls that start at once must
+   * not all land on one.
+   */
+  async #reserve(): Promise<{ slot: Slot; process: WorkerProcess }> {
     const deadline = this.#options.clock.now() + WORKER_WAIT_MS;
     while (!this.#closed) {
       let best: { slot: Slot; process: WorkerProcess } | null = null;
@@ -170,7 +172,10 @@ export class MediaWorkers {
         if (slot.process?.alive && (best === null || load(slot) < load(best.slot)))
           best = { slot, process: slot.process };
       }
-      if (best !== null) return best;
+      if (best !== null) {
+        best.slot.placing += 1;
+        return best;
+      }
       const waitMs = deadline - this.#options.clock.now();
       if (waitMs <= 0) break;
       await this.#nextWorker(waitMs);

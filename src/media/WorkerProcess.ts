@@ -33,6 +33,8 @@ export const REQUEST_TIMEOUT_MS = 2_000;
 export const PROBE_EVERY_MS = 700;
 export const PROBE_TIMEOUT_MS = 1_400;
 
+/** Starting a process takes some 50 ms; on a machine that is busy with other things, longer. */
+const START_TIMEOUT_MS = 10_000;
 const FREE_PORT_TRIES = 30;
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -59,7 +61,7 @@ export class WorkerProcess {
   /** Starts a worker and its server; throws what mediasoup throws, or an `Error` when no port could be had. */
   static async start(options: WorkerOptions): Promise<WorkerProcess> {
     const spawned = spawnWorker(options.workerBin);
-    const worker = await within(options.clock, spawned, 'worker start').catch((error) => {
+    const worker = await within(options.clock, spawned, 'worker start', START_TIMEOUT_MS).catch((error) => {
       // One that comes up after all must not stay behind.
       spawned.then((late) => kill(late.pid)).catch(() => undefined);
       throw error;

@@ -1,0 +1,271 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CallMedia } from '../../../src/media/CallMedia.ts';
+import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
+import {
+  ANN,
+  AUDIO,
+  BEN,
+  CAPABILITIES,
+  codeOf,
+  createCall,
+  DTLS,
+  startWorkers,
+  until,
+  VIDEO,
+} from './harness.ts';
+
+let workers: MediaWorkers;
+
+beforeAll(async () => {
+  workers = await startWorkers();
+});
+afterAll(() => workers.close());
+
+const dump = () => workers.processes[0]!.worker.dump();
+
+/** Both people with both transports. */
+async function joined(call: CallMedia) {
+  const [annSend, annRecv, benSend, benRecv] = await Promise.all([
+    call.open(ANN, 'send'),
+    call.open(ANN, 'recv'),
+    call.open(BEN, 'send'),
+    call.open(BEN, 'recv'),
+  ]);
+  return { annSend: annSend.id, annRecv: annRecv.id, benSend: benSend.id, benRecv: benRecv.id };
+}
+
+describe('the media of a call', () => {
+  it('sets up audio and video both ways', async () => {
+    const { call, told } = await createCall(workers);
+    const { annSend, annRecv, benSend } = await joined(call);
+    for (const id of [annSend, annRecv]) await call.connect(ANN, id, DTLS());
+    const annAudio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    const annVideo = await call.produce(ANN, annSend, 'video', VIDEO());
+    const benAudio = await call.produce(BEN, benSend, 'audio', AUDIO());
+    expect(call.producers(ANN).map((producer) => producer.producerId)).toEqual([annAudio, annVideo]);
+    expect(call.producers()).toHaveLength(3);
+
+    const heard = await call.consume(BEN, annAudio, CAPABILITIES(call));
+    expect(heard).toMatchObject({ producerId: annAudio, kind: 'audio' });
+    expect(heard.rtpParameters.codecs.map((codec) => codec.mimeType)).toEqual(['audio/opus']);
+    // Both of a person's streams carry one CNAME of the server's making: the other's browser keeps lips and voice in step.
+    const seen = await call.consume(BEN, annVideo, CAPABILITIES(call));
+    expect(seen.rtpParameters.rtcp?.cname).toBe(heard.rtpParameters.rtcp?.cname);
+    expect(seen.rtpParameters.rtcp?.cname).not.toBe('dHqnZxZ5F');
+    await call.consume(ANN, benAudio, CAPABILITIES(call));
+    await call.resume(BEN, heard.consumerId);
+    await call.pause(ANN, annAudio);
+    await call.resume(ANN, annAudio);
+    expect(told.filter((one) => one.event === 'added')).toHaveLength(3);
+    expect(told).toContainEqual({ event: 'added', userId: ANN, producerId: annVideo, kind: 'video' });
+    call.close();
+  });
+
+  it('offers only its own address, on one port, over UDP first', async () => {
+    const { call } = await createCall(workers);
+    const opened = await call.open(ANN, 'send');
+    const { port } = workers.processes[0]!;
+    expect(
+      opened.iceCandidates.map(({ address, protocol, port, type }) => ({ address, protocol, port, type })),
+    ).toEqual([
+      { address: '127.0.0.1', protocol: 'udp', port, type: 'host' },
+      { address: '127.0.0.1', protocol: 'tcp', port, type: 'host' },
+    ]);
+    expect(opened).not.toHaveProperty('sctpParameters');
+    const before = opened.iceParameters.password;
+    const { iceParameters } = await call.restartIce(ANN, opened.id);
+    expect(iceParameters.password).not.toBe(before);
+    call.close();
+  });
+
+  it('lets transports warm up before the answer, and nothing else', async () => {
+    const { call } = await createCall(workers, { audio: false, video: false });
+    const { annSend } = await joined(call);
+    await call.connect(ANN, annSend, DTLS());
+    expect(await codeOf(call.produce(ANN, annSend, 'audio', AUDIO()))).toBe('WRONG_PHASE');
+    expect(await codeOf(call.produce(ANN, annSend, 'video', VIDEO()))).toBe('WRONG_PHASE');
+    expect(await codeOf(call.consume(ANN, randomUUID(), CAPABILITIES(call)))).toBe('WRONG_PHASE');
+    call.setPolicy({ audio: true, video: false });
+    expect(await codeOf(call.produce(ANN, annSend, 'audio', AUDIO()))).toBe('done');
+    expect(await codeOf(call.produce(ANN, annSend, 'video', VIDEO()))).toBe('FORBIDDEN');
+    call.close();
+  });
+
+  it('takes no video on an audio producer', async () => {
+    const { call } = await createCall(workers, { audio: true, video: false });
+    const { annSend } = await joined(call);
+    expect(await codeOf(call.produce(ANN, annSend, 'audio', VIDEO()))).toBe('VALIDATION_FAILED');
+    expect(call.producers()).toEqual([]);
+    call.close();
+  });
+
+  it('stops video at once when one withdraws, also what is just being made', async () => {
+    const { call, told } = await createCall(workers);
+    const { annSend, benSend } = await joined(call);
+    const video = await call.produce(ANN, annSend, 'video', VIDEO());
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    const seen = await call.consume(BEN, video, CAPABILITIES(call));
+    const underway = codeOf(call.produce(BEN, benSend, 'video', VIDEO()));
+    call.setPolicy({ audio: true, video: false });
+    expect(told.at(-1)).toEqual({ event: 'closed', userId: ANN, producerId: video, kind: 'video' });
+    expect(call.producers().map((producer) => producer.producerId)).toEqual([audio]);
+    expect(await underway).toBe('FORBIDDEN');
+    expect(await codeOf(call.resume(BEN, seen.consumerId))).toBe('NOT_FOUND');
+    expect(told.filter((one) => one.event === 'added')).toHaveLength(2);
+    call.setPolicy({ audio: true, video: true });
+    expect(await codeOf(call.produce(ANN, annSend, 'video', VIDEO(5_000_000)))).toBe('done');
+    call.close();
+  });
+
+  it('answers NOT_FOUND for what is the other person’s or nobody’s', async () => {
+    const { call } = await createCall(workers);
+    const { annSend, annRecv, benSend } = await joined(call);
+    const annAudio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    const refused = [
+      call.connect(BEN, annSend, DTLS()),
+      call.connect('eve', annSend, DTLS()),
+      call.connect(ANN, randomUUID(), DTLS()),
+      call.restartIce(BEN, annSend),
+      call.produce(BEN, annSend, 'audio', AUDIO()),
+      call.produce(ANN, annRecv, 'audio', AUDIO()),
+      call.consume(ANN, annAudio, CAPABILITIES(call)),
+      call.consume(BEN, randomUUID(), CAPABILITIES(call)),
+      call.consume('eve', annAudio, CAPABILITIES(call)),
+      call.open('eve', 'send'),
+      call.pause(BEN, annAudio),
+      call.resume(BEN, annAudio),
+    ];
+    expect(await Promise.all(refused.map(codeOf))).toEqual(refused.map(() => 'NOT_FOUND'));
+    expect(() => call.closeItem(BEN, annAudio)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+    expect(await codeOf(call.produce(BEN, benSend, 'audio', AUDIO()))).toBe('done');
+    call.close();
+  });
+
+  it('answers CONFLICT for a second of what there is one of', async () => {
+    const { call } = await createCall(workers);
+    const { annSend } = await joined(call);
+    await call.connect(ANN, annSend, DTLS());
+    expect(await codeOf(call.connect(ANN, annSend, DTLS()))).toBe('CONFLICT');
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    expect(await codeOf(call.produce(ANN, annSend, 'audio', AUDIO(7)))).toBe('CONFLICT');
+    const heard = await call.consume(BEN, audio, CAPABILITIES(call));
+    expect(await codeOf(call.consume(BEN, audio, CAPABILITIES(call)))).toBe('CONFLICT');
+    call.closeItem(BEN, heard.consumerId);
+    expect(await codeOf(call.consume(BEN, audio, CAPABILITIES(call)))).toBe('done');
+    call.closeItem(ANN, audio);
+    const again = await call.produce(ANN, annSend, 'audio', AUDIO(8));
+    expect(await codeOf(call.consume(BEN, again, CAPABILITIES(call)))).toBe('done');
+    call.close();
+  });
+
+  it('refuses what nobody can decode, and goes on', async () => {
+    const { call } = await createCall(workers);
+    const { annSend } = await joined(call);
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    const deaf = { codecs: [], headerExtensions: [] };
+    expect(await codeOf(call.consume(BEN, audio, deaf))).toBe('VALIDATION_FAILED');
+    expect(await codeOf(call.consume(BEN, audio, CAPABILITIES(call)))).toBe('done');
+    call.close();
+  });
+
+  it('lets a person come back: a new transport takes the place of the old', async () => {
+    const { call, told } = await createCall(workers);
+    const { annSend, benRecv } = await joined(call);
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    await call.consume(BEN, audio, CAPABILITIES(call));
+    const fresh = await call.open(ANN, 'send');
+    expect(told.at(-1)).toEqual({ event: 'closed', userId: ANN, producerId: audio, kind: 'audio' });
+    expect(await codeOf(call.connect(ANN, annSend, DTLS()))).toBe('NOT_FOUND');
+    const again = await call.produce(ANN, fresh.id, 'audio', AUDIO());
+    expect(await codeOf(call.consume(BEN, again, CAPABILITIES(call)))).toBe('done');
+    expect(benRecv).toBeTruthy();
+    call.close();
+  });
+
+  it('forgets a person who leaves in the middle of anything', async () => {
+    const { call, told } = await createCall(workers);
+    const { annSend } = await joined(call);
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    const underway = [
+      codeOf(call.produce(ANN, annSend, 'video', VIDEO())),
+      codeOf(call.consume(BEN, audio, CAPABILITIES(call))),
+    ];
+    const opening = call.open(ANN, 'recv').catch((error: { code: string }) => error.code);
+    call.leave(ANN);
+    expect(await Promise.all(underway)).toEqual(['CONFLICT', 'NOT_FOUND']);
+    expect(await opening).toBe('CONFLICT');
+    expect(call.producers(ANN)).toEqual([]);
+    expect(told.filter((one) => one.event === 'closed')).toHaveLength(1);
+    const fresh = await call.open(ANN, 'send');
+    expect(await codeOf(call.produce(ANN, fresh.id, 'audio', AUDIO()))).toBe('done');
+    call.close();
+  });
+
+  it('never has more than two transports, producers and consumers a person, whatever is tried', async () => {
+    const idle = (await dump()).channelMessageHandlers.channelRequestHandlers.length;
+    const { call } = await createCall(workers);
+    let opened = await joined(call);
+    let tried = 0;
+    const counts: Promise<number>[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const results: Promise<unknown>[] = [];
+      for (let i = 0; i < 20; i += 1) {
+        const { annSend, benSend } = opened;
+        results.push(
+          call.produce(ANN, annSend, i % 2 ? 'audio' : 'video', i % 2 ? AUDIO(1 + i) : VIDEO(100 + 2 * i)),
+          call.produce(BEN, benSend, 'audio', AUDIO(1 + i)),
+          call.connect(ANN, annSend, DTLS()),
+        );
+        for (const { producerId } of call.producers(ANN))
+          results.push(call.consume(BEN, producerId, CAPABILITIES(call)));
+        if (i % 10 === 5)
+          results.push(call.open(ANN, 'send'), call.open(ANN, 'send'), call.open(BEN, 'recv'));
+        counts.push(
+          dump().then(
+            ({ channelMessageHandlers: { channelRequestHandlers } }) => channelRequestHandlers.length,
+          ),
+        );
+      }
+      tried += results.length;
+      await Promise.allSettled(results);
+      opened = await joined(call);
+    }
+    expect(tried).toBeGreaterThan(700);
+    // A router, and for each of two people two transports, two producers, two consumers.
+    const most = Math.max(...(await Promise.all(counts)));
+    expect(most).toBeGreaterThan(5);
+    expect(most).toBeLessThanOrEqual(idle + 1 + 2 * (2 + 2 + 2));
+    call.close();
+  });
+
+  it('leaves nothing on the worker when it is closed, also in the middle of anything', async () => {
+    const calls = await Promise.all(Array.from({ length: 10 }, () => createCall(workers)));
+    expect((await dump()).routerIds).toHaveLength(10);
+    expect(workers.health).toEqual({ workers: 1, alive: 1, calls: 10 });
+    const results: Promise<string>[] = [];
+    for (const { call, told } of calls) {
+      const { annSend, benSend } = await joined(call);
+      await call.produce(ANN, annSend, 'audio', AUDIO());
+      results.push(codeOf(call.produce(BEN, benSend, 'audio', AUDIO())), codeOf(call.open(ANN, 'recv')));
+      call.close();
+      call.close();
+      expect(told.filter((one) => one.event === 'closed')).toEqual([]);
+      results.push(codeOf(call.open(ANN, 'send')));
+    }
+    expect(new Set(await Promise.all(results))).toEqual(new Set(['CALL_NOT_ACTIVE']));
+    const { routerIds, channelMessageHandlers } = await dump();
+    expect(routerIds).toEqual([]);
+    expect(channelMessageHandlers.channelRequestHandlers.length).toBeLessThanOrEqual(1);
+    expect(workers.health.calls).toBe(0);
+  });
+
+  it('tells nobody a connection that is none', async () => {
+    const { call, told } = await createCall(workers);
+    const { annSend } = await joined(call);
+    await call.connect(ANN, annSend, DTLS());
+    await until('a moment', () => true);
+    expect(told.filter((one) => one.event === 'connection' || one.event === 'flowing')).toEqual([]);
+    call.close();
+  });
+});
