@@ -100,6 +100,10 @@ export class Exchange {
    * `pieces` counts the pieces of the body that have arrived.
    */
   refuse(status: number, headers: HeaderList, body: string, pieces: () => number, clock: Clock): void {
+    if (this.isHead) {
+      this.answer(status, headers, body);
+      return;
+    }
     if (this.#state !== 'open') return;
     this.#state = 'answered';
     this.#watchAbort();

@@ -270,17 +270,14 @@ export class Router {
   }
 
   #fail(call: Call, error: unknown): void {
-    const { exchange, reader, entry } = call;
-    this.#refuse(
-      exchange,
-      entry.label,
-      error,
-      reader !== undefined && !reader.complete && call.contentLength !== 0 ? () => reader.pieces : undefined,
-    );
+    const { exchange, reader, entry, contentLength } = call;
+    const isLate = error instanceof DuetError && error.code === 'REQUEST_TIMEOUT';
+    const isStillSending = reader?.complete === false && (isLate || !isShort(contentLength, entry.capBytes));
+    this.#refuse(exchange, entry.label, error, isStillSending ? () => reader.pieces : undefined);
     reader?.discard();
   }
 
-  /** Answers with an error; `pieces` where the client may still be sending a body. */
+  /** Answers with an error; `pieces` where the client may go on sending a body for long. */
   #refuse(
     exchange: Exchange,
     label: string,
@@ -314,7 +311,7 @@ export class Router {
     const exchange = this.#open('unmatched', method === 'HEAD', res, req);
     const methods = this.#paths.methodsOf(req.getUrl());
     let pieces: (() => number) | undefined;
-    if (declaredLength(req) !== 0) {
+    if (!isShort(declaredLength(req), this.#config.bodyCapBytes)) {
       let count = 0;
       res.onData(() => {
         count++;
@@ -333,11 +330,18 @@ export class Router {
   }
 }
 
-/** The length that the request declares: 0 without a body, Infinity for a chunked one or a length that is none. */
+/** The length that the request declares: 0 without a body, `UNKNOWN_LENGTH` for a chunked one. */
 function declaredLength(req: HttpRequest): number {
   const length = req.getHeader('content-length');
-  if (length === '') return req.getHeader('transfer-encoding') === '' ? 0 : Number.POSITIVE_INFINITY;
-  return /^\d{1,15}$/.test(length) ? Number(length) : Number.POSITIVE_INFINITY;
+  if (length === '') return req.getHeader('transfer-encoding') === '' ? 0 : UNKNOWN_LENGTH;
+  return /^\d{1,15}$/.test(length) ? Number(length) : UNKNOWN_LENGTH;
+}
+
+const UNKNOWN_LENGTH = -1;
+
+/** Whether a refused body is over so soon that it can be let run out, and the connection kept. */
+function isShort(length: number, capBytes: number): boolean {
+  return length !== UNKNOWN_LENGTH && length <= capBytes;
 }
 
 function noFields(json: object): undefined {

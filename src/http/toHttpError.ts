@@ -50,35 +50,58 @@ export function errorBody(error: HttpError, requestId: string): string {
   );
 }
 
-function isOutage(error: unknown): boolean {
-  let at: unknown = error;
-  for (let depth = 0; depth < MAX_CAUSES && at instanceof Error; depth++) {
-    const code = 'code' in at ? at.code : undefined;
-    if (typeof code === 'string' && (PG_UNAVAILABLE.test(code) || SYSTEM_UNAVAILABLE.has(code))) return true;
-    if (DRIVER_UNAVAILABLE.test(at.message) || at.name === 'MaxRetriesPerRequestError') return true;
-    // A connection that failed on every address of a name is an AggregateError without a cause.
-    at = at instanceof AggregateError && at.cause === undefined ? at.errors[0] : at.cause;
-  }
-  return false;
-}
-
-/**
- * What the log may know of an error. The text of a database's error holds the values that it is about (and MikroORM's
- * the whole statement), so of those only the code and the place are told.
- */
-export function describeError(error: unknown): {
+/** What the log may know of an error. */
+export type ErrorDescription = {
   name: string;
   code?: string;
   message?: string;
   at?: string[];
-} {
+  causes?: string[];
+};
+
+/**
+ * The text of a database's error holds the values that it is about (and MikroORM's the whole statement), so where
+ * one is involved only names, codes and places are told.
+ */
+export function describeError(error: unknown): ErrorDescription {
   if (!(error instanceof Error)) return { name: typeof error };
-  const { name, message, stack = '' } = error;
-  const at = stack
-    .split('\n')
-    .filter((line) => line.startsWith('    at '))
-    .map((line) => line.trim());
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  const isDatabase = (code !== undefined && /^[0-9A-Z]{5}$/.test(code)) || 'sql' in error || 'query' in error;
-  return { name, code, message: isDatabase ? undefined : message, at };
+  const chain = causes(error);
+  const places = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  const description: ErrorDescription = { name: error.name, at: places.map((line) => line.trim()) };
+  const code = codeOf(error);
+  if (code !== undefined) description.code = code;
+  if (!chain.some(isFromDatabase)) description.message = error.message;
+  if (chain.length > 1)
+    description.causes = chain.slice(1).map((cause) => `${cause.name} ${codeOf(cause) ?? ''}`.trim());
+  return description;
 }
+
+function isOutage(error: unknown): boolean {
+  return causes(error).some((cause) => {
+    const code = codeOf(cause);
+    if (code !== undefined && (PG_UNAVAILABLE.test(code) || SYSTEM_UNAVAILABLE.has(code))) return true;
+    return DRIVER_UNAVAILABLE.test(cause.message) || cause.name === 'MaxRetriesPerRequestError';
+  });
+}
+
+/** The error and what caused it, outermost first. */
+function causes(error: unknown): Error[] {
+  const chain: Error[] = [];
+  let at: unknown = error;
+  while (at instanceof Error && chain.length < MAX_CAUSES) {
+    chain.push(at);
+    // A connection that failed on every address of a name is an AggregateError without a cause.
+    at = at instanceof AggregateError && at.cause === undefined ? at.errors[0] : at.cause;
+  }
+  return chain;
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function isFromDatabase(error: Error): boolean {
+  return SQLSTATE.test(codeOf(error) ?? '') || 'sql' in error || 'query' in error;
+}
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
