@@ -6,7 +6,7 @@ import type { Seats } from './Seats.ts';
 import type { ServerClock } from './ServerClock.ts';
 import type { Call, Media, Seat } from './types.ts';
 
-type Parts = { http: Http; auth: Auth; seats: Seats; clock: ServerClock; isFinal: (code: number) => boolean };
+type Parts = { http: Http; auth: Auth; seats: Seats; clock: ServerClock };
 
 /** Starting, answering and coming back to calls. Each way ends in a `CallSession`. */
 export class Calls {
@@ -21,9 +21,9 @@ export class Calls {
     return this.#sit(`/calls/initiate/${matchId}`, { media: options.media ?? 'audio' }, crypto.randomUUID());
   }
 
-  /** Answers a call that rings. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`. */
-  answer(callId: string): Promise<CallSession> {
-    return this.#sit(`/calls/${callId}/answer`);
+  /** Answers a call that rings; `media: 'video'` consents to the video that the caller asked for. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`. */
+  answer(callId: string, options: { media?: Media } = {}): Promise<CallSession> {
+    return this.#sit(`/calls/${callId}/answer`, { media: options.media ?? 'audio' });
   }
 
   /** Takes a seat in a call that one is part of: after a reload, or on another device. */

@@ -41,14 +41,15 @@ export class Duet {
     this.people = new People(http);
     this.matches = new Matches(http);
     this.#seats = new Seats(http, this.auth, this.clock);
-    this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock, isFinal });
+    this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock });
   }
 
   /** The inbox of whoever is signed in; opened by the first asking, closed by `closeInbox`. */
   get inbox(): Inbox {
     if (!this.#inbox) {
-      const inbox = new Inbox(this.#seats, isFinal);
+      const inbox = new Inbox(this.#seats);
       inbox.on('session:revoked', () => this.auth.end('revoked'));
+      inbox.on('revoked', () => this.auth.end('revoked'));
       inbox.open();
       this.#inbox = inbox;
     }
@@ -61,25 +62,18 @@ export class Duet {
   }
 
   joinMatch(matchId: string): Promise<MatchSession> {
-    return MatchSession.join(this.#seats, matchId, isFinal);
+    return MatchSession.join(this.#seats, matchId);
   }
 
   startCall(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
     return this.calls.start(matchId, options);
   }
 
-  answerCall(callId: string): Promise<CallSession> {
-    return this.calls.answer(callId);
+  answerCall(callId: string, options: { media?: Media } = {}): Promise<CallSession> {
+    return this.calls.answer(callId, options);
   }
 
   joinCall(callId: string): Promise<CallSession> {
     return this.calls.join(callId);
   }
-}
-
-/** Closings of a socket that the server meant for good: a kept promise to leave, or a seat taken over. */
-const FINAL_CODES = new Set([4000]);
-
-function isFinal(code: number): boolean {
-  return FINAL_CODES.has(code);
 }

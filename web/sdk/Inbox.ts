@@ -1,3 +1,4 @@
+import { CLOSED } from './closeCodes.ts';
 import { Emitter } from './Emitter.ts';
 import { type LinkState, RoomLink } from './RoomLink.ts';
 import type { Seats } from './Seats.ts';
@@ -7,6 +8,8 @@ type Extras = {
   /** Some events are lost for good: reload what they would have told. */
   resync: { epoch: Delivery['epoch']; seq: number };
   state: LinkState;
+  /** The session was ended by the server. */
+  revoked: undefined;
 };
 
 /** Acknowledgements are gathered for this long, so that a burst of events costs one. */
@@ -27,15 +30,18 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
   #replayAskedAt = Number.NEGATIVE_INFINITY;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(seats: Seats, isFinal: (code: number) => boolean) {
+  constructor(seats: Seats) {
     super();
     this.#link = new RoomLink({
       seats,
-      isFinal,
+      isFinal: (code) => code === CLOSED.revoked,
       askForSeat: async () => (await seats.ask<{ seat: Seat }>('/realtime/inbox')).seat,
     });
     this.#link.on('message', ({ type, payload }) => this.#receive(type, payload));
     this.#link.on('state', (state) => this.emit('state', state));
+    this.#link.on('closed', ({ code }) => {
+      if (code === CLOSED.revoked) this.emit('revoked', undefined);
+    });
   }
 
   get state(): LinkState {

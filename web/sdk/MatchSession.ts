@@ -1,3 +1,4 @@
+import { endsSession } from './closeCodes.ts';
 import { Emitter } from './Emitter.ts';
 import { type LinkState, RoomLink } from './RoomLink.ts';
 import type { Seats } from './Seats.ts';
@@ -25,14 +26,10 @@ export class MatchSession extends Emitter<MatchSessionEvents> {
   }
 
   /** Joins. Errors: `NOT_FOUND`, `MATCH_NOT_ACTIVE`. */
-  static async join(
-    seats: Seats,
-    matchId: string,
-    isFinal: (code: number) => boolean,
-  ): Promise<MatchSession> {
+  static async join(seats: Seats, matchId: string): Promise<MatchSession> {
     const ask = () => seats.ask<{ match: Match; seat: Seat }>(`/matches/${matchId}/join`);
     const { match, seat } = await ask();
-    const link = new RoomLink({ seats, isFinal, askForSeat: async () => (await ask()).seat });
+    const link = new RoomLink({ seats, isFinal: endsSession, askForSeat: async () => (await ask()).seat });
     const session = new MatchSession(match, link);
     link.open(seat);
     return session;

@@ -41,16 +41,16 @@ export type Registration = {
   gender: Gender;
 };
 
-/** Body of `people.updateMe`. Coordinates are snapped to a grid cell by the server and not stored. */
-export type ProfileUpdate = {
+/** Body of `people.updateMe`; what is left out stays. Coordinates are snapped to a grid cell by the server and not stored. */
+export type ProfileUpdate = Partial<{
   displayName: string;
   gender: Gender;
   bio: string;
   interests: string[];
   location: { lat: number; lon: number } | null;
-};
+}>;
 
-export type PreferencesUpdate = Partial<Me['preferences']>;
+export type PreferencesUpdate = Partial<Me['preferences'] & Pick<Me, 'discoverable'>>;
 
 export type ReportInput = { reason: string; details?: string; callId?: string; block?: boolean };
 
@@ -63,7 +63,7 @@ export type InboxEvents = {
   'match:ready': { matchId: string } & Delivery;
   'match:ended': { matchId: string; status: string; reason: string } & Delivery;
   'match:timeout_warning': { matchId: string; remainingSec: number } & Delivery;
-  'call:incoming': { call: Call; from: Card } & Delivery;
+  'call:incoming': { call: Call; from: Card | null } & Delivery;
   'call:answered': { call: Call } & Delivery;
   'call:rejected': { call: Call } & Delivery;
   'call:ended': { call: Call; outcome?: Outcome; durationSec?: number } & Delivery;

@@ -1,3 +1,4 @@
+import { endsSession } from '../closeCodes.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
 import type { Http } from '../Http.ts';
@@ -42,7 +43,6 @@ type Options = {
   seats: Seats;
   clock: ServerClock;
   local: LocalTracks;
-  isFinal: (code: number) => boolean;
 };
 
 type Command = 'answer' | 'reject' | 'end' | 'extend' | 'upgrade';
@@ -85,7 +85,7 @@ export class CallSession extends Emitter<CallEvents> {
     });
     this.#link = new RoomLink({
       seats: options.seats,
-      isFinal: options.isFinal,
+      isFinal: endsSession,
       askForSeat: async () => {
         const { call, seat } = await options.seats.ask<{ call: Call; seat: Seat }>(`/calls/${this.id}/join`);
         this.#take(snapshotOfCall(call, this.#snapshot.people));

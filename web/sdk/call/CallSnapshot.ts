@@ -15,6 +15,8 @@ export type CallSnapshot = {
   calleeId: string;
   phase: Phase;
   media: Media;
+  /** What the caller asked for; `media` is what both consented to. */
+  mediaRequested: Media;
   ringUntilMs: number | null;
   startedAtMs: number | null;
   endsAtMs: number | null;
@@ -34,6 +36,7 @@ export type CallRoomState = {
   calleeId: string;
   phase: string;
   media: string;
+  mediaRequested: string;
   ringUntil: number;
   startedAt: number;
   endsAt: number;
@@ -55,6 +58,7 @@ export function snapshotOfCall(call: Call, people: Record<string, Presence> = {}
     calleeId: call.calleeId,
     phase: call.phase,
     media: call.media,
+    mediaRequested: call.mediaRequested,
     ringUntilMs: epochMs(call.ringUntil),
     startedAtMs: epochMs(call.startedAt),
     endsAtMs: epochMs(call.endsAt),
@@ -84,6 +88,7 @@ export function snapshotOfState(state: CallRoomState, before: CallSnapshot): Cal
     calleeId: state.calleeId,
     phase: state.phase as Phase,
     media: state.media as Media,
+    mediaRequested: state.mediaRequested as Media,
     ringUntilMs: state.ringUntil || null,
     startedAtMs: state.startedAt || null,
     endsAtMs: state.endsAt || null,

@@ -1,0 +1,31 @@
+import { CallLayer } from './call/CallLayer.tsx';
+import { Logo } from './shell/Logo.tsx';
+import { Shell } from './shell/Shell.tsx';
+import { Toasts } from './shell/Toasts.tsx';
+import { useStore } from './store/Store.ts';
+import { session } from './store/session.ts';
+import { LinkFromMail, mailToken } from './welcome/LinkFromMail.tsx';
+import { Welcome } from './welcome/Welcome.tsx';
+
+/** The whole page. */
+export function App() {
+  const { phase } = useStore(session);
+  return (
+    <>
+      <Content phase={phase} />
+      {phase === 'in' && <CallLayer />}
+      <Toasts />
+    </>
+  );
+}
+
+function Content({ phase }: { phase: 'loading' | 'out' | 'in' }) {
+  if (useStore(mailToken).token) return <LinkFromMail />;
+  if (phase === 'out') return <Welcome />;
+  if (phase === 'in') return <Shell />;
+  return (
+    <div class="splash" role="status" aria-label="Loading">
+      <Logo size={56} />
+    </div>
+  );
+}

@@ -1,0 +1,55 @@
+import { PersonMenu } from '../people/PersonMenu.tsx';
+import { durationText, outcomeText } from '../people/words.ts';
+import { Dialog } from '../shell/Dialog.tsx';
+import { PhoneIcon } from '../shell/icons.tsx';
+import { Avatar } from '../shell/Photo.tsx';
+import { closeEnded, type Ended, startCall } from '../store/calls.ts';
+import { dropMatch, matches } from '../store/matches.ts';
+import { useStore } from '../store/Store.ts';
+
+/** How it ended, how long it was, and what might be next. */
+export function CallEnded({ ended }: { ended: Ended }) {
+  const { peer, matchId, outcome, durationSec, callId } = ended;
+  const { active } = useStore(matches);
+  const mayCallAgain = active.some((match) => match.id === matchId);
+  return (
+    <Dialog title={outcomeText(outcome, peer.displayName)} onClose={closeEnded}>
+      <div
+        class="ended"
+        data-testid="call-ended"
+        data-outcome={outcome ?? ''}
+        data-duration-sec={durationSec}
+      >
+        <Avatar person={peer} size={96} />
+        <p>
+          {durationSec > 0
+            ? `You talked with ${peer.displayName} for ${durationText(durationSec)}.`
+            : `You can try ${peer.displayName} again later.`}
+        </p>
+        {mayCallAgain && (
+          <button
+            type="button"
+            class="button call wide"
+            data-testid="call-again"
+            onClick={() => void startCall(matchId, peer)}
+          >
+            <PhoneIcon size={18} /> Call again
+          </button>
+        )}
+        <div class="row">
+          <button type="button" class="button grow" data-testid="call-ended-close" onClick={closeEnded}>
+            Close
+          </button>
+          <PersonMenu
+            person={peer}
+            callId={callId}
+            onGone={() => {
+              dropMatch(matchId);
+              closeEnded();
+            }}
+          />
+        </div>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,63 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { Call, Card } from '../../sdk/types.ts';
+import { HangUpIcon, PhoneIcon, VideoIcon } from '../shell/icons.tsx';
+import { CoverPhoto } from '../shell/Photo.tsx';
+import { answer, decline } from '../store/calls.ts';
+import { useRingTone } from './ringTone.ts';
+
+/** Somebody calls: answer or decline. */
+export function IncomingCall({ call, from }: { call: Call; from: Card }) {
+  const sheet = useRef<HTMLElement>(null);
+  const wantsVideo = call.mediaRequested === 'video';
+  useRingTone('incoming', true);
+  useEffect(() => sheet.current?.focus(), []);
+  return (
+    <section
+      ref={sheet}
+      class="incoming"
+      role="alertdialog"
+      aria-label={`${from.displayName} is calling`}
+      tabIndex={-1}
+      data-testid="incoming"
+    >
+      <div class="incoming-face">
+        <CoverPhoto person={from} />
+      </div>
+      <div class="incoming-words">
+        <h2>{from.displayName}</h2>
+        <p>{wantsVideo ? 'would like a video call' : 'is calling'}</p>
+      </div>
+      <div class="incoming-actions">
+        <button
+          type="button"
+          class="round large hang-up"
+          aria-label="Decline"
+          data-testid="incoming-decline"
+          onClick={() => void decline()}
+        >
+          <HangUpIcon size={28} />
+        </button>
+        {wantsVideo && (
+          <button
+            type="button"
+            class="round large pick-up"
+            aria-label="Answer with video"
+            data-testid="incoming-answer-video"
+            onClick={() => void answer('video')}
+          >
+            <VideoIcon size={28} />
+          </button>
+        )}
+        <button
+          type="button"
+          class="round large pick-up"
+          aria-label={wantsVideo ? 'Answer with voice only' : 'Answer'}
+          data-testid="incoming-answer"
+          onClick={() => void answer()}
+        >
+          <PhoneIcon size={28} />
+        </button>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,16 @@
+import { render } from 'preact';
+import { App } from './App.tsx';
+import { resume } from './store/session.ts';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/shell.css';
+import './styles/welcome.css';
+import './styles/deck.css';
+import './styles/matches.css';
+import './styles/you.css';
+import './styles/call.css';
+import './styles/callParts.css';
+
+render(<App />, document.getElementById('app')!);
+void resume();

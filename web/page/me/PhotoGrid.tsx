@@ -1,0 +1,88 @@
+import { useRef, useState } from 'preact/hooks';
+import type { Me, Photo } from '../../sdk/types.ts';
+import { duet } from '../duet.ts';
+import { CrossIcon, PlusIcon } from '../shell/icons.tsx';
+import { takeMe } from '../store/session.ts';
+import { sayError } from '../store/toasts.ts';
+
+const MOST = 6;
+
+/** The own photos: add, remove, and say which one comes first. */
+export function PhotoGrid({ me }: { me: Me }) {
+  const [busy, setBusy] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+
+  const change = async (what: () => Promise<unknown>) => {
+    setBusy(true);
+    try {
+      await what();
+      takeMe(await duet.people.me());
+    } catch (error) {
+      sayError(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const upload = async (files: FileList | null) => {
+    const images = [...(files ?? [])].slice(0, MOST - me.photos.length);
+    await change(async () => {
+      for (const image of images) await duet.people.addPhoto(image);
+    });
+    if (input.current) input.current.value = '';
+  };
+  const makeFirst = (photo: Photo) => {
+    const others = me.photos.filter((other) => other.id !== photo.id);
+    return duet.people.orderPhotos([photo.id, ...others.map((other) => other.id)]);
+  };
+
+  return (
+    <section class="panel" aria-labelledby="photos-title" aria-busy={busy}>
+      <h2 id="photos-title">Photos</h2>
+      <ul class="photo-grid">
+        {me.photos.map((photo, index) => (
+          <li key={photo.id} data-testid="own-photo">
+            <img src={photo.thumbnailUrl} alt={`${index + 1} of ${me.photos.length}`} />
+            <button
+              type="button"
+              class="icon-button small over"
+              aria-label={`Remove photo ${index + 1}`}
+              disabled={busy}
+              onClick={() => void change(() => duet.people.removePhoto(photo.id))}
+            >
+              <CrossIcon size={16} />
+            </button>
+            {index > 0 ? (
+              <button
+                type="button"
+                class="photo-first"
+                disabled={busy}
+                onClick={() => void change(() => makeFirst(photo))}
+              >
+                Make first
+              </button>
+            ) : (
+              <span class="photo-first on">First</span>
+            )}
+          </li>
+        ))}
+        {me.photos.length < MOST && (
+          <li>
+            <label class="photo-add">
+              <PlusIcon />
+              <span>{busy ? 'Sending' : 'Add'}</span>
+              <input
+                ref={input}
+                type="file"
+                accept="image/jpeg,image/png,image/webp"
+                multiple
+                disabled={busy}
+                data-testid="photo-input"
+                onChange={(event) => void upload(event.currentTarget.files)}
+              />
+            </label>
+          </li>
+        )}
+      </ul>
+    </section>
+  );
+}

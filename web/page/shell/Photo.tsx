@@ -1,0 +1,37 @@
+import type { Card } from '../../sdk/types.ts';
+
+type Pictured = Pick<Card, 'displayName' | 'photos'>;
+
+/** A person's small round picture, or their initial. */
+export function Avatar({ person, size = 48 }: { person: Pictured; size?: number }) {
+  const [photo] = person.photos;
+  return (
+    <span class="avatar" style={{ width: `${size}px`, height: `${size}px`, fontSize: `${size * 0.42}px` }}>
+      {photo ? (
+        <img src={photo.thumbnailUrl} alt="" loading="lazy" draggable={false} />
+      ) : (
+        initial(person.displayName)
+      )}
+    </span>
+  );
+}
+
+/** A person's photo over the whole of its box, on its blurred preview until it is there; or their initial. */
+export function CoverPhoto({ person, index = 0 }: { person: Pictured; index?: number }) {
+  const photo = person.photos[index];
+  if (!photo) return <span class="cover-initial">{initial(person.displayName)}</span>;
+  return (
+    <img
+      class="cover"
+      key={photo.id}
+      src={photo.url}
+      alt={`${person.displayName}, ${index + 1} of ${person.photos.length}`}
+      style={photo.placeholder ? { backgroundImage: `url("${photo.placeholder}")` } : undefined}
+      draggable={false}
+    />
+  );
+}
+
+function initial(name: string): string {
+  return name.trim().slice(0, 1).toUpperCase();
+}

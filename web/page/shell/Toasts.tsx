@@ -1,0 +1,30 @@
+import { useStore } from '../store/Store.ts';
+import { dismiss, toasts } from '../store/toasts.ts';
+import { CrossIcon } from './icons.tsx';
+
+/** What the page has to say at the moment. */
+export function Toasts() {
+  const { items } = useStore(toasts);
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {items.map((toast) => (
+        <div key={toast.id} class={`toast toast-${toast.tone}`} data-testid="toast">
+          <span>{toast.text}</span>
+          {toast.action && (
+            <button type="button" class="link" onClick={toast.action.run}>
+              {toast.action.label}
+            </button>
+          )}
+          <button
+            type="button"
+            class="icon-button small"
+            aria-label="Dismiss"
+            onClick={() => dismiss(toast.id)}
+          >
+            <CrossIcon size={16} />
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}

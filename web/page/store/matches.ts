@@ -1,0 +1,80 @@
+import type { Match } from '../../sdk/types.ts';
+import { duet } from '../duet.ts';
+import { Store } from './Store.ts';
+import { say, sayError } from './toasts.ts';
+
+type MatchesState = {
+  active: Match[];
+  past: Match[];
+  loaded: boolean;
+  /** Matches that came while one was looking elsewhere. */
+  fresh: Set<string>;
+};
+
+const EMPTY: MatchesState = { active: [], past: [], loaded: false, fresh: new Set() };
+const MOST = 50;
+
+export const matches = new Store<MatchesState>(EMPTY);
+
+/** Loads the matches and follows the inbox for new ones. */
+export function openMatches(): void {
+  const { inbox } = duet;
+  inbox.on('match:created', ({ match }) => {
+    if (!matches.value.active.some((known) => known.id === match.id)) {
+      matches.set({ fresh: new Set([...matches.value.fresh, match.id]) });
+      say(`You and ${match.peer.displayName} like each other.`);
+    }
+    takeMatch(match);
+  });
+  inbox.on('match:ready', () => void loadMatches());
+  inbox.on('match:ended', ({ matchId }) => dropMatch(matchId));
+  inbox.on('resync', () => void loadMatches());
+  inbox.on('state', (state) => {
+    if (state === 'connected' && matches.value.loaded) void loadMatches();
+  });
+  void loadMatches();
+}
+
+export async function loadMatches(): Promise<void> {
+  try {
+    const [active, past] = await Promise.all([
+      duet.matches.active({ limit: MOST }),
+      duet.matches.history({ limit: MOST }),
+    ]);
+    const live = new Set(active.items.map((match) => match.id));
+    matches.set({
+      active: active.items,
+      past: past.items.filter((match) => !live.has(match.id)),
+      loaded: true,
+    });
+  } catch (error) {
+    sayError(error);
+  }
+}
+
+export function takeMatch(match: Match): void {
+  const others = matches.value.active.filter((known) => known.id !== match.id);
+  matches.set({ active: [match, ...others] });
+}
+
+export function dropMatch(matchId: string): void {
+  matches.set({ active: matches.value.active.filter((match) => match.id !== matchId) });
+}
+
+export function seeMatches(): void {
+  if (matches.value.fresh.size > 0) matches.set({ fresh: new Set() });
+}
+
+export async function endMatch(match: Match): Promise<void> {
+  try {
+    const ended = await duet.matches.end(match.id);
+    dropMatch(match.id);
+    matches.set({ past: [ended, ...matches.value.past] });
+  } catch (error) {
+    sayError(error);
+  }
+}
+
+export function clearMatches(): void {
+  matches.set(EMPTY);
+}

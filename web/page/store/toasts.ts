@@ -1,0 +1,48 @@
+import { DuetApiError } from '../../sdk/DuetApiError.ts';
+import { Store } from './Store.ts';
+
+export type Toast = {
+  id: number;
+  text: string;
+  tone: 'plain' | 'bad';
+  action?: { label: string; run: () => void };
+};
+
+const SHOWN_MS = 5_000;
+const MOST = 3;
+
+export const toasts = new Store<{ items: Toast[] }>({ items: [] });
+let nextId = 1;
+
+/** Says something at the edge of the page, for a few seconds. */
+export function say(text: string, options: Partial<Pick<Toast, 'tone' | 'action'>> = {}): void {
+  const toast: Toast = { id: nextId++, text, tone: options.tone ?? 'plain', action: options.action };
+  toasts.set({ items: [...toasts.value.items.filter((item) => item.text !== text), toast].slice(-MOST) });
+  setTimeout(() => dismiss(toast.id), SHOWN_MS);
+}
+
+export function dismiss(id: number): void {
+  toasts.set({ items: toasts.value.items.filter((toast) => toast.id !== id) });
+}
+
+/** Says what went wrong. */
+export function sayError(error: unknown): void {
+  say(messageOf(error), { tone: 'bad' });
+}
+
+/** What to tell a person about an error. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof DuetApiError)) {
+    console.error(error);
+    return 'Something went wrong here. Please try again.';
+  }
+  if (error.code === 'TOO_MANY_REQUESTS') {
+    const minutes = Math.ceil((error.retryAfterSec ?? 0) / 60);
+    return minutes > 1
+      ? `That was a lot at once. Try again in ${minutes} minutes.`
+      : 'That was a lot at once. Try again shortly.';
+  }
+  if (error.code === 'BUSY') return 'The line is busy: one of you is in another call.';
+  const [detail] = error.details;
+  return detail ? `${detail.path ? `${detail.path}: ` : ''}${detail.message}` : error.message;
+}
