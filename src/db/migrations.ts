@@ -1,4 +1,6 @@
 /** The migrations in order. Released ones are never changed; a new one goes to the end. */
 import { Migration0001House } from './migrations/0001House.ts';
+import { Migration0002Accounts } from './migrations/0002Accounts.ts';
+import { Migration0003People } from './migrations/0003People.ts';
 
-export const migrations = [Migration0001House];
+export const migrations = [Migration0001House, Migration0002Accounts, Migration0003People];

@@ -1,0 +1,202 @@
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import type { Sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import type { Limits } from '../platform/Limits.ts';
+import type { AccessTokens, Principal } from './AccessTokens.ts';
+import type { AccountMails } from './AccountMails.ts';
+import type { Audit } from './Audit.ts';
+import { addressKey, type Caller, deviceName, shortAddress } from './caller.ts';
+import type { Devices } from './Devices.ts';
+import { emailKey } from './emailKey.ts';
+import type { Passwords } from './Passwords.ts';
+import type { Revocations, RevokedEvent } from './Revocations.ts';
+import type { Grant, OpenedSession, RevokedFor, Sessions } from './Sessions.ts';
+import type { SessionItem } from './shapes.ts';
+import {
+  type AccountRow,
+  findByEmail,
+  findById,
+  lockById,
+  rehashPassword,
+  touchUser,
+} from './userStatements.ts';
+
+export interface AccountsOptions {
+  db: Database;
+  clock: Clock;
+  limits: Limits;
+  passwords: Passwords;
+  accessTokens: AccessTokens;
+  sessions: Sessions;
+  revocations: Revocations;
+  devices: Devices;
+  mails: AccountMails;
+  audit: Audit;
+}
+
+const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i;
+
+/** Signing in and out, and who a request is from. */
+export class Accounts {
+  readonly #o: AccountsOptions;
+
+  constructor(options: AccountsOptions) {
+    this.#o = options;
+  }
+
+  /**
+   * Who a request is from, by its Authorization header (RFC 6750 section 2.1). Throws UNAUTHORIZED. Asks no
+   * database: a session that ended anywhere is known here within a second.
+   */
+  authenticate(authorization: string | undefined): Principal {
+    const token = BEARER.exec(authorization ?? '')?.[1];
+    if (token === undefined) throw new DuetError('UNAUTHORIZED');
+    return this.authenticateToken(token);
+  }
+
+  /** The same for a bare access token, as rooms get it. */
+  authenticateToken(token: string): Principal {
+    const principal = this.#o.accessTokens.verify(token);
+    if (principal === undefined || this.#o.revocations.has(principal.sessionId))
+      throw new DuetError('UNAUTHORIZED');
+    return principal;
+  }
+
+  /**
+   * Signs in. Throws INVALID_CREDENTIALS (after the same work, whether or not there is such an account),
+   * ACCOUNT_SUSPENDED (to who knows the password), TOO_MANY_REQUESTS, UNAVAILABLE.
+   */
+  async login(email: string, password: string, caller: Caller): Promise<Grant> {
+    const { limits, db, passwords, audit, sessions, mails } = this.#o;
+    const subject = audit.subject(email);
+    // Counted before the password is looked at, so that guesses made at the same time are all counted.
+    await this.#count(subject, email, caller);
+    const [user] = await db.query(findByEmail, [emailKey(email)]);
+    const check = await passwords.check(user?.password_hash, password);
+    if (user === undefined || !check.ok || user.status === 'deleted') {
+      return this.#refuse('INVALID_CREDENTIALS', email, caller, user);
+    }
+    if (user.status !== 'active') return this.#refuse('ACCOUNT_SUSPENDED', email, caller, user);
+    const better = check.outdated ? await passwords.hash(password) : undefined;
+    const opened = await db.transaction((tx) => this.#open(tx, user, better, caller));
+    if (opened === undefined) return this.#refuse('INVALID_CREDENTIALS', email, caller, user);
+    await limits.giveBack('login', subject);
+    mails.wake();
+    return sessions.grant(opened);
+  }
+
+  /** The next tokens of a session; see `Sessions.refresh`. */
+  refresh(refreshToken: string, caller: Caller): Promise<Grant> {
+    return this.#o.sessions.refresh(refreshToken, caller);
+  }
+
+  /** Ends the caller's session. */
+  async logout(principal: Principal, caller: Caller): Promise<void> {
+    await this.#o.sessions.revoke(principal.userId, principal.sessionId, 'logout', caller);
+  }
+
+  /** The caller's sessions, the last used first. */
+  listSessions(principal: Principal): Promise<SessionItem[]> {
+    return this.#o.sessions.list(principal);
+  }
+
+  /** Ends one of the caller's sessions. Throws NOT_FOUND when he has no such live session. */
+  async endSession(principal: Principal, sessionId: string, caller: Caller): Promise<void> {
+    const ended = await this.#o.sessions.revoke(principal.userId, sessionId, 'revoked', caller);
+    if (!ended) throw new DuetError('NOT_FOUND');
+  }
+
+  /**
+   * Ends every session of a user, in a transaction of its own, and tells every process: for a suspension, a ban, a
+   * deletion. Change the user's status first, or he signs in again in between.
+   */
+  async endSessions(userId: string, why: RevokedFor): Promise<void> {
+    const ended = await this.#o.db.transaction((tx) => this.#o.sessions.revokeAll(tx, userId, why));
+    this.#o.sessions.announce(userId, ended);
+  }
+
+  /**
+   * Checks a signed-in user's own password, counted against guessing. Throws INVALID_CREDENTIALS when it is wrong,
+   * TOO_MANY_REQUESTS, UNAUTHORIZED when the account is gone.
+   */
+  async confirmPassword(userId: string, password: string): Promise<AccountRow> {
+    const { limits, db, passwords } = this.#o;
+    await limits.consume('password', userId);
+    const [user] = await db.query(findById, [userId]);
+    if (user === undefined || user.status !== 'active') throw new DuetError('UNAUTHORIZED');
+    const { ok } = await passwords.check(user.password_hash, password);
+    if (!ok) throw new DuetError('INVALID_CREDENTIALS');
+    await limits.giveBack('password', userId);
+    return user;
+  }
+
+  /** Calls `listener` for each session that ended, on whichever process: its sockets must close. */
+  onRevoked(listener: (event: RevokedEvent) => void): () => void {
+    return this.#o.revocations.onRevoked(listener);
+  }
+
+  async #count(subject: string, email: string, caller: Caller): Promise<void> {
+    const { limits, audit, db } = this.#o;
+    try {
+      await limits.consume('loginAddress', addressKey(caller.address));
+      await limits.consume('login', subject);
+    } catch (error) {
+      if (error instanceof DuetError && error.code === 'TOO_MANY_REQUESTS') {
+        await audit.record(db, { action: 'login_refused', email, caller, details: { reason: error.code } });
+      }
+      throw error;
+    }
+  }
+
+  async #refuse(
+    code: 'INVALID_CREDENTIALS' | 'ACCOUNT_SUSPENDED',
+    email: string,
+    caller: Caller,
+    user: AccountRow | undefined,
+  ): Promise<never> {
+    const { audit, db } = this.#o;
+    await audit.record(db, {
+      action: 'login_refused',
+      userId: user?.id,
+      email,
+      caller,
+      details: { reason: code },
+    });
+    throw new DuetError(code);
+  }
+
+  async #open(
+    tx: Sql,
+    user: AccountRow,
+    betterHash: string | undefined,
+    caller: Caller,
+  ): Promise<OpenedSession | undefined> {
+    const { clock, sessions, devices, audit, mails } = this.#o;
+    const now = clock.now();
+    // Locked: two sign-ins at once count each other's sessions, and neither overtakes a change of the password.
+    const [locked] = await tx.query(lockById, [user.id]);
+    if (locked === undefined || locked.status !== 'active' || locked.password_hash !== user.password_hash)
+      return undefined;
+    const opened = await sessions.open(tx, locked, caller);
+    const { sessionId, deviceId } = opened;
+    if (betterHash !== undefined) {
+      await tx.query(rehashPassword, [user.id, user.password_hash, betterHash]);
+      await audit.record(tx, { action: 'password_rehashed', userId: user.id });
+    }
+    await tx.query(touchUser, [user.id, new Date(now)]);
+    const isNew = await devices.isNew(tx, user.id, deviceId, caller.userAgent, now);
+    await audit.record(tx, {
+      action: 'login',
+      userId: user.id,
+      sessionId,
+      caller,
+      details: { newDevice: isNew },
+    });
+    if (isNew) {
+      const where = { deviceName: deviceName(caller.userAgent), address: shortAddress(caller.address) };
+      await mails.add(tx, { kind: 'new-device', userId: user.id, ...where, at: now });
+    }
+    return opened;
+  }
+}

@@ -1,0 +1,166 @@
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import type { Sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import type { Limits } from '../platform/Limits.ts';
+import type { Principal } from './AccessTokens.ts';
+import type { AccountMails } from './AccountMails.ts';
+import type { Accounts } from './Accounts.ts';
+import type { Audit } from './Audit.ts';
+import { addressKey, type Caller } from './caller.ts';
+import type { EmailTokens } from './EmailTokens.ts';
+import { emailKey } from './emailKey.ts';
+import { evenly } from './evenly.ts';
+import type { Passwords } from './Passwords.ts';
+import { choosePassword } from './passwordRules.ts';
+import type { Grant, OpenedSession, Sessions } from './Sessions.ts';
+import { badToken } from './SignUp.ts';
+import {
+  type AccountRow,
+  deleteRegistrations,
+  findByEmail,
+  lockById,
+  markVerified,
+  setPassword,
+} from './userStatements.ts';
+
+export interface PasswordChangeOptions {
+  db: Database;
+  clock: Clock;
+  limits: Limits;
+  accounts: Accounts;
+  passwords: Passwords;
+  sessions: Sessions;
+  emailTokens: EmailTokens;
+  mails: AccountMails;
+  audit: Audit;
+  /** Asking for a reset answers after a whole number of these. Default 30 ms; 0 answers as soon as it can. */
+  forgotStepMs?: number;
+}
+
+const DEFAULT_FORGOT_STEP_MS = 30;
+
+/** New passwords: for who forgot the old one, and for who knows it. */
+export class PasswordChange {
+  readonly #o: PasswordChangeOptions;
+
+  constructor(options: PasswordChangeOptions) {
+    this.#o = options;
+  }
+
+  /** Sends a mail with a link to choose a new password, where the address has an account. The answer is always the same. */
+  async forgot(email: string, caller: Caller): Promise<void> {
+    const { clock, limits, db, mails, audit, emailTokens } = this.#o;
+    const mayMail = await limits.take('mail', `reset:${audit.subject(email)}`);
+    await evenly(clock, this.#o.forgotStepMs ?? DEFAULT_FORGOT_STEP_MS, async () => {
+      const [user] = await db.query(findByEmail, [emailKey(email)]);
+      await db.transaction(async (tx) => {
+        await audit.record(tx, { action: 'password_reset_asked', userId: user?.id, email, caller });
+        if (!mayMail || user === undefined || user.status === 'deleted') return;
+        await emailTokens.voidAll(tx, user.id, 'reset');
+        await mails.add(tx, { kind: 'reset', userId: user.id });
+      });
+      mails.wake();
+    });
+  }
+
+  /**
+   * Sets a new password by the token of a mail and ends every session. Throws VALIDATION_FAILED for a token that is
+   * not good or a password anybody would guess. Whoever gets the mail owns the address: it counts as verified.
+   */
+  async reset(token: string, password: string, caller: Caller): Promise<void> {
+    const { limits, passwords, db, sessions, audit, mails } = this.#o;
+    await limits.consume('oneTimeToken', addressKey(caller.address));
+    choosePassword(password, 'password', []);
+    const passwordHash = await passwords.hash(password);
+    const done = await db.transaction((tx) => this.#reset(tx, token, passwordHash, caller));
+    if (done === undefined) {
+      await audit.record(db, { action: 'password_reset_refused', caller });
+      throw badToken();
+    }
+    sessions.announce(done.userId, done.ended);
+    mails.wake();
+  }
+
+  /**
+   * Changes the caller's password: every other session ends, this one gets new tokens. Throws INVALID_CREDENTIALS
+   * when the current one is wrong, VALIDATION_FAILED for one anybody would guess.
+   */
+  async change(principal: Principal, current: string, next: string, caller: Caller): Promise<Grant> {
+    const { passwords, db, sessions, mails } = this.#o;
+    const user = await this.#confirm(principal, current, caller);
+    choosePassword(next, 'newPassword', [user.email]);
+    const passwordHash = await passwords.hash(next);
+    const changed = await db.transaction((tx) => this.#change(tx, principal, user, passwordHash, caller));
+    sessions.announce(principal.userId, changed.ended);
+    mails.wake();
+    return sessions.grant(changed.opened);
+  }
+
+  async #confirm(principal: Principal, password: string, caller: Caller): Promise<AccountRow> {
+    try {
+      return await this.#o.accounts.confirmPassword(principal.userId, password);
+    } catch (error) {
+      if (error instanceof DuetError && error.code === 'INVALID_CREDENTIALS') {
+        const { userId, sessionId } = principal;
+        await this.#o.audit.record(this.#o.db, {
+          action: 'password_change_refused',
+          userId,
+          sessionId,
+          caller,
+        });
+      }
+      throw error;
+    }
+  }
+
+  async #reset(
+    tx: Sql,
+    token: string,
+    passwordHash: string,
+    caller: Caller,
+  ): Promise<{ userId: string; ended: string[] } | undefined> {
+    const { emailTokens, audit, clock } = this.#o;
+    const used = await emailTokens.use(tx, 'reset', token);
+    if (used === undefined) return undefined;
+    const { userId } = used;
+    const [user] = await tx.query(lockById, [userId]);
+    if (user === undefined || user.status === 'deleted') return undefined;
+    await tx.query(markVerified, [userId, new Date(clock.now())]);
+    const ended = await this.#set(tx, userId, passwordHash, caller);
+    await audit.record(tx, { action: 'password_reset', userId, caller });
+    return { userId, ended };
+  }
+
+  async #change(
+    tx: Sql,
+    principal: Principal,
+    user: AccountRow,
+    passwordHash: string,
+    caller: Caller,
+  ): Promise<{ opened: OpenedSession; ended: string[] }> {
+    const { userId, sessionId } = principal;
+    const [locked] = await tx.query(lockById, [userId]);
+    if (locked === undefined || locked.password_hash !== user.password_hash) throw new DuetError('CONFLICT');
+    const ended = await this.#set(tx, userId, passwordHash, caller, sessionId);
+    const opened = await this.#o.sessions.renew(tx, principal);
+    await this.#o.audit.record(tx, { action: 'password_changed', userId, sessionId, caller });
+    return { opened, ended };
+  }
+
+  /** A new password voids whatever the old one or its forgetting led to. Returns the sessions that ended. */
+  async #set(
+    tx: Sql,
+    userId: string,
+    passwordHash: string,
+    caller: Caller,
+    keep?: string,
+  ): Promise<string[]> {
+    const { sessions, emailTokens, mails, clock } = this.#o;
+    await tx.query(setPassword, [userId, passwordHash]);
+    await emailTokens.voidAll(tx, userId, 'reset');
+    if (keep === undefined) await tx.query(deleteRegistrations, [userId]);
+    await mails.add(tx, { kind: 'password-changed', userId, at: clock.now() });
+    return sessions.revokeAll(tx, userId, 'password', { keep, caller });
+  }
+}

@@ -1,0 +1,316 @@
+import { type Clock, isoTime } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import type { Sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import { newId } from '../ids.ts';
+import type { AccessTokens, Principal } from './AccessTokens.ts';
+import type { AccountMails } from './AccountMails.ts';
+import type { Audit } from './Audit.ts';
+import { type Caller, deviceName, shortAddress } from './caller.ts';
+import type { RefreshTokens } from './RefreshTokens.ts';
+import type { Revocations } from './Revocations.ts';
+import {
+  deleteOld,
+  insertSession,
+  listLive,
+  readSession,
+  renewSession,
+  revokeAll,
+  revokeBeyond,
+  revokeOne,
+  rotateSession,
+  type SessionRow,
+} from './sessionStatements.ts';
+import type { SessionItem } from './shapes.ts';
+
+export interface SessionsOptions {
+  db: Database;
+  clock: Clock;
+  accessTokens: AccessTokens;
+  refreshTokens: RefreshTokens;
+  revocations: Revocations;
+  audit: Audit;
+  mails: AccountMails;
+  /** Sessions of one user at a time; one more ends the oldest. Default 10. */
+  maxPerUser?: number;
+}
+
+/** What a client gets to be signed in with. Times are epoch milliseconds. */
+export interface Grant {
+  userId: string;
+  sessionId: string;
+  deviceId: string;
+  accessToken: string;
+  accessTokenExpiresAt: number;
+  refreshToken: string;
+  refreshTokenExpiresAt: number;
+}
+
+/** A session that was written but not committed: `grant` it after the commit. */
+export interface OpenedSession extends Principal {
+  deviceId: string;
+  refreshToken: string;
+  expiresAt: number;
+  /** Older sessions that this one ended. */
+  ended: string[];
+}
+
+/** Why a session ended. */
+export type RevokedFor =
+  | 'logout'
+  | 'revoked'
+  | 'too_many'
+  | 'reuse'
+  | 'password'
+  | 'email_verified'
+  | 'status'
+  | 'deleted';
+
+const REFRESH_TOKEN_MS = 30 * 86_400_000;
+/** How long the parent token gives the same child again: for answers that got lost, and for twenty tabs at once. */
+const GRACE_MS = 10_000;
+const DEFAULT_MAX = 10;
+const KEEP_ENDED_MS = 30 * 86_400_000;
+
+/** Sign-ins: families of refresh tokens, one row each, and the access tokens that come with them. */
+export class Sessions {
+  readonly #o: SessionsOptions;
+
+  constructor(options: SessionsOptions) {
+    this.#o = options;
+  }
+
+  /** Opens a session in the caller's transaction, in which the user's row is locked. */
+  async open(tx: Sql, user: { id: string; role: 'user' | 'admin' }, caller: Caller): Promise<OpenedSession> {
+    const now = this.#o.clock.now();
+    const sessionId = newId();
+    const deviceId = caller.deviceId ?? newId();
+    const refreshToken = this.#o.refreshTokens.first(sessionId);
+    const expiresAt = now + REFRESH_TOKEN_MS;
+    await tx.query(insertSession, [
+      sessionId,
+      user.id,
+      this.#o.refreshTokens.hash(refreshToken),
+      deviceId,
+      deviceName(caller.userAgent),
+      shortAddress(caller.address),
+      new Date(now),
+      new Date(expiresAt),
+    ]);
+    const max = this.#o.maxPerUser ?? DEFAULT_MAX;
+    const ended = ids(await tx.query(revokeBeyond, [user.id, new Date(now), 'too_many', max]));
+    await this.#recordRevoked(tx, user.id, ended, 'too_many');
+    return { userId: user.id, role: user.role, sessionId, deviceId, refreshToken, expiresAt, ended };
+  }
+
+  /** Signs the access token of a session that was committed, and tells of those that it ended. */
+  async grant(opened: OpenedSession): Promise<Grant> {
+    this.#o.revocations.announce({ userId: opened.userId, sessionIds: opened.ended });
+    return this.#grant(opened, opened.deviceId, opened.refreshToken, opened.expiresAt);
+  }
+
+  /**
+   * The next tokens of a session. Throws UNAUTHORIZED for a token that is not good, REFRESH_REUSED (and ends the
+   * session) for one that was good once, ACCOUNT_SUSPENDED.
+   */
+  async refresh(token: string, caller: Caller): Promise<Grant> {
+    const { db, clock, refreshTokens, audit } = this.#o;
+    const read = refreshTokens.read(token);
+    if (read === undefined) throw new DuetError('UNAUTHORIZED');
+    const { sessionId, hash, genuine } = read;
+    const child = refreshTokens.child(token);
+    const now = clock.now();
+    const rotated = await db.transaction(async (tx) => {
+      const [row] = await tx.query(rotateSession, [
+        sessionId,
+        hash,
+        refreshTokens.hash(child),
+        new Date(now),
+        new Date(now + REFRESH_TOKEN_MS),
+        shortAddress(caller.address),
+      ]);
+      if (row !== undefined) {
+        await audit.record(tx, { action: 'session_refreshed', userId: row.user_id, sessionId, caller });
+      }
+      return row;
+    });
+    if (rotated !== undefined) {
+      const principal = { userId: rotated.user_id, sessionId, role: rotated.role };
+      return this.#grant(principal, rotated.device_id, child, rotated.expires_at);
+    }
+    const [session] = await db.query(readSession, [sessionId]);
+    if (session === undefined) throw new DuetError('UNAUTHORIZED');
+    const same = this.#childAgain(session, token, hash, now);
+    if (same !== undefined) {
+      const principal = { userId: session.user_id, sessionId, role: session.role };
+      return this.#grant(principal, session.device_id, same, session.expires_at);
+    }
+    return this.#refuse(session, sessionId, hash, genuine, caller, now);
+  }
+
+  /** Ends one session of a user; false when there is no such live session. */
+  async revoke(userId: string, sessionId: string, why: RevokedFor, caller?: Caller): Promise<boolean> {
+    const ended = await this.#o.db.transaction(async (tx) => {
+      const rows = await tx.query(revokeOne, [sessionId, userId, new Date(this.#o.clock.now()), why]);
+      await this.#recordRevoked(tx, userId, ids(rows), why, caller);
+      return ids(rows);
+    });
+    this.#o.revocations.announce({ userId, sessionIds: ended });
+    return ended.length > 0;
+  }
+
+  /**
+   * Ends all sessions of a user in the caller's transaction, but `keep`. Returns their ids: hand them to `announce`
+   * after the commit.
+   */
+  async revokeAll(
+    tx: Sql,
+    userId: string,
+    why: RevokedFor,
+    options: { keep?: string; caller?: Caller } = {},
+  ): Promise<string[]> {
+    const rows = await tx.query(revokeAll, [
+      userId,
+      new Date(this.#o.clock.now()),
+      why,
+      options.keep ?? null,
+    ]);
+    await this.#recordRevoked(tx, userId, ids(rows), why, options.caller);
+    return ids(rows);
+  }
+
+  /** Tells every process of sessions that ended, after the commit. */
+  announce(userId: string, sessionIds: string[]): void {
+    this.#o.revocations.announce({ userId, sessionIds });
+  }
+
+  /** Gives the live session `principal` new tokens in the caller's transaction; the ones before are void. */
+  async renew(tx: Sql, principal: Principal): Promise<OpenedSession> {
+    const now = this.#o.clock.now();
+    const refreshToken = this.#o.refreshTokens.first(principal.sessionId);
+    const expiresAt = now + REFRESH_TOKEN_MS;
+    const [row] = await tx.query(renewSession, [
+      principal.sessionId,
+      principal.userId,
+      this.#o.refreshTokens.hash(refreshToken),
+      new Date(now),
+      new Date(expiresAt),
+    ]);
+    if (row === undefined) throw new DuetError('UNAUTHORIZED');
+    return { ...principal, deviceId: row.device_id, refreshToken, expiresAt, ended: [] };
+  }
+
+  /** The live sessions of a user, the last used first. */
+  async list(principal: Principal): Promise<SessionItem[]> {
+    const rows = await this.#o.db.query(listLive, [principal.userId, new Date(this.#o.clock.now())]);
+    return rows.map((row) => ({
+      id: row.id,
+      current: row.id === principal.sessionId,
+      deviceId: row.device_id,
+      deviceName: row.device_name,
+      address: row.address,
+      createdAt: isoTime(row.created_at)!,
+      lastUsedAt: isoTime(row.last_used_at)!,
+      expiresAt: isoTime(row.expires_at)!,
+    }));
+  }
+
+  /** Deletes sessions that ended 30 days ago. */
+  async forgetOld(): Promise<void> {
+    await this.#o.db.query(deleteOld, [new Date(this.#o.clock.now() - KEEP_ENDED_MS)]);
+  }
+
+  #childAgain(session: SessionRow, parent: string, hash: Buffer, now: number): string | undefined {
+    if (session.revoked_at !== null || session.expires_at <= now || session.status !== 'active')
+      return undefined;
+    if (session.previous_hash === null || !session.previous_hash.equals(hash)) return undefined;
+    if (session.rotated_at === null || now - session.rotated_at > GRACE_MS) return undefined;
+    return this.#o.refreshTokens.childWithHash(parent, session.token_hash);
+  }
+
+  async #refuse(
+    session: SessionRow,
+    sessionId: string,
+    hash: Buffer,
+    genuine: boolean,
+    caller: Caller,
+    now: number,
+  ): Promise<never> {
+    const userId = session.user_id;
+    const current = session.token_hash.equals(hash);
+    const reused = genuine && !current && session.revoked_at === null && session.expires_at > now;
+    if (reused) {
+      const ended = await this.#o.db.transaction(async (tx) => {
+        const rows = await tx.query(revokeOne, [sessionId, userId, new Date(now), 'reuse']);
+        if (rows.length === 0) return [];
+        await this.#o.audit.record(tx, { action: 'session_reused', userId, sessionId, caller });
+        await this.#recordRevoked(tx, userId, ids(rows), 'reuse', caller);
+        await this.#o.mails.add(tx, {
+          kind: 'session-reused',
+          userId,
+          deviceName: session.device_name,
+          at: now,
+        });
+        return ids(rows);
+      });
+      this.#o.revocations.announce({ userId, sessionIds: ended });
+      this.#o.mails.wake();
+      throw new DuetError('REFRESH_REUSED');
+    }
+    const suspended = genuine && session.status !== 'active' && session.revoked_at === null;
+    const reason = suspended
+      ? session.status
+      : session.revoked_at !== null
+        ? 'revoked'
+        : 'unknown_or_expired';
+    await this.#o.audit.record(this.#o.db, {
+      action: 'session_refresh_refused',
+      userId,
+      sessionId,
+      caller,
+      details: { reason },
+    });
+    throw new DuetError(suspended ? 'ACCOUNT_SUSPENDED' : 'UNAUTHORIZED');
+  }
+
+  async #grant(
+    principal: Principal,
+    deviceId: string,
+    refreshToken: string,
+    expiresAt: number,
+  ): Promise<Grant> {
+    const { userId, sessionId, role } = principal;
+    const access = await this.#o.accessTokens.sign({ userId, sessionId, role });
+    return {
+      userId,
+      sessionId,
+      deviceId,
+      accessToken: access.token,
+      accessTokenExpiresAt: access.expiresAt,
+      refreshToken,
+      refreshTokenExpiresAt: expiresAt,
+    };
+  }
+
+  async #recordRevoked(
+    tx: Sql,
+    userId: string,
+    sessionIds: string[],
+    why: RevokedFor,
+    caller?: Caller,
+  ): Promise<void> {
+    for (const sessionId of sessionIds) {
+      await this.#o.audit.record(tx, {
+        action: 'session_revoked',
+        userId,
+        sessionId,
+        caller,
+        details: { why },
+      });
+    }
+  }
+}
+
+function ids(rows: { id: string }[]): string[] {
+  return rows.map((row) => row.id);
+}

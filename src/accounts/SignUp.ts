@@ -1,0 +1,171 @@
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import type { Sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { ageAt, MIN_AGE } from '../people/age.ts';
+import type { Limits } from '../platform/Limits.ts';
+import type { AccountMails } from './AccountMails.ts';
+import type { Audit } from './Audit.ts';
+import { addressKey, type Caller } from './caller.ts';
+import type { EmailTokens } from './EmailTokens.ts';
+import { emailKey } from './emailKey.ts';
+import { evenly } from './evenly.ts';
+import type { Passwords } from './Passwords.ts';
+import { choosePassword } from './passwordRules.ts';
+import type { Sessions } from './Sessions.ts';
+import type { RegisterBody } from './shapes.ts';
+import {
+  deletePhotos,
+  deleteRegistrations,
+  findByEmail,
+  insertRegistration,
+  insertUser,
+  latestRegistration,
+  lockById,
+  markVerified,
+  readRegistration,
+  takeOver,
+} from './userStatements.ts';
+
+export interface SignUpOptions {
+  db: Database;
+  clock: Clock;
+  limits: Limits;
+  passwords: Passwords;
+  sessions: Sessions;
+  emailTokens: EmailTokens;
+  mails: AccountMails;
+  audit: Audit;
+  /** Registering answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
+  registerStepMs?: number;
+  /** The same for asking for another mail. Default 30 ms. */
+  resendStepMs?: number;
+}
+
+const DEFAULT_REGISTER_STEP_MS = 100;
+const DEFAULT_RESEND_STEP_MS = 30;
+
+/**
+ * Getting an account. Whether an address has one is a secret: every answer is the same in words and in time.
+ *
+ * An address that nobody verified may be registered again, by its owner or by somebody else: each registration waits
+ * with a link of its own, and the one whose link is followed gets the account.
+ */
+export class SignUp {
+  readonly #o: SignUpOptions;
+
+  constructor(options: SignUpOptions) {
+    this.#o = options;
+  }
+
+  /** Registers. Throws UNDERAGE, VALIDATION_FAILED (a password anybody would guess), UNAVAILABLE. */
+  async register(body: RegisterBody, caller: Caller): Promise<void> {
+    const { clock, limits, passwords } = this.#o;
+    if (ageAt(body.birthDate, clock.now()) < MIN_AGE) throw new DuetError('UNDERAGE');
+    choosePassword(body.password, 'password', [body.email, body.displayName]);
+    const mayMail = await limits.take('mail', `register:${this.#o.audit.subject(body.email)}`);
+    await evenly(clock, this.#o.registerStepMs ?? DEFAULT_REGISTER_STEP_MS, async () => {
+      const passwordHash = await passwords.hash(body.password);
+      if (mayMail) await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, caller));
+      this.#o.mails.wake();
+    });
+  }
+
+  /** Verifies an address by the token of a mail. Throws VALIDATION_FAILED for one that is unknown, used or too old. */
+  async verifyEmail(token: string, caller: Caller): Promise<void> {
+    await this.#o.limits.consume('oneTimeToken', addressKey(caller.address));
+    const verified = await this.#o.db.transaction((tx) => this.#verify(tx, token, caller));
+    if (verified === undefined) {
+      await this.#o.audit.record(this.#o.db, { action: 'email_verify_refused', caller });
+      throw badToken();
+    }
+    this.#o.sessions.announce(verified.userId, verified.ended);
+  }
+
+  /** Sends the mail of the newest registration again, where there is one. */
+  async resendVerification(email: string): Promise<void> {
+    const { clock, limits, db } = this.#o;
+    const mayMail = await limits.take('mail', `verify:${this.#o.audit.subject(email)}`);
+    await evenly(clock, this.#o.resendStepMs ?? DEFAULT_RESEND_STEP_MS, async () => {
+      const [user] = await db.query(findByEmail, [emailKey(email)]);
+      if (!mayMail || user === undefined || user.email_verified_at !== null) return;
+      await db.transaction(async (tx) => {
+        const [registration] = await tx.query(latestRegistration, [user.id]);
+        if (registration !== undefined)
+          await this.#o.mails.add(tx, { kind: 'verify', registrationId: registration.id });
+      });
+      this.#o.mails.wake();
+    });
+  }
+
+  async #register(tx: Sql, body: RegisterBody, passwordHash: string, caller: Caller): Promise<void> {
+    const { clock, audit, mails } = this.#o;
+    const now = new Date(clock.now());
+    const key = emailKey(body.email);
+    const profile = [body.displayName, body.birthDate, body.gender, now] as const;
+    const [made] = await tx.query(insertUser, [newId(), body.email, key, passwordHash, ...profile]);
+    const [known] = made === undefined ? await tx.query(findByEmail, [key]) : [];
+    const userId = made?.id ?? known?.id;
+    // Deleted in this very moment: as if the address were known.
+    if (userId === undefined) return;
+    await audit.record(tx, {
+      action: made ? 'registered' : 'registered_again',
+      userId,
+      email: body.email,
+      caller,
+    });
+    if (known !== undefined && known.email_verified_at !== null) {
+      await mails.add(tx, { kind: 'account-exists', userId });
+      return;
+    }
+    const registrationId = newId();
+    await tx.query(insertRegistration, [
+      registrationId,
+      userId,
+      made !== undefined,
+      body.email,
+      passwordHash,
+      ...profile,
+    ]);
+    await mails.add(tx, { kind: 'verify', registrationId });
+  }
+
+  async #verify(
+    tx: Sql,
+    token: string,
+    caller: Caller,
+  ): Promise<{ userId: string; ended: string[] } | undefined> {
+    const { emailTokens, sessions, audit, clock } = this.#o;
+    const used = await emailTokens.use(tx, 'verify', token);
+    if (used === undefined || used.registrationId === null) return undefined;
+    const { userId, registrationId } = used;
+    const [user] = await tx.query(lockById, [userId]);
+    const [registration] = await tx.query(readRegistration, [registrationId, userId]);
+    if (user === undefined || registration === undefined || user.email_verified_at !== null) return undefined;
+    let ended: string[] = [];
+    if (!registration.first) {
+      // Somebody else registered this address before its owner did: what he set and did is void.
+      await tx.query(takeOver, [userId, registrationId]);
+      await tx.query(deletePhotos, [userId]);
+      ended = await sessions.revokeAll(tx, userId, 'email_verified', { caller });
+    }
+    await tx.query(markVerified, [userId, new Date(clock.now())]);
+    await tx.query(deleteRegistrations, [userId]);
+    await emailTokens.voidAll(tx, userId, 'reset');
+    await audit.record(tx, {
+      action: 'email_verified',
+      userId,
+      caller,
+      details: { tookOver: !registration.first },
+    });
+    return { userId, ended };
+  }
+}
+
+/** What is said of a one-time token that is not good, whatever the reason. */
+export function badToken(): DuetError {
+  return new DuetError('VALIDATION_FAILED', {
+    details: [{ path: 'token', message: 'is not valid, was used already, or is too old' }],
+  });
+}

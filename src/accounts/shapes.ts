@@ -1,0 +1,105 @@
+/** What goes in and out of accounts, as the contract has it: one schema a body, unknown fields refused. */
+import { z } from 'zod';
+import { Gender, Me } from '../people/shapes.ts';
+import { Id, Time } from '../shapes.ts';
+
+const MIN_PASSWORD = 8;
+const MAX_PASSWORD = 256;
+const MAX_EMAIL = 254;
+
+/** RFC 5321 section 4.5.3.1.3 bounds the path; the pattern is the HTML standard's, plus letters beyond ASCII. */
+export const Email = z
+  .string()
+  .transform((value) => value.trim())
+  .pipe(
+    z
+      .string()
+      .max(MAX_EMAIL)
+      .regex(
+        /^[^\s@<>(),;:\\"[\]\p{Cc}\p{Cf}]{1,64}@[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?)*$/u,
+        'must be an email address',
+      ),
+  )
+  .meta({ id: 'Email', format: 'email' });
+
+/** Counted in characters (code points), used exactly as typed. */
+export const NewPassword = z
+  .string()
+  .max(2 * MAX_PASSWORD, `must have at most ${MAX_PASSWORD} characters`)
+  .refine((value) => length(value) >= MIN_PASSWORD, `must have at least ${MIN_PASSWORD} characters`)
+  .refine((value) => length(value) <= MAX_PASSWORD, `must have at most ${MAX_PASSWORD} characters`)
+  .meta({ description: `${MIN_PASSWORD} to ${MAX_PASSWORD} characters, none of the most common passwords` });
+
+/** A password that is checked, not chosen. */
+export const GivenPassword = z
+  .string()
+  .min(1)
+  .max(2 * MAX_PASSWORD);
+
+const DisplayName = z
+  .string()
+  .transform((value) => value.normalize('NFC').trim())
+  .pipe(
+    z
+      .string()
+      .min(1)
+      .max(50)
+      .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, 'must be one line of text'),
+  );
+
+const BirthDate = z.iso.date().meta({ description: 'YYYY-MM-DD' });
+
+const OneTimeToken = z.string().min(1).max(512);
+
+export const RegisterBody = z.strictObject({
+  email: Email,
+  password: NewPassword,
+  displayName: DisplayName,
+  birthDate: BirthDate,
+  gender: Gender,
+});
+export type RegisterBody = z.output<typeof RegisterBody>;
+
+export const VerifyEmailBody = z.strictObject({ token: OneTimeToken });
+export const EmailBody = z.strictObject({ email: Email });
+export const ResetPasswordBody = z.strictObject({ token: OneTimeToken, password: NewPassword });
+export const LoginBody = z.strictObject({ email: Email, password: GivenPassword });
+export const RefreshBody = z.strictObject({ refreshToken: z.string().min(1).max(512).optional() });
+export const ChangePasswordBody = z.strictObject({
+  currentPassword: GivenPassword,
+  newPassword: NewPassword,
+});
+
+export const Accepted = z.strictObject({ message: z.string() });
+
+export const Tokens = z
+  .strictObject({
+    accessToken: z.string(),
+    accessTokenExpiresAt: Time,
+    refreshToken: z.string().nullable().meta({ description: 'null in cookie mode: it is in the cookie' }),
+    refreshTokenExpiresAt: Time,
+    deviceId: Id,
+    user: Me,
+  })
+  .meta({ id: 'Tokens' });
+export type Tokens = z.infer<typeof Tokens>;
+
+export const SessionItem = z
+  .strictObject({
+    id: Id,
+    current: z.boolean(),
+    deviceId: Id,
+    deviceName: z.string().meta({ description: 'Browser and system, such as "Firefox on Linux"' }),
+    address: z.string().meta({ description: 'Where it signed in from, shortened to its network' }),
+    createdAt: Time,
+    lastUsedAt: Time,
+    expiresAt: Time,
+  })
+  .meta({ id: 'Session' });
+export type SessionItem = z.infer<typeof SessionItem>;
+
+function length(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}

@@ -1,0 +1,78 @@
+import { sql } from '../db/sql.ts';
+
+/** The SQL of accounts over the table of users. */
+
+export interface AccountRow {
+  id: string;
+  email: string;
+  email_verified_at: number | null;
+  password_hash: string;
+  role: 'user' | 'admin';
+  status: 'active' | 'suspended' | 'banned' | 'deleted';
+}
+
+const COLUMNS = 'id, email, email_verified_at, password_hash, role, status';
+
+export const findByEmail = sql<AccountRow>(
+  'account-by-email',
+  `select ${COLUMNS} from users where email_key = $1`,
+);
+export const findById = sql<AccountRow>('account-by-id', `select ${COLUMNS} from users where id = $1`);
+export const lockById = sql<AccountRow>(
+  'account-lock',
+  `select ${COLUMNS} from users where id = $1 for no key update`,
+);
+
+export const insertUser = sql<{ id: string }>(
+  'account-insert',
+  `insert into users (id, email, email_key, password_hash, display_name, birth_date, gender, created_at, last_active_at)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+   on conflict (email_key) do nothing returning id`,
+);
+
+export const insertRegistration = sql(
+  'registration-insert',
+  `insert into registrations (id, user_id, first, email, password_hash, display_name, birth_date, gender, created_at)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+);
+
+/** The newest registration of an address that nobody has verified. */
+export const latestRegistration = sql<{ id: string }>(
+  'registration-latest',
+  'select id from registrations where user_id = $1 order by created_at desc, id desc limit 1',
+);
+
+export const readRegistration = sql<{ first: boolean }>(
+  'registration-read',
+  'select first from registrations where id = $1 and user_id = $2',
+);
+
+/** Whoever verified gets the account as he registered it. */
+export const takeOver = sql(
+  'account-take-over',
+  `update users u
+   set email = r.email, password_hash = r.password_hash, display_name = r.display_name, birth_date = r.birth_date,
+       gender = r.gender, bio = '', interests = '{}', cell = null, area = null, version = u.version + 1
+   from registrations r where r.id = $2 and u.id = $1`,
+);
+
+export const deleteRegistrations = sql('registration-delete', 'delete from registrations where user_id = $1');
+export const deletePhotos = sql('account-delete-photos', 'delete from photos where user_id = $1');
+
+export const markVerified = sql(
+  'account-verified',
+  'update users set email_verified_at = coalesce(email_verified_at, $2), version = version + 1 where id = $1',
+);
+
+export const setPassword = sql(
+  'account-password',
+  'update users set password_hash = $2, version = version + 1 where id = $1',
+);
+
+/** Better parameters for the same password: nothing happens when it was changed meanwhile. */
+export const rehashPassword = sql<{ id: string }>(
+  'account-rehash',
+  'update users set password_hash = $3 where id = $1 and password_hash = $2 returning id',
+);
+
+export const touchUser = sql('account-touch', 'update users set last_active_at = $2 where id = $1');

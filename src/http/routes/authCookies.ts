@@ -1,0 +1,87 @@
+import type { RefreshTokens } from '../../accounts/RefreshTokens.ts';
+import type { Grant } from '../../accounts/Sessions.ts';
+import { DuetError } from '../../errors.ts';
+
+/**
+ * Cookie mode: the refresh token in a cookie that no script can read, and beside it `csrf`, which the page reads and
+ * sends back as X-CSRF-Token. The value is bound to the session, so that a cookie planted by a neighbour fits none.
+ */
+
+/** What is needed of a request's context; the route must declare `COOKIE_HEADERS`. */
+interface CookieContext {
+  header(name: CookieHeader): string;
+  cookie(name: string): string | undefined;
+  setHeader(name: string, value: string): void;
+}
+
+export const COOKIE_HEADERS = [
+  'cookie',
+  'x-csrf-token',
+  'x-auth-mode',
+  'origin',
+  'host',
+  'sec-fetch-site',
+] as const;
+export type CookieHeader = (typeof COOKIE_HEADERS)[number];
+
+const REFRESH_COOKIE = 'duet_refresh';
+const CSRF_COOKIE = 'csrf';
+const AUTH_PATH = '/api/v1/auth';
+
+export class AuthCookies {
+  readonly #refreshTokens: RefreshTokens;
+  readonly #allowedOrigins: readonly string[];
+
+  constructor(options: { refreshTokens: RefreshTokens; allowedOrigins: readonly string[] }) {
+    this.#refreshTokens = options.refreshTokens;
+    this.#allowedOrigins = options.allowedOrigins;
+  }
+
+  /** Whether the client asked for cookies. */
+  wanted(ctx: CookieContext): boolean {
+    return ctx.header('x-auth-mode').toLowerCase() === 'cookie';
+  }
+
+  /** Puts the refresh token of a grant, and what goes with it, into cookies that end when it does. */
+  set(ctx: CookieContext, grant: Grant, nowMs: number): void {
+    const maxAgeSec = Math.max(0, Math.floor((grant.refreshTokenExpiresAt - nowMs) / 1000));
+    this.#write(ctx, grant.refreshToken, this.#refreshTokens.csrf(grant.sessionId), maxAgeSec);
+  }
+
+  /** Takes the cookies away, if the client has any. */
+  clear(ctx: CookieContext): void {
+    if (ctx.cookie(REFRESH_COOKIE) !== undefined) this.#write(ctx, '', '', 0);
+  }
+
+  /**
+   * The refresh token in the cookie, or undefined. Throws CSRF_FAILED when the request was not made by a page that
+   * may read the `csrf` cookie: before the token is looked at, so that nothing rotates.
+   */
+  refreshToken(ctx: CookieContext): string | undefined {
+    const token = ctx.cookie(REFRESH_COOKIE);
+    if (token === undefined) return undefined;
+    const sessionId = this.#refreshTokens.read(token)?.sessionId;
+    const given = ctx.header('x-csrf-token');
+    const fits =
+      sessionId !== undefined &&
+      given !== '' &&
+      given === ctx.cookie(CSRF_COOKIE) &&
+      this.#refreshTokens.isCsrf(sessionId, given);
+    if (!fits || !this.#isOwnPage(ctx)) throw new DuetError('CSRF_FAILED');
+    return token;
+  }
+
+  #isOwnPage(ctx: CookieContext): boolean {
+    const origin = ctx.header('origin');
+    if (this.#allowedOrigins.includes(origin)) return true;
+    const site = ctx.header('sec-fetch-site');
+    if (site !== '' && site !== 'same-origin' && site !== 'none') return false;
+    return origin === '' || URL.parse(origin)?.host === ctx.header('host');
+  }
+
+  #write(ctx: CookieContext, refreshToken: string, csrf: string, maxAgeSec: number): void {
+    const common = `Max-Age=${maxAgeSec}; Secure; SameSite=Strict`;
+    ctx.setHeader('set-cookie', `${REFRESH_COOKIE}=${refreshToken}; Path=${AUTH_PATH}; HttpOnly; ${common}`);
+    ctx.setHeader('set-cookie', `${CSRF_COOKIE}=${csrf}; Path=/; ${common}`);
+  }
+}

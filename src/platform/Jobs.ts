@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { type Db, PgBoss } from 'pg-boss';
+import { type Bind, type Sql, sql } from '../db/sql.ts';
+import type { Log } from '../log.ts';
+
+export interface JobsOptions {
+  /** postgres:// URL of the database that the facts are in too. */
+  url: string;
+  log: Log;
+  /** Connections of its own. Default 3. */
+  poolSize?: number;
+}
+
+export interface QueueRules {
+  /** Tries after the first. */
+  retries: number;
+  /** Seconds to the second try; it doubles with each further one. */
+  retryDelaySec: number;
+  /** Seconds between two tries at most. */
+  retryDelayMaxSec: number;
+  /** A try that takes longer counts as failed. */
+  timeoutSec: number;
+}
+
+/** How often a process looks for jobs that other processes made; its own it takes at once. */
+const POLL_SEC = 1;
+const BATCH = 10;
+/** Jobs are deleted this long after they are done: their facts are elsewhere. */
+const KEEP_DONE_SEC = 3_600;
+const KEEP_WAITING_SEC = 14 * 86_400;
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * Work that must be done, though not now: jobs in PostgreSQL, written in the transaction of the fact that asks for
+ * them, done at least once by any of the processes, tried again until they work.
+ */
+export class Jobs {
+  readonly #boss: PgBoss;
+  readonly #log: Log;
+  readonly #workers = new Map<string, string>();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: JobsOptions) {
+    this.#log = options.log;
+    this.#boss = new PgBoss({
+      connectionString: options.url,
+      schema: 'jobs',
+      application_name: 'duet jobs',
+      max: options.poolSize ?? 3,
+      connectionTimeoutMillis: 2_000,
+      schedule: false,
+    });
+    this.#boss.on('error', (error) => this.#log.warn({ err: error }, 'The job queue had an error'));
+  }
+
+  /** Makes or migrates the queue's own schema. Call before `serve` and `add`. */
+  async start(): Promise<void> {
+    await this.#boss.start();
+  }
+
+  /** Declares a queue without working on it. */
+  async declare(queue: string, rules: QueueRules): Promise<void> {
+    const options = {
+      retryLimit: rules.retries,
+      retryDelay: rules.retryDelaySec,
+      retryDelayMax: rules.retryDelayMaxSec,
+      retryBackoff: true,
+      expireInSeconds: rules.timeoutSec,
+      retentionSeconds: KEEP_WAITING_SEC,
+      deleteAfterSeconds: KEEP_DONE_SEC,
+    };
+    await this.#boss.createQueue(queue, options);
+    await this.#boss.updateQueue(queue, options);
+  }
+
+  /** Works on a declared queue. `work` throws to have the job tried again. */
+  async serve<Data extends object>(
+    queue: string,
+    work: (data: Data, jobId: string) => Promise<void>,
+  ): Promise<void> {
+    const worker = await this.#boss.work<Data, unknown>(
+      queue,
+      { batchSize: BATCH, burstWhenBatchFull: true, perJobResults: true, pollingIntervalSeconds: POLL_SEC },
+      // Each by itself: one that fails makes none of the others run twice.
+      (jobs) =>
+        Promise.all(
+          jobs.map(async ({ id, data }) => {
+            try {
+              await work(data, id);
+              return { id, status: 'completed' as const };
+            } catch (error) {
+              this.#log.warn({ queue, job: id, err: error }, 'A job failed and will be tried again');
+              return { id, status: 'failed' as const, output: { message: 'failed' } };
+            }
+          }),
+        ),
+    );
+    this.#workers.set(queue, worker);
+  }
+
+  /** Adds a job in the caller's transaction. Call `wake` after the commit to have it done at once. */
+  async add(tx: Sql, queue: string, data: object): Promise<void> {
+    await this.#boss.send(queue, data, { db: inTransaction(tx) });
+  }
+
+  /** Looks for jobs now instead of at the next poll. */
+  wake(queue: string): void {
+    const worker = this.#workers.get(queue);
+    if (worker !== undefined) this.#boss.notifyWorker(worker);
+  }
+
+  /** Jobs of a queue that are still to be done, for tests and metrics. */
+  async waiting(queue: string): Promise<number> {
+    const jobs = await this.#boss.findJobs(queue);
+    return jobs.filter((job) => job.state !== 'completed').length;
+  }
+
+  /** Waits for running jobs (5 s at most), then lets go of the connections. */
+  close(): Promise<void> {
+    this.#closed ??= this.#boss.stop({ graceful: true, close: true, timeout: STOP_TIMEOUT_MS });
+    return this.#closed;
+  }
+}
+
+function inTransaction(tx: Sql): Db {
+  return {
+    executeSql: async (text, values) => {
+      // The queue's statements have no names; one made of the text lets PostgreSQL keep the plan all the same.
+      const name = `jobs-${createHash('sha1').update(text).digest('base64url')}`;
+      return { rows: await tx.query(sql<unknown>(name, text), values as Bind[]) };
+    },
+  };
+}

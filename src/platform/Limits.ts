@@ -1,0 +1,108 @@
+import type { Redis } from 'ioredis';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Config } from '../config.ts';
+import { DuetError } from '../errors.ts';
+
+/** How often something may be done, counted in fixed windows that start with the first time. */
+export interface LimitRule {
+  points: number;
+  windowSec: number;
+  /**
+   * What happens while Redis is away: `refuse` (503) where guessing must stay counted, `local` (counted in this
+   * process alone) where people must go on reading.
+   */
+  whenGone: 'refuse' | 'local';
+}
+
+export type LimitName = keyof ReturnType<typeof limitRules>;
+
+export interface LimitsOptions {
+  rules: Record<LimitName, LimitRule>;
+  /** Counts exactly across processes. Absent: this process alone. */
+  redis?: Redis | undefined;
+}
+
+const WINDOW_SEC = 15 * 60;
+
+/** Every allowance of Duet, from the configuration. */
+export function limitRules(limits: Config['limits']) {
+  const reading = { windowSec: WINDOW_SEC, whenGone: 'local' } as const;
+  const guessing = { windowSec: WINDOW_SEC, whenGone: 'refuse' } as const;
+  return {
+    /** Sign-ins of one account, by the hash of its address. */
+    login: { points: limits.login, ...guessing },
+    /** Sign-ins from one address, whatever the account: many people may share one. */
+    loginAddress: { points: Math.max(limits.login * 20, limits.anonymous), ...guessing },
+    /** Checks of a signed-in user's own password. */
+    password: { points: limits.login, ...guessing },
+    /** Mails to one address that somebody who is not signed in can cause, each kind by itself. */
+    mail: { points: Math.max(10, limits.login * 2), ...guessing },
+    /** Guesses of one-time tokens from one address. */
+    oneTimeToken: { points: Math.max(50, limits.anonymous), ...guessing },
+    /** By purpose, per user; `anonymous` per address. */
+    anonymous: { points: limits.anonymous, ...reading },
+    browse: { points: limits.browse, ...reading },
+    decide: { points: limits.decide, ...reading },
+    write: { points: limits.write, ...reading },
+    upload: { points: limits.upload, ...reading },
+  } satisfies Record<string, LimitRule>;
+}
+
+/** Counts what people do, exactly across processes when Redis is there. */
+export class Limits {
+  readonly #byName = new Map<LimitName, RateLimiterMemory | RateLimiterRedis>();
+
+  constructor(options: LimitsOptions) {
+    for (const [name, rule] of Object.entries(options.rules) as [LimitName, LimitRule][]) {
+      this.#byName.set(name, limiterOf(name, rule, options.redis));
+    }
+  }
+
+  /**
+   * Counts one more for `key`. Throws TOO_MANY_REQUESTS with the seconds to wait when it is one too many, and
+   * UNAVAILABLE when it cannot be counted and must be.
+   */
+  async consume(name: LimitName, key: string): Promise<void> {
+    const retryAfterSec = await this.#count(name, key);
+    if (retryAfterSec !== undefined) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
+  }
+
+  /** Counts one more for `key`; false when it is one too many. Throws UNAVAILABLE like `consume`. */
+  async take(name: LimitName, key: string): Promise<boolean> {
+    return (await this.#count(name, key)) === undefined;
+  }
+
+  /** Takes one count back: what was counted beforehand turned out to be right. */
+  async giveBack(name: LimitName, key: string): Promise<void> {
+    // Redis gone in this very moment costs the caller one point, nothing else.
+    await this.#byName
+      .get(name)!
+      .reward(key, 1)
+      .catch(() => undefined);
+  }
+
+  async #count(name: LimitName, key: string): Promise<number | undefined> {
+    try {
+      await this.#byName.get(name)!.consume(key);
+      return undefined;
+    } catch (refusal) {
+      if (refusal instanceof RateLimiterRes) return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+      throw new DuetError('UNAVAILABLE', { cause: refusal });
+    }
+  }
+}
+
+function limiterOf(
+  name: string,
+  rule: LimitRule,
+  redis: Redis | undefined,
+): RateLimiterMemory | RateLimiterRedis {
+  const counted = { keyPrefix: `duet:limit:${name}`, points: rule.points, duration: rule.windowSec };
+  if (redis === undefined) return new RateLimiterMemory(counted);
+  return new RateLimiterRedis({
+    ...counted,
+    storeClient: redis,
+    rejectIfRedisNotReady: true,
+    ...(rule.whenGone === 'local' ? { insuranceLimiter: new RateLimiterMemory(counted) } : {}),
+  });
+}

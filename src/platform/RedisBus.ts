@@ -1,0 +1,67 @@
+import type { Redis } from 'ioredis';
+import type { Log } from '../log.ts';
+import { type Bus, Listeners } from './Bus.ts';
+import { openRedis } from './redis.ts';
+
+export interface RedisBusOptions {
+  /** redis:// URL. */
+  url: string;
+  log: Log;
+  /** In front of every channel's name. Default `duet:bus:`. */
+  prefix?: string;
+}
+
+/** The bus over Redis publish and subscribe: two connections, since a subscribed one can do nothing else. */
+export class RedisBus implements Bus {
+  readonly #listeners = new Listeners();
+  readonly #log: Log;
+  readonly #prefix: string;
+  readonly #out: Redis;
+  readonly #in: Redis;
+  #closed = false;
+
+  constructor(options: RedisBusOptions) {
+    this.#log = options.log;
+    this.#prefix = options.prefix ?? 'duet:bus:';
+    this.#out = openRedis(options.url, options.log);
+    this.#in = openRedis(options.url, options.log);
+    // ioredis subscribes again by itself after a reconnect, but only to what it once subscribed to: here, all at once.
+    this.#in.on('ready', () => {
+      this.#in.psubscribe(`${this.#prefix}*`).catch((error: unknown) => {
+        if (!this.#closed) this.#log.warn({ err: error }, 'The bus could not subscribe');
+      });
+    });
+    this.#in.on('pmessage', (_pattern: string, channel: string, text: string) =>
+      this.#arrived(channel, text),
+    );
+  }
+
+  publish(topic: string, message: object): void {
+    this.#out.publish(this.#prefix + topic, JSON.stringify(message)).catch((error: unknown) => {
+      if (!this.#closed) this.#log.warn({ topic, err: error }, 'A message on the bus was lost');
+    });
+  }
+
+  subscribe(topic: string, listener: (message: unknown) => void): () => void {
+    return this.#listeners.add(topic, listener);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#listeners.clear();
+    this.#in.disconnect();
+    this.#out.disconnect();
+    return Promise.resolve();
+  }
+
+  #arrived(channel: string, text: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      this.#log.warn({ channel }, 'A message on the bus was no JSON');
+      return;
+    }
+    this.#listeners.tell(channel.slice(this.#prefix.length), message);
+  }
+}

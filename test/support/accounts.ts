@@ -1,0 +1,172 @@
+import { availableParallelism } from 'node:os';
+import { AccessTokens } from '../../src/accounts/AccessTokens.ts';
+import { AccountMails } from '../../src/accounts/AccountMails.ts';
+import { Accounts } from '../../src/accounts/Accounts.ts';
+import { Audit } from '../../src/accounts/Audit.ts';
+import type { Caller } from '../../src/accounts/caller.ts';
+import { Devices } from '../../src/accounts/Devices.ts';
+import { EmailTokens } from '../../src/accounts/EmailTokens.ts';
+import { emailKey } from '../../src/accounts/emailKey.ts';
+import { PasswordChange } from '../../src/accounts/PasswordChange.ts';
+import { Passwords } from '../../src/accounts/Passwords.ts';
+import { RefreshTokens } from '../../src/accounts/RefreshTokens.ts';
+import { Revocations } from '../../src/accounts/Revocations.ts';
+import { Sessions } from '../../src/accounts/Sessions.ts';
+import { SignUp } from '../../src/accounts/SignUp.ts';
+import type { RegisterBody } from '../../src/accounts/shapes.ts';
+import type { Clock } from '../../src/clock.ts';
+import { SystemClock } from '../../src/clock.ts';
+import { readConfig } from '../../src/config.ts';
+import type { Database } from '../../src/db/Database.ts';
+import { createLog } from '../../src/log.ts';
+import { type Bus, MemoryBus } from '../../src/platform/Bus.ts';
+import { Jobs } from '../../src/platform/Jobs.ts';
+import type { Secrets } from '../../src/platform/keys.ts';
+import {
+  type LimitName,
+  type LimitRule,
+  Limits,
+  type LimitsOptions,
+  limitRules,
+} from '../../src/platform/Limits.ts';
+import { Mailbox } from '../../src/platform/Mailbox.ts';
+import type { Mailer } from '../../src/platform/Mailer.ts';
+
+/** Everything of accounts on a database of a test, put together as the program does it. */
+export type AccountsParts = Awaited<ReturnType<typeof openAccounts>>;
+
+export interface OpenAccountsOptions {
+  db: Database;
+  url: string;
+  clock?: Clock;
+  bus?: Bus;
+  secrets?: Secrets;
+  mailer?: Mailer;
+  redis?: LimitsOptions['redis'];
+  /** Points by limit; what is not named has a million. */
+  limits?: Partial<Record<LimitName, number>>;
+  /** Whether answers wait for the next whole step, as in production. */
+  evenly?: boolean;
+  pollMs?: number;
+}
+
+export const TEST_SECRETS: Secrets = {
+  current: 'a-secret-for-tests-only-with-64-characters-0123456789abcdef01234',
+};
+
+export async function openAccounts(options: OpenAccountsOptions) {
+  const { db, url } = options;
+  const log = createLog('silent');
+  const clock = options.clock ?? new SystemClock();
+  const secrets = options.secrets ?? TEST_SECRETS;
+  const bus = options.bus ?? new MemoryBus();
+  const mailbox = new Mailbox({ db, clock, secrets, keyOf: emailKey });
+  const mailer = options.mailer ?? mailbox;
+  const jobs = new Jobs({ url, log });
+  await jobs.start();
+  const limits = new Limits({ rules: generous(options.limits ?? {}), redis: options.redis });
+  const passwords = await Passwords.open({ concurrency: availableParallelism() });
+  const audit = new Audit({ clock, secrets });
+  const emailTokens = new EmailTokens({ clock });
+  const mails = new AccountMails({ db, jobs, mailer, emailTokens, publicUrl: () => 'https://duet.test' });
+  await mails.start();
+  const accessTokens = new AccessTokens({ clock, secrets });
+  const refreshTokens = new RefreshTokens(secrets);
+  const revocations = new Revocations({ db, bus, clock, log, pollMs: options.pollMs });
+  await revocations.start();
+  const sessions = new Sessions({ db, clock, accessTokens, refreshTokens, revocations, audit, mails });
+  const devices = new Devices(secrets);
+  const accounts = new Accounts({
+    db,
+    clock,
+    limits,
+    passwords,
+    accessTokens,
+    sessions,
+    revocations,
+    devices,
+    mails,
+    audit,
+  });
+  const step = options.evenly ? {} : { registerStepMs: 0, resendStepMs: 0, forgotStepMs: 0 };
+  const common = { db, clock, limits, passwords, sessions, emailTokens, mails, audit, ...step };
+  const signUp = new SignUp(common);
+  const passwordChange = new PasswordChange({ ...common, accounts });
+  return {
+    db,
+    clock,
+    secrets,
+    bus,
+    mailbox,
+    jobs,
+    limits,
+    passwords,
+    accessTokens,
+    refreshTokens,
+    revocations,
+    sessions,
+    accounts,
+    signUp,
+    passwordChange,
+    close: async () => {
+      await revocations.close();
+      await jobs.close();
+      await mailer.close();
+    },
+  };
+}
+
+export const CALLER: Caller = {
+  address: '203.0.113.7',
+  userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+};
+
+export const PASSWORD = 'a quiet violet harbour';
+
+/** A body of a registration; `email` is made up unless given. */
+export function registration(given: Partial<RegisterBody> = {}): RegisterBody {
+  return {
+    email: `person-${Math.random().toString(36).slice(2, 12)}@example.org`,
+    password: PASSWORD,
+    displayName: 'Robin',
+    birthDate: '1995-05-20',
+    gender: 'nonbinary',
+    ...given,
+  };
+}
+
+/** Waits until `find` finds something (5 s at most). */
+export async function eventually<T>(
+  find: () => Promise<T | undefined> | T | undefined,
+  what = 'it',
+): Promise<T> {
+  const end = performance.now() + 5_000;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined) return found;
+    if (performance.now() > end) throw new Error(`Waited 5 s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The token in the newest mail to an address whose subject matches. */
+export function mailedToken(
+  parts: AccountsParts,
+  to: string,
+  subject: RegExp,
+  olderThan?: string,
+): Promise<string> {
+  return eventually(async () => {
+    const mail = (await parts.mailbox.list(to)).find((kept) => subject.test(kept.subject));
+    const token = /\?token=([\w-]+)/.exec(mail?.text ?? '')?.[1];
+    return token === olderThan ? undefined : token;
+  }, `a mail to ${to}`);
+}
+
+function generous(points: Partial<Record<LimitName, number>>): Record<LimitName, LimitRule> {
+  const rules = limitRules(readConfig({}).limits);
+  const entries = Object.entries(rules) as [LimitName, LimitRule][];
+  return Object.fromEntries(
+    entries.map(([name, rule]) => [name, { ...rule, points: points[name] ?? 1_000_000 }]),
+  ) as Record<LimitName, LimitRule>;
+}

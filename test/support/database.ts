@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, inject } from 'vitest';
+import { Database } from '../../src/db/Database.ts';
+import { createLog } from '../../src/log.ts';
+import { onServer, withDatabase } from './postgresServer.ts';
+
+export interface TestDatabase {
+  /** postgres:// URL of a migrated, empty database that nobody else has. */
+  url: string;
+  drop(): Promise<void>;
+}
+
+/** Copies the run's migrated template: some 50 ms. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const { url, template } = inject('postgres');
+  const name = `${template}_${Math.random().toString(36).slice(2, 10)}`;
+  await onServer(url, `create database ${name} template ${template}`);
+  return {
+    url: withDatabase(url, name),
+    drop: async () => {
+      await onServer(url, `drop database if exists ${name} with (force)`);
+    },
+  };
+}
+
+/**
+ * A database for the test file that calls this, opened before its tests and dropped after them. The `Database` and
+ * its URL are there from the first `beforeAll` on.
+ */
+export function useDatabase(options: { poolSize?: number } = {}): {
+  readonly db: Database;
+  readonly url: string;
+} {
+  let made: TestDatabase | undefined;
+  let opened: Database | undefined;
+  beforeAll(async () => {
+    made = await createTestDatabase();
+    opened = await Database.open({
+      url: made.url,
+      poolSize: options.poolSize ?? 10,
+      log: createLog('silent'),
+    });
+  });
+  afterAll(async () => {
+    await opened?.close();
+    await made?.drop();
+  });
+  return {
+    get db() {
+      return opened!;
+    },
+    get url() {
+      return made!.url;
+    },
+  };
+}
