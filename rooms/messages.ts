@@ -60,7 +60,7 @@ export const CLIENT_MESSAGES = {
 const Stamped = { seq: z.int(), epoch: z.int(), at: z.iso.datetime() };
 
 const matchEvents = {
-  'match:created': z.strictObject({ match: MatchView }),
+  'match:created': z.strictObject({ matchId: Id, match: MatchView.nullable() }),
   'match:ready': z.strictObject({ matchId: Id }),
   'match:ended': z.strictObject({
     matchId: Id,

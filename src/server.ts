@@ -1,7 +1,14 @@
 /** The one file that knows both doors: puts the routes and the rooms on one transport and listens. */
-import { LocalDriver, LocalPresence, matchMaker, type MatchMakerDriver, type Presence, setTransport } from '@colyseus/core';
+import { LocalDriver, LocalPresence, matchMaker, type MatchMakerDriver, type Presence } from '@colyseus/core';
 import { rooms } from '../rooms/index.ts';
 import type { RoomServices } from '../rooms/services.ts';
+import { type AccountRouteDeps, accountRoutes } from './http/routes/accounts.ts';
+import { type CallRoutesOptions, callRoutes } from './http/routes/calls.ts';
+import { devMailboxRoutes } from './http/routes/devMailbox.ts';
+import { healthRoutes } from './http/routes/health.ts';
+import { matchRoutes } from './http/routes/matches.ts';
+import { realtimeRoutes } from './http/routes/realtime.ts';
+import type { Route } from './http/route.ts';
 import type { Router } from './http/router.ts';
 import type { HardenedTransport } from './transport/HardenedTransport.ts';
 
@@ -17,10 +24,9 @@ export interface ServerOptions {
   driver?: MatchMakerDriver;
 }
 
-/** Sets Colyseus up under the transport. Rooms can be made from then on; nobody can connect yet. */
+/** Sets Colyseus up. Rooms can be made from then on; nobody can connect yet. */
 export async function prepareRooms(options: ServerOptions): Promise<void> {
-  const { transport, services } = options;
-  setTransport(transport);
+  const { services } = options;
   await matchMaker.setup(
     options.presence ?? new LocalPresence(),
     options.driver ?? new LocalDriver(),
@@ -41,4 +47,24 @@ export async function listen({ transport, router, host, port }: ServerOptions): 
 /** Ends every room, giving back what its actors hold. */
 export async function closeRooms(): Promise<void> {
   await matchMaker.gracefullyShutdown();
+}
+
+export interface RouteServices extends AccountRouteDeps, CallRoutesOptions {
+  matches: Parameters<typeof matchRoutes>[0]['matches'];
+  metrics: Parameters<typeof healthRoutes>[0]['metrics'];
+  readiness: Parameters<typeof healthRoutes>[0]['readiness'];
+  /** Only where mails go nowhere else. */
+  mailbox: Parameters<typeof devMailboxRoutes>[0]['mailbox'] | undefined;
+}
+
+/** Every route, documentation included. */
+export function routes(services: RouteServices): Route[] {
+  return [
+    ...accountRoutes(services),
+    ...matchRoutes(services),
+    ...callRoutes(services),
+    ...realtimeRoutes(services),
+    ...healthRoutes(services),
+    ...(services.mailbox === undefined ? [] : devMailboxRoutes({ mailbox: services.mailbox })),
+  ];
 }

@@ -20,7 +20,7 @@ export function healthRoutes(options: { readiness: () => Promise<Readiness>; met
       limit: 'none',
       status: 200,
       out: z.strictObject({ status: z.literal('alive') }),
-      run: () => ({ status: 'alive' }),
+      run: () => ({ status: 'alive' as const }),
     }),
     route({
       method: 'get',
