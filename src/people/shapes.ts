@@ -1,6 +1,8 @@
 /** People as the contract shows them: `Me` to their owner, `Card` to others. */
 import { z } from 'zod';
 import { Id, Time } from '../shapes.ts';
+import { MAX_AGE, MIN_AGE } from './age.ts';
+import { humanText } from './text.ts';
 
 export const GENDERS = ['woman', 'man', 'nonbinary'] as const;
 export const Gender = z.enum(GENDERS).meta({ id: 'Gender' });
@@ -20,7 +22,13 @@ export const Photo = z
 export type Photo = z.infer<typeof Photo>;
 
 export const Preferences = z
-  .strictObject({ minAge: z.int(), maxAge: z.int(), genders: z.array(Gender), maxDistanceKm: z.int() })
+  .strictObject({
+    minAge: z.int(),
+    maxAge: z.int(),
+    genders: z.array(Gender),
+    maxDistanceKm: z.int(),
+    hideDistance: z.boolean().meta({ description: 'Others are not told how far away you are, nor found by it.' }),
+  })
   .meta({ id: 'Preferences' });
 
 export const Me = z
@@ -58,3 +66,48 @@ export const Card = z
   })
   .meta({ id: 'Card' });
 export type Card = z.infer<typeof Card>;
+
+export const MAX_DISTANCE_KM = 20_000;
+export const MAX_PHOTOS = 6;
+
+/** Body of PUT /users/me. What is left out stays as it is. */
+export const ProfileEdit = z
+  .strictObject({
+    displayName: humanText({ min: 1, max: 50 }),
+    gender: Gender,
+    bio: humanText({ min: 0, max: 500, lines: true }),
+    interests: z
+      .array(humanText({ min: 1, max: 30 }))
+      .max(20)
+      .refine((all) => new Set(all.map((one) => one.toLowerCase())).size === all.length, 'must not repeat'),
+    location: z
+      .strictObject({ lat: z.number().min(-90).max(90), lon: z.number().min(-180).max(180) })
+      .nullable()
+      .meta({ description: 'Snapped to a grid cell before anything is computed or stored; null forgets it.' }),
+  })
+  .partial()
+  .meta({ id: 'ProfileEdit' });
+export type ProfileEdit = z.infer<typeof ProfileEdit>;
+
+/** Body of PATCH /users/me/preferences. */
+export const PreferencesEdit = z
+  .strictObject({
+    minAge: z.int().min(MIN_AGE).max(MAX_AGE),
+    maxAge: z.int().min(MIN_AGE).max(MAX_AGE),
+    genders: z
+      .array(Gender)
+      .min(1)
+      .max(GENDERS.length)
+      .refine((all) => new Set(all).size === all.length, 'must not repeat'),
+    maxDistanceKm: z.int().min(1).max(MAX_DISTANCE_KM),
+    hideDistance: z.boolean(),
+    discoverable: z.boolean().meta({ description: 'False pauses being discovered; matches and calls go on.' }),
+  })
+  .partial()
+  .meta({ id: 'PreferencesEdit' });
+export type PreferencesEdit = z.infer<typeof PreferencesEdit>;
+
+/** Body of PUT /users/me/photos/order: every photo once, the main one first. */
+export const PhotoOrder = z
+  .strictObject({ photoIds: z.array(Id).max(MAX_PHOTOS) })
+  .meta({ id: 'PhotoOrder' });

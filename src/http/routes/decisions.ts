@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import type { DecisionKind } from '../../matching/decisionSql.ts';
+import type { Decisions } from '../../matching/decisions.ts';
+import { Decision, type MatchView } from '../../matching/shapes.ts';
+import type { People } from '../../people/People.ts';
+import { Card } from '../../people/shapes.ts';
+import { Id } from '../../shapes.ts';
+import { type Route, route } from '../route.ts';
+
+export interface DecisionRoutesDeps {
+  decisions: Decisions;
+  people: People;
+  /** A match as one of its two people sees it: `Matches.view`. */
+  matchView: (matchId: string, viewerId: string) => Promise<MatchView>;
+}
+
+const tags = ['matches'];
+
+/** Like, dislike, and taking the last dislike back. */
+export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesDeps): Route[] {
+  const decide = (kind: DecisionKind, summary: string) =>
+    route({
+      method: 'post',
+      path: `/matches/${kind}/:userId`,
+      summary,
+      tags,
+      who: 'user',
+      limit: 'decide',
+      params: z.strictObject({ userId: Id }),
+      body: z.strictObject({}),
+      status: 200,
+      out: Decision,
+      run: async ({ auth, params }) => {
+        const { decision, matchId } = await decisions.decide(auth.userId, params.userId, kind);
+        return { decision, match: matchId === null ? null : await matchView(matchId, auth.userId) };
+      },
+    });
+  return [
+    decide('like', 'Like somebody; a mutual like is a match'),
+    decide('dislike', 'Pass on somebody, who may come back after a month'),
+    route({
+      method: 'post',
+      path: '/matches/undo',
+      summary: 'Take back your last dislike of the day',
+      tags,
+      who: 'user',
+      limit: 'decide',
+      body: z.strictObject({}),
+      status: 200,
+      out: z.strictObject({ undone: Card }),
+      run: async ({ auth }) => ({ undone: await people.card(auth.userId, await decisions.undo(auth.userId)) }),
+    }),
+  ];
+}

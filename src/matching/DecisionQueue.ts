@@ -1,0 +1,111 @@
+/**
+ * Gathers what arrives within about a millisecond and hands it on as one batch: the database writes 256 decisions
+ * in little more time than one. Bounded: beyond `maxWaiting` it is UNAVAILABLE at once.
+ */
+import { DuetError } from '../errors.ts';
+
+export interface DecisionQueueOptions<Item, Result> {
+  /** Answers a batch: one result an item, in order. If it throws, every item of the batch fails with that error. */
+  run: (items: readonly Item[]) => Promise<(Result | DuetError)[]>;
+  /** Items with equal keys never share a batch, and run in order. */
+  keyOf: (item: Item) => string;
+  /** Default 256. */
+  batchSize?: number;
+  /** Batches at the database at once. Default 2. */
+  inFlight?: number;
+  /** Default 10,000. */
+  maxWaiting?: number;
+}
+
+interface Waiting<Item, Result> {
+  item: Item;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+}
+
+export class DecisionQueue<Item, Result> {
+  readonly #run: (items: readonly Item[]) => Promise<(Result | DuetError)[]>;
+  readonly #keyOf: (item: Item) => string;
+  readonly #batchSize: number;
+  readonly #maxInFlight: number;
+  readonly #maxWaiting: number;
+  #waiting: Waiting<Item, Result>[] = [];
+  readonly #keysInFlight = new Set<string>();
+  #inFlight = 0;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: DecisionQueueOptions<Item, Result>) {
+    this.#run = options.run;
+    this.#keyOf = options.keyOf;
+    this.#batchSize = options.batchSize ?? 256;
+    this.#maxInFlight = options.inFlight ?? 2;
+    this.#maxWaiting = options.maxWaiting ?? 10_000;
+  }
+
+  add(item: Item): Promise<Result> {
+    if (this.#waiting.length >= this.#maxWaiting) return Promise.reject(new DuetError('UNAVAILABLE'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing waits or runs. */
+  drained(): Promise<void> {
+    if (this.#waiting.length === 0 && this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight >= this.#maxInFlight) return;
+    this.#scheduled = true;
+    // After the sockets that are readable now: their decisions join the batch.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#start();
+    });
+  }
+
+  #start(): void {
+    while (this.#inFlight < this.#maxInFlight) {
+      const batch = this.#take();
+      if (batch.length === 0) break;
+      this.#inFlight++;
+      void this.#finish(batch);
+    }
+  }
+
+  #take(): Waiting<Item, Result>[] {
+    const batch: Waiting<Item, Result>[] = [];
+    const rest: Waiting<Item, Result>[] = [];
+    for (const waiting of this.#waiting) {
+      const key = this.#keyOf(waiting.item);
+      if (batch.length >= this.#batchSize || this.#keysInFlight.has(key)) {
+        rest.push(waiting);
+      } else {
+        this.#keysInFlight.add(key);
+        batch.push(waiting);
+      }
+    }
+    this.#waiting = rest;
+    return batch;
+  }
+
+  async #finish(batch: Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.#run(batch.map((waiting) => waiting.item));
+      batch.forEach((waiting, i) => {
+        const result = results[i]!;
+        if (result instanceof DuetError) waiting.reject(result);
+        else waiting.resolve(result);
+      });
+    } catch (error) {
+      for (const waiting of batch) waiting.reject(error);
+    }
+    for (const waiting of batch) this.#keysInFlight.delete(this.#keyOf(waiting.item));
+    this.#inFlight--;
+    if (this.#waiting.length > 0) this.#schedule();
+    else if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Likes and dislikes. A person's decision about another is half of their pair's one row; the mutual like is decided
+ * by that row's lock, so exactly one match comes of any number of simultaneous likes, and none across a block.
+ */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { DuetError } from '../errors.ts';
+import type { StoredEvent } from '../events/outbox.ts';
+import { DecisionQueue } from './DecisionQueue.ts';
+import { type Decided, decideBatch, type Order, type Outcome } from './decisionBatch.ts';
+import { type DecisionKind, forgetPair, lastDislike, lastMatch, undoDislike } from './decisionSql.ts';
+
+export interface DecisionsOptions {
+  db: Database;
+  clock: Clock;
+  /** `config.match`. */
+  match: { acceptMs: number; warningMs: number };
+  /** Likes of new people a UTC day. `config.likesPerDay`. */
+  likesPerDay: { regular: number; premium: number };
+  /** Hands events to who is connected, after the commit. */
+  publish: (events: readonly StoredEvent[]) => void;
+  /** After how many days somebody of an ended match may be liked anew. Default 90. */
+  endedMatchDays?: number;
+  /** How long a dislike may be taken back. Default one day. */
+  undoMs?: number;
+}
+
+const DAY_MS = 86_400_000;
+const TRIES = 3;
+/** Serialization failure and deadlock: the statement did nothing and may be run again. */
+const LOST_RACE = new Set(['40001', '40P01']);
+
+export class Decisions {
+  readonly #options: DecisionsOptions;
+  readonly #queue: DecisionQueue<Order, Outcome>;
+
+  constructor(options: DecisionsOptions) {
+    this.#options = options;
+    this.#queue = new DecisionQueue<Order, Outcome>({
+      run: (orders) => this.#runBatch(orders),
+      keyOf: (order) => order.actorId + order.targetId,
+    });
+  }
+
+  /**
+   * Decides. The same decision again changes nothing; a different one replaces it until there is a match, then it
+   * is CONFLICT. NOT_FOUND for who is not there to be decided on, for whatever reason; EMAIL_UNVERIFIED;
+   * TOO_MANY_REQUESTS when the day's likes are used up; VALIDATION_FAILED about oneself.
+   */
+  async decide(actorId: string, targetId: string, kind: DecisionKind): Promise<Decided> {
+    if (actorId === targetId) {
+      throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'userId', message: 'must be somebody else' }] });
+    }
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const outcome = await this.#queue.add({ actorId, targetId, kind });
+      if (outcome instanceof DuetError) throw outcome;
+      if (outcome !== 'settled') return outcome;
+      const settled = await this.#settled(actorId, targetId, kind);
+      if (settled !== 'again') return settled;
+    }
+    throw new DuetError('CONFLICT');
+  }
+
+  /** Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. */
+  async undo(actorId: string): Promise<string> {
+    const { db, clock, undoMs = DAY_MS } = this.#options;
+    const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - undoMs)]);
+    if (last === undefined) throw new DuetError('NOT_FOUND');
+    const undone = await db.query(undoDislike, [actorId, last.target_id]);
+    if (undone.length === 0) throw new DuetError('NOT_FOUND');
+    return last.target_id;
+  }
+
+  /** Resolves when every decision that was taken in has been answered. */
+  close(): Promise<void> {
+    return this.#queue.drained();
+  }
+
+  async #runBatch(orders: readonly Order[]): Promise<Outcome[]> {
+    const { db, clock, match, likesPerDay, publish } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const settings = { match, likesPerDay, now: clock.now() };
+        const { outcomes, events } = await db.transaction((tx) => decideBatch(tx, orders, settings));
+        publish(events);
+        return outcomes;
+      } catch (error) {
+        if (attempt === TRIES || !LOST_RACE.has(String((error as { code?: unknown }).code))) throw error;
+      }
+    }
+  }
+
+  /** The pair was matched before: the match stands, or lies so far back that the two may begin anew. */
+  async #settled(actorId: string, targetId: string, kind: DecisionKind): Promise<Decided | 'again'> {
+    const { db, clock, endedMatchDays = 90 } = this.#options;
+    const [low, high] = actorId < targetId ? [actorId, targetId] : [targetId, actorId];
+    const [last] = await db.query(lastMatch, [low, high]);
+    if (last === undefined) return 'again';
+    if (last.status === 'active') {
+      if (kind === 'dislike') throw new DuetError('CONFLICT');
+      return { decision: 'like', matchId: last.id };
+    }
+    const forgotten = await db.query(forgetPair, [low, high, new Date(clock.now() - endedMatchDays * DAY_MS)]);
+    if (forgotten.length === 0) throw new DuetError('CONFLICT');
+    return 'again';
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Discovery: whom to show next. A deck of the best candidates is found in the database, ranked for the viewer and
+ * kept for a few minutes; a page is dealt from it after every person in it was checked again.
+ *
+ * A cursor names when the browsing began and the number of the page. What was dealt is remembered per beginning, so
+ * that pages neither repeat nor skip anybody while scores and decisions change between them, and asking for a page
+ * again gives the same page.
+ */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import type { Bind } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import type { Cache } from '../platform/Cache.ts';
+import type { Page } from '../shapes.ts';
+import { ageAt, birthDatesFor, dayOf } from './age.ts';
+import { candidateDetails, findAnywhere, findNear, pageShown, recordShown, stillFit } from './discoverySql.ts';
+import type { People } from './People.ts';
+import type { Self } from './peopleSql.ts';
+import { areasAround, bandBetween, spotOf } from './place.ts';
+import { type Candidate, ranked } from './rank.ts';
+import type { ShowCounts } from './ShowCounts.ts';
+import { type Card, GENDERS } from './shapes.ts';
+import { monthOf, monthsOf } from './sightings.ts';
+
+export interface DiscoveryOptions {
+  db: Database;
+  clock: Clock;
+  cache: Cache;
+  people: People;
+  shows: ShowCounts;
+  /** After how many days somebody disliked may come back. Default 30. */
+  dislikeDays?: number;
+  /** After how many days somebody of an ended match may come back. Default 90. */
+  endedMatchDays?: number;
+}
+
+/** Candidates in the order in which they are dealt. */
+interface Deck {
+  ids: string[];
+  /** Whether these are all there are. Such a deck is not cached: whoever is new shows at once where few are. */
+  complete: boolean;
+  /** The browsing whose dealt people are left out of it; null when nobody had been dealt yet. */
+  since: number | null;
+}
+
+interface Browsing {
+  /** Epoch milliseconds. */
+  since: number;
+  page: number;
+}
+
+const DECK_MS = 300_000;
+const DECK_SIZE = 60;
+/** Beyond this, the areas within reach are too many to look into one by one. */
+const AREAS_REACH_KM = 300;
+const CURSOR_VALID_MS = 86_400_000;
+
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  /** The next people for a viewer. EMAIL_UNVERIFIED is not asked here: looking is free, deciding is not. */
+  async list(viewerId: string, page: Page): Promise<{ items: Card[]; nextCursor: string | null }> {
+    const { db, clock, people, shows } = this.#options;
+    const now = clock.now();
+    const browsing = page.cursor === undefined ? { since: now, page: 0 } : readCursor(page.cursor, now);
+    const again = page.cursor === undefined ? [] : await this.#dealtBefore(viewerId, browsing);
+    const { ids, more } = again.length > 0 ? { ids: again, more: true } : await this.#deal(viewerId, browsing, page.limit);
+    if (again.length === 0 && ids.length > 0) {
+      const since = new Date(browsing.since);
+      await db.query(recordShown, [viewerId, monthOf(now, 0), since, browsing.page, ids]);
+      shows.add(ids);
+    }
+    const cards = await people.cards(viewerId, ids);
+    return {
+      items: ids.flatMap((id) => cards.get(id) ?? []),
+      nextCursor: more ? writeCursor({ since: browsing.since, page: browsing.page + 1 }) : null,
+    };
+  }
+
+  async #dealtBefore(viewerId: string, browsing: Browsing): Promise<string[]> {
+    const months = monthsOf(this.#options.clock.now());
+    const rows = await this.#options.db.query(pageShown, [viewerId, months, new Date(browsing.since), browsing.page]);
+    return rows.map((row) => row.id);
+  }
+
+  /** The next `limit` people, from the cached deck as far as it goes. */
+  async #deal(viewerId: string, browsing: Browsing, limit: number): Promise<{ ids: string[]; more: boolean }> {
+    const { cache, people } = this.#options;
+    const viewer = await people.self(viewerId);
+    const deck = await cache.held<Deck>('candidates', viewerId, DECK_MS);
+    if (deck !== undefined && (deck.since === null || deck.since === browsing.since)) {
+      const fit = await this.#stillFit(viewer, browsing, deck.ids);
+      if (fit.length >= limit) return { ids: fit.slice(0, limit), more: true };
+    }
+    let found: Deck | undefined;
+    await cache.renew<Deck>('candidates', viewerId, DECK_MS, async () => {
+      found = await this.#findDeck(viewer, browsing, limit);
+      return found.complete ? undefined : found;
+    });
+    return { ids: found!.ids.slice(0, limit), more: found!.ids.length > limit || !found!.complete };
+  }
+
+  async #findDeck(viewer: Self, browsing: Browsing, limit: number): Promise<Deck> {
+    const { db } = this.#options;
+    const size = Math.max(DECK_SIZE, limit);
+    const filter = [...this.#filter(viewer, browsing), viewer.genders];
+    const near = viewer.cell !== null && viewer.maxDistanceKm <= AREAS_REACH_KM;
+    const rows = near
+      ? await db.query(findNear, [...filter, areasAround(viewer.cell!, viewer.maxDistanceKm), size])
+      : await db.query(findAnywhere, [...filter, size]);
+    const details = await db.query(candidateDetails, [rows.map((row) => row.id)]);
+    const detailOf = new Map(details.map((detail) => [detail.id, detail]));
+    const candidates = rows.flatMap(({ id, score }): Candidate[] => {
+      const detail = detailOf.get(id);
+      if (detail === undefined) return [];
+      const known = viewer.cell !== null && detail.cell !== null;
+      const upToKm = known ? bandBetween(viewer.cell!, detail.cell!).upToKm : null;
+      return [{ id, score, interests: detail.interests, upToKm, canTalkNow: detail.can_talk }];
+    });
+    const ids = ranked(candidates, viewer.interests).map(({ id }) => id);
+    return { ids, complete: rows.length < size, since: browsing.page === 0 ? null : browsing.since };
+  }
+
+  async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {
+    const rows = await this.#options.db.query(stillFit, [...this.#filter(viewer, browsing), ids]);
+    return rows.map((row) => row.id);
+  }
+
+  /** Parameters $1 to $15 of the statements of discovery. */
+  #filter(viewer: Self, browsing: Browsing): Bind[] {
+    const { clock, dislikeDays = 30, endedMatchDays = 90 } = this.#options;
+    const now = clock.now();
+    const born = birthDatesFor(viewer.minAge, viewer.maxAge, now);
+    const spot = viewer.cell === null ? null : spotOf(viewer.cell);
+    return [
+      viewer.id,
+      dislikeDays,
+      endedMatchDays,
+      new Date(browsing.since),
+      monthsOf(now),
+      born.from,
+      born.to,
+      ageAt(viewer.birthDate, now),
+      1 << GENDERS.indexOf(viewer.gender),
+      spot?.x ?? null,
+      spot?.y ?? null,
+      spot?.z ?? null,
+      spot?.slackKm ?? 0,
+      viewer.maxDistanceKm,
+      dayOf(now),
+    ];
+  }
+}
+
+function writeCursor(browsing: Browsing): string {
+  return Buffer.from(`${browsing.since}.${browsing.page}`).toString('base64url');
+}
+
+/** Throws VALIDATION_FAILED for what was not written here, and for a browsing that began more than a day ago. */
+function readCursor(cursor: string, now: number): Browsing {
+  const match = /^(\d{1,15})\.(\d{1,6})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  const since = Number(match?.[1]);
+  if (match === null || since > now || since < now - CURSOR_VALID_MS) {
+    throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'cursor', message: 'is not a cursor of this list' }] });
+  }
+  return { since, page: Number(match[2]) };
+}

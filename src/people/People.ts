@@ -1,0 +1,156 @@
+/** People as a use case: one's own profile and preferences, and the cards that others see. */
+import type { Clock } from '../clock.ts';
+import { isoTime } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { DuetError } from '../errors.ts';
+import type { Cache } from '../platform/Cache.ts';
+import { ageAt } from './age.ts';
+import type { Places } from './Places.ts';
+import { hasMet, loadPeople, loadSelf, type Person, type Self, visiblePeople } from './peopleSql.ts';
+import type { Photos } from './Photos.ts';
+import { bandBetween } from './place.ts';
+import { editPreferences, editProfile, rescore } from './profileSql.ts';
+import type { Card, Me, PreferencesEdit, ProfileEdit } from './shapes.ts';
+import { monthsOf } from './sightings.ts';
+
+export interface PeopleOptions {
+  db: Database;
+  clock: Clock;
+  cache: Cache;
+  photos: Photos;
+  places: Places;
+}
+
+/** How long a person may be cached; every change of the profile invalidates it before. */
+const PERSON_MS = 3_600_000;
+
+export class People {
+  readonly #options: PeopleOptions;
+
+  constructor(options: PeopleOptions) {
+    this.#options = options;
+  }
+
+  /** One's own account and profile. NOT_FOUND for an account that was deleted. */
+  async me(userId: string): Promise<Me> {
+    return this.#present(await this.self(userId));
+  }
+
+  /** The same as a row: what discovery asks of its viewer. */
+  async self(userId: string): Promise<Self> {
+    const [self] = await this.#options.db.query(loadSelf, [userId]);
+    if (self === undefined) throw new DuetError('NOT_FOUND');
+    return self;
+  }
+
+  /** Somebody's card as the viewer sees it; NOT_FOUND for who is not active or is blocked either way. */
+  async card(viewerId: string, userId: string): Promise<Card> {
+    const card = (await this.cards(viewerId, [userId])).get(userId);
+    if (card === undefined) throw new DuetError('NOT_FOUND');
+    return card;
+  }
+
+  /** The card of a match, or of somebody discovery has shown to the viewer; NOT_FOUND for everybody else. */
+  async metCard(viewerId: string, userId: string): Promise<Card> {
+    const months = monthsOf(this.#options.clock.now());
+    const [answer] = await this.#options.db.query(hasMet, [viewerId, userId, months]);
+    if (!answer!.met) throw new DuetError('NOT_FOUND');
+    return this.card(viewerId, userId);
+  }
+
+  /** Cards of several people. Who may not be seen (not active, blocked either way) is left out. */
+  async cards(viewerId: string, userIds: readonly string[]): Promise<Map<string, Card>> {
+    if (userIds.length === 0) return new Map();
+    const { db, cache } = this.#options;
+    const [rows, people, viewer] = await Promise.all([
+      db.query(visiblePeople, [viewerId, userIds]),
+      cache.many('person', userIds, PERSON_MS, (missing) => this.#load(missing)),
+      cache.one('person', viewerId, PERSON_MS, (missing) => this.#load(missing)),
+    ]);
+    const cards = new Map<string, Card>();
+    for (const { id } of rows) {
+      const person = people.get(id);
+      if (person !== undefined) cards.set(id, this.#card(viewerId, viewer?.cell ?? null, person));
+    }
+    return cards;
+  }
+
+  /** Changes the given fields of the profile; the others stay. TOO_MANY_REQUESTS for too many moves in a day. */
+  async editProfile(userId: string, edit: ProfileEdit): Promise<Me> {
+    const { db, places, clock } = this.#options;
+    const moved = await db.transaction(async (tx) => {
+      const { displayName = null, gender = null, bio = null, interests = null } = edit;
+      const [row] = await tx.query(editProfile, [userId, displayName, gender, bio, interests]);
+      if (row === undefined) throw new DuetError('NOT_FOUND');
+      await tx.query(rescore, [[userId]]);
+      return edit.location === undefined ? false : places.move(tx, userId, edit.location, clock.now());
+    });
+    await this.changed(userId, { candidates: moved });
+    return this.me(userId);
+  }
+
+  /** Changes the given preferences; INVALID_AGE_RANGE when the minimum would be above the maximum. */
+  async editPreferences(userId: string, edit: PreferencesEdit): Promise<Me> {
+    const { db, places } = this.#options;
+    await db.transaction(async (tx) => {
+      const { minAge = null, maxAge = null, genders = null, maxDistanceKm = null, hideDistance = null, discoverable = null } = edit;
+      const [row] = await tx.query(editPreferences, [userId, minAge, maxAge, genders, maxDistanceKm, hideDistance, discoverable]);
+      if (row === undefined) throw new DuetError('NOT_FOUND');
+      if (row.min_age > row.max_age) throw new DuetError('INVALID_AGE_RANGE');
+      if (hideDistance !== null) await places.rewrite(tx, userId);
+    });
+    await this.changed(userId, { candidates: true });
+    return this.me(userId);
+  }
+
+  /** Makes every process forget what it cached of a person, and of whom he may be shown if that changed too. */
+  async changed(userId: string, what: { candidates: boolean }): Promise<void> {
+    const { cache } = this.#options;
+    await cache.forget('person', [userId]);
+    if (what.candidates) await cache.forget('candidates', [userId]);
+  }
+
+  async #load(userIds: readonly string[]): Promise<Map<string, Person>> {
+    const rows = await this.#options.db.query(loadPeople, [userIds]);
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+
+  #card(viewerId: string, viewerCell: string | null, person: Person): Card {
+    const { photos, clock } = this.#options;
+    const cell = person.hideDistance ? null : person.cell;
+    return {
+      id: person.id,
+      displayName: person.displayName,
+      age: ageAt(person.birthDate, clock.now()),
+      gender: person.gender,
+      bio: person.bio,
+      interests: person.interests,
+      photos: person.photos.map((photo) => photos.present(viewerId, photo)),
+      distance: cell !== null && viewerCell !== null ? bandBetween(viewerCell, cell) : null,
+    };
+  }
+
+  #present(self: Self): Me {
+    const { photos } = this.#options;
+    const { id, email, emailVerified, role, tier, status, displayName, birthDate, gender, bio, interests } = self;
+    const { minAge, maxAge, genders, maxDistanceKm, hideDistance, discoverable } = self;
+    return {
+      id,
+      email,
+      emailVerified,
+      role,
+      tier,
+      status,
+      displayName,
+      birthDate,
+      gender,
+      bio,
+      interests,
+      photos: self.photos.map((photo) => photos.present(id, photo)),
+      location: self.cell === null ? null : { cell: self.cell },
+      preferences: { minAge, maxAge, genders, maxDistanceKm, hideDistance },
+      discoverable,
+      createdAt: isoTime(self.createdAt)!,
+    };
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * A person's photos: at most six, in order, the first is the main one. A photo first takes its place (a row that
+ * nobody sees), then its files are stored, then it is ready; whatever fails on the way leaves nothing behind, and
+ * what a crash leaves behind is swept.
+ */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { type Sql, sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import { newId, newSecret } from '../ids.ts';
+import type { ObjectStore } from '../platform/ObjectStore.ts';
+import { Semaphore } from '../platform/Semaphore.ts';
+import { LruMap } from '../platform/LruMap.ts';
+import type { PhotoLinks } from './PhotoLinks.ts';
+import { PHOTO_FILES, type PhotoFile, type PhotoImage, readPhoto } from './photoImage.ts';
+import { SCORE_SQL } from './score.ts';
+import { MAX_PHOTOS, type Photo } from './shapes.ts';
+
+export interface PhotosOptions {
+  db: Database;
+  store: ObjectStore;
+  links: PhotoLinks;
+  clock: Clock;
+  /** Told after a person's photos changed. */
+  onChange: (userId: string) => Promise<void>;
+  /** How many images are decoded at once; each may take 150 MB for a moment. Default 2. */
+  decodersAtOnce?: number;
+}
+
+/** A photo as rows and caches hold it: without addresses, which are made for each viewer. */
+export interface StoredPhoto {
+  id: string;
+  key: string;
+  width: number;
+  height: number;
+  position: number;
+  placeholder: string;
+}
+
+/** Where the files of a photo are in the store. */
+export const PHOTO_PREFIX = 'photos/';
+/** How different two hashes may be for the pictures to count as the same one. */
+const ALIKE_BITS = 8;
+const UPLOADS_WAITING = 64;
+const FILES_IN_MEMORY = 400;
+
+const lockPerson = sql<{ id: string }>('photo-lock-person', `select id from users where id = $1 and status = 'active' for update`);
+const findBanned = sql<{ found: boolean }>(
+  'photo-find-banned',
+  `select exists (select from banned_photos where bit_count(phash # $1::bit(64)) <= ${ALIKE_BITS}) as found`,
+);
+const takenPositions = sql<{ position: number }>('photo-positions', `select position from photos where user_id = $1`);
+const reservePhoto = sql(
+  'photo-reserve',
+  `insert into photos (id, user_id, key, width, height, position, placeholder, phash, ready, created_at)
+   values ($1, $2, $3, $4, $5, $6, $7, $8::bit(64), false, to_timestamp($9::float8 / 1000))`,
+);
+const makeReady = sql<{ id: string }>('photo-ready', `update photos set ready = true where id = $1 and not ready returning id`);
+const deletePhoto = sql<{ key: string }>('photo-delete', `delete from photos where id = $1 and user_id = $2 and ready returning key`);
+const dropReservation = sql('photo-drop', `delete from photos where id = $1 and not ready`);
+const readyPhotos = sql<{ id: string }>('photo-list', `select id from photos where user_id = $1 and ready order by position`);
+const setPositions = sql(
+  'photo-order',
+  `update photos p set position = o.position - 1
+   from unnest($2::uuid[]) with ordinality as o (id, position) where p.id = o.id and p.user_id = $1`,
+);
+/** Closes the gap that a deleted photo leaves, reservations included. */
+const closeGaps = sql(
+  'photo-close-gaps',
+  `update photos p set position = o.nth - 1
+   from (select id, row_number() over (order by ready desc, position) as nth from photos where user_id = $1) o
+   where p.id = o.id and p.position <> o.nth - 1`,
+);
+const countPhotos = sql(
+  'photo-count',
+  `update users u set photo_count = c.n, version = u.version + 1,
+     score = ${SCORE_SQL.replaceAll('u.photo_count', 'c.n')}
+   from (select count(*)::smallint as n from photos where user_id = $1 and ready) c where u.id = $1`,
+);
+/** The owner of a photo, unless the viewer may not see it (a block either way, no active account). */
+const findVisible = sql<{ user_id: string }>(
+  'photo-visible',
+  `select p.user_id from photos p join users u on u.id = p.user_id
+   where p.key = $1 and p.ready and (u.status = 'active' or u.id = $2)
+     and not exists (select from blocks b where b.blocker_id = p.user_id and b.blocked_id = $2)
+     and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = p.user_id)`,
+);
+const banPhotosOf = sql(
+  'photo-ban-of',
+  `insert into banned_photos (phash) select distinct phash from photos where user_id = $1 and phash is not null
+   on conflict do nothing`,
+);
+
+export class Photos {
+  readonly #options: PhotosOptions;
+  readonly #decoders: Semaphore;
+  /** Files asked for lately. Keys are random and files never change, so there is nothing to invalidate. */
+  readonly #files = new LruMap<string, Buffer>(FILES_IN_MEMORY);
+
+  constructor(options: PhotosOptions) {
+    this.#options = options;
+    this.#decoders = new Semaphore(options.decodersAtOnce ?? 2, UPLOADS_WAITING);
+  }
+
+  /**
+   * Adds an image as the last photo. 400 unreadable or too large in pixels, 403 a banned picture, 409 six are
+   * there, 415 no JPEG, PNG or WebP, 503 the store or too many uploads at once.
+   */
+  async upload(userId: string, bytes: Buffer): Promise<Photo> {
+    await this.#refuseSeventh(userId);
+    const image = await this.#decoders.run(() => readPhoto(bytes));
+    return this.add(userId, image);
+  }
+
+  /** Adds an image that was read already. */
+  async add(userId: string, image: PhotoImage): Promise<Photo> {
+    const { db, clock } = this.#options;
+    const [banned] = await db.query(findBanned, [image.phash]);
+    if (banned!.found) throw new DuetError('FORBIDDEN');
+    const id = newId();
+    const key = newSecret();
+    const position = await db.transaction(async (tx) => {
+      const free = await this.#freePosition(tx, userId);
+      await tx.query(reservePhoto, [id, userId, key, image.width, image.height, free, image.placeholder, image.phash, clock.now()]);
+      return free;
+    });
+    await this.#storeFiles(id, key, image);
+    await db.transaction(async (tx) => {
+      await tx.query(lockPerson, [userId]);
+      const [ready] = await tx.query(makeReady, [id]);
+      if (ready === undefined) throw new DuetError('UNAVAILABLE');
+      await tx.query(countPhotos, [userId]);
+    });
+    await this.#options.onChange(userId);
+    const { width, height, placeholder } = image;
+    return this.present(userId, { id, key, width, height, position, placeholder });
+  }
+
+  /** Removes a photo; its files are gone when this resolves, or soon after if the store is away. */
+  async remove(userId: string, photoId: string): Promise<void> {
+    const key = await this.#options.db.transaction(async (tx) => {
+      await tx.query(lockPerson, [userId]);
+      const [gone] = await tx.query(deletePhoto, [photoId, userId]);
+      if (gone === undefined) throw new DuetError('NOT_FOUND');
+      await tx.query(closeGaps, [userId]);
+      await tx.query(countPhotos, [userId]);
+      return gone.key;
+    });
+    await this.#options.onChange(userId);
+    await this.#options.store.remove(filesOf(key)).catch(() => {
+      // The row is gone, so nobody can see the files any more; the sweeper removes them.
+    });
+  }
+
+  /** Puts the photos in an order; each must be named exactly once. */
+  async reorder(userId: string, photoIds: readonly string[]): Promise<void> {
+    await this.#options.db.transaction(async (tx) => {
+      await tx.query(lockPerson, [userId]);
+      const rows = await tx.query(readyPhotos, [userId]);
+      const known = new Set(rows.map((row) => row.id));
+      const named = new Set(photoIds);
+      if (named.size !== photoIds.length || named.size !== known.size || photoIds.some((id) => !known.has(id))) {
+        const message = 'must name each of your photos once';
+        throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'photoIds', message }] });
+      }
+      await tx.query(setPositions, [userId, photoIds]);
+      await tx.query(closeGaps, [userId]);
+    });
+    await this.#options.onChange(userId);
+  }
+
+  /** A photo with addresses for one viewer. */
+  present(viewerId: string, photo: StoredPhoto): Photo {
+    const { links } = this.#options;
+    const { id, key, width, height, position, placeholder } = photo;
+    const url = links.urlFor(viewerId, key, 'card');
+    const thumbnailUrl = links.urlFor(viewerId, key, 'thumb');
+    return { id, url, thumbnailUrl, width, height, position, placeholder };
+  }
+
+  /** The file behind an address (`PhotoLinks`). FORBIDDEN whatever is wrong with it, a block included. */
+  async file(key: string, file: string, token: string, signature: string): Promise<Buffer> {
+    const link = this.#options.links.read(key, file, token, signature);
+    if (link === undefined) throw new DuetError('FORBIDDEN');
+    const [owner] = await this.#options.db.query(findVisible, [key, link.viewerId]);
+    if (owner === undefined) throw new DuetError('FORBIDDEN');
+    const path = fileOf(key, link.file);
+    const known = this.#files.get(path);
+    if (known !== undefined) return known;
+    const bytes = await this.#options.store.get(path);
+    if (bytes === undefined) throw new DuetError('FORBIDDEN');
+    this.#files.set(path, bytes);
+    return bytes;
+  }
+
+  /** Puts a person's pictures on the list of those that may not be uploaded again. For bans. */
+  async banPicturesOf(userId: string): Promise<void> {
+    await this.#options.db.query(banPhotosOf, [userId]);
+  }
+
+  /** Saves the work of decoding when the answer is known already. */
+  async #refuseSeventh(userId: string): Promise<void> {
+    const taken = await this.#options.db.query(takenPositions, [userId]);
+    if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
+  }
+
+  async #freePosition(tx: Sql, userId: string): Promise<number> {
+    const [person] = await tx.query(lockPerson, [userId]);
+    if (person === undefined) throw new DuetError('NOT_FOUND');
+    const taken = await tx.query(takenPositions, [userId]);
+    if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
+    return taken.reduce((next, row) => Math.max(next, row.position + 1), 0);
+  }
+
+  async #storeFiles(id: string, key: string, image: PhotoImage): Promise<void> {
+    const { store, db } = this.#options;
+    const puts = PHOTO_FILES.map((file) => store.put(fileOf(key, file), image.files[file], 'image/webp'));
+    const results = await Promise.allSettled(puts);
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure === undefined) return;
+    await db.query(dropReservation, [id]);
+    await store.remove(filesOf(key)).catch(() => {
+      // The store is away: files that made it there have no row, and the sweeper removes them.
+    });
+    throw failure.reason;
+  }
+}
+
+/** The store's key of one file of a photo. */
+export function fileOf(key: string, file: PhotoFile): string {
+  return `${PHOTO_PREFIX}${key}/${file}.webp`;
+}
+
+function filesOf(key: string): string[] {
+  return PHOTO_FILES.map((file) => fileOf(key, file));
+}

@@ -1,0 +1,31 @@
+/** Ages in whole years, by the calendar in UTC. Birth dates are `YYYY-MM-DD`. */
+
+export const MIN_AGE = 18;
+export const MAX_AGE = 99;
+
+/** How old somebody is at `nowMs`. Who was born on 29 February turns a year older on 1 March. */
+export function ageAt(birthDate: string, nowMs: number): number {
+  const [year, month, day] = birthDate.split('-').map(Number) as [number, number, number];
+  const now = new Date(nowMs);
+  const hadBirthday = now.getUTCMonth() + 1 > month || (now.getUTCMonth() + 1 === month && now.getUTCDate() >= day);
+  return now.getUTCFullYear() - year - (hadBirthday ? 0 : 1);
+}
+
+/** The first and the last birth date of those who are `minAge` to `maxAge` years old at `nowMs`. */
+export function birthDatesFor(minAge: number, maxAge: number, nowMs: number): { from: string; to: string } {
+  return { from: shifted(nowMs, maxAge + 1, 1), to: shifted(nowMs, minAge, 0) };
+}
+
+/** `YYYY-MM-DD` of `nowMs`. */
+export function dayOf(nowMs: number): string {
+  return new Date(nowMs).toISOString().slice(0, 10);
+}
+
+/** The same day `years` earlier, plus `days`. 29 February becomes the 28th where a year has none. */
+function shifted(nowMs: number, years: number, days: number): string {
+  const now = new Date(nowMs);
+  const year = now.getUTCFullYear() - years;
+  const lastDay = new Date(Date.UTC(year, now.getUTCMonth() + 1, 0)).getUTCDate();
+  const day = Math.min(now.getUTCDate(), lastDay);
+  return dayOf(Date.UTC(year, now.getUTCMonth(), day + days));
+}

@@ -1,0 +1,127 @@
+/**
+ * The statements of discovery. The shape was measured at a million people: an index whose order is the order of the
+ * result (best first in each area and gender) with every filter inside it, read by LATERAL, and one hashed NOT IN
+ * over all who are out of the question, so that the viewer's history is read once and not once a candidate.
+ */
+import { sql } from '../db/sql.ts';
+
+export interface CandidateRow {
+  id: string;
+  score: number;
+}
+
+/**
+ * Everybody out of the question for viewer $1: decided on (a dislike older than $2 days may come back), blocked
+ * either way, matched (a match that ended more than $3 days ago may come back).
+ */
+const SETTLED = `
+  select high_id from pair_decisions where low_id = $1 and (low_blocked or high_blocked
+    or not matched and (low_decision = 'like' or low_at > now() - $2 * interval '1 day'))
+  union all
+  select low_id from pair_decisions where high_id = $1 and (low_blocked or high_blocked
+    or not matched and (high_decision = 'like' or high_at > now() - $2 * interval '1 day'))
+  union all
+  select high_id from matches where low_id = $1 and (status = 'active' or ended_at > now() - $3 * interval '1 day')
+  union all
+  select low_id from matches where high_id = $1 and (status = 'active' or ended_at > now() - $3 * interval '1 day')`;
+
+/** Shown to viewer $1 since $4 (the cursor's beginning). */
+const SHOWN = `select seen_id from sightings where month = any ($5::date[]) and viewer_id = $1 and since = $4`;
+
+/** Both sides' preferences, on a row `u`: ages $6..$7, the viewer's age $8, gender bit $9, spot $10..$13, reach $14, today $15. */
+const FITS = `
+  u.status = 'active' and u.discoverable and u.email_verified_at is not null
+  and u.birth_date between $6 and $7
+  and $8 between u.min_age and u.max_age
+  and u.seeks & $9 <> 0
+  and u.rested_on <> $15
+  and (u.x is null or $10::real is null or
+       12742 * asin(least(1, sqrt((u.x - $10) * (u.x - $10) + (u.y - $11) * (u.y - $11) + (u.z - $12) * (u.z - $12)) / 12742))
+         - u.slack_km - $13 <= least(u.max_distance_km, $14))
+  and u.id <> $1`;
+
+const NOT_SETTLED = `u.id not in (${SETTLED} union all ${SHOWN})`;
+
+/** The best $18 of the areas $17, for genders $16. */
+export const findNear = sql<CandidateRow>(
+  'discovery-near',
+  `select c.id, c.score
+   from unnest($16::text[]) as g (gender) cross join unnest($17::bigint[]) as a (area)
+   cross join lateral (
+     select u.id, u.score from users u
+     where u.gender = g.gender and u.area = a.area and ${FITS} and ${NOT_SETTLED}
+     order by u.score desc, u.id limit $18
+   ) c
+   order by c.score desc, c.id limit $18`,
+);
+
+/** The best $17 anywhere, for genders $16: for who has no location, or a reach beyond counting areas. */
+export const findAnywhere = sql<CandidateRow>(
+  'discovery-anywhere',
+  `select c.id, c.score
+   from unnest($16::text[]) as g (gender)
+   cross join lateral (
+     select u.id, u.score from users u
+     where u.gender = g.gender and ${FITS} and ${NOT_SETTLED}
+     order by u.score desc, u.id limit $17
+   ) c
+   order by c.score desc, c.id limit $17`,
+);
+
+/**
+ * Which of $16 (in that order) still may be shown: the same conditions again, probed for these few only. Whatever a
+ * cached list says, a block, a ban, a pause or a decision is in force with the next page.
+ */
+export const stillFit = sql<{ id: string }>(
+  'discovery-still-fit',
+  `select u.id
+   from unnest($16::uuid[]) with ordinality as c (id, ord) join users u on u.id = c.id
+   where ${FITS}
+     and not exists (
+       select from pair_decisions d where d.low_id = least(u.id, $1) and d.high_id = greatest(u.id, $1)
+         and (d.low_blocked or d.high_blocked or not d.matched and case when d.low_id = $1
+           then d.low_decision = 'like' or d.low_at > now() - $2 * interval '1 day'
+           else d.high_decision = 'like' or d.high_at > now() - $2 * interval '1 day' end))
+     and not exists (
+       select from matches m where m.low_id = least(u.id, $1) and m.high_id = greatest(u.id, $1)
+         and (m.status = 'active' or m.ended_at > now() - $3 * interval '1 day'))
+     and not exists (
+       select from sightings s where s.month = any ($5::date[]) and s.viewer_id = $1 and s.since = $4 and s.seen_id = u.id)
+   order by c.ord`,
+);
+
+/** What the rank needs beyond the index. */
+export const candidateDetails = sql<{ id: string; interests: string[]; cell: string | null; can_talk: boolean }>(
+  'discovery-details',
+  `select u.id, u.interests, case when u.hide_distance then null else u.cell end as cell,
+     u.last_active_at > now() - interval '5 minutes'
+       and not exists (select from live_calls l where l.user_id = u.id) as can_talk
+   from users u where u.id = any ($1::uuid[])`,
+);
+
+/** The page that a cursor was answered with before, for a client that asks again. */
+export const pageShown = sql<{ id: string }>(
+  'discovery-page-shown',
+  `select seen_id as id from sightings where month = any ($2::date[]) and viewer_id = $1 and since = $3 and page = $4 order by nth`,
+);
+
+export const recordShown = sql(
+  'discovery-record-shown',
+  `insert into sightings (month, viewer_id, since, seen_id, page, nth)
+   select $2, $1, $3, id, $4, nth from unnest($5::uuid[]) with ordinality as g (id, nth)
+   on conflict do nothing`,
+);
+
+/** Adds to the day's counts; whoever reaches $3 rests until tomorrow. */
+export const countShows = sql<{ id: string }>(
+  'discovery-count-shows',
+  `with counted as (
+     insert into show_counts as s (user_id, day, shows)
+     select id, $4, n from unnest($1::uuid[], $2::int[]) as g (id, n) order by id
+     on conflict (user_id) do update set day = excluded.day,
+       shows = case when s.day = excluded.day then s.shows else 0 end + excluded.shows
+     returning user_id, shows
+   )
+   update users u set rested_on = $4 from counted c where u.id = c.user_id and c.shows >= $3 and u.rested_on <> $4
+   returning u.id`,
+);

@@ -1,0 +1,95 @@
+/**
+ * An uploaded image, made safe: known by its content, bounded in pixels before it is decoded, turned upright and
+ * encoded anew, so that nothing of the original file (camera, place, time, thumbnails, trailing data) is left.
+ */
+import sharp from 'sharp';
+import { DuetError } from '../errors.ts';
+import { perceptualHash } from './perceptualHash.ts';
+
+export interface PhotoImage {
+  /** The files to store, WebP, by name. */
+  files: { full: Buffer; card: Buffer; thumb: Buffer };
+  /** Of the card. */
+  width: number;
+  height: number;
+  /** A tiny blurred preview as a data URL. */
+  placeholder: string;
+  /** 64 characters of 0 and 1. */
+  phash: string;
+}
+
+export type PhotoFile = keyof PhotoImage['files'];
+export const PHOTO_FILES: readonly PhotoFile[] = ['full', 'card', 'thumb'];
+export const PHOTO_TYPES = ['image/jpeg', 'image/png', 'image/webp'] as const;
+export const MAX_PHOTO_BYTES = 10 * 1024 * 1024;
+
+/** Above this, decoding would take too much memory: 40 megapixels are 120 MB as RGB. */
+const MAX_PIXELS = 40_000_000;
+const MAX_SIDE = 16_000;
+const MIN_SIDE = 64;
+const FULL_SIDE = 2048;
+const CARD_SIDE = 1080;
+const THUMB_SIDE = 256;
+const PLACEHOLDER_SIDE = 16;
+
+/**
+ * Throws 415 for what is no JPEG, PNG or WebP by its content, 400 for what is broken, too small, or has too many
+ * pixels (found out from the header, before any pixel is decoded).
+ */
+export async function readPhoto(bytes: Buffer): Promise<PhotoImage> {
+  if (bytes.length === 0) throw refused('must not be empty');
+  if (!looksLikePhoto(bytes)) throw new DuetError('UNSUPPORTED_MEDIA_TYPE');
+  try {
+    await checkHeader(bytes);
+    return await encode(bytes);
+  } catch (error) {
+    if (error instanceof DuetError) throw error;
+    throw refused('cannot be read as an image', error);
+  }
+}
+
+async function checkHeader(bytes: Buffer): Promise<void> {
+  const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata();
+  if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) throw refused('has too many pixels');
+  if (Math.min(width, height) < MIN_SIDE) throw refused(`must be at least ${MIN_SIDE} pixels wide and high`);
+}
+
+async function encode(bytes: Buffer): Promise<PhotoImage> {
+  // One decode for all sizes; only the first frame of an animation; colours converted to sRGB, the profile dropped.
+  const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', pages: 1 })
+    .autoOrient()
+    .resize({ width: FULL_SIDE, height: FULL_SIDE, fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const upright = () => sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+  const [full, card, thumb, tiny, phash] = await Promise.all([
+    upright().webp({ quality: 86 }).toBuffer(),
+    upright()
+      .resize({ width: CARD_SIDE, height: CARD_SIDE, fit: 'inside', withoutEnlargement: true })
+      .webp({ quality: 80 })
+      .toBuffer({ resolveWithObject: true }),
+    upright().resize(THUMB_SIDE, THUMB_SIDE, { fit: 'cover', position: 'attention' }).webp({ quality: 76 }).toBuffer(),
+    upright().resize(PLACEHOLDER_SIDE, PLACEHOLDER_SIDE, { fit: 'inside' }).blur(0.6).webp({ quality: 30 }).toBuffer(),
+    perceptualHash(upright()),
+  ]);
+  return {
+    files: { full, card: card.data, thumb },
+    width: card.info.width,
+    height: card.info.height,
+    placeholder: `data:image/webp;base64,${tiny.toString('base64')}`,
+    phash,
+  };
+}
+
+/** By the first bytes, whatever the request called it: JPEG, PNG or WebP. */
+function looksLikePhoto(bytes: Buffer): boolean {
+  if (bytes.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))) return true;
+  if (bytes.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))) return true;
+  return bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP';
+}
+
+function refused(message: string, cause?: unknown): DuetError {
+  return new DuetError('VALIDATION_FAILED', { details: [{ path: '', message: `The image ${message}.` }], cause });
+}

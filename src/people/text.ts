@@ -1,0 +1,58 @@
+/**
+ * Text that people write about themselves: NFC, counted in graphemes as people count, without control characters
+ * or the invisible ones that turn the reading order of what stands around them.
+ */
+import { z } from 'zod';
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Control characters, unassigned and private use, and the controls of bidirectional text (UAX 9). */
+const FORBIDDEN = /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+/** No script needs more combining marks on one letter once text is composed; "zalgo" has dozens. */
+const TOO_MANY_MARKS = /\p{M}{6,}/u;
+/** A family of four with skin tones is 25 code units; nothing that people type is longer. */
+const MAX_UNITS_PER_GRAPHEME = 28;
+
+export interface TextRule {
+  /** In graphemes, after trimming. */
+  min: number;
+  max: number;
+  /** Whether line breaks stay. Otherwise they count as control characters. */
+  lines?: boolean;
+}
+
+/** A zod string that follows the rule; its output is normalised and trimmed. */
+export function humanText(rule: TextRule) {
+  return z
+    .string()
+    .max(rule.max * MAX_UNITS_PER_GRAPHEME, `must have at most ${rule.max} characters`)
+    .transform((raw, ctx) => {
+      const text = tidy(raw, rule.lines ?? false);
+      const problem = problemOf(text, rule);
+      if (problem === undefined) return text;
+      ctx.addIssue({ code: 'custom', message: problem });
+      return z.NEVER;
+    });
+}
+
+/** How many characters a person would count. */
+export function countGraphemes(text: string): number {
+  let count = 0;
+  for (const _ of graphemes.segment(text)) count++;
+  return count;
+}
+
+function tidy(raw: string, lines: boolean): string {
+  const composed = raw.normalize('NFC').trim();
+  return lines ? composed.replace(/\r\n?/g, '\n').replace(/\n{3,}/g, '\n\n') : composed;
+}
+
+function problemOf(text: string, rule: TextRule): string | undefined {
+  const visible = rule.lines ? text.replaceAll('\n', ' ') : text;
+  if (FORBIDDEN.test(visible)) return 'must not hold control characters';
+  if (TOO_MANY_MARKS.test(visible)) return 'must not stack marks on a letter';
+  const count = countGraphemes(text);
+  if (count < rule.min) return `must have at least ${rule.min} characters`;
+  if (count > rule.max) return `must have at most ${rule.max} characters`;
+  return undefined;
+}

@@ -1,0 +1,191 @@
+/**
+ * A cache in two steps: this process's memory and, where there is one, Redis. What is forgotten is forgotten by
+ * every process (over the bus) and in Redis. A value that was being read from the database while it was forgotten
+ * is not kept.
+ */
+import type { Clock, Timer } from '../clock.ts';
+import type { Bus } from './Bus.ts';
+import { LruMap } from './LruMap.ts';
+
+/** The part of a Redis client that the cache needs. */
+export interface CacheStore {
+  mget(keys: string[]): Promise<(string | null)[]>;
+  set(key: string, value: string, mode: 'PX', ttlMs: number): Promise<unknown>;
+  del(keys: string[]): Promise<unknown>;
+}
+
+export interface CacheOptions {
+  clock: Clock;
+  bus: Bus;
+  store?: CacheStore;
+  /** Entries in this process's memory. Default 50,000. */
+  maxEntries?: number;
+}
+
+type Loader<T> = (missing: readonly string[]) => Promise<Map<string, T>>;
+
+interface Entry {
+  value: unknown;
+  expiresAt: number;
+}
+
+const TOPIC = 'cache:forget';
+const PREFIX = 'cache:';
+/** A second delete in Redis, for a value that another process was just writing from an old read. */
+const SECOND_DELETE_MS = 1_000;
+/** More than this is not remembered through an outage of Redis: those entries end by their time. */
+const MAX_UNFORGOTTEN = 100_000;
+/** With other processes about, memory keeps a value only this long: a lost message on the bus is made good by it. */
+const MEMORY_BESIDE_STORE_MS = 30_000;
+
+export class Cache {
+  readonly #clock: Clock;
+  readonly #bus: Bus;
+  readonly #store: CacheStore | undefined;
+  readonly #entries: LruMap<string, Entry>;
+  readonly #unsubscribe: () => void;
+  /** Keys that Redis must still forget: it was away. */
+  readonly #unforgotten = new Set<string>();
+  #retry: Timer | undefined;
+  /** Keys being loaded right now, with whether they were forgotten meanwhile. */
+  readonly #loading = new Map<string, { forgotten: boolean; readers: number }>();
+
+  constructor(options: CacheOptions) {
+    this.#clock = options.clock;
+    this.#bus = options.bus;
+    this.#store = options.store;
+    this.#entries = new LruMap(options.maxEntries ?? 50_000);
+    this.#unsubscribe = this.#bus.subscribe(TOPIC, (message) => {
+      const { keys } = message as { keys: string[] };
+      this.#drop(keys);
+    });
+  }
+
+  /** One value: from memory, Redis, or `load`. Undefined where `load` knows none either. */
+  async one<T>(kind: string, id: string, ttlMs: number, load: Loader<T>): Promise<T | undefined> {
+    return (await this.many(kind, [id], ttlMs, load)).get(id);
+  }
+
+  /** A value only if some cache has it. */
+  async held<T>(kind: string, id: string, ttlMs: number): Promise<T | undefined> {
+    return this.one<T>(kind, id, ttlMs, () => Promise.resolve(new Map()));
+  }
+
+  /** Loads a value anew, whatever was cached, and keeps it; undefined is not kept. */
+  async renew<T>(kind: string, id: string, ttlMs: number, load: () => Promise<T | undefined>): Promise<T | undefined> {
+    const key = `${kind}:${id}`;
+    this.#entries.delete(key);
+    this.#begin([key]);
+    try {
+      const value = await load();
+      if (value !== undefined) this.#keep(key, value, ttlMs, true);
+      else await this.#store?.del([PREFIX + key]).catch(() => {});
+      return value;
+    } finally {
+      this.#end([key]);
+    }
+  }
+
+  /** Several values by id; only those that no cache has are asked of `load`, in one call. */
+  async many<T>(kind: string, ids: readonly string[], ttlMs: number, load: Loader<T>): Promise<Map<string, T>> {
+    const found = new Map<string, T>();
+    const now = this.#clock.now();
+    let missing: string[] = [];
+    for (const id of ids) {
+      const entry = this.#entries.get(`${kind}:${id}`);
+      if (entry !== undefined && entry.expiresAt > now) found.set(id, entry.value as T);
+      else missing.push(id);
+    }
+    if (missing.length === 0) return found;
+    const keys = missing.map((id) => `${kind}:${id}`);
+    this.#begin(keys);
+    try {
+      missing = await this.#readStore(kind, missing, ttlMs, found);
+      if (missing.length === 0) return found;
+      for (const [id, value] of await load(missing)) {
+        found.set(id, value);
+        this.#keep(`${kind}:${id}`, value, ttlMs, true);
+      }
+      return found;
+    } finally {
+      this.#end(keys);
+    }
+  }
+
+  /** Forgets values here and in every other process. Resolves when this process and Redis have forgotten. */
+  async forget(kind: string, ids: readonly string[]): Promise<void> {
+    const keys = ids.map((id) => `${kind}:${id}`);
+    this.#drop(keys);
+    this.#bus.publish(TOPIC, { keys });
+    if (this.#store === undefined) return;
+    for (const key of keys) this.#unforgotten.add(PREFIX + key);
+    await this.#forgetInStore();
+    this.#clock.after(SECOND_DELETE_MS, () => {
+      for (const key of keys) this.#unforgotten.add(PREFIX + key);
+      void this.#forgetInStore();
+    });
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#retry?.cancel();
+    this.#entries.clear();
+  }
+
+  /** Redis being away must not fail what was already committed: the keys are tried again until they are gone. */
+  async #forgetInStore(): Promise<void> {
+    const names = [...this.#unforgotten];
+    try {
+      if (names.length > 0) await this.#store!.del(names);
+      for (const name of names) this.#unforgotten.delete(name);
+    } catch {
+      if (this.#unforgotten.size > MAX_UNFORGOTTEN) this.#unforgotten.clear();
+      this.#retry?.cancel();
+      this.#retry = this.#clock.after(SECOND_DELETE_MS, () => void this.#forgetInStore());
+    }
+  }
+
+  #begin(keys: readonly string[]): void {
+    for (const key of keys) {
+      const loading = this.#loading.get(key);
+      if (loading === undefined) this.#loading.set(key, { forgotten: false, readers: 1 });
+      else loading.readers++;
+    }
+  }
+
+  #end(keys: readonly string[]): void {
+    for (const key of keys) {
+      const loading = this.#loading.get(key)!;
+      if (--loading.readers === 0) this.#loading.delete(key);
+    }
+  }
+
+  #drop(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#entries.delete(key);
+      const loading = this.#loading.get(key);
+      if (loading !== undefined) loading.forgotten = true;
+    }
+  }
+
+  #keep(key: string, value: unknown, ttlMs: number, alsoInStore: boolean): void {
+    if (this.#loading.get(key)?.forgotten) return;
+    const memoryMs = this.#store === undefined ? ttlMs : Math.min(ttlMs, MEMORY_BESIDE_STORE_MS);
+    this.#entries.set(key, { value, expiresAt: this.#clock.now() + memoryMs });
+    if (alsoInStore) this.#store?.set(PREFIX + key, JSON.stringify(value), 'PX', ttlMs).catch(() => {});
+  }
+
+  /** Fills `found` from Redis; returns what is still missing. An outage counts as an empty cache. */
+  async #readStore<T>(kind: string, ids: string[], ttlMs: number, found: Map<string, T>): Promise<string[]> {
+    if (this.#store === undefined) return ids;
+    const values = await this.#store.mget(ids.map((id) => `${PREFIX}${kind}:${id}`)).catch(() => []);
+    return ids.filter((id, i) => {
+      const text = values[i];
+      if (text == null) return true;
+      const value = JSON.parse(text) as T;
+      found.set(id, value);
+      this.#keep(`${kind}:${id}`, value, ttlMs, false);
+      return false;
+    });
+  }
+}

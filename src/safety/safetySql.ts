@@ -1,0 +1,57 @@
+/** The statements of blocks and reports. */
+import { sql } from '../db/sql.ts';
+
+/**
+ * Whether $2 is there for $1 to be blocked or reported: an account that is not gone, and no block by the other one,
+ * unless the two had a match: then $1 knows him anyway, and blocking first must not protect from a report.
+ */
+export const isThere = sql<{ there: boolean }>(
+  'safety-is-there',
+  `select exists (
+     select from users u where u.id = $2 and u.status in ('active', 'suspended')
+       and (not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = $1)
+            or exists (select from matches m where m.low_id = least($1::uuid, $2::uuid) and m.high_id = greatest($1::uuid, $2::uuid)))
+   ) as there`,
+);
+
+/** The block in the pair's row: it meets every like there, so no match is made across it. */
+export const blockPair = sql(
+  'safety-block-pair',
+  `insert into pair_decisions as d (low_id, high_id, low_blocked, high_blocked)
+   values (least($1::uuid, $2::uuid), greatest($1::uuid, $2::uuid), $1::uuid < $2::uuid, $1::uuid > $2::uuid)
+   on conflict (low_id, high_id) do update set
+     low_blocked = d.low_blocked or excluded.low_blocked, high_blocked = d.high_blocked or excluded.high_blocked`,
+);
+export const addBlock = sql<{ blocked_id: string }>(
+  'safety-block',
+  `insert into blocks (blocker_id, blocked_id, created_at) values ($1, $2, $3) on conflict do nothing returning blocked_id`,
+);
+
+/** Undoes only the block: what the two decided about each other before stays decided. */
+export const unblockPair = sql(
+  'safety-unblock-pair',
+  `update pair_decisions set
+     low_blocked = low_blocked and low_id <> $1, high_blocked = high_blocked and high_id <> $1
+   where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)`,
+);
+export const removeBlock = sql<{ blocked_id: string }>(
+  'safety-unblock',
+  `delete from blocks where blocker_id = $1 and blocked_id = $2 returning blocked_id`,
+);
+
+/** Newest first, before the block of $2 at $3. */
+export const listBlocked = sql<{ id: string; display_name: string; created_at: number }>(
+  'safety-blocked',
+  `select u.id, u.display_name, b.created_at from blocks b join users u on u.id = b.blocked_id
+   where b.blocker_id = $1 and (b.created_at, b.blocked_id) < ($3::timestamptz, $2::uuid)
+   order by b.created_at desc, b.blocked_id desc limit $4`,
+);
+
+export const callBetween = sql<{ id: string }>(
+  'safety-call-between',
+  `select id from calls where id = $1 and (caller_id, callee_id) in (($2::uuid, $3::uuid), ($3::uuid, $2::uuid))`,
+);
+export const addReport = sql(
+  'safety-report',
+  `insert into reports (id, reporter_id, reported_id, reason, details, call_id, created_at) values ($1, $2, $3, $4, $5, $6, $7)`,
+);
