@@ -1,0 +1,155 @@
+import { createServer, type Server } from 'node:http';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+import { DuetError } from '../../../src/errors.ts';
+import type { CallMedia } from '../../../src/media/CallMedia.ts';
+import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../../../src/media/messages.ts';
+
+const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--autoplay-policy=no-user-gesture-required',
+  // Without it ICE towards 127.0.0.1 stays in "connecting".
+  '--allow-loopback-in-peer-connection',
+];
+
+/** What the page offers (`page/page.js`). */
+type DuetPage = {
+  ask(type: string, payload?: unknown): Promise<unknown>;
+  join(): Promise<void>;
+  produce(kind: 'audio' | 'video', wish?: object): Promise<string>;
+  consume(producerId: string): Promise<string>;
+  received(kind: 'audio' | 'video'): Promise<{ bytes: number; frames: number; cipher: string }>;
+  restartIce(): Promise<void>;
+  leave(): void;
+};
+
+/** Chromium, and a page for each person whose messages go to whatever call is set. */
+export class BrowserBridge {
+  call: CallMedia | null = null;
+  readonly #server: Server;
+  readonly #browser: Browser;
+  readonly #contexts: BrowserContext[] = [];
+
+  static async start(): Promise<BrowserBridge> {
+    const [script, browser] = await Promise.all([
+      bundle(),
+      chromium.launch({ executablePath: CHROMIUM, args: FLAGS, handleSIGINT: false, handleSIGTERM: false }),
+    ]);
+    const bridge = new BrowserBridge(browser, script);
+    await new Promise<void>((resolve) => bridge.#server.listen(0, '127.0.0.1', resolve));
+    return bridge;
+  }
+
+  constructor(browser: Browser, script: string) {
+    this.#browser = browser;
+    this.#server = createServer(async (request, response) => {
+      const url = new URL(request.url ?? '/', 'http://bridge');
+      if (url.pathname !== '/ask') {
+        response.setHeader('content-type', 'text/html');
+        response.end(`<!doctype html><body><script type="module">${script}</script>`);
+        return;
+      }
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const user = url.searchParams.get('user') ?? '';
+      const type = url.searchParams.get('type') as MediaMessageType;
+      response.end(
+        JSON.stringify(await this.#answer(user, type, JSON.parse(Buffer.concat(chunks).toString()))),
+      );
+    });
+  }
+
+  /** A page of its own browser context: nothing shared with the other person. */
+  async page(user: string): Promise<Page> {
+    const context = await this.#browser.newContext({ permissions: ['microphone', 'camera'] });
+    this.#contexts.push(context);
+    const page = await context.newPage();
+    const { port } = this.#server.address() as { port: number };
+    await page.goto(`http://127.0.0.1:${port}/?user=${user}`);
+    return page;
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(user: string, type: MediaMessageType, given: unknown): Promise<object> {
+    try {
+      const parsed = MEDIA_MESSAGES[type].safeParse(given);
+      if (!parsed.success) return { code: 'VALIDATION_FAILED', message: parsed.error.message };
+      return (await this.#handle(user, type, parsed.data)) ?? {};
+    } catch (error) {
+      return { code: error instanceof DuetError ? error.code : String(error) };
+    }
+  }
+
+  /** What the call room does with each message. */
+  async #handle(user: string, type: MediaMessageType, payload: unknown): Promise<object | undefined> {
+    const call = this.call!;
+    const take = <T extends MediaMessageType>(_: T) => payload as MediaMessage<T>;
+    switch (type) {
+      case 'media:capabilities':
+        return { rtpCapabilities: call.rtpCapabilities };
+      case 'media:open':
+        return call.open(user, take(type).direction);
+      case 'media:connect':
+        await call.connect(user, take(type).transportId, take(type).dtlsParameters);
+        return;
+      case 'media:produce': {
+        const { transportId, kind, rtpParameters } = take(type);
+        return { producerId: await call.produce(user, transportId, kind, rtpParameters) };
+      }
+      case 'media:consume':
+        return call.consume(user, take(type).producerId, take(type).rtpCapabilities);
+      case 'media:pause':
+        await call.pause(user, take(type).id);
+        return;
+      case 'media:resume':
+        await call.resume(user, take(type).id);
+        return;
+      case 'media:close':
+        call.closeItem(user, take(type).id);
+        return;
+      case 'media:restart_ice':
+        return call.restartIce(user, take(type).transportId);
+    }
+  }
+}
+
+/** Calls a function of the page. */
+export function inPage<T extends keyof DuetPage>(
+  page: Page,
+  name: T,
+  ...args: Parameters<DuetPage[T]>
+): Promise<Awaited<ReturnType<DuetPage[T]>>> {
+  return page.evaluate(
+    ([name, args]) =>
+      (globalThis as unknown as { duet: Record<string, (...a: unknown[]) => unknown> }).duet[name]!(...args),
+    [name, args] as [string, unknown[]],
+  ) as Promise<Awaited<ReturnType<DuetPage[T]>>>;
+}
+
+async function bundle(): Promise<string> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      lib: { entry: `${import.meta.dirname}/page/page.js`, formats: ['es'] },
+    },
+  });
+  const [output] = Array.isArray(built) ? built : [built];
+  if (output === undefined || !('output' in output)) throw new Error('The page was not bundled.');
+  return output.output[0].code.replaceAll('</script', '<\\/script');
+}
