@@ -66,10 +66,10 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   /** Call first in `onCreate`. */
   protected open(): void {
     this.onMessage('*', (client: DuetClient) => this.#unknownType(client));
-    this.#stopListening = this.services.onRevoked(({ userId, sessionId }) => {
+    this.#stopListening = this.services.onRevoked(({ sessionIds }) => {
       for (const client of [...this.clients]) {
-        const { auth } = client;
-        if (auth?.userId !== userId || (sessionId !== undefined && auth.sessionId !== sessionId)) continue;
+        if (client.auth === undefined || !sessionIds.includes(client.auth.sessionId)) continue;
+        client.send('session:revoked', {});
         client.leave(CLOSE.revoked);
       }
     });

@@ -22,8 +22,8 @@ export interface Identity {
 export interface RoomServices {
   /** Checks an access token; throws DuetError. */
   identify(accessToken: string): Promise<Identity>;
-  /** Calls `listener` when a session (or all of a user's) is revoked. Returns how to stop. */
-  onRevoked(listener: (revoked: { userId: string; sessionId?: string }) => void): () => void;
+  /** Calls `listener` when sessions are revoked. Returns how to stop. */
+  onRevoked(listener: (revoked: { userId: string; sessionIds: readonly string[] }) => void): () => void;
   actors: Actors;
   keeper: Keeper;
   calls: Calls;

@@ -57,6 +57,8 @@ import { ObjectStore } from './platform/ObjectStore.ts';
 import { RedisBus } from './platform/RedisBus.ts';
 import { openRedis } from './platform/redis.ts';
 import { closeRooms, listen, prepareRooms, routes } from './server.ts';
+import { Blocks } from './safety/Blocks.ts';
+import { Reports } from './safety/Reports.ts';
 import { HardenedTransport } from './transport/HardenedTransport.ts';
 
 /** The built page. */
@@ -134,7 +136,7 @@ async function openStores(config: Config, log: Log, closing: AsyncDisposableStac
   closing.defer(() => cache.close());
   const limits = new Limits({ rules: limitRules(config.limits), redis });
 
-  const objects = await openObjects(config, dataDir, log, closing);
+  const objects = await openObjects(config, dataDir, clock, closing);
   const jobs = new Jobs({ url: dbUrl, log });
   await jobs.start();
   closing.defer(() => jobs.close());
@@ -142,11 +144,11 @@ async function openStores(config: Config, log: Log, closing: AsyncDisposableStac
   return { clock, metrics, secrets, db, redis, bus, cache, limits, objects, jobs, hub, log };
 }
 
-async function openObjects(config: Config, dataDir: string, log: Log, closing: AsyncDisposableStack) {
+async function openObjects(config: Config, dataDir: string, clock: SystemClock, closing: AsyncDisposableStack) {
   const { endpoint, region, bucket, accessKeyId = '', secretAccessKey = '' } = config.s3;
   let where = { endpoint, bucket, accessKeyId, secretAccessKey };
   if (endpoint === undefined) {
-    const s3 = await startEmbeddedS3({ dataDir: join(dataDir, 's3'), log });
+    const s3 = await startEmbeddedS3({ dataDir: join(dataDir, 's3'), clock });
     closing.defer(() => s3.close());
     where = s3;
   }
@@ -239,7 +241,7 @@ async function openDoors(
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
-  const { clock, db, hub, log, limits, metrics } = stores;
+  const { clock, db, hub, log, limits, metrics, cache } = stores;
   const publish = hub.publish.bind(hub);
   const cards = people.cards.bind(people);
   const media = await MediaWorkers.start({
@@ -275,6 +277,13 @@ async function openDoors(
       if (call !== undefined) await actors.callCommand(call.id, { command: { type: 'sever' } });
     },
   });
+  const blocks = new Blocks({
+    db,
+    clock,
+    pairSevered: (oneId, otherId) => matches.sever(oneId, otherId),
+    forgetCandidates: (userIds) => cache.forget('candidates', [...userIds]),
+  });
+  const reports = new Reports({ db, clock, blocks });
   const keeper = new Keeper({
     db,
     calls: callStore,
@@ -351,6 +360,9 @@ async function openDoors(
       photos,
       discovery,
       decisions,
+      blocks,
+      reports,
+      matchView: matches.view.bind(matches),
       matches,
       calls,
       actors,

@@ -5,9 +5,13 @@ import type { RoomServices } from '../rooms/services.ts';
 import { type AccountRouteDeps, accountRoutes } from './http/routes/accounts.ts';
 import { type CallRoutesOptions, callRoutes } from './http/routes/calls.ts';
 import { devMailboxRoutes } from './http/routes/devMailbox.ts';
+import { decisionRoutes } from './http/routes/decisions.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { matchRoutes } from './http/routes/matches.ts';
+import { photoRoutes } from './http/routes/photos.ts';
 import { realtimeRoutes } from './http/routes/realtime.ts';
+import { safetyRoutes } from './http/routes/safety.ts';
+import { userRoutes } from './http/routes/users.ts';
 import type { Route } from './http/route.ts';
 import type { Router } from './http/router.ts';
 import type { HardenedTransport } from './transport/HardenedTransport.ts';
@@ -49,18 +53,29 @@ export async function closeRooms(): Promise<void> {
   await matchMaker.gracefullyShutdown();
 }
 
-export interface RouteServices extends AccountRouteDeps, CallRoutesOptions {
-  matches: Parameters<typeof matchRoutes>[0]['matches'];
-  metrics: Parameters<typeof healthRoutes>[0]['metrics'];
-  readiness: Parameters<typeof healthRoutes>[0]['readiness'];
+type Deps<F extends (deps: never) => unknown> = Parameters<F>[0];
+
+export interface RouteServices
+  extends AccountRouteDeps,
+    CallRoutesOptions,
+    Deps<typeof userRoutes>,
+    Deps<typeof decisionRoutes>,
+    Deps<typeof safetyRoutes> {
+  matches: Deps<typeof matchRoutes>['matches'];
+  metrics: Deps<typeof healthRoutes>['metrics'];
+  readiness: Deps<typeof healthRoutes>['readiness'];
   /** Only where mails go nowhere else. */
-  mailbox: Parameters<typeof devMailboxRoutes>[0]['mailbox'] | undefined;
+  mailbox: Deps<typeof devMailboxRoutes>['mailbox'] | undefined;
 }
 
 /** Every route, documentation included. */
 export function routes(services: RouteServices): Route[] {
   return [
     ...accountRoutes(services),
+    ...userRoutes(services),
+    ...photoRoutes(services),
+    ...decisionRoutes(services),
+    ...safetyRoutes(services),
     ...matchRoutes(services),
     ...callRoutes(services),
     ...realtimeRoutes(services),

@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { App } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import { createTestDatabase } from './database.ts';
+
+/** What a test's server is started with: limits that no test runs into by accident, ports that are free. */
+export const TEST_ENVIRONMENT = {
+  NODE_ENV: 'test',
+  HOST: '127.0.0.1',
+  PORT: '0',
+  LOG_LEVEL: process.env.DUET_TEST_LOG ?? 'silent',
+  MEDIA_WORKERS: '1',
+  LIMIT_LOGIN: '1000000',
+  LIMIT_ANONYMOUS: '1000000',
+  LIMIT_BROWSE: '1000000',
+  LIMIT_DECIDE: '1000000',
+  LIMIT_WRITE: '1000000',
+  LIMIT_UPLOAD: '1000000',
+  LIMIT_MESSAGES: '100000',
+  LIMIT_MEDIA_MESSAGES: '100000',
+  LIKES_PER_DAY_REGULAR: '1000000',
+};
+
+/**
+ * The whole program, in the test's own process, on a database of its own; for the file that calls this. Colyseus
+ * knows one server a process, so a file has one.
+ */
+export function useApp(environment: Record<string, string> = {}): { readonly url: string; readonly dbUrl: string } {
+  let app: App | undefined;
+  let cleanUp: (() => Promise<void>) | undefined;
+  let dbUrl = '';
+  beforeAll(async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'duet-test-'));
+    const database = await createTestDatabase();
+    dbUrl = database.url;
+    const config = readConfig({ ...TEST_ENVIRONMENT, ...environment, DATA_DIR: dataDir, DB_URL: database.url });
+    app = await App.start(config, createLog(config.logLevel));
+    cleanUp = async () => {
+      await app?.close();
+      await database.drop();
+      await rm(dataDir, { recursive: true, force: true });
+    };
+  });
+  afterAll(async () => {
+    await cleanUp?.();
+  });
+  return {
+    get url() {
+      return app!.url;
+    },
+    get dbUrl() {
+      return dbUrl;
+    },
+  };
+}

@@ -1,0 +1,173 @@
+/** A person of a test, through the same doors as everybody: HTTP by fetch, rooms by the Colyseus SDK. */
+import { Client, type Room } from '@colyseus/sdk';
+import type { Seat } from '../../src/actors/Actors.ts';
+
+export interface Answer<T> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+export interface ErrorBody {
+  status: number;
+  code: string;
+  message: string;
+  requestId: string;
+  details?: { path: string; message: string }[];
+}
+
+/** Any JSON, read field by field in assertions. */
+// biome-ignore lint/suspicious/noExplicitAny: a test reads answers whose shapes it is there to check
+export type Json = any;
+
+/** One request. */
+export async function request<T = Json>(
+  url: string,
+  method: string,
+  path: string,
+  options: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer<T>> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: {
+      ...(options.body !== undefined && { 'content-type': 'application/json' }),
+      ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+      ...options.headers,
+    },
+    ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: (text === '' ? undefined : JSON.parse(text)) as T };
+}
+
+export class Person {
+  readonly url: string;
+  readonly id: string;
+  readonly email: string;
+  readonly token: string;
+  readonly #rooms: Room[] = [];
+
+  constructor(url: string, id: string, email: string, token: string) {
+    this.url = url;
+    this.id = id;
+    this.email = email;
+    this.token = token;
+  }
+
+  /** A request of this person's to the API (`path` below /api/v1). */
+  call<T = Json>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer<T>> {
+    return request<T>(this.url, method, `/api/v1${path}`, { token: this.token, body, ...(headers && { headers }) });
+  }
+
+  /** The same, expecting success; resolves with the body. */
+  async ok<T = Json>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.call<T>(method, path, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  /** Takes a seat; `token` in place of one's own for tests of stolen seats. */
+  async sit(seat: Seat, token = this.token): Promise<Room> {
+    const sdk = new Client(this.url);
+    sdk.auth.token = token;
+    const room = await sdk.consumeSeatReservation(seat as never);
+    this.#rooms.push(room);
+    return room;
+  }
+
+  /** Joins the inbox and collects its events. */
+  async inbox(): Promise<Inbox> {
+    const { seat } = await this.ok<{ seat: Seat }>('POST', '/realtime/inbox');
+    return new Inbox(await this.sit(seat));
+  }
+
+  async leave(): Promise<void> {
+    await Promise.all(this.#rooms.map((room) => room.leave().catch(() => undefined)));
+  }
+}
+
+/** What a room said, in order. */
+export class Inbox {
+  readonly room: Room;
+  readonly events: { type: string; payload: Json }[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  constructor(room: Room) {
+    this.room = room;
+    room.onMessage('*', (type, payload) => {
+      this.events.push({ type: String(type), payload });
+      for (const wake of this.#waiting) wake();
+    });
+  }
+
+  /** The payload of the next event of a type that fits, also one that came already. Rejects after `withinMs`. */
+  async next(type: string, fits: (payload: Json) => boolean = () => true, withinMs = 5_000): Promise<Json> {
+    const found = () => this.events.find((event) => event.type === type && fits(event.payload));
+    const end = performance.now() + withinMs;
+    for (;;) {
+      const event = found();
+      if (event !== undefined) return event.payload;
+      const leftMs = end - performance.now();
+      if (leftMs <= 0) throw new Error(`no ${type} within ${withinMs} ms; came: ${this.events.map((e) => e.type)}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, leftMs);
+        const waiting = this.#waiting;
+        waiting.add(done);
+        function done() {
+          clearTimeout(timer);
+          waiting.delete(done);
+          resolve();
+        }
+      });
+    }
+  }
+
+  ofType(type: string): Json[] {
+    return this.events.filter((event) => event.type === type).map((event) => event.payload);
+  }
+}
+
+let made = 0;
+
+/** Registers, verifies through the mailbox, signs in. */
+export async function newPerson(url: string, profile: { gender?: string; displayName?: string } = {}): Promise<Person> {
+  made += 1;
+  const email = `person${process.pid}x${made}@example.org`;
+  const password = 'correct horse battery';
+  await request(url, 'POST', '/api/v1/auth/register', {
+    body: {
+      email,
+      password,
+      displayName: profile.displayName ?? `Person ${made}`,
+      birthDate: '1990-05-17',
+      gender: profile.gender ?? 'woman',
+    },
+  });
+  await request(url, 'POST', '/api/v1/auth/verify-email', { body: { token: await mailedToken(url, email) } });
+  return signIn(url, email, password);
+}
+
+export async function signIn(url: string, email: string, password: string): Promise<Person> {
+  const { body, status } = await request(url, 'POST', '/api/v1/auth/login', { body: { email, password } });
+  if (status !== 200) throw new Error(`login: ${status} ${JSON.stringify(body)}`);
+  return new Person(url, body.user.id, email, body.accessToken);
+}
+
+/** The token in the newest mail to an address; waits for the mail. */
+export async function mailedToken(url: string, email: string): Promise<string> {
+  for (let tries = 0; tries < 200; tries++) {
+    const { body } = await request(url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
+    const token = /[?&]token=([\w.~-]+)/.exec(body.items?.[0]?.text ?? '')?.[1];
+    if (token !== undefined) return token;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`no mail came to ${email}`);
+}
+
+/** Two people with a match between them. */
+export async function newMatch(url: string): Promise<{ ann: Person; bob: Person; matchId: string }> {
+  const [ann, bob] = await Promise.all([newPerson(url), newPerson(url)]);
+  await ann.ok('POST', `/matches/like/${bob.id}`);
+  const { match } = await bob.ok('POST', `/matches/like/${ann.id}`);
+  return { ann, bob, matchId: match.id };
+}
