@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import { Inbox, type Json, newMatch, newPerson } from '../../support/client.ts';
+
+const app = useApp({ CALL_RING_SEC: '2', CALL_DURATION_SEC: '60', MATCH_ACCEPT_SEC: '3600' });
+
+describe('from a like to a ready match', () => {
+  test('the mutual like makes one match, told once to each', async () => {
+    const [ann, bob] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+    const [annInbox, bobInbox] = await Promise.all([ann.inbox(), bob.inbox()]);
+    expect(await ann.ok('POST', `/matches/like/${bob.id}`)).toEqual({ decision: 'like', match: null });
+    const { match } = await bob.ok('POST', `/matches/like/${ann.id}`);
+    expect(match).toMatchObject({ status: 'active', phase: 'awaiting_accept', youAccepted: false, peer: { id: ann.id } });
+    expect(await annInbox.next('match:created')).toMatchObject({ seq: 1, match: { id: match.id, peer: { id: bob.id } } });
+    expect(await bobInbox.next('match:created')).toMatchObject({ seq: 1, match: { id: match.id, peer: { id: ann.id } } });
+    expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
+  });
+
+  test('acceptance is blind until both have accepted', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const inbox = await bob.inbox();
+    const rooms = await Promise.all(
+      [ann, bob].map(async (person) => person.sit((await person.ok('POST', `/matches/${matchId}/join`)).seat)),
+    );
+    expect((await rooms[0]!.request('match:accept')).match).toMatchObject({ phase: 'awaiting_accept', youAccepted: true });
+    expect((await bob.ok('GET', '/matches/active')).items[0]).toMatchObject({ phase: 'awaiting_accept', youAccepted: false });
+    expect((await rooms[1]!.request('match:accept')).match).toMatchObject({ phase: 'ready' });
+    expect(await inbox.next('match:ready')).toMatchObject({ matchId });
+  });
+
+  test('a decline rejects at once, and nobody is told who', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const inboxes = await Promise.all([ann.inbox(), bob.inbox()]);
+    const room = await ann.sit((await ann.ok('POST', `/matches/${matchId}/join`)).seat);
+    await room.request('match:decline');
+    const [toAnn, toBob] = await Promise.all(inboxes.map((inbox) => inbox.next('match:ended')));
+    expect(toAnn).toMatchObject({ matchId, status: 'rejected', reason: 'ended' });
+    expect({ ...toAnn, at: 0 }).toEqual({ ...toBob, at: 0 });
+    expect((await bob.ok('GET', '/matches/history')).items[0]).toMatchObject({ status: 'rejected', endReason: 'ended' });
+  });
+});
+
+describe('a call', () => {
+  test('rings in the inbox, is answered, and ends for both', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const inbox = await bob.inbox();
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    expect(call).toMatchObject({ phase: 'ringing', media: 'audio', callerId: ann.id, calleeId: bob.id, outcome: null });
+    const room = await ann.sit(seat);
+    const heard = new Inbox(room);
+    expect(await inbox.next('call:incoming')).toMatchObject({ call: { id: call.id }, from: { id: ann.id } });
+    const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+    expect(answered.call.phase).toBe('connecting');
+    expect(await heard.next('call:answered')).toMatchObject({ by: bob.id });
+    const bobRoom = await bob.sit(answered.seat);
+    const bobHeard = new Inbox(bobRoom);
+    // Both have accepted the match by calling and answering.
+    expect((await ann.ok('GET', '/matches/active')).items[0].phase).toBe('ready');
+    expect((await ann.ok('POST', `/calls/${call.id}/end`)).call).toMatchObject({ phase: 'ended', outcome: 'cancelled' });
+    expect(await bobHeard.next('call:ended')).toMatchObject({ outcome: 'cancelled', durationSec: 0 });
+    expect(await inbox.next('call:ended')).toMatchObject({ outcome: 'cancelled' });
+    for (let again = 0; again < 3; again++) {
+      expect((await bob.ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+    }
+    expect((await ann.call('POST', `/calls/${call.id}/answer`, {})).body.code).toBe('CALL_NOT_ACTIVE');
+  });
+
+  test('declined, cancelled, and nobody there', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const ring = async () => (await ann.ok('POST', `/calls/initiate/${matchId}`, {})).call.id as string;
+    const declined = await ring();
+    expect((await ann.call('POST', `/calls/${declined}/answer`, {})).body.code).toBe('FORBIDDEN');
+    expect((await bob.ok('POST', `/calls/${declined}/reject`)).call.outcome).toBe('rejected');
+    const cancelled = await ring();
+    expect((await ann.ok('POST', `/calls/${cancelled}/end`)).call.outcome).toBe('cancelled');
+    const inbox = await ann.inbox();
+    const missed = await ring();
+    expect(await inbox.next('call:ended', (event: Json) => event.call.id === missed)).toMatchObject({ outcome: 'missed' });
+  });
+
+  test('both initiate at once: one call', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const [one, other] = await Promise.all([ann, bob].map((person) => person.ok('POST', `/calls/initiate/${matchId}`, {})));
+    expect(one.call.id).toBe(other.call.id);
+    expect(one.seat.sessionId).not.toBe(other.seat.sessionId);
+  });
+
+  test('somebody in a call is busy for a third', async () => {
+    const { ann, matchId } = await newMatch(app.url);
+    const carl = await newPerson(app.url);
+    await carl.ok('POST', `/matches/like/${ann.id}`);
+    const { match } = await ann.ok('POST', `/matches/like/${carl.id}`);
+    await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    expect((await carl.call('POST', `/calls/initiate/${match.id}`, {})).body.code).toBe('BUSY');
+  });
+
+  test('three unanswered calls an hour are enough', async () => {
+    const { ann, matchId } = await newMatch(app.url);
+    for (let i = 0; i < 3; i++) {
+      const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+      await ann.ok('POST', `/calls/${call.id}/end`);
+    }
+    const refused = await ann.call('POST', `/calls/initiate/${matchId}`, {});
+    expect(refused.body.code).toBe('TOO_MANY_REQUESTS');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000);
+  });
+
+  test('a block ends what is between the two at once', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const heard = new Inbox(await ann.sit(seat));
+    await bob.ok('POST', `/users/block/${ann.id}`);
+    expect(await heard.next('call:ended')).toMatchObject({ outcome: 'unavailable' });
+    expect((await ann.call('POST', `/calls/initiate/${matchId}`, {})).body.code).toBe('MATCH_NOT_ACTIVE');
+    expect((await ann.call('GET', `/users/${bob.id}`)).status).toBe(404);
+    expect((await ann.call('GET', `/calls/${call.id}`)).body.call.phase).toBe('ended');
+    expect((await ann.ok('GET', '/matches/active')).items).toEqual([]);
+  });
+
+  test('an ended match ends the call', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const { seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const heard = new Inbox(await ann.sit(seat));
+    await bob.ok('POST', `/matches/${matchId}/end`);
+    expect(await heard.next('call:ended')).toMatchObject({ outcome: 'unavailable' });
+  });
+});
+
+describe('whose it is', () => {
+  test('strangers see neither match nor call', async () => {
+    const { ann, matchId } = await newMatch(app.url);
+    const eve = await newPerson(app.url);
+    const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const attempts = [
+      ['POST', `/matches/${matchId}/end`],
+      ['POST', `/matches/${matchId}/join`],
+      ['POST', `/calls/initiate/${matchId}`],
+      ['GET', `/calls/${call.id}`],
+      ...['answer', 'reject', 'end', 'extend', 'upgrade', 'join'].map((verb) => ['POST', `/calls/${call.id}/${verb}`]),
+    ] as const;
+    for (const [method, path] of attempts) {
+      expect([path, (await eve.call(method!, path!)).status]).toEqual([path, 404]);
+    }
+    expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
+  });
+
+  test('a seat admits its own user, once', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    expect(seat.sessionId.length).toBeGreaterThanOrEqual(22);
+    await expect(bob.sit(seat)).rejects.toThrow();
+    const fresh = (await ann.ok('POST', `/calls/${call.id}/join`)).seat;
+    await expect(ann.sit(fresh, '')).rejects.toThrow();
+    const { seat: good } = await ann.ok('POST', `/calls/${call.id}/join`);
+    await ann.sit(good);
+    await expect(ann.sit(good)).rejects.toThrow();
+  });
+
+  test('a second device of the same person takes the seat over', async () => {
+    const { ann, matchId } = await newMatch(app.url);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const first = await ann.sit(seat);
+    const left = new Promise<number>((resolve) => first.onLeave((code) => resolve(code)));
+    await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
+    expect(await left).toBe(4101);
+    expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
+  });
+});
