@@ -1,12 +1,32 @@
 /** Every entity: the list that MikroORM is given. */
+import { AuditEntry } from './AuditEntry.ts';
 import { Block } from './Block.ts';
 import { Call } from './Call.ts';
 import { CallJournal } from './CallJournal.ts';
+import { Device } from './Device.ts';
+import { EmailToken } from './EmailToken.ts';
 import { Match } from './Match.ts';
 import { OutboxEvent } from './OutboxEvent.ts';
 import { PairDecision } from './PairDecision.ts';
 import { Photo } from './Photo.ts';
+import { Registration } from './Registration.ts';
 import { Report } from './Report.ts';
+import { Session } from './Session.ts';
 import { User } from './User.ts';
 
-export const entities = [Block, Call, CallJournal, Match, OutboxEvent, PairDecision, Photo, Report, User];
+export const entities = [
+  AuditEntry,
+  Block,
+  Call,
+  CallJournal,
+  Device,
+  EmailToken,
+  Match,
+  OutboxEvent,
+  PairDecision,
+  Photo,
+  Registration,
+  Report,
+  Session,
+  User,
+];

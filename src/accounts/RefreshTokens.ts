@@ -37,7 +37,7 @@ export class RefreshTokens {
 
   /** A token that has no parent. */
   first(sessionId: string): string {
-    return this.#token(sessionId, randomBytes(SECRET_BYTES));
+    return this.#token(sessionId, randomBytes(SECRET_BYTES), 0);
   }
 
   /** The child of a token that `read` understood. */
@@ -81,15 +81,13 @@ export class RefreshTokens {
 
   #child(parent: string, keyIndex: number): string {
     const bytes = Buffer.from(parent, 'base64url');
-    return this.#token(
-      idText(bytes),
-      createHmac('sha256', this.#childKeys[keyIndex]!).update(bytes).digest(),
-    );
+    const secret = createHmac('sha256', this.#childKeys[keyIndex]!).update(bytes).digest();
+    return this.#token(idText(bytes), secret, keyIndex);
   }
 
-  #token(sessionId: string, secret: Buffer): string {
+  #token(sessionId: string, secret: Buffer, keyIndex: number): string {
     const body = Buffer.concat([Buffer.from(sessionId.replaceAll('-', ''), 'hex'), secret]);
-    return Buffer.concat([body, tagOf(this.#tagKeys[0]!, body)]).toString('base64url');
+    return Buffer.concat([body, tagOf(this.#tagKeys[keyIndex]!, body)]).toString('base64url');
   }
 }
 

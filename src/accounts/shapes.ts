@@ -14,9 +14,9 @@ export const Email = z
   .pipe(
     z
       .string()
-      .max(MAX_EMAIL)
+      .max(MAX_EMAIL, { abort: true })
       .regex(
-        /^[^\s@<>(),;:\\"[\]\p{Cc}\p{Cf}]{1,64}@[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?)*$/u,
+        /^[^\s@<>(),;:\\"[\]\p{Cc}\p{Cf}]{1,64}@[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?)*$/u,
         'must be an email address',
       ),
   )
@@ -25,7 +25,7 @@ export const Email = z
 /** Counted in characters (code points), used exactly as typed. */
 export const NewPassword = z
   .string()
-  .max(2 * MAX_PASSWORD, `must have at most ${MAX_PASSWORD} characters`)
+  .max(2 * MAX_PASSWORD, { error: `must have at most ${MAX_PASSWORD} characters`, abort: true })
   .refine((value) => length(value) >= MIN_PASSWORD, `must have at least ${MIN_PASSWORD} characters`)
   .refine((value) => length(value) <= MAX_PASSWORD, `must have at most ${MAX_PASSWORD} characters`)
   .meta({ description: `${MIN_PASSWORD} to ${MAX_PASSWORD} characters, none of the most common passwords` });
@@ -43,7 +43,7 @@ const DisplayName = z
     z
       .string()
       .min(1)
-      .max(50)
+      .max(50, { abort: true })
       .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, 'must be one line of text'),
   );
 

@@ -1,0 +1,63 @@
+import type { Clock, Timer } from '../clock.ts';
+import { type Sql, sql } from '../db/sql.ts';
+import type { Log } from '../log.ts';
+import type { Devices } from './Devices.ts';
+import type { EmailTokens } from './EmailTokens.ts';
+import type { Sessions } from './Sessions.ts';
+
+export interface ForgettingOptions {
+  db: Sql;
+  clock: Clock;
+  log: Log;
+  sessions: Sessions;
+  emailTokens: EmailTokens;
+  devices: Devices;
+  /** How often it is done. Default 1 h. */
+  everyMs?: number;
+}
+
+const DEFAULT_EVERY_MS = 3_600_000;
+/** A registration that was not the first one and that nobody verified in this time. */
+const REGISTRATION_KEEP_MS = 7 * 86_400_000;
+
+const deleteRegistrations = sql(
+  'registration-delete-old',
+  'delete from registrations where not first and created_at < $1',
+);
+
+/** Deletes, now and then, what accounts need no longer. Every process does; it is the same to do it twice. */
+export class Forgetting {
+  readonly #o: ForgettingOptions;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: ForgettingOptions) {
+    this.#o = options;
+  }
+
+  start(): void {
+    if (this.#closed) return;
+    this.#timer = this.#o.clock.after(this.#o.everyMs ?? DEFAULT_EVERY_MS, () => {
+      this.run()
+        .catch((error: unknown) =>
+          this.#o.log.warn({ err: error }, 'Old sessions and tokens could not be deleted'),
+        )
+        .finally(() => this.start());
+    });
+  }
+
+  /** Does it once. */
+  async run(): Promise<void> {
+    const { db, clock, sessions, emailTokens, devices } = this.#o;
+    await sessions.forgetOld();
+    await emailTokens.forgetOld(db);
+    await devices.forgetOld(db, clock.now());
+    await db.query(deleteRegistrations, [new Date(clock.now() - REGISTRATION_KEEP_MS)]);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    return Promise.resolve();
+  }
+}
