@@ -13,7 +13,7 @@ export function CallEnded({ ended }: { ended: Ended }) {
   const { active } = useStore(matches);
   const mayCallAgain = active.some((match) => match.id === matchId);
   return (
-    <Dialog title={outcomeText(outcome, peer.displayName)} onClose={closeEnded}>
+    <Dialog title={outcomeText(outcome, peer.displayName)} onClose={closeEnded} tone="night">
       <div
         class="ended"
         data-testid="call-ended"
@@ -29,7 +29,7 @@ export function CallEnded({ ended }: { ended: Ended }) {
         {mayCallAgain && (
           <button
             type="button"
-            class="button call wide"
+            class="button go wide"
             data-testid="call-again"
             onClick={() => void startCall(matchId, peer)}
           >

@@ -24,40 +24,42 @@ export function Controls({ session }: { session: CallSession }) {
     <div class="call-controls">
       <button
         type="button"
-        class="round"
+        class="control"
         aria-pressed={devices.muted}
-        aria-label={devices.muted ? 'Unmute' : 'Mute'}
         data-testid="call-mute"
         onClick={() => void devices.setMuted(!devices.muted)}
       >
-        {devices.muted ? <MicOffIcon /> : <MicIcon />}
+        <span class="disc">{devices.muted ? <MicOffIcon /> : <MicIcon />}</span>
+        <span>{devices.muted ? 'Unmute' : 'Mute'}</span>
       </button>
       {isVideo ? (
         <button
           type="button"
-          class="round"
+          class="control"
           aria-pressed={devices.cameraOff}
-          aria-label={devices.cameraOff ? 'Turn camera on' : 'Turn camera off'}
           data-testid="call-camera"
           onClick={() => void devices.setCameraOff(!devices.cameraOff)}
         >
-          {devices.cameraOff ? <VideoOffIcon /> : <VideoIcon />}
+          <span class="disc">{devices.cameraOff ? <VideoOffIcon /> : <VideoIcon />}</span>
+          <span>{devices.cameraOff ? 'Camera on' : 'Camera off'}</span>
         </button>
       ) : (
         <button
           type="button"
-          class="round labelled"
+          class="control"
           disabled={!isActive || isAsking}
           data-testid="call-upgrade"
           onClick={() => void session.upgrade().catch(sayError)}
         >
-          <VideoIcon />
-          <span>See each other</span>
+          <span class="disc">
+            <VideoIcon />
+          </span>
+          <span>Video</span>
         </button>
       )}
       <button
         type="button"
-        class="round labelled"
+        class="control"
         disabled={!canExtend}
         title={
           snapshot.extensions >= snapshot.maxExtensions ? 'This call cannot be extended again' : undefined
@@ -65,26 +67,27 @@ export function Controls({ session }: { session: CallSession }) {
         data-testid="call-extend"
         onClick={() => void session.extend().catch(sayError)}
       >
-        <PlusTimeIcon />
+        <span class="disc">
+          <PlusTimeIcon />
+        </span>
         <span>More time</span>
       </button>
-      <button
-        type="button"
-        class="round"
-        aria-label="Microphone and camera"
-        data-testid="call-devices"
-        onClick={() => setDevicesOpen(true)}
-      >
-        <SlidersIcon />
+      <button type="button" class="control" data-testid="call-devices" onClick={() => setDevicesOpen(true)}>
+        <span class="disc">
+          <SlidersIcon />
+        </span>
+        <span>Devices</span>
       </button>
       <button
         type="button"
-        class="round large hang-up"
-        aria-label="Hang up"
+        class="control hang-up"
         data-testid="call-hangup"
         onClick={() => void session.end()}
       >
-        <HangUpIcon size={28} />
+        <span class="disc">
+          <HangUpIcon size={26} />
+        </span>
+        <span>Hang up</span>
       </button>
       {devicesOpen && <DeviceMenu session={session} onClose={() => setDevicesOpen(false)} />}
     </div>

@@ -19,8 +19,11 @@ export function Dialling({ peer, outgoing }: { peer: Card; outgoing: boolean }) 
         </p>
       </div>
       <div class="call-controls">
-        <button type="button" class="round large hang-up" aria-label="Hang up" onClick={abandon}>
-          <HangUpIcon size={28} />
+        <button type="button" class="control hang-up" onClick={abandon}>
+          <span class="disc">
+            <HangUpIcon size={26} />
+          </span>
+          <span>Hang up</span>
         </button>
       </div>
     </section>

@@ -13,7 +13,7 @@ export function MatchMoment() {
   if (!moment || !me) return null;
   const { peer } = moment;
   return (
-    <Dialog title="It’s a match" onClose={closeMoment}>
+    <Dialog title="It’s a match" onClose={closeMoment} tone="night">
       <div class="moment" data-testid="match-moment">
         <div class="moment-pair" aria-hidden="true">
           <span class="moment-face you">
@@ -26,7 +26,7 @@ export function MatchMoment() {
         <p>You and {peer.displayName} like each other. Say hello with your voice.</p>
         <button
           type="button"
-          class="button call wide"
+          class="button go wide"
           data-testid="match-call"
           onClick={() => {
             closeMoment();

@@ -72,6 +72,21 @@ export function PersonCard({ card, behind = false, onDecide, ref }: Props) {
         <div class="card-menu">
           <PersonMenu person={card} onGone={() => onDecide?.('pass')} />
         </div>
+        {count > 1 && (
+          <div class="card-thumbs">
+            {card.photos.map((each, index) => (
+              <button
+                key={each.id}
+                type="button"
+                aria-label={`Photo ${index + 1}`}
+                aria-pressed={index === photo}
+                onClick={() => setPhoto(index)}
+              >
+                <img src={each.thumbnailUrl} alt="" draggable={false} />
+              </button>
+            ))}
+          </div>
+        )}
         {card.bio && <p class="bio">{card.bio}</p>}
         {card.interests.length > 0 && (
           <ul class="chips" aria-label="Interests">

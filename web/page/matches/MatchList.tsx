@@ -75,17 +75,13 @@ function MatchTile({ match }: { match: Match }) {
           <h2>
             {peer.displayName} <span>{peer.age}</span>
           </h2>
-          <p>
-            {match.phase === 'ready'
-              ? 'You have both said yes'
-              : `Waiting until ${untilText(match.acceptBy)}`}
-          </p>
+          <p>{match.phase === 'ready' ? 'You have both said yes' : `Call by ${untilText(match.acceptBy)}`}</p>
         </div>
       </div>
       <div class="match-actions">
         <button
           type="button"
-          class="button call"
+          class="button go"
           data-testid="match-call"
           onClick={() => void startCall(match.id, peer)}
         >

@@ -1,10 +1,16 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
-type Props = { title: string; onClose: () => void; children: ComponentChildren };
+type Props = {
+  title: string;
+  onClose: () => void;
+  /** `night` for what belongs to the two rather than to the page. */
+  tone?: 'night';
+  children: ComponentChildren;
+};
 
 /** A modal sheet: keeps the focus inside, closes on Escape and on a click beside it. */
-export function Dialog({ title, onClose, children }: Props) {
+export function Dialog({ title, onClose, tone, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = ref.current;
@@ -15,7 +21,7 @@ export function Dialog({ title, onClose, children }: Props) {
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape is the keyboard's way, and the browser's own.
     <dialog
       ref={ref}
-      class="dialog"
+      class={`dialog${tone ? ` dialog-${tone}` : ''}`}
       aria-label={title}
       onCancel={(event) => {
         event.preventDefault();

@@ -33,7 +33,7 @@ export function Shell() {
           <PairIcon />
         </NavItem>
         <NavItem page="you" label={me?.displayName ?? 'You'} current={page}>
-          {me?.photos.length ? <Avatar person={me} size={26} /> : <PersonIcon />}
+          {me?.photos.length ? <Avatar person={me} size={24} /> : <PersonIcon />}
         </NavItem>
       </nav>
       <main class="place">
