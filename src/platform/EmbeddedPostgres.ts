@@ -96,13 +96,14 @@ class PostgresServer implements EmbeddedPostgres {
 
   /**
    * Deals with a server that was not closed. A server whose parent lives belongs to it; any other is stopped. Where
-   * its number is meanwhile somebody else's, as after a restart of the machine or the container, there is no server.
+   * its number is meanwhile somebody else's, as after a restart of the machine or the container, there is no server, though
+   * PostgreSQL itself would not dare to start. (Should there be one after all, it still sees the shared memory.)
    */
   async stopLeftover(): Promise<void> {
     const pid = this.#folder.server?.pid;
-    const info = pid ? processInfo(pid) : null;
-    if (!pid || !info) return;
-    if (!info.command.includes(this.#folder.cluster)) {
+    if (!pid) return;
+    const info = processInfo(pid);
+    if (!info?.command.includes(this.#folder.cluster)) {
       this.#folder.forgetServer();
       return;
     }

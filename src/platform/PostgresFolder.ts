@@ -68,7 +68,7 @@ export class PostgresFolder {
     return pid > 0 ? { pid, isReady: lines[7]?.trim() === 'ready' } : null;
   }
 
-  /** To be called only where the pid is known to be somebody else's: PostgreSQL would not start because of it. */
+  /** For a server that is known to be gone. */
   forgetServer(): void {
     rmSync(join(this.cluster, 'postmaster.pid'), { force: true });
   }

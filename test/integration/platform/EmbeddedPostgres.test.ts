@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { createLog } from '../../../src/log.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/platform/EmbeddedPostgres.ts';
+import { processInfo } from '../../../src/platform/processInfo.ts';
+
+const log = createLog('silent');
+const dataDir = join(mkdtempSync(join(tmpdir(), 'duet-pg-')), 'postgres');
+const MODULE = resolve(import.meta.dirname, '../../../src/platform/EmbeddedPostgres.ts');
+
+let started: EmbeddedPostgres[] = [];
+
+afterEach(async () => {
+  await Promise.all(started.map((server) => server.close()));
+  started = [];
+});
+
+afterAll(() => rmSync(dataDir, { recursive: true }));
+
+async function start(settings: Record<string, number> = {}): Promise<EmbeddedPostgres> {
+  const server = await startEmbeddedPostgres({ dataDir, log, settings });
+  started.push(server);
+  return server;
+}
+
+/** Another process that starts the server, says where it is, and then waits to be killed. */
+async function startElsewhere(): Promise<{ child: ChildProcess; url: string }> {
+  const program = `
+    const { startEmbeddedPostgres } = await import(${JSON.stringify(MODULE)});
+    const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+    const { url } = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, log: quiet });
+    console.log(url);
+    setInterval(() => {}, 1000);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(child.stdout!, 'data');
+  return { child, url: String(line).trim() };
+}
+
+async function ask(url: string, sql: string): Promise<unknown> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query({ text: sql, rowMode: 'array' });
+    return rows[0]?.[0];
+  } finally {
+    await client.end();
+  }
+}
+
+function serverPid(): number {
+  return Number(readFileSync(join(dataDir, 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
+}
+
+test('starts from nothing, keeps its data over a restart, closes twice', async () => {
+  const first = await start({ max_connections: 33 });
+  expect(await ask(first.url, `select current_setting('max_connections')`)).toBe('33');
+  expect(await ask(first.url, `select current_setting('server_encoding')`)).toBe('UTF8');
+  expect(await ask(first.url, `select current_setting('listen_addresses')`)).toBe('127.0.0.1');
+  await ask(first.url, 'create table kept as select 42 as n');
+  await Promise.all([first.close(), first.close()]);
+  await expect(ask(first.url, 'select 1')).rejects.toThrow();
+  expect(existsSync(join(dataDir, 'cluster', 'postmaster.pid'))).toBe(false);
+
+  const second = await start();
+  expect(await ask(second.url, 'select n from kept')).toBe(42);
+  await second.close();
+});
+
+test('wants the password, which only its user can read', async () => {
+  const server = await start();
+  const url = new URL(server.url);
+  url.password = 'guessed';
+  await expect(ask(url.href, 'select 1')).rejects.toThrow(/password authentication failed/);
+  await server.close();
+  expect(statSync(join(dataDir, 'password')).mode & 0o777).toBe(0o600);
+  expect(statSync(dataDir).mode & 0o777).toBe(0o700);
+});
+
+test('a second process is told that the folder is in use', async () => {
+  const { child, url } = await startElsewhere();
+  await expect(start()).rejects.toThrow(`Process ${child.pid} already runs PostgreSQL`);
+  expect(await ask(url, 'select 1')).toBe(1);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+});
+
+test('a process that is killed takes its server with it, and the next start works at once', async () => {
+  const { child } = await startElsewhere();
+  const pid = serverPid();
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+
+  const server = await start();
+  expect(await ask(server.url, 'select n from kept')).toBe(42);
+  expect(serverPid()).not.toBe(pid);
+  expect(processInfo(pid)).toBeNull();
+  await server.close();
+});
+
+test('a process number that belongs to somebody else by now does not stand in the way', async () => {
+  writeFileSync(
+    join(dataDir, 'cluster', 'postmaster.pid'),
+    `${process.pid}\n${dataDir}/cluster\n1\n1\n\n\n\nready\n`,
+  );
+  const server = await start();
+  expect(await ask(server.url, 'select n from kept')).toBe(42);
+  await server.close();
+});
+
+test('says in PostgreSQL’s own words why it does not start', async () => {
+  await expect(start({ no_such_setting: 1 })).rejects.toThrow(
+    /unrecognized configuration parameter "no_such_setting"/,
+  );
+});
