@@ -14,7 +14,7 @@ import {
   type LiveProducer,
   type PersonMedia,
 } from './PersonMedia.ts';
-import { type Listening, type Quality, QualityMeter } from './QualityMeter.ts';
+import { type Quality, QualityMeter } from './QualityMeter.ts';
 import {
   assertCodecsAre,
   type DtlsParameters,
@@ -60,7 +60,7 @@ export class CallMedia {
       () => this.closed || this.#port.flowing(),
     );
     this.#meter = new QualityMeter(parts.clock, {
-      listening: () => this.#listening(),
+      listening: () => (this.#router.over ? [] : this.#people.listening),
       stats: (consumer) =>
         this.#router.process.ask('stats', () => consumer.getStats(), { refusedAs: 'NOT_FOUND' }),
       report: (userId, quality) => this.closed || this.#port.quality(userId, quality),
@@ -269,7 +269,7 @@ export class CallMedia {
   }
 
   #cutOff(producerId: string): void {
-    const person = this.#people.all.find((one) => one.producers.some(({ id }) => id === producerId));
+    const person = this.#people.all.find((one) => one.find(producerId) !== undefined);
     const producer = person?.producers.find(({ id }) => id === producerId);
     if (person === undefined || producer === undefined) return;
     this.#log.warn(
@@ -288,16 +288,6 @@ export class CallMedia {
     if (this.#router.over || connected === person.connected || !this.#people.isCurrent(person)) return;
     person.connected = connected;
     this.#port.connectionChanged(person.userId, connected);
-  }
-
-  #listening(): Listening[] {
-    if (this.#router.over) return [];
-    return this.#people.all.flatMap(({ userId, consumers }) => {
-      const speakerId = this.#people.other(userId).userId;
-      return consumers
-        .filter(({ closed }) => !closed)
-        .map((consumer) => ({ listenerId: userId, speakerId, consumer }));
-    });
   }
 
   #workerLost(cause: LostCause): void {

@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup';
 import { DuetError } from '../errors.ts';
+import type { Listening } from './QualityMeter.ts';
 
 export type Direction = 'send' | 'recv';
 
@@ -101,6 +102,16 @@ export class CallPeople {
 
   item(userId: string, id: string): { leg: Leg; item: Item } {
     return found(this.get(userId).find(id));
+  }
+
+  /** Every live consumer, with who listens and who speaks. */
+  get listening(): Listening[] {
+    return this.all.flatMap(({ userId, consumers }) => {
+      const speakerId = this.other(userId).userId;
+      return consumers
+        .filter(({ closed }) => !closed)
+        .map((consumer) => ({ listenerId: userId, speakerId, consumer }));
+    });
   }
 
   /** Puts a blank person in the place of one; what is still being made for the old one finds itself unwanted. */
