@@ -4,8 +4,10 @@ import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { peerAddress, TrustedProxies } from '../transport/peerAddress.ts';
-import { BodyReader, isJsonType, mediaType, parseJsonBody, SlowBodies } from './body.ts';
+import { TrustedProxies } from '../transport/peerAddress.ts';
+import { isJsonType, mediaType, parseJsonBody, SlowBodies } from './body.ts';
+import { type Call, declaredLength, type Entry, entryOf, isShort, readCall } from './Call.ts';
+import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
 import type { HeaderList } from './Exchange.ts';
 import { Exchange } from './Exchange.ts';
@@ -15,7 +17,7 @@ import type { Auth, Route, RouteLimit } from './route.ts';
 import { isRawBody, Reply } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
-import { describeError, errorBody, toHttpError } from './toHttpError.ts';
+import { describeError, toHttpError } from './toHttpError.ts';
 import { issueDetails, parseQuery, validate } from './validate.ts';
 
 /** What the router needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */
@@ -47,29 +49,6 @@ export type RouterConfig = {
 
 type Respond = (res: HttpResponse, req: HttpRequest) => void;
 
-/** A route and what is derived from it once. */
-type Entry = { route: Route; label: string; paramNames: string[]; readsBody: boolean; capBytes: number };
-
-/** A request on its way through. */
-type Call = {
-  entry: Entry;
-  exchange: Exchange;
-  authorization: string;
-  address: string;
-  params: Record<string, string>;
-  query: string;
-  headerValues: string[];
-  contentType: string;
-  contentLength: number;
-  reader: BodyReader | undefined;
-  auth: Auth | undefined;
-};
-
-const JSON_HEADERS: HeaderList = [
-  ['content-type', 'application/json'],
-  ['cache-control', 'no-store'],
-];
-
 export class Router {
   readonly #ports: RouterPorts;
   readonly #config: RouterConfig;
@@ -89,20 +68,10 @@ export class Router {
 
   add(routes: readonly Route[]): void {
     for (const route of routes) {
-      const raw = route.body !== undefined && isRawBody(route.body) ? route.body : undefined;
-      const entry: Entry = {
-        route,
-        label: `${route.method.toUpperCase()} ${route.path}`,
-        paramNames: route.path
-          .split('/')
-          .filter((part) => part.startsWith(':'))
-          .map((part) => part.slice(1)),
-        readsBody: route.method !== 'get',
-        capBytes: raw?.maxBytes ?? this.#config.bodyCapBytes,
-      };
+      const entry = entryOf(route, this.#config.bodyCapBytes);
       this.#declare(route.method, route.path, (res, req) => this.#serve(entry, false, res, req));
-      if (route.method === 'get')
-        this.#declare('head', route.path, (res, req) => this.#serve(entry, true, res, req));
+      if (route.method !== 'get') continue;
+      this.#declare('head', route.path, (res, req) => this.#serve(entry, true, res, req));
     }
   }
 
@@ -136,16 +105,21 @@ export class Router {
   }
 
   #open(label: string, isHead: boolean, res: HttpResponse, req: HttpRequest): Exchange {
-    const startedAt = this.#ports.clock.now();
+    const ports = this.#ports;
+    const startedAt = ports.clock.now();
     return new Exchange(res, newId(), isHead, this.#cors.headersFor(req.getHeader('origin')), (status) => {
-      this.#ports.observe(label, status, this.#ports.clock.now() - startedAt);
+      try {
+        ports.observe(label, status, ports.clock.now() - startedAt);
+      } catch (error) {
+        ports.log.error({ route: label, error: describeError(error) }, 'A request could not be counted.');
+      }
     });
   }
 
   /** No exception and no rejection leaves this: uWebSockets.js would take the process down with it. */
   #serve(entry: Entry, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
     const exchange = this.#open(entry.label, isHead, res, req);
-    const call = this.#read(entry, exchange, res, req);
+    const call = readCall(entry, exchange, res, req, this.#proxies, this.#slowBodies);
     try {
       const outcome = this.#authorise(call);
       if (outcome instanceof Promise) outcome.catch((error) => this.#fail(call, error));
@@ -153,33 +127,6 @@ export class Router {
       this.#fail(call, error);
     }
     exchange.leaveHandler();
-  }
-
-  /** Everything of the request that anybody will need; `req` is gone when the handler returns. */
-  #read(entry: Entry, exchange: Exchange, res: HttpResponse, req: HttpRequest): Call {
-    const { route, paramNames, readsBody, capBytes } = entry;
-    const params: Record<string, string> = {};
-    for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
-    let reader: BodyReader | undefined;
-    if (readsBody) {
-      const isRaw = route.body !== undefined && isRawBody(route.body);
-      const opened = new BodyReader(res, capBytes, this.#slowBodies, isRaw ? 'idle' : 'total');
-      exchange.onGone = () => opened.discard();
-      reader = opened;
-    }
-    return {
-      entry,
-      exchange,
-      authorization: route.who === 'anyone' ? '' : req.getHeader('authorization'),
-      address: peerAddress(res.getRemoteAddress(), this.#proxies, () => req.getHeader('x-forwarded-for')),
-      params,
-      query: route.query === undefined ? '' : (req.getQuery() ?? ''),
-      headerValues: route.headers.map((name) => req.getHeader(name)),
-      contentType: readsBody ? req.getHeader('content-type') : '',
-      contentLength: readsBody ? declaredLength(req) : 0,
-      reader,
-      auth: undefined,
-    };
   }
 
   #authorise(call: Call): void | Promise<void> {
@@ -258,13 +205,14 @@ export class Router {
     }
     const { out, status } = entry.route;
     if (out === undefined) {
-      exchange.answer(status, [['cache-control', 'no-store']]);
+      exchange.answer(status, EMPTY_HEADERS);
       return;
     }
     if (this.#config.checkResponses) {
       const checked = out.safeParse(value);
-      if (!checked.success)
+      if (!checked.success) {
         throw new Error(`The answer is not what is declared: ${JSON.stringify(issueDetails(checked.error))}`);
+      }
     }
     exchange.answer(status, JSON_HEADERS, JSON.stringify(value));
   }
@@ -290,13 +238,9 @@ export class Router {
     if (mapped.unexpected) {
       this.#ports.log.error({ requestId, route: label, error: describeError(error) }, 'A request failed.');
     }
-    const headers = [...JSON_HEADERS, ...more];
-    if (mapped.retryAfterSec !== undefined)
-      headers.push(['retry-after', String(Math.ceil(mapped.retryAfterSec))]);
-    if (mapped.status === 401) headers.push(['www-authenticate', 'Bearer']);
-    const body = errorBody(mapped, requestId);
-    if (pieces === undefined) exchange.answer(mapped.status, headers, body);
-    else exchange.refuse(mapped.status, headers, body, pieces, this.#ports.clock);
+    const [headers, body] = errorContent(mapped, requestId);
+    if (pieces === undefined) exchange.answer(mapped.status, [...headers, ...more], body);
+    else exchange.refuse(mapped.status, [...headers, ...more], body, pieces, this.#ports.clock);
   }
 
   #serveFile(file: StaticFile, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
@@ -330,34 +274,10 @@ export class Router {
   }
 }
 
-/** The length that the request declares: 0 without a body, `UNKNOWN_LENGTH` for a chunked one. */
-function declaredLength(req: HttpRequest): number {
-  const length = req.getHeader('content-length');
-  if (length === '') return req.getHeader('transfer-encoding') === '' ? 0 : UNKNOWN_LENGTH;
-  return /^\d{1,15}$/.test(length) ? Number(length) : UNKNOWN_LENGTH;
-}
-
-const UNKNOWN_LENGTH = -1;
-
-/** Whether a refused body is over so soon that it can be let run out, and the connection kept. */
-function isShort(length: number, capBytes: number): boolean {
-  return length !== UNKNOWN_LENGTH && length <= capBytes;
-}
-
 function noFields(json: object): undefined {
   if (Object.keys(json).length > 0) {
     throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message: 'takes no fields' }] });
   }
-}
-
-/** Strings and bytes go out under the type that the reply names, anything else as JSON. */
-function replyContent(reply: Reply): [HeaderList, string | Uint8Array | undefined] {
-  const given = Object.entries(reply.headers);
-  const { body } = reply;
-  if (body === undefined) return [[['cache-control', 'no-store'], ...given], undefined];
-  const isText = typeof body === 'string' || body instanceof Uint8Array;
-  const defaults = JSON_HEADERS.filter(([name]) => !given.some(([other]) => other === name));
-  return [[...defaults, ...given], isText ? body : JSON.stringify(body)];
 }
 
 function nativeMethod(method: string): 'get' | 'post' | 'put' | 'patch' | 'del' | 'head' {

@@ -1,0 +1,92 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { peerAddress, type TrustedProxies } from '../transport/peerAddress.ts';
+import { BodyReader, type SlowBodies } from './body.ts';
+import type { Exchange } from './Exchange.ts';
+import { type Auth, isRawBody, type Route } from './route.ts';
+
+/** A route, and what is derived from it once. */
+export type Entry = {
+  route: Route;
+  /** What logs and metrics call it: the declared path, never a URL. */
+  label: string;
+  paramNames: string[];
+  readsBody: boolean;
+  capBytes: number;
+};
+
+/** A request on its way to a route: all of it that anybody will need, since `req` ends with the request handler. */
+export type Call = {
+  entry: Entry;
+  exchange: Exchange;
+  authorization: string;
+  address: string;
+  params: Record<string, string>;
+  query: string;
+  /** In the order of `route.headers`. */
+  headerValues: string[];
+  contentType: string;
+  /** 0 without a body, `UNKNOWN_LENGTH` for a chunked one. */
+  contentLength: number;
+  reader: BodyReader | undefined;
+  /** Set once the caller is known. */
+  auth: Auth | undefined;
+};
+
+export const UNKNOWN_LENGTH = -1;
+
+export function entryOf(route: Route, jsonCapBytes: number): Entry {
+  const { method, path, body } = route;
+  const names = path.split('/').filter((part) => part.startsWith(':'));
+  return {
+    route,
+    label: `${method.toUpperCase()} ${path}`,
+    paramNames: names.map((name) => name.slice(1)),
+    readsBody: method !== 'get',
+    capBytes: body !== undefined && isRawBody(body) ? body.maxBytes : jsonCapBytes,
+  };
+}
+
+/** Reads a request while its handler runs; the body is collected from here on. */
+export function readCall(
+  entry: Entry,
+  exchange: Exchange,
+  res: HttpResponse,
+  req: HttpRequest,
+  proxies: TrustedProxies,
+  slowBodies: SlowBodies,
+): Call {
+  const { route, paramNames, readsBody } = entry;
+  const params: Record<string, string> = {};
+  for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
+  let reader: BodyReader | undefined;
+  if (readsBody) {
+    const isRaw = route.body !== undefined && isRawBody(route.body);
+    const opened = new BodyReader(res, entry.capBytes, slowBodies, isRaw ? 'idle' : 'total');
+    exchange.onGone = () => opened.discard();
+    reader = opened;
+  }
+  return {
+    entry,
+    exchange,
+    authorization: route.who === 'anyone' ? '' : req.getHeader('authorization'),
+    address: peerAddress(res.getRemoteAddress(), proxies, () => req.getHeader('x-forwarded-for')),
+    params,
+    query: route.query === undefined ? '' : (req.getQuery() ?? ''),
+    headerValues: route.headers.map((name) => req.getHeader(name)),
+    contentType: readsBody ? req.getHeader('content-type') : '',
+    contentLength: readsBody ? declaredLength(req) : 0,
+    reader,
+    auth: undefined,
+  };
+}
+
+export function declaredLength(req: HttpRequest): number {
+  const length = req.getHeader('content-length');
+  if (length === '') return req.getHeader('transfer-encoding') === '' ? 0 : UNKNOWN_LENGTH;
+  return /^\d{1,15}$/.test(length) ? Number(length) : UNKNOWN_LENGTH;
+}
+
+/** Whether a refused body is over so soon that it can be let run out, and the connection kept. */
+export function isShort(length: number, capBytes: number): boolean {
+  return length !== UNKNOWN_LENGTH && length <= capBytes;
+}

@@ -1,0 +1,133 @@
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+import {
+  createDocument,
+  type ZodOpenApiObject,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+} from 'zod-openapi';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import { DOCS_POLICY, docsPage } from './docsPage.ts';
+import { isRawBody, type Route, route } from './route.ts';
+
+/** The documentation, from the declarations that the router serves: OpenAPI 3.1 and a page to read it on. */
+
+export type OpenApiDocument = ReturnType<typeof createDocument>;
+
+const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
+
+const ErrorAnswer = z
+  .strictObject({
+    status: z.int(),
+    code: z.enum(CODES),
+    message: z.string(),
+    details: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
+    requestId: z.string(),
+  })
+  .meta({ id: 'Error', description: 'Every answer that is not a success.' });
+
+const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } } });
+
+/** The OpenAPI document of `routes`; hidden ones are left out. */
+export function openApiDocument(routes: readonly Route[], version: string): OpenApiDocument {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const shown of routes.filter((one) => !one.hidden)) {
+    const path = shown.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [shown.method]: operation(shown) };
+  }
+  const document: ZodOpenApiObject = {
+    openapi: '3.1.0',
+    info: { title: 'Duet', version, license: { name: 'MIT', identifier: 'MIT' } },
+    paths,
+    components: {
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+    },
+  };
+  return createDocument(document);
+}
+
+/** `/api/v1/openapi.json` and `/docs`, about `routes` and themselves. */
+export function documentationRoutes(routes: readonly Route[], version: string): Route[] {
+  let text: string | undefined;
+  let page: string | undefined;
+  const document = () => openApiDocument([...routes, ...own], version);
+  const own: Route[] = [
+    route({
+      method: 'get',
+      path: '/openapi.json',
+      summary: 'This documentation, as OpenAPI 3.1',
+      tags: ['documentation'],
+      who: 'anyone',
+      limit: 'none',
+      status: 200,
+      run: (ctx) => {
+        text ??= JSON.stringify(document());
+        return ctx.reply({ headers: { 'cache-control': 'no-cache' }, body: text });
+      },
+    }),
+    route({
+      method: 'get',
+      base: '',
+      path: '/docs',
+      summary: 'This documentation, as a page',
+      tags: ['documentation'],
+      who: 'anyone',
+      limit: 'none',
+      status: 200,
+      run: (ctx) => {
+        page ??= docsPage(document());
+        const headers = {
+          'content-type': 'text/html; charset=utf-8',
+          'cache-control': 'no-cache',
+          'content-security-policy': DOCS_POLICY,
+        };
+        return ctx.reply({ headers, body: page });
+      },
+    }),
+  ];
+  return own;
+}
+
+function operation(shown: Route): ZodOpenApiOperationObject {
+  const { body, params, query, out } = shown;
+  const described: ZodOpenApiOperationObject = {
+    operationId: operationId(shown),
+    summary: shown.summary,
+    tags: [...shown.tags],
+    responses: {
+      [shown.status]: {
+        description: STATUS_CODES[shown.status] ?? '',
+        ...(out === undefined ? {} : json(out)),
+      },
+      default: { description: 'Refused or failed', ...json(ErrorAnswer) },
+    },
+  };
+  if (shown.description !== undefined) described.description = shown.description;
+  described.security = shown.who === 'anyone' ? [] : [{ bearer: shown.who === 'admin' ? ['admin'] : [] }];
+  if (params instanceof z.ZodObject) described.requestParams = { path: params };
+  if (query instanceof z.ZodObject) described.requestParams = { ...described.requestParams, query };
+  if (body !== undefined && isRawBody(body)) {
+    const bytes = z.string().meta({ description: `At most ${body.maxBytes} bytes.`, format: 'binary' });
+    described.requestBody = {
+      required: true,
+      content: Object.fromEntries(body.types.map((type) => [type, { schema: bytes }])),
+    };
+  } else if (body !== undefined) {
+    described.requestBody = { required: !body.safeParse({}).success, ...json(body) };
+  }
+  return described;
+}
+
+/** `postMatchesLikeByUserId` for POST /api/v1/matches/like/:userId. */
+function operationId(shown: Route): string {
+  const words = shown.path
+    .replace('/api/v1', '')
+    .split(/[^A-Za-z0-9:]+/)
+    .filter(Boolean);
+  const named = words.map((word) => (word.startsWith(':') ? `by${capital(word.slice(1))}` : word));
+  return shown.method + named.map(capital).join('');
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
