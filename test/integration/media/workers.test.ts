@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -182,6 +183,23 @@ describe('media workers', () => {
     const groupOf = (pid: number | 'self') =>
       readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[2];
     for (const pid of pids(pool)) expect(groupOf(pid)).not.toBe(groupOf('self'));
+  });
+
+  it('outlives what the server outlives, and nothing more', async () => {
+    const server = spawn(process.execPath, [`${import.meta.dirname}/serverProcess.ts`], { detached: true });
+    let said = '';
+    server.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    await until('the workers are up', () => said.includes('\n'), 15_000);
+    const running = said.trim().split(' ').map(Number);
+    // As Ctrl-C in a terminal does: to the whole process group.
+    process.kill(-server.pid!, 'SIGINT');
+    await until('the server is interrupted', () => said.includes('interrupted'));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(running.map(isRunning)).toEqual([true, true]);
+    server.kill('SIGKILL');
+    await until('its workers are gone', () => !running.some(isRunning), 10_000);
   });
 
   it('leaves no process behind, not even one that stands still', async () => {
