@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LOGS, ROOT } from './paths.mjs';
 
-/** A step that could not be done: `message` says in a sentence what to do, `logPath` where to read more. */
+/** A step that could not be done: the message says in a sentence what to do, `logPath` where to read more. */
 export class SetupError extends Error {
   constructor(message, { logPath, cause } = {}) {
     super(message, { cause });
@@ -11,40 +11,45 @@ export class SetupError extends Error {
   }
 }
 
-/** Where the commands of the step `name` write. */
-export function logPathOf(name) {
-  return join(LOGS, `${name}.log`);
-}
-
 /**
- * Runs a command with its output going to the step's log file.
+ * Runs a command to its end, with its output going to a log file.
  *
- * @param {{ log: string, failure: string, cwd?: string, env?: NodeJS.ProcessEnv, append?: boolean,
- *   onTail?: (tail: string) => void }} options `log` is the step's name; `failure` the sentence of the SetupError that a
- *   non-zero exit throws; `append` keeps what earlier commands of the step wrote; `onTail` is called every second
- *   with the last line of the log.
+ * @param {string} file
+ * @param {string[]} args
+ * @param {object} options
+ * @param {string} options.log the name of the step, and of its log
+ * @param {string} options.failure what to do when the command fails: the message of the SetupError
+ * @param {NodeJS.ProcessEnv} [options.env]
+ * @param {boolean} [options.append] keeps what an earlier command of the step has logged
+ * @param {(line: string) => void} [options.onLine] gets the last line of the log every second
  */
-export async function command(file, args, { log, failure, cwd = ROOT, env = process.env, append = false, onTail }) {
+export async function command(file, args, { log, failure, env = process.env, append = false, onLine }) {
   mkdirSync(LOGS, { recursive: true });
-  const logPath = logPathOf(log);
+  const logPath = join(LOGS, `${log}.log`);
   const output = openSync(logPath, append ? 'a' : 'w');
-  const tail = onTail && setInterval(() => onTail(lastLine(logPath)), 1000);
+  const child = spawn(file, args, { cwd: ROOT, env, stdio: ['ignore', output, output] });
+  const kill = () => child.kill();
+  process.once('exit', kill);
+  const follow = onLine && setInterval(() => onLine(lastLineOf(logPath)), 1000);
   try {
     await new Promise((resolve, reject) => {
-      const child = spawn(file, args, { cwd, env, stdio: ['ignore', output, output] });
-      child.once('error', (cause) => reject(new SetupError(failure, { logPath, cause })));
+      const fail = (cause) => reject(new SetupError(failure, { logPath, cause }));
+      child.once('error', fail);
       child.once('exit', (code, signal) => {
         if (code === 0) resolve();
-        else reject(new SetupError(failure, { logPath, cause: new Error(`${file}: ${signal ?? `exit code ${code}`}`) }));
+        else fail(new Error(`${file} ended with ${signal ?? code}`));
       });
     });
   } finally {
-    clearInterval(tail);
+    process.off('exit', kill);
+    clearInterval(follow);
     closeSync(output);
   }
 }
 
-function lastLine(path) {
-  const lines = readFileSync(path, 'utf8').trimEnd().split(/[\r\n]+/);
-  return lines.at(-1) ?? '';
+function lastLineOf(path) {
+  return readFileSync(path, 'utf8')
+    .trimEnd()
+    .split(/[\r\n]+/)
+    .at(-1);
 }

@@ -28,7 +28,8 @@ const BASE_VERSION = new Map([
  * @throws {Error} if the file wants anything else of glibc 2.38, or is not such a file
  */
 export function lowerGlibc(image) {
-  if (image.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') throw new Error('not a little-endian 64-bit ELF file');
+  if (image.toString('latin1', 0, 6) !== '\x7fELF\x02\x01')
+    throw new Error('not a little-endian 64-bit ELF file');
   const baseVersion = BASE_VERSION.get(image.readUInt16LE(18));
   if (!baseVersion) throw new Error('a processor that is not known here');
 

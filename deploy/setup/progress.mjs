@@ -3,39 +3,43 @@ const QUIET_MS = 2000;
 const startedAt = performance.now();
 
 /**
- * Runs one step. A step that takes longer than two seconds is announced, and its end as well; a quick one says
+ * Names the part of a step that begins. With `everyMs` it names how far the part is, and is heard that often at most.
+ *
+ * @typedef {(text: string, options?: { everyMs: number }) => void} Report
+ */
+
+/**
+ * Runs one step. What takes longer than two seconds is announced, and so is the end of such a step; a quick one says
  * nothing, so that a start with nothing to do prints nothing.
  *
- * @param {string} title what is being done, as in "installing the packages"
- * @param {(report: (text: string, options?: { every: number }) => void) => Promise<T>} run `report` names the part of
- *   the step that begins; with `every` (ms), at most one such line in that time is printed
+ * @param {string} title what is prepared
+ * @param {(report: Report) => T | Promise<T>} run
  * @returns {Promise<T>}
  * @template T
  */
 export async function step(title, run) {
   const began = performance.now();
-  let lastLineAt = 0;
-  let announced = false;
-  let current = title;
-  const announce = () => {
-    announced = true;
-    print(`${current} ...`);
+  let told = false;
+  let toldAt = began;
+  const tell = (text) => {
+    told = true;
+    toldAt = performance.now();
+    print(`${text} ...`);
   };
-  let timer = setTimeout(announce, QUIET_MS);
 
-  const report = (text, { every = 0 } = {}) => {
-    const now = performance.now();
-    if (every > 0 && now - Math.max(lastLineAt, began) < every) return;
-    lastLineAt = now;
-    current = text;
+  let timer = setTimeout(tell, QUIET_MS, title);
+  const report = (text, { everyMs = 0 } = {}) => {
+    if (everyMs > 0) {
+      if (performance.now() - toldAt >= everyMs) tell(text);
+      return;
+    }
     clearTimeout(timer);
-    if (every > 0) announce();
-    else timer = setTimeout(announce, QUIET_MS);
+    timer = setTimeout(tell, QUIET_MS, text);
   };
 
   try {
     const result = await run(report);
-    if (announced) print(`${title}: done in ${seconds(began)} s`);
+    if (told) print(`${title}: done in ${seconds(began)} s`);
     return result;
   } finally {
     clearTimeout(timer);
@@ -43,8 +47,8 @@ export async function step(title, run) {
 }
 
 /** One line of the set-up, with the seconds since it began. */
-export function print(text) {
-  console.log(`[${seconds(startedAt).padStart(5)} s] ${text}`);
+function print(text) {
+  console.log(`[${seconds(startedAt).padStart(6)} s] ${text}`);
 }
 
 function seconds(since) {

@@ -26,10 +26,15 @@ export function prepareUws(node) {
   if (hasStamp(STAMP, stamp())) return;
 
   if (isOlder(glibcVersion(), LINKED_WITH)) for (const path of binaries) patch(path);
-  const { status, stderr } = spawnSync(node, ['-e', 'require("uWebSockets.js")'], { cwd: ROOT, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(node, ['-e', 'require("uWebSockets.js")'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
   if (status !== 0) {
     const reason = /Error: (.*)/.exec(stderr)?.[1] ?? stderr.trim();
-    throw new SetupError(`uWebSockets.js does not load here (${reason}): use a Linux with glibc, or macOS, on x64 or arm64.`);
+    throw new SetupError(
+      `uWebSockets.js does not load here (${reason}): use a Linux with glibc, or macOS, on x64 or arm64.`,
+    );
   }
   writeStamp(STAMP, stamp());
 }

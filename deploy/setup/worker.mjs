@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SetupError } from './command.mjs';
@@ -14,14 +23,16 @@ const NO_VERSION_GIVEN = 41;
 /**
  * Finds, downloads or builds the mediasoup worker, and keeps it in the cache.
  *
- * @param {(text: string, options?: { every: number }) => void} report see progress.mjs
+ * @param {import('./progress.mjs').Report} report
  * @returns {Promise<string>} the path of an executable that runs on this machine, for MEDIASOUP_WORKER_BIN
  */
 export async function prepareWorker(report) {
   const own = process.env.MEDIASOUP_WORKER_BIN;
   if (own) {
     if (runs(own)) return own;
-    throw new SetupError(`MEDIASOUP_WORKER_BIN names ${own}, which does not run here: correct it, or unset it.`);
+    throw new SetupError(
+      `MEDIASOUP_WORKER_BIN names ${own}, which does not run here: correct it, or unset it.`,
+    );
   }
 
   const { version } = JSON.parse(readFileSync(join(NODE_MODULES, 'mediasoup', 'package.json'), 'utf8'));
@@ -40,14 +51,20 @@ export async function prepareWorker(report) {
 
 async function obtain(version, cached, report) {
   const folder = mkdtempSync(join(tmpdir(), 'duet-worker-'));
+  const clear = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', clear);
   try {
     report('downloading the media worker');
     const downloaded = await downloadWorker(version, folder);
     const worker = downloaded && runs(downloaded) ? downloaded : await buildWorker(folder, report);
-    if (!runs(worker)) throw new SetupError(`The media worker was built but does not run: start ${worker} to see why.`);
+    if (!runs(worker))
+      throw new SetupError(
+        'The media worker was built but does not run: set MEDIASOUP_WORKER_BIN to one from elsewhere.',
+      );
     keep(worker, cached);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', clear);
+    clear();
   }
 }
 

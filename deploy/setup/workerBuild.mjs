@@ -1,9 +1,9 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, freemem, totalmem } from 'node:os';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { command } from './command.mjs';
-import { NODE_MODULES } from './paths.mjs';
-import { requireSystemPackages } from './systemPackages.mjs';
+import { command, SetupError } from './command.mjs';
+import { NODE_MODULES, SETUP } from './paths.mjs';
+import { hasApt, requireSystemPackages } from './systemPackages.mjs';
 
 const PACKAGES = [
   'libuv1-dev',
@@ -19,19 +19,25 @@ const PACKAGES = [
 ];
 
 /** What takes the place of what the worker's own build would download. */
-const SHIMS = join(import.meta.dirname, 'mediasoup');
+const SHIMS = join(SETUP, 'mediasoup');
 
-/** Compiling one file of the worker takes up to this much memory. */
-const MEMORY_PER_JOB_BYTES = 1.2e9;
+/** What compiling one file takes at most, roughly: a small machine compiles fewer at once. */
+const MEMORY_PER_JOB_BYTES = 1e9;
 
 /**
  * Builds the mediasoup worker from the C++ source inside the npm package, with the system's libraries.
  * Some five minutes on two cores. mediasoup/README.md says what is changed in the source and why.
  *
  * @param {string} folder an empty folder to build in
+ * @param {import('./progress.mjs').Report} report
  * @returns {Promise<string>} the path of the executable inside `folder`
  */
 export async function buildWorker(folder, report) {
+  if (!hasApt()) {
+    throw new SetupError(
+      'The media worker could not be downloaded from GitHub, and building it needs Debian or Ubuntu: check the connection and start again, or set MEDIASOUP_WORKER_BIN.',
+    );
+  }
   report('getting the libraries that the media worker is built with');
   await requireSystemPackages(PACKAGES, 'the media worker is built with them');
 
@@ -39,17 +45,20 @@ export async function buildWorker(folder, report) {
   const output = join(folder, 'out');
   copySource(source);
 
-  const options = { log: 'worker', env: buildEnvironment() };
-  const failure = 'The media worker could not be built; the log names what is missing.';
-  report('building the media worker from source (a few minutes, once)');
-  await command('meson', ['setup', '--buildtype=release', '-Db_ndebug=true', output, source], { ...options, failure });
+  const options = {
+    log: 'worker',
+    env: buildEnvironment(),
+    failure:
+      'The media worker could not be built: the log has the error. MEDIASOUP_WORKER_BIN may name one from elsewhere.',
+  };
+  report('building the media worker from source (some minutes, once)');
+  await command('meson', ['setup', '--buildtype=release', '-Db_ndebug=true', output, source], options);
   await command('ninja', ['-C', output, '-j', String(jobs()), 'mediasoup-worker'], {
     ...options,
-    failure,
     append: true,
-    onTail: (line) => {
+    onLine: (line) => {
       const [, done, all] = /^\[(\d+)\/(\d+)\]/.exec(line) ?? [];
-      if (done) report(`building the media worker from source: ${done} of ${all} files`, { every: 20_000 });
+      if (done) report(`building the media worker from source: ${done} of ${all}`, { everyMs: 20_000 });
     },
   });
   return join(output, 'mediasoup-worker');
@@ -65,7 +74,11 @@ function copySource(target) {
 
   const build = join(target, 'meson.build');
   change(build, "meson_version: '>= 1.1.0'", "meson_version: '>= 1.0.0'");
-  change(build, "cpp_args + ['-DMS_EXECUTABLE'],", "cpp_args + ['-DMS_EXECUTABLE'],\n  cpp_pch: 'pch/worker.hpp',");
+  change(
+    build,
+    "cpp_args + ['-DMS_EXECUTABLE'],",
+    "cpp_args + ['-DMS_EXECUTABLE'],\n  cpp_pch: 'pch/worker.hpp',",
+  );
   change(
     join(target, 'src', 'RTC', 'DtlsTransport.cpp'),
     '(operationType == BIO_CB_RETURN) ?',
@@ -81,15 +94,14 @@ function change(path, from, to) {
   writeFileSync(path, parts.join(to));
 }
 
-/** The system's Python must run meson: a Python of pyenv or of a virtual environment does not have its module. */
+/** Debian's meson and compiler, whatever Python or compiler of one's own comes first otherwise. */
 function buildEnvironment() {
-  const env = { ...process.env };
-  if (existsSync('/usr/bin/meson')) env.PATH = `/usr/bin:/bin:${env.PATH}`;
-  for (const name of ['CFLAGS', 'CXXFLAGS', 'LDFLAGS', 'PYTHONPATH', 'PYTHONHOME']) delete env[name];
+  const env = { ...process.env, PATH: `/usr/bin:/bin:${process.env.PATH}` };
+  for (const name of ['CC', 'CXX', 'CFLAGS', 'CXXFLAGS', 'LDFLAGS', 'PYTHONPATH', 'PYTHONHOME'])
+    delete env[name];
   return env;
 }
 
 function jobs() {
-  const memory = Math.max(freemem(), totalmem() / 2);
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / MEMORY_PER_JOB_BYTES)));
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / MEMORY_PER_JOB_BYTES)));
 }
