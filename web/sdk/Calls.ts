@@ -16,6 +16,11 @@ export class Calls {
     this.#parts = parts;
   }
 
+  /** Loads what a call needs before there is one, so that answering is quick. */
+  async preload(): Promise<void> {
+    await import('mediasoup-client');
+  }
+
   /** Calls the other of a match. Errors: `MATCH_NOT_ACTIVE`, `BUSY`, `EMAIL_UNVERIFIED`. */
   start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
     return this.#sit(`/calls/initiate/${matchId}`, { media: options.media ?? 'audio' }, crypto.randomUUID());

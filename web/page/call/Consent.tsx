@@ -67,7 +67,5 @@ function question(kind: 'extend' | 'upgrade', isOwn: boolean, name: string): str
 }
 
 function hint(kind: 'extend' | 'upgrade'): string {
-  return kind === 'extend'
-    ? 'The clock goes on only if you both agree'
-    : 'Both cameras turn on if you say yes';
+  return kind === 'extend' ? 'Only if you both agree' : 'Yes turns both cameras on';
 }

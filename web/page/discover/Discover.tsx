@@ -81,6 +81,16 @@ export function Discover() {
 }
 
 function NoCards({ phase }: { phase: 'loading' | 'ready' | 'empty' | 'failed' }) {
+  // Somebody may have come since it was looked last: on every visit, and when the window is looked at again.
+  useEffect(() => {
+    const look = () => {
+      if (document.visibilityState === 'visible') void loadDeck();
+    };
+    look();
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, []);
+
   if (phase === 'loading' || phase === 'ready') {
     return (
       <section class="deck" aria-busy="true" aria-label="Looking for people">

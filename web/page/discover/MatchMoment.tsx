@@ -16,10 +16,10 @@ export function MatchMoment() {
     <Dialog title="It’s a match" onClose={closeMoment} tone="night">
       <div class="moment" data-testid="match-moment">
         <div class="moment-pair" aria-hidden="true">
-          <span class="moment-face you">
+          <span class="moment-face moment-own">
             <CoverPhoto person={me} />
           </span>
-          <span class="moment-face them">
+          <span class="moment-face moment-peer">
             <CoverPhoto person={peer} />
           </span>
         </div>

@@ -24,6 +24,7 @@ type CallsState = {
 };
 
 const NONE: CallsState = { incoming: null, current: null, ended: null };
+const PRELOAD_AFTER_MS = 2_000;
 /** Remembered over a reload, so that the page comes back to its call. */
 const CALL_KEY = 'duet.call';
 
@@ -44,6 +45,8 @@ export function openCalls(): void {
   inbox.on('call:rejected', ({ call }) => stopRinging(call));
   inbox.on('call:ended', ({ call }) => stopRinging(call));
   void comeBack();
+  // Not needed for the page to come up, so it may wait until the page has.
+  setTimeout(() => void duet.calls.preload(), PRELOAD_AFTER_MS);
 }
 
 export function closeCalls(): void {
@@ -88,6 +91,7 @@ function ring(call: Call, from: Card): void {
   const untilMs = Date.parse(call.ringUntil) - duet.clock.now();
   if (call.phase !== 'ringing' || untilMs <= 0) return;
   calls.set({ incoming: { call, from } });
+  void duet.calls.preload();
   clearTimeout(ringTimer);
   ringTimer = setTimeout(stopRing, untilMs + 2_000);
 }

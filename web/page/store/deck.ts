@@ -1,6 +1,6 @@
 import type { Card, Match } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
-import { takeMatch } from './matches.ts';
+import { expectMatch, takeMatch } from './matches.ts';
 import { Store } from './Store.ts';
 import { sayError } from './toasts.ts';
 
@@ -46,6 +46,7 @@ export async function reloadDeck(): Promise<void> {
 export async function like(card: Card): Promise<void> {
   take(card);
   deck.set({ passed: null });
+  expectMatch(card.id);
   try {
     const { match } = await duet.matches.like(card.id);
     if (match) {

@@ -11,6 +11,9 @@ type MatchesState = {
   fresh: Set<string>;
 };
 
+/** People one has just liked: the answer to the like tells of the match, more beautifully than the inbox. */
+const expected = new Set<string>();
+const EXPECTED_MS = 5_000;
 const EMPTY: MatchesState = { active: [], past: [], loaded: false, fresh: new Set() };
 const MOST = 50;
 
@@ -20,7 +23,7 @@ export const matches = new Store<MatchesState>(EMPTY);
 export function openMatches(): void {
   const { inbox } = duet;
   inbox.on('match:created', ({ match }) => {
-    if (!matches.value.active.some((known) => known.id === match.id)) {
+    if (!expected.has(match.peer.id) && !matches.value.active.some((known) => known.id === match.id)) {
       matches.set({ fresh: new Set([...matches.value.fresh, match.id]) });
       say(`You and ${match.peer.displayName} like each other.`);
     }
@@ -55,6 +58,12 @@ export async function loadMatches(): Promise<void> {
 export function takeMatch(match: Match): void {
   const others = matches.value.active.filter((known) => known.id !== match.id);
   matches.set({ active: [match, ...others] });
+}
+
+/** A like for this person is on its way. */
+export function expectMatch(userId: string): void {
+  expected.add(userId);
+  setTimeout(() => expected.delete(userId), EXPECTED_MS);
 }
 
 export function dropMatch(matchId: string): void {

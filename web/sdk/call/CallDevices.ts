@@ -78,11 +78,9 @@ export class CallDevices {
     this.#cameraOff = off;
     this.#host.changed();
     if (!off) return await this.startVideo();
-    await this.#host
-      .media()
-      ?.setPaused('video', true, null)
-      .catch(() => undefined);
-    if (this.#cameraOff) this.#local.stop('video');
+    // Given up rather than paused: the other sees that there is no picture instead of the last one for ever.
+    this.#local.stop('video');
+    await this.#host.media()?.stopProducing('video');
   }
 
   /** Opens the microphone and gets ready to send, even while it still rings. */
@@ -102,10 +100,6 @@ export class CallDevices {
     if (!track) return;
     if (!this.#host.maySend('video')) return this.#local.stop('video');
     await this.send('video');
-    await this.#host
-      .media()
-      ?.setPaused('video', false)
-      .catch(() => undefined);
   }
 
   /** Consent was withdrawn: the camera goes off, here and at the server. */

@@ -72,11 +72,11 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     await made;
   }
 
-  /** Stops or goes on sending, without giving the producer up. Null takes the track away (camera off). */
-  async setPaused(kind: Kind, paused: boolean, track?: MediaStreamTrack | null): Promise<void> {
+  /** Stops or goes on sending, without giving the producer up. */
+  async setPaused(kind: Kind, paused: boolean): Promise<void> {
     const producer = await this.#producers.get(kind);
     if (!producer || producer.closed) return;
-    if (track !== undefined) await producer.replaceTrack({ track });
+
     if (paused) producer.pause();
     else producer.resume();
     await this.#ask(paused ? 'media:pause' : 'media:resume', { id: producer.id });
