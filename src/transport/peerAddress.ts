@@ -6,6 +6,8 @@ import { BlockList, isIP, SocketAddress } from 'node:net';
 
 const MAPPED_IPV4 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
+const RANGE = /^([^/]*)(?:\/(\d{1,3}))?$/;
+
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #isEmpty: boolean;
@@ -13,11 +15,14 @@ export class TrustedProxies {
   /** Addresses and CIDR ranges (`10.0.0.0/8`, `fd00::/8`). Throws on what is neither. */
   constructor(ranges: readonly string[]) {
     for (const range of ranges) {
-      const [address = '', prefix] = range.split('/');
+      const [, address = '', prefix] = RANGE.exec(range) ?? [];
       const family = familyOf(address);
-      if (family === undefined) throw new Error(`Not an address or range of trusted proxies: "${range}"`);
+      const bits = Number(prefix);
+      if (family === undefined || bits > (family === 'ipv4' ? 32 : 128)) {
+        throw new Error(`Not an address or range of trusted proxies: "${range}"`);
+      }
       if (prefix === undefined) this.#list.addAddress(address, family);
-      else this.#list.addSubnet(address, prefixBits(prefix, range), family);
+      else this.#list.addSubnet(address, bits, family);
     }
     this.#isEmpty = ranges.length === 0;
   }
@@ -81,10 +86,4 @@ function canonical(text: string): string | undefined {
 function familyOf(text: string): 'ipv4' | 'ipv6' | undefined {
   const version = text.includes('%') ? 0 : isIP(text);
   return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
-}
-
-function prefixBits(text: string, range: string): number {
-  const bits = Number(text);
-  if (!/^\d{1,3}$/.test(text) || bits > 128) throw new Error(`Not a range of trusted proxies: "${range}"`);
-  return bits;
 }

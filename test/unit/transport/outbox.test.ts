@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { type FrameSink, Outbox } from '../../../src/transport/outbox.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const frame = (...bytes: number[]) => Uint8Array.from(bytes);
+
+/** A sink that writes down what is done to it. */
+function recorder(log: string[] = []): { log: string[]; sink: FrameSink } {
+  return {
+    log,
+    sink: {
+      send: (bytes) => log.push(`send ${bytes.length > 8 ? bytes.length : [...bytes].join(' ')}`),
+      cork: (write) => {
+        log.push('cork');
+        write();
+        log.push('uncork');
+      },
+    },
+  };
+}
+
+describe('Outbox', () => {
+  test('sends nothing before the turn ends, and then everything in order, in one piece', async () => {
+    const { log, sink } = recorder();
+    const queue = new Outbox().queueFor(sink, () => {});
+    queue.push(frame(1));
+    queue.push(frame(2));
+    queue.push(frame(3));
+    await Promise.resolve();
+    expect(log).toEqual([]);
+    await turn();
+    expect(log).toEqual(['cork', 'send 1', 'send 2', 'send 3', 'uncork']);
+  });
+
+  test('sends one frame without further ado', async () => {
+    const { log, sink } = recorder();
+    const queue = new Outbox().queueFor(sink, () => {});
+    queue.push(frame(1));
+    await turn();
+    queue.push(frame(2));
+    await turn();
+    expect(log).toEqual(['send 1', 'send 2']);
+  });
+
+  test('empties the queues of all sockets in one turn', async () => {
+    const outbox = new Outbox();
+    const { log, sink } = recorder();
+    const queues = Array.from({ length: 3 }, () => outbox.queueFor(sink, () => {}));
+    for (const [i, queue] of queues.entries()) queue.push(frame(i));
+    await turn();
+    expect(log).toEqual(['send 0', 'send 1', 'send 2']);
+  });
+
+  test('what is pushed while others are sent goes out in the next turn', async () => {
+    const outbox = new Outbox();
+    const { log, sink } = recorder();
+    const second = outbox.queueFor(sink, () => {});
+    const first = outbox.queueFor({ ...sink, send: () => second.push(frame(9)) }, () => {});
+    first.push(frame(1));
+    await turn();
+    await turn();
+    expect(log).toEqual(['send 9']);
+  });
+
+  test('does not let a queue grow large', () => {
+    const { log, sink } = recorder();
+    const queue = new Outbox().queueFor(sink, () => {});
+    queue.push(frame(1));
+    queue.push(new Uint8Array(70_000));
+    expect(log).toEqual(['cork', 'send 1', 'send 70000', 'uncork']);
+  });
+
+  test('flush sends at once and leaves nothing for later', async () => {
+    const { log, sink } = recorder();
+    const queue = new Outbox().queueFor(sink, () => {});
+    queue.push(frame(1));
+    queue.flush();
+    expect(log).toEqual(['send 1']);
+    await turn();
+    queue.flush();
+    expect(log).toEqual(['send 1']);
+  });
+
+  test('a closed queue drops what waits and what comes', async () => {
+    const { log, sink } = recorder();
+    const queue = new Outbox().queueFor(sink, () => {});
+    queue.push(frame(1));
+    queue.close();
+    queue.push(frame(2));
+    await turn();
+    expect(log).toEqual([]);
+  });
+
+  test('a socket that throws is told of once and disturbs no other', async () => {
+    const outbox = new Outbox();
+    const { log, sink } = recorder();
+    let failures = 0;
+    const throwing = () => {
+      throw new Error('Invalid access of closed uWS.WebSocket');
+    };
+    const broken = outbox.queueFor({ send: throwing, cork: throwing }, () => {
+      failures++;
+    });
+    const sound = outbox.queueFor(sink, () => {});
+    broken.push(frame(1));
+    sound.push(frame(2));
+    await turn();
+    broken.push(frame(3));
+    await turn();
+    expect({ log, failures }).toEqual({ log: ['send 2'], failures: 1 });
+  });
+});
