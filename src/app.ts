@@ -23,10 +23,10 @@ import { SignUp } from './accounts/SignUp.ts';
 import { Actors } from './actors/Actors.ts';
 import { localRoom } from './actors/colyseus.ts';
 import { Keeper } from './actors/Keeper.ts';
-import { Calls } from './calling/Calls.ts';
 import { CallStore } from './calling/CallStore.ts';
+import { Calls } from './calling/Calls.ts';
 import { presentEvent } from './calling/presentEvent.ts';
-import { sleep, SystemClock } from './clock.ts';
+import { SystemClock, sleep } from './clock.ts';
 import type { Config } from './config.ts';
 import { Database } from './db/Database.ts';
 import { DuetError } from './errors.ts';
@@ -56,9 +56,9 @@ import { Metrics } from './platform/Metrics.ts';
 import { ObjectStore } from './platform/ObjectStore.ts';
 import { RedisBus } from './platform/RedisBus.ts';
 import { openRedis } from './platform/redis.ts';
-import { closeRooms, listen, prepareRooms, routes } from './server.ts';
 import { Blocks } from './safety/Blocks.ts';
 import { Reports } from './safety/Reports.ts';
+import { closeRooms, listen, prepareRooms, routes } from './server.ts';
 import { HardenedTransport } from './transport/HardenedTransport.ts';
 
 /** The built page. */
@@ -76,7 +76,11 @@ export class App {
   readonly #closing: AsyncDisposableStack;
   readonly #drain: (deadlineMs: number) => Promise<void>;
 
-  private constructor(url: string, closing: AsyncDisposableStack, drain: (deadlineMs: number) => Promise<void>) {
+  private constructor(
+    url: string,
+    closing: AsyncDisposableStack,
+    drain: (deadlineMs: number) => Promise<void>,
+  ) {
     this.url = url;
     this.#closing = closing;
     this.#drain = drain;
@@ -115,7 +119,10 @@ async function openStores(config: Config, log: Log, closing: AsyncDisposableStac
   const given = config.secrets;
   const local = given.jwt === undefined || given.dataKey === undefined ? localSecrets(dataDir) : undefined;
   const jwt = given.jwt ?? local!.jwt;
-  const secrets = { jwt: { current: jwt, previous: given.jwtPrevious }, dataKey: given.dataKey ?? local!.dataKey };
+  const secrets = {
+    jwt: { current: jwt, previous: given.jwtPrevious },
+    dataKey: given.dataKey ?? local!.dataKey,
+  };
 
   let dbUrl = config.db.url;
   if (dbUrl === undefined) {
@@ -144,7 +151,12 @@ async function openStores(config: Config, log: Log, closing: AsyncDisposableStac
   return { clock, metrics, secrets, db, redis, bus, cache, limits, objects, jobs, hub, log };
 }
 
-async function openObjects(config: Config, dataDir: string, clock: SystemClock, closing: AsyncDisposableStack) {
+async function openObjects(
+  config: Config,
+  dataDir: string,
+  clock: SystemClock,
+  closing: AsyncDisposableStack,
+) {
   const { endpoint, region, bucket, accessKeyId = '', secretAccessKey = '' } = config.s3;
   let where = { endpoint, bucket, accessKeyId, secretAccessKey };
   if (endpoint === undefined) {
@@ -159,7 +171,12 @@ async function openObjects(config: Config, dataDir: string, clock: SystemClock, 
 }
 
 /** Who people are: sign-up, sign-in, sessions. */
-async function openAccounts(config: Config, stores: Stores, site: { url: string }, closing: AsyncDisposableStack) {
+async function openAccounts(
+  config: Config,
+  stores: Stores,
+  site: { url: string },
+  closing: AsyncDisposableStack,
+) {
   const { clock, db, bus, limits, jobs, log } = stores;
   const secrets = stores.secrets.jwt;
   const passwords = await Passwords.open();
@@ -171,7 +188,8 @@ async function openAccounts(config: Config, stores: Stores, site: { url: string 
   const audit = new Audit({ clock, secrets });
   const devices = new Devices(secrets);
   const emailTokens = new EmailTokens({ clock });
-  const mailbox = config.mail.smtpUrl === undefined ? new Mailbox({ db, clock, secrets, keyOf: emailKey }) : undefined;
+  const mailbox =
+    config.mail.smtpUrl === undefined ? new Mailbox({ db, clock, secrets, keyOf: emailKey }) : undefined;
   const mailer = mailbox ?? new SmtpMailer({ url: config.mail.smtpUrl!, from: config.mail.from });
   closing.defer(() => mailer.close());
   const mails = new AccountMails({ db, jobs, mailer, emailTokens, publicUrl: () => site.url });
@@ -307,7 +325,8 @@ async function openDoors(
   const router = new Router(
     {
       authenticate: (authorization) => accounts.accounts.authenticate(authorization),
-      limit: (limit, caller) => (limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller)),
+      limit: (limit, caller) =>
+        limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller),
       observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
       log,
       clock,
@@ -402,7 +421,13 @@ function countRequest(
 async function readinessChecks({ db, redis, objects }: Stores, media: MediaWorkers) {
   const check = async (ask: () => Promise<unknown>): Promise<'up' | 'down'> => {
     const late = new Promise<'down'>((resolve) => setTimeout(resolve, CHECK_MS, 'down').unref());
-    return Promise.race([ask().then(() => 'up' as const, () => 'down' as const), late]);
+    return Promise.race([
+      ask().then(
+        () => 'up' as const,
+        () => 'down' as const,
+      ),
+      late,
+    ]);
   };
   const [database, store, bus] = await Promise.all([
     check(() => db.epochMs()),

@@ -1,19 +1,19 @@
 /** The one file that knows both doors: puts the routes and the rooms on one transport and listens. */
-import { LocalDriver, LocalPresence, matchMaker, type MatchMakerDriver, type Presence } from '@colyseus/core';
+import { LocalDriver, LocalPresence, type MatchMakerDriver, matchMaker, type Presence } from '@colyseus/core';
 import { rooms } from '../rooms/index.ts';
 import type { RoomServices } from '../rooms/services.ts';
+import type { Route } from './http/route.ts';
+import type { Router } from './http/router.ts';
 import { type AccountRouteDeps, accountRoutes } from './http/routes/accounts.ts';
 import { type CallRoutesOptions, callRoutes } from './http/routes/calls.ts';
-import { devMailboxRoutes } from './http/routes/devMailbox.ts';
 import { decisionRoutes } from './http/routes/decisions.ts';
+import { devMailboxRoutes } from './http/routes/devMailbox.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { matchRoutes } from './http/routes/matches.ts';
 import { photoRoutes } from './http/routes/photos.ts';
 import { realtimeRoutes } from './http/routes/realtime.ts';
 import { safetyRoutes } from './http/routes/safety.ts';
 import { userRoutes } from './http/routes/users.ts';
-import type { Route } from './http/route.ts';
-import type { Router } from './http/router.ts';
 import type { HardenedTransport } from './transport/HardenedTransport.ts';
 
 export interface ServerOptions {

@@ -29,7 +29,10 @@ export const TEST_ENVIRONMENT = {
  * The whole program, in the test's own process, on a database of its own; for the file that calls this. Colyseus
  * knows one server a process, so a file has one.
  */
-export function useApp(environment: Record<string, string> = {}): { readonly url: string; readonly dbUrl: string } {
+export function useApp(environment: Record<string, string> = {}): {
+  readonly url: string;
+  readonly dbUrl: string;
+} {
   let app: App | undefined;
   let cleanUp: (() => Promise<void>) | undefined;
   let dbUrl = '';
@@ -37,7 +40,12 @@ export function useApp(environment: Record<string, string> = {}): { readonly url
     const dataDir = await mkdtemp(join(tmpdir(), 'duet-test-'));
     const database = await createTestDatabase();
     dbUrl = database.url;
-    const config = readConfig({ ...TEST_ENVIRONMENT, ...environment, DATA_DIR: dataDir, DB_URL: database.url });
+    const config = readConfig({
+      ...TEST_ENVIRONMENT,
+      ...environment,
+      DATA_DIR: dataDir,
+      DB_URL: database.url,
+    });
     app = await App.start(config, createLog(config.logLevel));
     cleanUp = async () => {
       await app?.close();

@@ -37,7 +37,11 @@ export async function request<T = Json>(
     ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: (text === '' ? undefined : JSON.parse(text)) as T };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (text === '' ? undefined : JSON.parse(text)) as T,
+  };
 }
 
 export class Person {
@@ -55,14 +59,24 @@ export class Person {
   }
 
   /** A request of this person's to the API (`path` below /api/v1). */
-  call<T = Json>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer<T>> {
-    return request<T>(this.url, method, `/api/v1${path}`, { token: this.token, body, ...(headers && { headers }) });
+  call<T = Json>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer<T>> {
+    return request<T>(this.url, method, `/api/v1${path}`, {
+      token: this.token,
+      body,
+      ...(headers && { headers }),
+    });
   }
 
   /** The same, expecting success; resolves with the body. */
   async ok<T = Json>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await this.call<T>(method, path, body);
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status >= 300)
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
 
@@ -108,7 +122,8 @@ export class Inbox {
       const event = found();
       if (event !== undefined) return event.payload;
       const leftMs = end - performance.now();
-      if (leftMs <= 0) throw new Error(`no ${type} within ${withinMs} ms; came: ${this.events.map((e) => e.type)}`);
+      if (leftMs <= 0)
+        throw new Error(`no ${type} within ${withinMs} ms; came: ${this.events.map((e) => e.type)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(done, leftMs);
         const waiting = this.#waiting;
@@ -130,7 +145,10 @@ export class Inbox {
 let made = 0;
 
 /** Registers, verifies through the mailbox, signs in. */
-export async function newPerson(url: string, profile: { gender?: string; displayName?: string } = {}): Promise<Person> {
+export async function newPerson(
+  url: string,
+  profile: { gender?: string; displayName?: string } = {},
+): Promise<Person> {
   made += 1;
   const email = `person${process.pid}x${made}@example.org`;
   const password = 'correct horse battery';

@@ -10,9 +10,20 @@ describe('from a like to a ready match', () => {
     const [annInbox, bobInbox] = await Promise.all([ann.inbox(), bob.inbox()]);
     expect(await ann.ok('POST', `/matches/like/${bob.id}`)).toEqual({ decision: 'like', match: null });
     const { match } = await bob.ok('POST', `/matches/like/${ann.id}`);
-    expect(match).toMatchObject({ status: 'active', phase: 'awaiting_accept', youAccepted: false, peer: { id: ann.id } });
-    expect(await annInbox.next('match:created')).toMatchObject({ seq: 1, match: { id: match.id, peer: { id: bob.id } } });
-    expect(await bobInbox.next('match:created')).toMatchObject({ seq: 1, match: { id: match.id, peer: { id: ann.id } } });
+    expect(match).toMatchObject({
+      status: 'active',
+      phase: 'awaiting_accept',
+      youAccepted: false,
+      peer: { id: ann.id },
+    });
+    expect(await annInbox.next('match:created')).toMatchObject({
+      seq: 1,
+      match: { id: match.id, peer: { id: bob.id } },
+    });
+    expect(await bobInbox.next('match:created')).toMatchObject({
+      seq: 1,
+      match: { id: match.id, peer: { id: ann.id } },
+    });
     expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
   });
 
@@ -20,10 +31,18 @@ describe('from a like to a ready match', () => {
     const { ann, bob, matchId } = await newMatch(app.url);
     const inbox = await bob.inbox();
     const rooms = await Promise.all(
-      [ann, bob].map(async (person) => person.sit((await person.ok('POST', `/matches/${matchId}/join`)).seat)),
+      [ann, bob].map(async (person) =>
+        person.sit((await person.ok('POST', `/matches/${matchId}/join`)).seat),
+      ),
     );
-    expect((await rooms[0]!.request('match:accept')).match).toMatchObject({ phase: 'awaiting_accept', youAccepted: true });
-    expect((await bob.ok('GET', '/matches/active')).items[0]).toMatchObject({ phase: 'awaiting_accept', youAccepted: false });
+    expect((await rooms[0]!.request('match:accept')).match).toMatchObject({
+      phase: 'awaiting_accept',
+      youAccepted: true,
+    });
+    expect((await bob.ok('GET', '/matches/active')).items[0]).toMatchObject({
+      phase: 'awaiting_accept',
+      youAccepted: false,
+    });
     expect((await rooms[1]!.request('match:accept')).match).toMatchObject({ phase: 'ready' });
     expect(await inbox.next('match:ready')).toMatchObject({ matchId });
   });
@@ -36,7 +55,10 @@ describe('from a like to a ready match', () => {
     const [toAnn, toBob] = await Promise.all(inboxes.map((inbox) => inbox.next('match:ended')));
     expect(toAnn).toMatchObject({ matchId, status: 'rejected', reason: 'ended' });
     expect({ ...toAnn, at: 0 }).toEqual({ ...toBob, at: 0 });
-    expect((await bob.ok('GET', '/matches/history')).items[0]).toMatchObject({ status: 'rejected', endReason: 'ended' });
+    expect((await bob.ok('GET', '/matches/history')).items[0]).toMatchObject({
+      status: 'rejected',
+      endReason: 'ended',
+    });
   });
 });
 
@@ -45,7 +67,13 @@ describe('a call', () => {
     const { ann, bob, matchId } = await newMatch(app.url);
     const inbox = await bob.inbox();
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
-    expect(call).toMatchObject({ phase: 'ringing', media: 'audio', callerId: ann.id, calleeId: bob.id, outcome: null });
+    expect(call).toMatchObject({
+      phase: 'ringing',
+      media: 'audio',
+      callerId: ann.id,
+      calleeId: bob.id,
+      outcome: null,
+    });
     const room = await ann.sit(seat);
     const heard = new Inbox(room);
     expect(await inbox.next('call:incoming')).toMatchObject({ call: { id: call.id }, from: { id: ann.id } });
@@ -56,7 +84,10 @@ describe('a call', () => {
     const bobHeard = new Inbox(bobRoom);
     // Both have accepted the match by calling and answering.
     expect((await ann.ok('GET', '/matches/active')).items[0].phase).toBe('ready');
-    expect((await ann.ok('POST', `/calls/${call.id}/end`)).call).toMatchObject({ phase: 'ended', outcome: 'cancelled' });
+    expect((await ann.ok('POST', `/calls/${call.id}/end`)).call).toMatchObject({
+      phase: 'ended',
+      outcome: 'cancelled',
+    });
     expect(await bobHeard.next('call:ended')).toMatchObject({ outcome: 'cancelled', durationSec: 0 });
     expect(await inbox.next('call:ended')).toMatchObject({ outcome: 'cancelled' });
     for (let again = 0; again < 3; again++) {
@@ -75,12 +106,16 @@ describe('a call', () => {
     expect((await ann.ok('POST', `/calls/${cancelled}/end`)).call.outcome).toBe('cancelled');
     const inbox = await ann.inbox();
     const missed = await ring();
-    expect(await inbox.next('call:ended', (event: Json) => event.call.id === missed)).toMatchObject({ outcome: 'missed' });
+    expect(await inbox.next('call:ended', (event: Json) => event.call.id === missed)).toMatchObject({
+      outcome: 'missed',
+    });
   });
 
   test('both initiate at once: one call', async () => {
     const { ann, bob, matchId } = await newMatch(app.url);
-    const [one, other] = await Promise.all([ann, bob].map((person) => person.ok('POST', `/calls/initiate/${matchId}`, {})));
+    const [one, other] = await Promise.all(
+      [ann, bob].map((person) => person.ok('POST', `/calls/initiate/${matchId}`, {})),
+    );
     expect(one.call.id).toBe(other.call.id);
     expect(one.seat.sessionId).not.toBe(other.seat.sessionId);
   });
@@ -136,7 +171,10 @@ describe('whose it is', () => {
       ['POST', `/matches/${matchId}/join`],
       ['POST', `/calls/initiate/${matchId}`],
       ['GET', `/calls/${call.id}`],
-      ...['answer', 'reject', 'end', 'extend', 'upgrade', 'join'].map((verb) => ['POST', `/calls/${call.id}/${verb}`]),
+      ...['answer', 'reject', 'end', 'extend', 'upgrade', 'join'].map((verb) => [
+        'POST',
+        `/calls/${call.id}/${verb}`,
+      ]),
     ] as const;
     for (const [method, path] of attempts) {
       expect([path, (await eve.call(method!, path!)).status]).toEqual([path, 404]);
