@@ -6,11 +6,11 @@ import { DuetError } from '../errors.ts';
 import type { Cache } from '../platform/Cache.ts';
 import { ageAt } from './age.ts';
 import type { Places } from './Places.ts';
-import { hasMet, loadPeople, loadSelf, type Person, type Self, visiblePeople } from './peopleSql.ts';
+import { hasMet, loadDemoPeople, loadPeople, loadSelf, type Person, type Self, visiblePeople } from './peopleSql.ts';
 import type { Photos } from './Photos.ts';
 import { bandBetween } from './place.ts';
 import { editPreferences, editProfile, rescore } from './profileSql.ts';
-import type { Card, Me, PreferencesEdit, ProfileEdit } from './shapes.ts';
+import type { Card, Gender, Me, PreferencesEdit, ProfileEdit } from './shapes.ts';
 import { monthsOf } from './sightings.ts';
 
 export interface PeopleOptions {
@@ -73,6 +73,18 @@ export class People {
       if (person !== undefined) cards.set(id, this.#card(viewerId, viewer?.cell ?? null, person));
     }
     return cards;
+  }
+
+  /** Who can be played on the demo page: each as he sees himself. */
+  async demoPeople(): Promise<{ displayName: string; email: string; age: number; gender: Gender; thumbnailUrl: string }[]> {
+    const rows = await this.#options.db.query(loadDemoPeople);
+    const people = await this.#load(rows.map((row) => row.id));
+    return rows.flatMap(({ id, email }) => {
+      const person = people.get(id);
+      if (person === undefined) return [];
+      const { displayName, age, gender, photos } = this.#card(id, null, person);
+      return [{ displayName, email, age, gender, thumbnailUrl: photos[0]?.thumbnailUrl ?? '' }];
+    });
   }
 
   /** Changes the given fields of the profile; the others stay. TOO_MANY_REQUESTS for too many moves in a day. */

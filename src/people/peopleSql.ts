@@ -64,3 +64,9 @@ export const hasMet = sql<{ met: boolean }>(
   `select exists (select from matches where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid))
        or exists (select from sightings where month = any ($3::date[]) and viewer_id = $1 and seen_id = $2) as met`,
 );
+
+/** The people of the demo town. */
+export const loadDemoPeople = sql<{ id: string; email: string }>(
+  'people-demo',
+  `select id, email from users where email_key like '%@demo.duet' and status = 'active' order by id limit 100`,
+);

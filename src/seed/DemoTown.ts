@@ -1,0 +1,113 @@
+/**
+ * The demo town: some thirty people with pictures, verified addresses and one password, so that there is somebody
+ * to meet on the first day. Made in an empty database only; a seeding that was cut short goes on at the next start.
+ */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import { newId } from '../ids.ts';
+import type { Decisions } from '../matching/decisions.ts';
+import type { Photos } from '../people/Photos.ts';
+import type { Places } from '../people/Places.ts';
+import { Semaphore } from '../platform/Semaphore.ts';
+import { DEMO_PEOPLE, type DemoPerson } from './demoPeople.ts';
+import { drawings, paint } from './portrait.ts';
+
+export interface DemoTownOptions {
+  db: Database;
+  clock: Clock;
+  places: Places;
+  photos: Photos;
+  decisions: Decisions;
+  hashPassword: (password: string) => Promise<string>;
+  /** How addresses are compared (`src/accounts/emailKey.ts`). */
+  emailKey: (email: string) => string;
+}
+
+export const DEMO_PASSWORD = 'duet-demo';
+/** The town's quarters, in the middle of a cell each: everybody lives near one of them. */
+const QUARTERS = [
+  { lat: 51.0604, lon: 3.7304 },
+  { lat: 51.0789, lon: 3.7427 },
+  { lat: 51.042, lon: 3.718 },
+  { lat: 51.0438, lon: 3.7803 },
+] as const;
+/** Whom each person likes already, as steps along the list; no two of them make a mutual like. */
+const LIKES = [1, 5, 9];
+const GOLDEN = 0.381966;
+/** Enough to keep the cores busy without flooding the store. */
+const PAINTERS = 4;
+
+const lockTown = sql('demo-lock', `select pg_advisory_xact_lock(7415108)`);
+const countUsers = sql<{ n: number }>('demo-count', `select count(*) as n from (select from users limit 1) u`);
+const insertPerson = sql(
+  'demo-insert',
+  `insert into users (id, email, email_key, email_verified_at, password_hash, display_name, birth_date, gender, bio,
+     interests, genders, max_age, last_active_at, created_at)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 99, $4, $4)`,
+);
+const unfinished = sql<{ id: string; email: string }>(
+  'demo-unfinished',
+  `select id, email from users where email_key like '%@demo.duet' and photo_count = 0 order by id`,
+);
+
+/** Makes the town. Resolves with how many people it made or completed: 0 where people live already. */
+export async function seedDemoTown(options: DemoTownOptions): Promise<number> {
+  await insertPeople(options);
+  const todo = await options.db.query(unfinished);
+  const ids = new Map(todo.map((row) => [row.email, row.id]));
+  const people = DEMO_PEOPLE.flatMap((person, i) => {
+    const id = ids.get(emailOf(person));
+    return id === undefined ? [] : [{ person, id, i }];
+  });
+  if (people.length === 0) return 0;
+  // Twice: only the second time does everybody have the neighbours that a fine cell needs.
+  for (let round = 0; round < 2; round++) {
+    for (const { id, i } of people) await settle(options, id, i);
+  }
+  const painters = new Semaphore(PAINTERS, people.length);
+  await Promise.all(people.map(({ person, id, i }) => painters.run(() => addPictures(options, person, id, i))));
+  await addLikes(options, people.map(({ id }) => id));
+  return people.length;
+}
+
+async function insertPeople({ db, clock, hashPassword, emailKey }: DemoTownOptions): Promise<void> {
+  const [before] = await db.query(countUsers);
+  if (before!.n > 0) return;
+  const passwordHash = await hashPassword(DEMO_PASSWORD);
+  const now = new Date(clock.now());
+  await db.transaction(async (tx) => {
+    // Two processes that start on one empty database: the second one waits, looks again and finds people.
+    await tx.query(lockTown);
+    const [users] = await tx.query(countUsers);
+    if (users!.n > 0) return;
+    for (const [i, person] of DEMO_PEOPLE.entries()) {
+      const email = emailOf(person);
+      const birthDate = `${now.getUTCFullYear() - person.age}-01-${String(1 + (i % 9)).padStart(2, '0')}`;
+      const { name, gender, bio, interests, seeks } = person;
+      await tx.query(insertPerson, [newId(), email, emailKey(email), now, passwordHash, name, birthDate, gender, bio, interests, seeks]);
+    }
+  });
+}
+
+async function settle({ db, places, clock }: DemoTownOptions, userId: string, i: number): Promise<void> {
+  const quarter = QUARTERS[i % QUARTERS.length]!;
+  const at = { lat: quarter.lat + ((i * GOLDEN) % 1) * 0.002, lon: quarter.lon + ((i * GOLDEN * 2) % 1) * 0.002 };
+  await db.transaction((tx) => places.move(tx, userId, at, clock.now()));
+}
+
+async function addPictures({ photos }: DemoTownOptions, person: DemoPerson, userId: string, i: number): Promise<void> {
+  // Every third person has two pictures, the others three.
+  const pictures = drawings(person.look, (i * GOLDEN) % 1).slice(0, i % 3 === 2 ? 2 : 3);
+  for (const picture of pictures) await photos.add(userId, await paint(picture));
+}
+
+async function addLikes({ decisions }: DemoTownOptions, ids: readonly string[]): Promise<void> {
+  const likes = ids.flatMap((id, i) => LIKES.map((step) => [id, ids[(i + step) % ids.length]!] as const));
+  await Promise.all(likes.filter(([a, b]) => a !== b).map(([a, b]) => decisions.decide(a, b, 'like')));
+}
+
+function emailOf(person: DemoPerson): string {
+  const ascii = person.name.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  return `${ascii}@demo.duet`;
+}

@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest';
+import { sql } from '../../../src/db/sql.ts';
+import { DuetError } from '../../../src/errors.ts';
+import { usePeople } from '../../support/people.ts';
+
+const countMatches = sql<{ matches: number; pairs: number }>(
+  'test-count-matches',
+  `select count(*) as matches, count(distinct (low_id, high_id)) as pairs from matches where low_id = any ($1::uuid[]) or high_id = any ($1::uuid[])`,
+);
+const createdEvents = sql<{ user_id: string; match_id: string; n: number }>(
+  'test-created-events',
+  `select user_id, payload->>'matchId' as match_id, count(*) as n from outbox
+   where type = 'match:created' and user_id = any ($1::uuid[]) group by 1, 2`,
+);
+const endMatch = sql('test-end-match', `update matches set status = 'ended', phase = 'closed', ended_at = $2 where id = $1`);
+const setDislikeAt = sql('test-age-decisions', `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`);
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'none',
+    (error: unknown) => (error instanceof DuetError ? error.code : String(error)),
+  );
+}
+
+describe('decisions', () => {
+  const at = usePeople();
+
+  it('makes exactly one match of each of 1,000 simultaneous mutual likes, told once to each person', async () => {
+    const { world } = at;
+    const left = await world.persons(1000);
+    const right = await world.persons(1000);
+    const answers = await Promise.all(
+      left.flatMap((id, i) => [
+        world.decisions.decide(id, right[i]!, 'like'),
+        world.decisions.decide(right[i]!, id, 'like'),
+      ]),
+    );
+    const [counts] = await world.db.query(countMatches, [[...left, ...right]]);
+    expect(counts).toEqual({ matches: 1000, pairs: 1000 });
+    const events = await world.db.query(createdEvents, [[...left, ...right]]);
+    expect(events).toHaveLength(2000);
+    expect(events.every((event) => event.n === 1)).toBe(true);
+    expect(new Set(events.map((event) => event.match_id)).size).toBe(1000);
+    // Whoever decided second is told the match in the answer.
+    expect(new Set(answers.map((answer) => answer.matchId).filter((id) => id !== null)).size).toBe(1000);
+    expect(world.published.filter((event) => event.type === 'match:created')).toHaveLength(2000);
+  });
+
+  it('keeps one decision for a like and a dislike at once', async () => {
+    const { world } = at;
+    const [me, peer] = await world.persons(2);
+    await Promise.all([world.decisions.decide(me!, peer!, 'like'), world.decisions.decide(me!, peer!, 'dislike')]);
+    const answer = await world.decisions.decide(peer!, me!, 'like');
+    const [counts] = await world.db.query(countMatches, [[me!]]);
+    expect(counts!.matches).toBe(answer.matchId === null ? 0 : 1);
+  });
+
+  it('answers a repeated like with the match, and refuses a dislike of it', async () => {
+    const { world } = at;
+    const [me, peer] = await world.persons(2);
+    expect(await world.decisions.decide(me!, peer!, 'like')).toEqual({ decision: 'like', matchId: null });
+    expect(await world.decisions.decide(me!, peer!, 'like')).toEqual({ decision: 'like', matchId: null });
+    const { matchId } = await world.decisions.decide(peer!, me!, 'like');
+    expect(matchId).not.toBeNull();
+    expect(await world.decisions.decide(me!, peer!, 'like')).toEqual({ decision: 'like', matchId });
+    expect(await codeOf(world.decisions.decide(me!, peer!, 'dislike'))).toBe('CONFLICT');
+  });
+
+  it('refuses oneself, and everybody who is not there in one way', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const blocker = await world.person();
+    await world.blocks.block(blocker, me);
+    const gone = await Promise.all((['banned', 'suspended', 'deleted'] as const).map((status) => world.person({ status })));
+    const nobody = '0190a0a0-0000-7000-8000-000000000000';
+    for (const kind of ['like', 'dislike'] as const) {
+      expect(await codeOf(world.decisions.decide(me, me, kind))).toBe('VALIDATION_FAILED');
+      for (const target of [blocker, ...gone, nobody]) {
+        expect(await codeOf(world.decisions.decide(me, target, kind))).toBe('NOT_FOUND');
+      }
+    }
+  });
+
+  it('lets an unverified person look but not like', async () => {
+    const { world } = at;
+    const me = await world.person({ verified: false });
+    const peer = await world.person();
+    expect(await codeOf(world.decisions.decide(me, peer, 'like'))).toBe('EMAIL_UNVERIFIED');
+    expect(await codeOf(world.decisions.decide(me, '0190a0a0-0000-7000-8000-000000000000', 'like'))).toBe('EMAIL_UNVERIFIED');
+    expect(await world.decisions.decide(me, peer, 'dislike')).toEqual({ decision: 'dislike', matchId: null });
+  });
+
+  it('never leaves an active match across a block, whoever comes first', async () => {
+    const { world } = at;
+    const blockers = await world.persons(150);
+    const likers = await world.persons(150);
+    await Promise.all(blockers.map((id, i) => world.decisions.decide(id, likers[i]!, 'like')));
+    const before = world.severed.length;
+    await Promise.all(
+      blockers.flatMap((id, i) => [
+        world.decisions.decide(likers[i]!, id, 'like').catch(() => {}),
+        world.blocks.block(id, likers[i]!),
+      ]),
+    );
+    // Every block asked for the end of what may have come first; after it nothing new can come.
+    expect(world.severed.length - before).toBe(150);
+    for (let i = 0; i < 150; i++) {
+      expect(await codeOf(world.decisions.decide(likers[i]!, blockers[i]!, 'like'))).toMatch(/NOT_FOUND/);
+    }
+    const [counts] = await world.db.query(countMatches, [blockers]);
+    expect(counts!.matches).toBe(counts!.pairs);
+  });
+
+  it('survives likes and blocks in opposite order without a deadlock reaching anybody', async () => {
+    const { world } = at;
+    const ids = await world.persons(40);
+    const pairs = ids.flatMap((a, i) => ids.slice(i + 1).map((b) => [a, b] as const));
+    const results = await Promise.allSettled([
+      ...pairs.map(([a, b]) => world.decisions.decide(a, b, 'like')),
+      ...[...pairs].reverse().map(([a, b]) => world.decisions.decide(b, a, 'like')),
+      ...pairs.filter((_, i) => i % 7 === 0).map(([a, b]) => world.blocks.block(b, a)),
+    ]);
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    expect(failures.filter((error) => !(error instanceof DuetError && error.code === 'NOT_FOUND'))).toEqual([]);
+  });
+
+  it('takes the newest dislike back, once, and only while it stands', async () => {
+    const { world } = at;
+    const [me, first, second] = await world.persons(3);
+    expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+    await world.decisions.decide(me!, first!, 'dislike');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await world.decisions.decide(me!, second!, 'dislike');
+    expect(await world.decisions.undo(me!)).toBe(second);
+    expect(await world.decisions.undo(me!)).toBe(first);
+    expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+    await world.decisions.decide(me!, first!, 'dislike');
+    await world.db.query(setDislikeAt, [me!, 2]);
+    expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+  });
+
+  it('lets a pair begin anew only long after their match ended', async () => {
+    const { world } = at;
+    const [me, peer] = await world.persons(2);
+    await world.decisions.decide(me!, peer!, 'like');
+    const { matchId } = await world.decisions.decide(peer!, me!, 'like');
+    const day = 86_400_000;
+    await world.db.query(endMatch, [matchId!, new Date(Date.now() - 89 * day)]);
+    expect(await codeOf(world.decisions.decide(me!, peer!, 'like'))).toBe('CONFLICT');
+    await world.db.query(endMatch, [matchId!, new Date(Date.now() - 91 * day)]);
+    expect(await world.decisions.decide(me!, peer!, 'like')).toEqual({ decision: 'like', matchId: null });
+    const again = await world.decisions.decide(peer!, me!, 'like');
+    expect(again.matchId).not.toBeNull();
+    expect(again.matchId).not.toBe(matchId);
+  });
+});
+
+describe('the daily likes', () => {
+  const at = usePeople({ likesPerDay: 20 });
+
+  it('are exact under 200 likes at once', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const others = await world.persons(200);
+    const codes = await Promise.all(others.map((id) => codeOf(world.decisions.decide(me, id, 'like'))));
+    expect(codes.filter((code) => code === 'none')).toHaveLength(20);
+    expect(codes.filter((code) => code === 'TOO_MANY_REQUESTS')).toHaveLength(180);
+  });
+
+  it('cost nothing for a repeated like, somebody who is not there, or a dislike', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const others = await world.persons(20);
+    const nobody = '0190a0a0-0000-7000-8000-000000000000';
+    for (let i = 0; i < 19; i++) await world.decisions.decide(me, others[i]!, 'like');
+    await world.decisions.decide(me, others[0]!, 'like');
+    await codeOf(world.decisions.decide(me, nobody, 'like'));
+    await world.decisions.decide(me, others[19]!, 'dislike');
+    expect(await codeOf(world.decisions.decide(me, others[19]!, 'like'))).toBe('none');
+    const extra = await world.person();
+    expect(await codeOf(world.decisions.decide(me, extra, 'like'))).toBe('TOO_MANY_REQUESTS');
+    expect(await codeOf(world.decisions.decide(me, extra, 'dislike'))).toBe('none');
+  });
+
+  it('are more for a premium person', async () => {
+    const { world } = at;
+    const me = await world.person({ tier: 'premium' });
+    const others = await world.persons(21);
+    const codes = await Promise.all(others.map((id) => codeOf(world.decisions.decide(me, id, 'like'))));
+    expect(codes.every((code) => code === 'none')).toBe(true);
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { sql } from '../../../src/db/sql.ts';
+import { DEMO_PEOPLE } from '../../../src/seed/demoPeople.ts';
+import { seedDemoTown } from '../../../src/seed/DemoTown.ts';
+import { usePeople } from '../../support/people.ts';
+
+const idOf = sql<{ id: string }>('test-id-of', `select id from users where email_key = $1`);
+
+describe('the demo town', () => {
+  const at = usePeople();
+
+  it('is lively: people with pictures in fine cells, whom others like already', async () => {
+    const { world } = at;
+    const hashed: string[] = [];
+    const options = {
+      ...world,
+      hashPassword: async (password: string) => {
+        hashed.push(password);
+        return 'hash';
+      },
+      emailKey: (email: string) => email.toLowerCase(),
+    };
+    const startedAt = performance.now();
+    expect(await seedDemoTown(options)).toBe(DEMO_PEOPLE.length);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(hashed).toEqual(['duet-demo']);
+    expect(await seedDemoTown(options)).toBe(0);
+
+    const people = await world.people.demoPeople();
+    expect(people.length).toBeGreaterThanOrEqual(24);
+    expect(people.every((person) => person.thumbnailUrl.startsWith('http://duet.test/photos/'))).toBe(true);
+    const [ada] = await world.db.query(idOf, ['ada@demo.duet']);
+    const page = await world.discovery.list(ada!.id, { limit: 20 });
+    expect(page.items).toHaveLength(20);
+    expect(page.items.every((card) => card.photos.length >= 2 && card.distance!.upToKm <= 10)).toBe(true);
+
+    const liker = DEMO_PEOPLE.at(-1)!;
+    const [peer] = await world.db.query(idOf, [`${liker.name.toLowerCase()}@demo.duet`]);
+    const { matchId } = await world.decisions.decide(ada!.id, peer!.id, 'like');
+    expect(matchId).not.toBeNull();
+  });
+});
