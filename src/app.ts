@@ -58,11 +58,14 @@ import { RedisBus } from './platform/RedisBus.ts';
 import { openRedis } from './platform/redis.ts';
 import { Blocks } from './safety/Blocks.ts';
 import { Reports } from './safety/Reports.ts';
+import { seedDemoTown } from './seed/DemoTown.ts';
 import { closeRooms, listen, prepareRooms, routes } from './server.ts';
 import { HardenedTransport } from './transport/HardenedTransport.ts';
 
 /** The built page. */
 const PAGE_DIR = resolve(import.meta.dirname, '../web/dist');
+/** Where the links in mails lead. */
+const MAIL_PAGES = ['/verify-email', '/reset-password', '/forgot-password'];
 /** How long the process may wait for one check of its readiness. */
 const CHECK_MS = 1_000;
 
@@ -93,6 +96,13 @@ export class App {
     const stores = await openStores(config, log, closing);
     const accounts = await openAccounts(config, stores, site, closing);
     const people = openPeople(config, stores, site, closing);
+    if (config.seedDemo)
+      await seedDemoTown({
+        ...stores,
+        ...people,
+        hashPassword: accounts.passwords.hash.bind(accounts.passwords),
+        emailKey,
+      });
     const app = await openDoors(config, stores, accounts, people, site, closing);
     return new App(site.url, closing.move(), app.drain);
   }
@@ -386,6 +396,7 @@ async function openDoors(
       calls,
       actors,
       metrics,
+      hasDemoTown: config.seedDemo,
       assertAcceptingCalls: () => {
         if (draining) throw new DuetError('UNAVAILABLE');
       },
@@ -396,7 +407,7 @@ async function openDoors(
       },
     }),
   );
-  if (existsSync(PAGE_DIR)) router.addFiles(loadStaticFiles(PAGE_DIR));
+  if (existsSync(PAGE_DIR)) router.addFiles(loadStaticFiles(PAGE_DIR, { pages: MAIL_PAGES }));
   const port = await listen(server);
   if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
   keeper.start();

@@ -1,13 +1,17 @@
 /** The one file that knows both doors: puts the routes and the rooms on one transport and listens. */
 import { LocalDriver, LocalPresence, type MatchMakerDriver, matchMaker, type Presence } from '@colyseus/core';
+import packageJson from '../package.json' with { type: 'json' };
+import { asyncapi } from '../rooms/asyncapi.ts';
 import { rooms } from '../rooms/index.ts';
 import type { RoomServices } from '../rooms/services.ts';
-import type { Route } from './http/route.ts';
+import { documentationRoutes } from './http/openapi.ts';
+import { type Route, route } from './http/route.ts';
 import type { Router } from './http/router.ts';
 import { type AccountRouteDeps, accountRoutes } from './http/routes/accounts.ts';
 import { type CallRoutesOptions, callRoutes } from './http/routes/calls.ts';
 import { decisionRoutes } from './http/routes/decisions.ts';
 import { devMailboxRoutes } from './http/routes/devMailbox.ts';
+import { devPeopleRoutes } from './http/routes/devPeople.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { matchRoutes } from './http/routes/matches.ts';
 import { photoRoutes } from './http/routes/photos.ts';
@@ -53,6 +57,8 @@ export async function closeRooms(): Promise<void> {
   await matchMaker.gracefullyShutdown();
 }
 
+const VERSION = packageJson.version;
+
 type Deps<F extends (deps: never) => unknown> = Parameters<F>[0];
 
 export interface RouteServices
@@ -60,17 +66,20 @@ export interface RouteServices
     CallRoutesOptions,
     Deps<typeof userRoutes>,
     Deps<typeof decisionRoutes>,
-    Deps<typeof safetyRoutes> {
+    Deps<typeof safetyRoutes>,
+    Deps<typeof devPeopleRoutes> {
   matches: Deps<typeof matchRoutes>['matches'];
   metrics: Deps<typeof healthRoutes>['metrics'];
   readiness: Deps<typeof healthRoutes>['readiness'];
   /** Only where mails go nowhere else. */
   mailbox: Deps<typeof devMailboxRoutes>['mailbox'] | undefined;
+  /** Whether the people of the demo town may be listed. */
+  hasDemoTown: boolean;
 }
 
 /** Every route, documentation included. */
 export function routes(services: RouteServices): Route[] {
-  return [
+  const declared = [
     ...accountRoutes(services),
     ...userRoutes(services),
     ...photoRoutes(services),
@@ -81,5 +90,21 @@ export function routes(services: RouteServices): Route[] {
     ...realtimeRoutes(services),
     ...healthRoutes(services),
     ...(services.mailbox === undefined ? [] : devMailboxRoutes({ mailbox: services.mailbox })),
+    ...(services.hasDemoTown ? devPeopleRoutes(services) : []),
+    asyncapiRoute(asyncapi(VERSION)),
   ];
+  return [...declared, ...documentationRoutes(declared, VERSION)];
+}
+
+function asyncapiRoute(document: object): Route {
+  return route({
+    method: 'get',
+    path: '/asyncapi.json',
+    summary: 'The realtime events as an AsyncAPI document',
+    tags: ['documentation'],
+    who: 'anyone',
+    limit: 'none',
+    status: 200,
+    run: (ctx) => ctx.reply({ body: document }),
+  });
 }
