@@ -7,8 +7,9 @@ import type { AccessTokens, Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Audit } from './Audit.ts';
 import { type Caller, deviceName, shortAddress } from './caller.ts';
-import type { RefreshTokens } from './RefreshTokens.ts';
+import type { ReadRefreshToken, RefreshTokens } from './RefreshTokens.ts';
 import type { Revocations } from './Revocations.ts';
+import { judgeRefresh } from './refreshRule.ts';
 import {
   deleteOld,
   insertSession,
@@ -67,8 +68,6 @@ export type RevokedFor =
   | 'deleted';
 
 const REFRESH_TOKEN_MS = 30 * 86_400_000;
-/** How long the parent token gives the same child again: for answers that got lost, and for twenty tabs at once. */
-const GRACE_MS = 10_000;
 const DEFAULT_MAX = 10;
 const KEEP_ENDED_MS = 30 * 86_400_000;
 
@@ -105,7 +104,7 @@ export class Sessions {
 
   /** Signs the access token of a session that was committed, and tells of those that it ended. */
   async grant(opened: OpenedSession): Promise<Grant> {
-    this.#o.revocations.announce({ userId: opened.userId, sessionIds: opened.ended });
+    this.announce(opened.userId, opened.ended);
     return this.#grant(opened, opened.deviceId, opened.refreshToken, opened.expiresAt);
   }
 
@@ -114,38 +113,27 @@ export class Sessions {
    * session) for one that was good once, ACCOUNT_SUSPENDED.
    */
   async refresh(token: string, caller: Caller): Promise<Grant> {
-    const { db, clock, refreshTokens, audit } = this.#o;
+    const { db, clock, refreshTokens } = this.#o;
     const read = refreshTokens.read(token);
     if (read === undefined) throw new DuetError('UNAUTHORIZED');
-    const { sessionId, hash, genuine } = read;
+    const { sessionId } = read;
     const child = refreshTokens.child(token);
     const now = clock.now();
-    const rotated = await db.transaction(async (tx) => {
-      const [row] = await tx.query(rotateSession, [
-        sessionId,
-        hash,
-        refreshTokens.hash(child),
-        new Date(now),
-        new Date(now + REFRESH_TOKEN_MS),
-        shortAddress(caller.address),
-      ]);
-      if (row !== undefined) {
-        await audit.record(tx, { action: 'session_refreshed', userId: row.user_id, sessionId, caller });
-      }
-      return row;
-    });
+    const [rotated] = await db.query(rotateSession, [
+      sessionId,
+      read.hash,
+      refreshTokens.hash(child),
+      new Date(now),
+      new Date(now + REFRESH_TOKEN_MS),
+      shortAddress(caller.address),
+      newId(),
+      deviceName(caller.userAgent),
+    ]);
     if (rotated !== undefined) {
       const principal = { userId: rotated.user_id, sessionId, role: rotated.role };
       return this.#grant(principal, rotated.device_id, child, rotated.expires_at);
     }
-    const [session] = await db.query(readSession, [sessionId]);
-    if (session === undefined) throw new DuetError('UNAUTHORIZED');
-    const same = this.#childAgain(session, token, hash, now);
-    if (same !== undefined) {
-      const principal = { userId: session.user_id, sessionId, role: session.role };
-      return this.#grant(principal, session.device_id, same, session.expires_at);
-    }
-    return this.#refuse(session, sessionId, hash, genuine, caller, now);
+    return this.#refreshAgain(token, read, caller, now);
   }
 
   /** Ends one session of a user; false when there is no such live session. */
@@ -155,7 +143,7 @@ export class Sessions {
       await this.#recordRevoked(tx, userId, ids(rows), why, caller);
       return ids(rows);
     });
-    this.#o.revocations.announce({ userId, sessionIds: ended });
+    this.announce(userId, ended);
     return ended.length > 0;
   }
 
@@ -220,57 +208,42 @@ export class Sessions {
     await this.#o.db.query(deleteOld, [new Date(this.#o.clock.now() - KEEP_ENDED_MS)]);
   }
 
-  #childAgain(session: SessionRow, parent: string, hash: Buffer, now: number): string | undefined {
-    if (session.revoked_at !== null || session.expires_at <= now || session.status !== 'active')
-      return undefined;
-    if (session.previous_hash === null || !session.previous_hash.equals(hash)) return undefined;
-    if (session.rotated_at === null || now - session.rotated_at > GRACE_MS) return undefined;
-    return this.#o.refreshTokens.childWithHash(parent, session.token_hash);
-  }
-
-  async #refuse(
-    session: SessionRow,
-    sessionId: string,
-    hash: Buffer,
-    genuine: boolean,
-    caller: Caller,
-    now: number,
-  ): Promise<never> {
+  /** A token that is not the good one of its session: its parent, an old one, or none at all. */
+  async #refreshAgain(token: string, read: ReadRefreshToken, caller: Caller, now: number): Promise<Grant> {
+    const { sessionId } = read;
+    const [session] = await this.#o.db.query(readSession, [sessionId]);
+    if (session === undefined) throw new DuetError('UNAUTHORIZED');
     const userId = session.user_id;
-    const current = session.token_hash.equals(hash);
-    const reused = genuine && !current && session.revoked_at === null && session.expires_at > now;
-    if (reused) {
-      const ended = await this.#o.db.transaction(async (tx) => {
-        const rows = await tx.query(revokeOne, [sessionId, userId, new Date(now), 'reuse']);
-        if (rows.length === 0) return [];
-        await this.#o.audit.record(tx, { action: 'session_reused', userId, sessionId, caller });
-        await this.#recordRevoked(tx, userId, ids(rows), 'reuse', caller);
-        await this.#o.mails.add(tx, {
-          kind: 'session-reused',
-          userId,
-          deviceName: session.device_name,
-          at: now,
-        });
-        return ids(rows);
-      });
-      this.#o.revocations.announce({ userId, sessionIds: ended });
-      this.#o.mails.wake();
+    const verdict = judgeRefresh(session, read, now);
+    if (verdict === 'child_again') {
+      const child = this.#o.refreshTokens.childWithHash(token, session.token_hash);
+      const principal = { userId, sessionId, role: session.role };
+      if (child !== undefined) return this.#grant(principal, session.device_id, child, session.expires_at);
+    }
+    if (verdict === 'reused') {
+      await this.#endReused(session, sessionId, caller, now);
       throw new DuetError('REFRESH_REUSED');
     }
-    const suspended = genuine && session.status !== 'active' && session.revoked_at === null;
-    const reason = suspended
-      ? session.status
-      : session.revoked_at !== null
-        ? 'revoked'
-        : 'unknown_or_expired';
-    await this.#o.audit.record(this.#o.db, {
-      action: 'session_refresh_refused',
-      userId,
-      sessionId,
-      caller,
-      details: { reason },
+    const action = 'session_refresh_refused';
+    await this.#o.audit.record(this.#o.db, { action, userId, sessionId, caller, details: { verdict } });
+    throw new DuetError(verdict === 'suspended' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHORIZED');
+  }
+
+  /** In a transaction of its own: the refusal that follows must not undo it. */
+  async #endReused(session: SessionRow, sessionId: string, caller: Caller, now: number): Promise<void> {
+    const { db, audit, mails } = this.#o;
+    const { user_id: userId, device_name: deviceName } = session;
+    const ended = await db.transaction(async (tx) => {
+      const rows = await tx.query(revokeOne, [sessionId, userId, new Date(now), 'reuse']);
+      // Of many that come at the same time, one tells.
+      if (rows.length === 0) return [];
+      await audit.record(tx, { action: 'session_reused', userId, sessionId, caller });
+      await this.#recordRevoked(tx, userId, ids(rows), 'reuse', caller);
+      await mails.add(tx, { kind: 'session-reused', userId, deviceName, at: now });
+      return ids(rows);
     });
-    throw new DuetError(suspended ? 'ACCOUNT_SUSPENDED' : 'UNAUTHORIZED');
+    this.announce(userId, ended);
+    mails.wake();
   }
 
   async #grant(

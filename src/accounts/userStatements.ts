@@ -52,7 +52,7 @@ export const takeOver = sql(
   'account-take-over',
   `update users u
    set email = r.email, password_hash = r.password_hash, display_name = r.display_name, birth_date = r.birth_date,
-       gender = r.gender, bio = '', interests = '{}', cell = null, area = null, version = u.version + 1
+       gender = r.gender, bio = '', interests = '{}', cell = default, area = default, version = u.version + 1
    from registrations r where r.id = $2 and u.id = $1`,
 );
 

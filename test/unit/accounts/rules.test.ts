@@ -66,7 +66,7 @@ describe('passwords', () => {
     const huge = Buffer.alloc(10_000_000, 'x').toString();
     const startedAt = performance.now();
     expect(accepted(huge)).toBe(false);
-    expect(performance.now() - startedAt).toBeLessThan(10);
+    expect(performance.now() - startedAt).toBeLessThan(100);
   });
 
   it('are none of the most common ones, nor the own name', () => {

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Database } from '../../../src/db/Database.ts';
+import { createLog } from '../../../src/log.ts';
+import { MemoryBus } from '../../../src/platform/Bus.ts';
+import { RedisBus } from '../../../src/platform/RedisBus.ts';
+import {
+  type AccountsParts,
+  CALLER,
+  eventually,
+  openAccounts,
+  PASSWORD,
+  registration,
+} from '../../support/accounts.ts';
+import { useDatabase } from '../../support/database.ts';
+import { useRedis } from '../../support/redis.ts';
+
+const base = useDatabase();
+const redis = useRedis();
+const log = createLog('silent');
+let dbB: Database;
+let email: string;
+let busA: RedisBus;
+let busB: RedisBus;
+let a: AccountsParts;
+let b: AccountsParts;
+
+beforeAll(async () => {
+  dbB = await Database.open({ url: base.url, poolSize: 5, log });
+  busA = new RedisBus({ url: redis.url, log });
+  busB = new RedisBus({ url: redis.url, log });
+  // The bus alone has to do it in most of these tests: the database is not asked for an hour.
+  a = await openAccounts({ db: base.db, url: base.url, bus: busA, pollMs: 3_600_000 });
+  b = await openAccounts({ db: dbB, url: base.url, bus: busB, pollMs: 3_600_000 });
+});
+afterAll(async () => {
+  await a.close();
+  await b.close();
+  await busA.close();
+  await busB.close();
+  await dbB.close();
+});
+beforeEach(async () => {
+  const body = registration();
+  email = body.email;
+  await a.signUp.register(body, CALLER);
+});
+
+/** Milliseconds until `parts` refuses the token. */
+async function refusedAfter(parts: AccountsParts, token: string): Promise<number> {
+  const startedAt = performance.now();
+  await eventually(() => {
+    try {
+      parts.accounts.authenticateToken(token);
+      return undefined;
+    } catch {
+      return true;
+    }
+  });
+  return performance.now() - startedAt;
+}
+
+describe('a session that ends', () => {
+  it('is refused everywhere within a second, by the bus (AUTH-13)', async () => {
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const principal = b.accounts.authenticateToken(grant.accessToken);
+    const told: string[] = [];
+    const stop = b.accounts.onRevoked((event) => told.push(event.userId, ...event.sessionIds));
+    await a.accounts.logout(principal, CALLER);
+    expect(() => a.accounts.authenticateToken(grant.accessToken)).toThrow();
+    expect(await refusedAfter(b, grant.accessToken)).toBeLessThan(1_000);
+    expect(told).toEqual([grant.userId, grant.sessionId]);
+    stop();
+  });
+
+  it('is refused within a second although the bus is away, by the database', async () => {
+    const lonely = await openAccounts({ db: dbB, url: base.url, bus: new MemoryBus() });
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const told: string[] = [];
+    lonely.accounts.onRevoked((event) => told.push(...event.sessionIds));
+    await a.accounts.logout(lonely.accounts.authenticateToken(grant.accessToken), CALLER);
+    expect(await refusedAfter(lonely, grant.accessToken)).toBeLessThan(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(told).toEqual([grant.sessionId]);
+    await lonely.close();
+  });
+
+  it('is known to a process that starts afterwards', async () => {
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    await a.accounts.logout(a.accounts.authenticateToken(grant.accessToken), CALLER);
+    const late = await openAccounts({ db: dbB, url: base.url, bus: new MemoryBus(), pollMs: 3_600_000 });
+    expect(() => late.accounts.authenticateToken(grant.accessToken)).toThrow();
+    await late.close();
+  });
+
+  it('takes the others with it when the password changes (AUTH-15)', async () => {
+    const here = await a.accounts.login(email, PASSWORD, CALLER);
+    const there = await b.accounts.login(email, PASSWORD, CALLER);
+    const principal = a.accounts.authenticateToken(here.accessToken);
+    const renewed = await a.passwordChange.change(principal, PASSWORD, 'another violet harbour', CALLER);
+    expect(await refusedAfter(b, there.accessToken)).toBeLessThan(1_000);
+    expect(b.accounts.authenticateToken(renewed.accessToken).sessionId).toBe(here.sessionId);
+    await expect(b.accounts.refresh(there.refreshToken, CALLER)).rejects.toMatchObject({
+      code: 'UNAUTHORIZED',
+    });
+  });
+
+  it('ends with all the others when the account is suspended (AUTH-17)', async () => {
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    await base.db.pool.query(`update users set status = 'banned' where id = $1`, [grant.userId]);
+    await a.accounts.endSessions(grant.userId, 'status');
+    expect(await refusedAfter(b, grant.accessToken)).toBeLessThan(1_000);
+    for (const parts of [a, b]) {
+      await expect(parts.accounts.login(email, PASSWORD, CALLER)).rejects.toMatchObject({
+        code: 'ACCOUNT_SUSPENDED',
+      });
+      await expect(parts.accounts.login(email, 'not the password', CALLER)).rejects.toMatchObject({
+        code: 'INVALID_CREDENTIALS',
+      });
+      await expect(parts.accounts.refresh(grant.refreshToken, CALLER)).rejects.toMatchObject({
+        code: 'UNAUTHORIZED',
+      });
+    }
+  });
+
+  it('is heard of again when Redis comes back', async () => {
+    await redis.stop();
+    await redis.start();
+    // A message of our own tells that both are connected again.
+    const heard: unknown[] = [];
+    busB.subscribe('test', (message) => heard.push(message));
+    await eventually(() => {
+      busA.publish('test', { again: true });
+      return heard.length > 0 ? true : undefined;
+    });
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    await a.accounts.logout(a.accounts.authenticateToken(grant.accessToken), CALLER);
+    expect(await refusedAfter(b, grant.accessToken)).toBeLessThan(1_000);
+  });
+
+  it('does not disturb a process by nonsense on the bus', async () => {
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    for (const nonsense of [
+      {},
+      { userId: 1 },
+      { userId: 'x', sessionIds: 'all' },
+      { userId: 'x', sessionIds: [null] },
+      [],
+    ]) {
+      busB.publish('sessions.revoked', nonsense);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(a.accounts.authenticateToken(grant.accessToken).userId).toBe(grant.userId);
+  });
+});

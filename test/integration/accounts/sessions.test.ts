@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Database } from '../../../src/db/Database.ts';
+import { newId } from '../../../src/ids.ts';
+import { createLog } from '../../../src/log.ts';
+import { MemoryBus } from '../../../src/platform/Bus.ts';
+import {
+  type AccountsParts,
+  CALLER,
+  eventually,
+  openAccounts,
+  PASSWORD,
+  registration,
+} from '../../support/accounts.ts';
+import { useDatabase } from '../../support/database.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+
+// A and B are two processes of the server as far as accounts go: pools, caches and sets of their own.
+const base = useDatabase();
+const clock = new FakeClock();
+let dbB: Database;
+let a: AccountsParts;
+let b: AccountsParts;
+let email: string;
+
+beforeAll(async () => {
+  dbB = await Database.open({ url: base.url, poolSize: 10, log: createLog('silent') });
+  const bus = new MemoryBus();
+  a = await openAccounts({ db: base.db, url: base.url, clock, bus });
+  b = await openAccounts({ db: dbB, url: base.url, clock, bus });
+});
+afterAll(async () => {
+  await a.close();
+  await b.close();
+  await dbB.close();
+});
+beforeEach(async () => {
+  const body = registration();
+  email = body.email;
+  await a.signUp.register(body, CALLER);
+});
+
+const login = (parts = a, caller = CALLER) => parts.accounts.login(email, PASSWORD, caller);
+const refused = (code: string) => expect.objectContaining({ code });
+
+async function audit(userId: string): Promise<string[]> {
+  const { rows } = await base.db.pool.query('select action from audit_log where user_id = $1 order by id', [
+    userId,
+  ]);
+  return rows.map((row) => row.action);
+}
+
+describe('refresh tokens', () => {
+  it('end the session when one is used again after the grace (AUTH-01)', async () => {
+    const first = await login();
+    const other = await login();
+    const second = await b.accounts.refresh(first.refreshToken, CALLER);
+    clock.advance(10_001);
+    await expect(a.accounts.refresh(first.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
+    await expect(b.accounts.refresh(second.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    await eventually(() => (b.revocations.has(first.sessionId) ? true : undefined));
+    for (const parts of [a, b]) {
+      for (const { accessToken } of [first, second]) {
+        expect(() => parts.accounts.authenticateToken(accessToken)).toThrow('Sign in first.');
+      }
+      expect(parts.accounts.authenticateToken(other.accessToken).sessionId).toBe(other.sessionId);
+    }
+    await a.accounts.refresh(other.refreshToken, CALLER);
+    expect(await audit(first.userId)).toContain('session_reused');
+    const mail = await eventually(async () =>
+      (await a.mailbox.list(email)).find((kept) => /signed out/.test(kept.subject)),
+    );
+    expect(mail.text).toContain('Firefox on Linux');
+  });
+
+  it('give the same child again within the grace, and end the session for a grandparent', async () => {
+    const first = await login();
+    const second = await a.accounts.refresh(first.refreshToken, CALLER);
+    clock.advance(9_999);
+    const again = await b.accounts.refresh(first.refreshToken, CALLER);
+    expect(again.refreshToken).toBe(second.refreshToken);
+    expect(again.refreshTokenExpiresAt).toBe(second.refreshTokenExpiresAt);
+    await a.accounts.refresh(second.refreshToken, CALLER);
+    await expect(a.accounts.refresh(first.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
+  });
+
+  it('are refused without harm when they are made up', async () => {
+    const grant = await login();
+    const made = Buffer.from(grant.refreshToken, 'base64url');
+    made[20]! ^= 1;
+    const other = a.refreshTokens.first(newId());
+    for (const token of [made.toString('base64url'), other, 'x', `${grant.refreshToken}=`, "' or 1=1 --"]) {
+      await expect(a.accounts.refresh(token, CALLER), token).rejects.toEqual(refused('UNAUTHORIZED'));
+    }
+    await a.accounts.refresh(grant.refreshToken, CALLER);
+  });
+
+  it('end after 30 days without use, and after 90 in any case', async () => {
+    const idle = await login();
+    const busy = await login();
+    let token = busy.refreshToken;
+    for (let day = 20; day <= 80; day += 20) {
+      clock.advance(20 * 86_400_000);
+      const next = await a.accounts.refresh(token, CALLER);
+      expect(next.refreshTokenExpiresAt).toBeLessThanOrEqual(busy.accessTokenExpiresAt + 90 * 86_400_000);
+      token = next.refreshToken;
+    }
+    await expect(a.accounts.refresh(idle.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    clock.advance(10 * 86_400_000);
+    await expect(a.accounts.refresh(token, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+  });
+
+  it('of a suspended user are no good', async () => {
+    const grant = await login();
+    await base.db.pool.query(`update users set status = 'suspended' where id = $1`, [grant.userId]);
+    await expect(a.accounts.refresh(grant.refreshToken, CALLER)).rejects.toEqual(
+      refused('ACCOUNT_SUSPENDED'),
+    );
+  });
+
+  it('have one child when twenty ask at once, a thousand times (AUTH-03)', async () => {
+    const grant = await login();
+    let token = grant.refreshToken;
+    const children = new Set<string>();
+    for (let round = 0; round < 1_000; round++) {
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, nth) => (nth % 2 ? a : b).accounts.refresh(token, CALLER)),
+      );
+      const different = new Set(answers.map((answer) => answer.refreshToken));
+      expect(different.size).toBe(1);
+      token = answers[0]!.refreshToken;
+      children.add(token);
+    }
+    expect(children.size).toBe(1_000);
+    const { rows } = await base.db.pool.query('select rotations, revoked_at from sessions where id = $1', [
+      grant.sessionId,
+    ]);
+    expect(rows).toEqual([{ rotations: 1_000, revoked_at: null }]);
+  }, 240_000);
+});
+
+describe('sessions', () => {
+  it('are ten at most: one more ends the oldest (AUTH-37)', async () => {
+    const grants = [];
+    for (let nth = 0; nth < 11; nth++) {
+      grants.push(await login(nth % 2 ? a : b));
+      clock.advance(1_000);
+    }
+    const [oldest, second] = grants;
+    await eventually(() =>
+      a.revocations.has(oldest!.sessionId) && b.revocations.has(oldest!.sessionId) ? true : undefined,
+    );
+    expect(() => a.accounts.authenticateToken(oldest!.accessToken)).toThrow();
+    expect(a.accounts.authenticateToken(second!.accessToken).sessionId).toBe(second!.sessionId);
+    const principal = a.accounts.authenticateToken(grants[10]!.accessToken);
+    const items = await a.accounts.listSessions(principal);
+    expect(items).toHaveLength(10);
+    expect(items[0]).toMatchObject({
+      id: principal.sessionId,
+      current: true,
+      deviceName: 'Firefox on Linux',
+      address: '203.0.113.0/24',
+    });
+  });
+
+  it('stay ten when thirty sign in at once', async () => {
+    const grants = await Promise.all(Array.from({ length: 30 }, (_, nth) => login(nth % 2 ? a : b)));
+    const { rows } = await base.db.pool.query(
+      'select count(*)::int as live from sessions where user_id = $1 and revoked_at is null',
+      [grants[0]!.userId],
+    );
+    expect(rows).toEqual([{ live: 10 }]);
+    // A login while signed in is a session of its own (AUTH-43).
+    expect(new Set(grants.map((grant) => grant.sessionId)).size).toBe(30);
+  });
+
+  it('are ended one by one by their owner only', async () => {
+    const mine = await login();
+    const phone = await login();
+    const principal = a.accounts.authenticateToken(mine.accessToken);
+    const stranger = { userId: newId(), sessionId: newId(), role: 'user' as const };
+    await expect(a.accounts.endSession(stranger, phone.sessionId, CALLER)).rejects.toEqual(
+      refused('NOT_FOUND'),
+    );
+    await a.accounts.endSession(principal, phone.sessionId, CALLER);
+    expect(() => a.accounts.authenticateToken(phone.accessToken)).toThrow();
+    await expect(a.accounts.endSession(principal, phone.sessionId, CALLER)).rejects.toEqual(
+      refused('NOT_FOUND'),
+    );
+    expect(await audit(mine.userId)).toContain('session_revoked');
+  });
+});
