@@ -16,7 +16,7 @@ import { ageAt, birthDatesFor, dayOf } from './age.ts';
 import { candidateDetails, findAnywhere, findNear, pageShown, recordShown, stillFit } from './discoverySql.ts';
 import type { People } from './People.ts';
 import type { Self } from './peopleSql.ts';
-import { areasAround, bandBetween, spotOf } from './place.ts';
+import { areasAround, bandBetween, NOWHERE, spotOf } from './place.ts';
 import { type Candidate, ranked } from './rank.ts';
 import type { ShowCounts } from './ShowCounts.ts';
 import { type Card, GENDERS } from './shapes.ts';
@@ -110,7 +110,7 @@ export class Discovery {
     const filter = [...this.#filter(viewer, browsing), viewer.genders];
     const near = viewer.cell !== null && viewer.maxDistanceKm <= AREAS_REACH_KM;
     const rows = near
-      ? await db.query(findNear, [...filter, areasAround(viewer.cell!, viewer.maxDistanceKm), size])
+      ? await db.query(findNear, [...filter, [NOWHERE, ...areasAround(viewer.cell!, viewer.maxDistanceKm)], size])
       : await db.query(findAnywhere, [...filter, size]);
     const details = await db.query(candidateDetails, [rows.map((row) => row.id)]);
     const detailOf = new Map(details.map((detail) => [detail.id, detail]));

@@ -52,10 +52,13 @@ const findBanned = sql<{ found: boolean }>(
 const takenPositions = sql<{ position: number }>('photo-positions', `select position from photos where user_id = $1`);
 const reservePhoto = sql(
   'photo-reserve',
-  `insert into photos (id, user_id, key, width, height, position, placeholder, phash, ready, created_at)
-   values ($1, $2, $3, $4, $5, $6, $7, $8::bit(64), false, to_timestamp($9::float8 / 1000))`,
+  `insert into photos (id, user_id, key, width, height, position, ready, created_at) values ($1, $2, $3, 0, 0, $4, false, $5)`,
 );
-const makeReady = sql<{ id: string }>('photo-ready', `update photos set ready = true where id = $1 and not ready returning id`);
+const makeReady = sql<{ id: string }>(
+  'photo-ready',
+  `update photos set ready = true, width = $2, height = $3, placeholder = $4, phash = $5::bit(64)
+   where id = $1 and not ready returning id`,
+);
 const deletePhoto = sql<{ key: string }>('photo-delete', `delete from photos where id = $1 and user_id = $2 and ready returning key`);
 const dropReservation = sql('photo-drop', `delete from photos where id = $1 and not ready`);
 const readyPhotos = sql<{ id: string }>('photo-list', `select id from photos where user_id = $1 and ready order by position`);
@@ -106,34 +109,13 @@ export class Photos {
    * Adds an image as the last photo. 400 unreadable or too large in pixels, 403 a banned picture, 409 six are
    * there, 415 no JPEG, PNG or WebP, 503 the store or too many uploads at once.
    */
-  async upload(userId: string, bytes: Buffer): Promise<Photo> {
-    await this.#refuseSeventh(userId);
-    const image = await this.#decoders.run(() => readPhoto(bytes));
-    return this.add(userId, image);
+  upload(userId: string, bytes: Buffer): Promise<Photo> {
+    return this.#add(userId, () => this.#decoders.run(() => readPhoto(bytes)));
   }
 
   /** Adds an image that was read already. */
-  async add(userId: string, image: PhotoImage): Promise<Photo> {
-    const { db, clock } = this.#options;
-    const [banned] = await db.query(findBanned, [image.phash]);
-    if (banned!.found) throw new DuetError('FORBIDDEN');
-    const id = newId();
-    const key = newSecret();
-    const position = await db.transaction(async (tx) => {
-      const free = await this.#freePosition(tx, userId);
-      await tx.query(reservePhoto, [id, userId, key, image.width, image.height, free, image.placeholder, image.phash, clock.now()]);
-      return free;
-    });
-    await this.#storeFiles(id, key, image);
-    await db.transaction(async (tx) => {
-      await tx.query(lockPerson, [userId]);
-      const [ready] = await tx.query(makeReady, [id]);
-      if (ready === undefined) throw new DuetError('UNAVAILABLE');
-      await tx.query(countPhotos, [userId]);
-    });
-    await this.#options.onChange(userId);
-    const { width, height, placeholder } = image;
-    return this.present(userId, { id, key, width, height, position, placeholder });
+  add(userId: string, image: PhotoImage): Promise<Photo> {
+    return this.#add(userId, () => Promise.resolve(image));
   }
 
   /** Removes a photo; its files are gone when this resolves, or soon after if the store is away. */
@@ -198,31 +180,62 @@ export class Photos {
     await this.#options.db.query(banPhotosOf, [userId]);
   }
 
-  /** Saves the work of decoding when the answer is known already. */
-  async #refuseSeventh(userId: string): Promise<void> {
-    const taken = await this.#options.db.query(takenPositions, [userId]);
-    if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
+  /** The place is taken before anything is decoded: the seventh of many uploads costs next to nothing. */
+  async #add(userId: string, read: () => Promise<PhotoImage>): Promise<Photo> {
+    const id = newId();
+    const key = newSecret();
+    const position = await this.#reserve(userId, id, key);
+    try {
+      const image = await read();
+      await this.#refuseBanned(image);
+      await this.#storeFiles(key, image);
+      await this.#finish(userId, id, image);
+      const { width, height, placeholder } = image;
+      return this.present(userId, { id, key, width, height, position, placeholder });
+    } catch (error) {
+      await this.#options.db.query(dropReservation, [id]);
+      throw error;
+    }
   }
 
-  async #freePosition(tx: Sql, userId: string): Promise<number> {
-    const [person] = await tx.query(lockPerson, [userId]);
-    if (person === undefined) throw new DuetError('NOT_FOUND');
-    const taken = await tx.query(takenPositions, [userId]);
-    if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
-    return taken.reduce((next, row) => Math.max(next, row.position + 1), 0);
+  async #reserve(userId: string, id: string, key: string): Promise<number> {
+    const { db, clock } = this.#options;
+    return db.transaction(async (tx) => {
+      const [person] = await tx.query(lockPerson, [userId]);
+      if (person === undefined) throw new DuetError('NOT_FOUND');
+      const taken = await tx.query(takenPositions, [userId]);
+      if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
+      const position = taken.reduce((next, row) => Math.max(next, row.position + 1), 0);
+      await tx.query(reservePhoto, [id, userId, key, position, new Date(clock.now())]);
+      return position;
+    });
   }
 
-  async #storeFiles(id: string, key: string, image: PhotoImage): Promise<void> {
-    const { store, db } = this.#options;
+  async #refuseBanned(image: PhotoImage): Promise<void> {
+    const [banned] = await this.#options.db.query(findBanned, [image.phash]);
+    if (banned!.found) throw new DuetError('FORBIDDEN');
+  }
+
+  async #storeFiles(key: string, image: PhotoImage): Promise<void> {
+    const { store } = this.#options;
     const puts = PHOTO_FILES.map((file) => store.put(fileOf(key, file), image.files[file], 'image/webp'));
-    const results = await Promise.allSettled(puts);
-    const failure = results.find((result) => result.status === 'rejected');
+    const failure = (await Promise.allSettled(puts)).find((result) => result.status === 'rejected');
     if (failure === undefined) return;
-    await db.query(dropReservation, [id]);
     await store.remove(filesOf(key)).catch(() => {
-      // The store is away: files that made it there have no row, and the sweeper removes them.
+      // The store is away: files that made it there have no photo, and the sweeper removes them.
     });
     throw failure.reason;
+  }
+
+  async #finish(userId: string, id: string, image: PhotoImage): Promise<void> {
+    await this.#options.db.transaction(async (tx) => {
+      await tx.query(lockPerson, [userId]);
+      const [ready] = await tx.query(makeReady, [id, image.width, image.height, image.placeholder, image.phash]);
+      // Swept meanwhile: it took longer than any upload may.
+      if (ready === undefined) throw new DuetError('UNAVAILABLE');
+      await tx.query(countPhotos, [userId]);
+    });
+    await this.#options.onChange(userId);
   }
 }
 

@@ -31,10 +31,12 @@ export const editPreferences = sql<{ min_age: number; max_age: number }>(
    returning min_age, max_age`,
 );
 
-/** Somebody did something: at most one write in `$2` minutes a person, and no index changes with most of them. */
+/** Who was about, written at most every `$2` minutes a person: no index holds the time, so the row changes in place. */
 export const touch = sql<{ id: string }>(
   'profile-touch',
   `update users u set last_active_at = now()
-   where u.id = any ($1::uuid[]) and u.last_active_at < now() - $2 * interval '1 minute'
+   from (select id from users where id = any ($1::uuid[]) and last_active_at < now() - $2 * interval '1 minute'
+         order by id for update) due
+   where u.id = due.id
    returning u.id`,
 );

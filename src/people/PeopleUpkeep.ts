@@ -1,0 +1,137 @@
+/**
+ * What time does to people's data: uploads that a crash left half done and files without a photo go, scores of those
+ * who stay away sink, sightings are kept for two months.
+ */
+import type { Clock, Timer } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import type { Log } from '../log.ts';
+import type { ObjectStore } from '../platform/ObjectStore.ts';
+import { PHOTO_PREFIX } from './Photos.ts';
+import { SCORE_SQL } from './score.ts';
+import { monthOf } from './sightings.ts';
+
+export interface PeopleUpkeepOptions {
+  db: Database;
+  store: ObjectStore;
+  clock: Clock;
+  log: Log;
+  /** Default one hour. */
+  everyMs?: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** Longer than any upload takes. */
+const ABANDONED_AFTER_MS = 600_000;
+/** A file younger than this may belong to an upload that is still running. */
+const ORPHAN_AFTER_MS = HOUR_MS;
+const PEOPLE_AT_ONCE = 2_000;
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+const dropAbandoned = sql<{ key: string }>('upkeep-abandoned', `delete from photos where not ready and created_at < $1 returning key`);
+const knownKeys = sql<{ key: string }>('upkeep-known-keys', `select key from photos where key = any ($1::text[])`);
+const nextPeople = sql<{ last: string | null }>(
+  'upkeep-next-people',
+  `select id as last from (select id from users where id > $1 order by id limit $2) some order by id desc limit 1`,
+);
+const sinkScores = sql(
+  'upkeep-sink-scores',
+  `update users u set score = ${SCORE_SQL}
+   where u.id > $1 and u.id <= $2 and u.last_active_at < now() - interval '1 day' and u.score <> ${SCORE_SQL}`,
+);
+const ensureMonth = sql('upkeep-ensure-month', `select ensure_month_partition('sightings', $1::date)`);
+const oldPartitions = sql<{ name: string }>(
+  'upkeep-old-partitions',
+  `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+   where i.inhparent = 'sightings'::regclass and c.relname < 'sightings_' || to_char($1::date, 'YYYY_MM')`,
+);
+
+export class PeopleUpkeep {
+  readonly #options: PeopleUpkeepOptions;
+  #timer: Timer | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: PeopleUpkeepOptions) {
+    this.#options = options;
+  }
+
+  /** Runs now and then again and again. */
+  start(): void {
+    this.#running = this.#round();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** All of it once. Each part is safe to run in two processes at a time. */
+  async run(): Promise<void> {
+    const works = [() => this.keepMonths(), () => this.sweepAbandoned(), () => this.sinkScores(), () => this.sweepOrphans()];
+    for (const work of works) {
+      if (this.#closed) return;
+      await work().catch((error: unknown) => {
+        this.#options.log.warn({ err: error }, 'Upkeep of people failed and will be tried again');
+      });
+    }
+  }
+
+  /** Makes the partitions of this month and the next two; drops those whose sightings count no more. */
+  async keepMonths(): Promise<void> {
+    const { db, clock } = this.#options;
+    const now = clock.now();
+    for (const shift of [0, 1, 2]) await db.query(ensureMonth, [monthOf(now, shift)]);
+    for (const { name } of await db.query(oldPartitions, [monthOf(now, -1)])) {
+      await db.query(sql(`upkeep-drop-${name}`, `drop table if exists ${name}`));
+    }
+  }
+
+  /** Removes uploads that never became ready, with the files that made it. Returns how many. */
+  async sweepAbandoned(): Promise<number> {
+    const { db, store, clock } = this.#options;
+    const rows = await db.query(dropAbandoned, [new Date(clock.now() - ABANDONED_AFTER_MS)]);
+    for (const { key } of rows) {
+      for await (const files of store.list(`${PHOTO_PREFIX}${key}/`)) await store.remove(files.map((file) => file.key));
+    }
+    return rows.length;
+  }
+
+  /** Removes files that belong to no photo. Returns how many. */
+  async sweepOrphans(): Promise<number> {
+    const { db, store, clock } = this.#options;
+    const before = clock.now() - ORPHAN_AFTER_MS;
+    let removed = 0;
+    for await (const files of store.list(PHOTO_PREFIX)) {
+      const old = files.filter((file) => file.modifiedAt < before);
+      if (old.length === 0) continue;
+      const known = new Set((await db.query(knownKeys, [old.map(keyOf)])).map((row) => row.key));
+      const orphans = old.filter((file) => !known.has(keyOf(file))).map((file) => file.key);
+      await store.remove(orphans);
+      removed += orphans.length;
+    }
+    return removed;
+  }
+
+  /** Brings the scores of those who were away down a step, a few thousand people at a time. */
+  async sinkScores(): Promise<void> {
+    const { db } = this.#options;
+    for (let from = FIRST_ID; !this.#closed; ) {
+      const [next] = await db.query(nextPeople, [from, PEOPLE_AT_ONCE]);
+      if (next?.last == null) return;
+      await db.query(sinkScores, [from, next.last]);
+      from = next.last;
+    }
+  }
+
+  async #round(): Promise<void> {
+    await this.run();
+    if (this.#closed) return;
+    this.#timer = this.#options.clock.after(this.#options.everyMs ?? HOUR_MS, () => this.start());
+  }
+}
+
+function keyOf(file: { key: string }): string {
+  return file.key.slice(PHOTO_PREFIX.length).split('/')[0]!;
+}

@@ -1,0 +1,251 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { deflateSync } from 'node:zlib';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { sql } from '../../../src/db/sql.ts';
+import { DuetError } from '../../../src/errors.ts';
+import { PeopleUpkeep } from '../../../src/people/PeopleUpkeep.ts';
+import { Photos } from '../../../src/people/Photos.ts';
+import { ObjectStore } from '../../../src/platform/ObjectStore.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+import { usePeople } from '../../support/people.ts';
+
+const rowsOf = sql<{ key: string; ready: boolean; position: number }>('test-photos', `select key, ready, position from photos where user_id = $1 order by position`);
+const setStatus = sql('test-set-status', `update users set status = $2 where id = $1`);
+const addPending = sql(
+  'test-pending',
+  `insert into photos (id, user_id, key, width, height, position, ready, created_at) values (gen_random_uuid(), $1, $2, 1, 1, 5, false, now() - interval '1 hour')`,
+);
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'none',
+    (error: unknown) => (error instanceof DuetError ? error.code : String(error)),
+  );
+}
+
+/** A picture that no two seeds share. */
+function picture(seed: number, format: 'jpeg' | 'png' | 'webp' = 'jpeg', width = 640, height = 480): Promise<Buffer> {
+  const noise = Buffer.alloc(12 * 9 * 3);
+  let state = seed * 7919 + 13;
+  for (let i = 0; i < noise.length; i++) {
+    state = (state * 1103515245 + 12345) % 2147483648;
+    noise[i] = state >> 16;
+  }
+  return sharp(noise, { raw: { width: 12, height: 9, channels: 3 } }).resize(width, height, { fit: 'fill' }).toFormat(format).toBuffer();
+}
+
+/** A PNG that claims a size and holds (nearly) nothing. */
+function hollowPng(width: number, height: number, extra: Buffer[] = []): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([signature, chunk('IHDR', header), ...extra, chunk('IDAT', deflateSync(Buffer.alloc(1000))), chunk('IEND', Buffer.alloc(0))]);
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const out = Buffer.alloc(8 + data.length + 4);
+  out.writeUInt32BE(data.length, 0);
+  body.copy(out, 4);
+  out.writeUInt32BE(crc32(body), 8 + data.length);
+  return out;
+}
+
+function crc32(data: Buffer): number {
+  let crc = ~0;
+  for (const byte of data) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
+
+function partsOf(url: string) {
+  const { pathname, searchParams } = new URL(url);
+  const [, , key, file] = pathname.split('/');
+  return [key!, file!, searchParams.get('t')!, searchParams.get('s')!] as const;
+}
+
+async function allKeys(store: ObjectStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of store.list('photos/')) keys.push(...page.map((file) => file.key));
+  return keys;
+}
+
+describe('photos', () => {
+  const at = usePeople({ poolSize: 20 });
+
+  it('are encoded anew, upright, without any metadata, in every size that is kept', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const exif = { IFD0: { Copyright: 'SECRET-COPYRIGHT', Make: 'SECRET-CAMERA' }, IFD3: { GPSLatitude: '51/1 2/1 3/1' } };
+    const original = await sharp(await picture(1, 'jpeg', 800, 400)).withExif(exif).withMetadata({ orientation: 6 }).withIccProfile('p3').jpeg().toBuffer();
+    const photo = await world.photos.upload(me, Buffer.concat([original, Buffer.from('SECRET-TRAILER')]));
+    expect([photo.width, photo.height]).toEqual([400, 800]);
+    expect(photo.placeholder).toMatch(/^data:image\/webp;base64,/);
+    expect(photo.placeholder.length).toBeLessThan(600);
+    const [row] = await world.db.query(rowsOf, [me]);
+    for (const file of ['full', 'card', 'thumb']) {
+      const bytes = (await world.store.get(`photos/${row!.key}/${file}.webp`))!;
+      const { exif: kept, icc, xmp, iptc, format, orientation } = await sharp(bytes).metadata();
+      expect({ kept, icc, xmp, iptc, format, orientation }).toEqual({ format: 'webp', kept: undefined, icc: undefined, xmp: undefined, iptc: undefined, orientation: undefined });
+      expect(bytes.includes('SECRET')).toBe(false);
+    }
+  });
+
+  it('are known by their content, and bounded before they are decoded', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const gif = await sharp(await picture(2)).gif().toBuffer();
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"><script>alert(1)</script></svg>');
+    const wrong = [gif, svg, Buffer.from('<html><script>1</script></html>'), Buffer.from('<?xml version="1.0"?><!DOCTYPE x>'), Buffer.from('%!PS-Adobe-3.0 EPSF-3.0'), await sharp(await picture(2)).tiff().toBuffer()];
+    for (const bytes of wrong) expect(await codeOf(world.photos.upload(me, bytes))).toBe('UNSUPPORTED_MEDIA_TYPE');
+    const zippedText = chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(60_000_000))]));
+    const broken = [
+      Buffer.alloc(0),
+      hollowPng(65_000, 65_000),
+      hollowPng(8_000, 8_000),
+      hollowPng(500, 500),
+      hollowPng(500, 500, [zippedText]),
+      (await picture(3)).subarray(0, 2_000),
+      await picture(4, 'png', 32, 32),
+      Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(5_000, 7)]),
+    ];
+    const memoryBefore = process.memoryUsage().rss;
+    const startedAt = performance.now();
+    for (const bytes of broken) expect(await codeOf(world.photos.upload(me, bytes))).toBe('VALIDATION_FAILED');
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(150 * 1024 * 1024);
+    expect(await world.db.query(rowsOf, [me])).toEqual([]);
+  });
+
+  it('take every type, and only the first frame of an animation', async () => {
+    const { world } = at;
+    const me = await world.person();
+    for (const format of ['jpeg', 'png', 'webp'] as const) {
+      expect((await world.photos.upload(me, await picture(10 + format.length, format))).width).toBe(640);
+    }
+    const frames = Buffer.concat(await Promise.all([1, 2, 3, 4].map((n) => sharp({ create: { width: 100, height: 100, channels: 3, background: { r: n * 60, g: 0, b: 90 } } }).raw().toBuffer())));
+    const animated = await sharp(frames, { raw: { width: 100, height: 400, channels: 3, pageHeight: 100 } }).webp({ loop: 0 }).toBuffer();
+    expect((await world.photos.upload(me, animated)).height).toBe(100);
+  });
+
+  it('are exactly six under 100 uploads at once, with no file too many', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const before = (await allKeys(world.store)).length;
+    const images = await Promise.all(Array.from({ length: 10 }, (_, i) => picture(100 + i, 'jpeg', 200, 200)));
+    const codes = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => codeOf(world.photos.upload(me, images[i % 10]!))),
+    );
+    expect(codes.filter((code) => code === 'none')).toHaveLength(6);
+    expect(codes.filter((code) => code !== 'none' && code !== 'CONFLICT')).toEqual([]);
+    const rows = await world.db.query(rowsOf, [me]);
+    expect(rows.map((row) => [row.position, row.ready])).toEqual([0, 1, 2, 3, 4, 5].map((n) => [n, true]));
+    expect((await allKeys(world.store)).length - before).toBe(18);
+    expect((await world.people.me(me)).photos).toHaveLength(6);
+  });
+
+  it('can be put in order and removed, and the first is the main one', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const [a, b, c] = [
+      await world.photos.upload(me, await picture(21)),
+      await world.photos.upload(me, await picture(22)),
+      await world.photos.upload(me, await picture(23)),
+    ];
+    await world.photos.reorder(me, [c.id, a.id, b.id]);
+    expect((await world.people.me(me)).photos.map((photo) => [photo.id, photo.position])).toEqual([[c.id, 0], [a.id, 1], [b.id, 2]]);
+    for (const wrong of [[], [a.id, b.id], [a.id, b.id, b.id], [a.id, b.id, '0190a0a0-0000-7000-8000-000000000000']]) {
+      expect(await codeOf(world.photos.reorder(me, wrong))).toBe('VALIDATION_FAILED');
+    }
+    const [row] = await world.db.query(rowsOf, [me]);
+    await world.photos.remove(me, c.id);
+    expect((await world.people.me(me)).photos.map((photo) => [photo.id, photo.position])).toEqual([[a.id, 0], [b.id, 1]]);
+    expect(await world.store.get(`photos/${row!.key}/card.webp`)).toBeUndefined();
+    expect(await codeOf(world.photos.remove(me, c.id))).toBe('NOT_FOUND');
+    expect(await codeOf(world.photos.remove(await world.person(), a.id))).toBe('NOT_FOUND');
+  });
+
+  it('are refused to whom they are not shown any more: 403 for a block, a ban, a removal, a guess', async () => {
+    const { world } = at;
+    const [me, viewer] = await world.persons(2);
+    const photo = await world.photos.upload(me!, await picture(31));
+    const card = await world.people.card(viewer!, me!);
+    const link = partsOf(card.photos[0]!.url);
+    expect(card.photos[0]!.url).not.toMatch(new RegExp(`${me}|${viewer}|${photo.id}`));
+    expect((await world.photos.file(...link)).length).toBeGreaterThan(100);
+    const [key, file, token, signature] = link;
+    for (const wrong of [
+      [key, 'full.webp', token, signature],
+      [key.replace(/^./, (c) => (c === 'A' ? 'B' : 'A')), file, token, signature],
+      [key, file, token.replace(/^./, (c) => (c === 'A' ? 'B' : 'A')), signature],
+      [key, file, token, ''],
+      [key, '../card.webp', token, signature],
+    ] as const) {
+      expect(await codeOf(world.photos.file(...wrong))).toBe('FORBIDDEN');
+    }
+    await world.blocks.block(me!, viewer!);
+    expect(await codeOf(world.photos.file(...link))).toBe('FORBIDDEN');
+    await world.blocks.unblock(me!, viewer!);
+    expect(await codeOf(world.photos.file(...link))).toBe('none');
+    await world.db.query(setStatus, [me!, 'banned']);
+    expect(await codeOf(world.photos.file(...link))).toBe('FORBIDDEN');
+    await world.db.query(setStatus, [me!, 'active']);
+    await world.photos.remove(me!, photo.id);
+    expect(await codeOf(world.photos.file(...link))).toBe('FORBIDDEN');
+  });
+
+  it('leave nothing half done while the store is away or hangs: 503 in time', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const hanging = createServer(() => {});
+    await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
+    const port = (hanging.address() as AddressInfo).port;
+    for (const endpoint of ['http://127.0.0.1:9', `http://127.0.0.1:${port}`]) {
+      const store = new ObjectStore({ endpoint, region: 'us-east-1', bucket: 'duet', accessKeyId: 'x', secretAccessKey: 'x', timeoutMs: 700 });
+      const photos = new Photos({ ...world, store, onChange: async () => {} });
+      const startedAt = performance.now();
+      expect(await codeOf(photos.upload(me, await picture(41)))).toBe('UNAVAILABLE');
+      expect(performance.now() - startedAt).toBeLessThan(4_000);
+      expect(await world.db.query(rowsOf, [me])).toEqual([]);
+      store.close();
+    }
+    hanging.closeAllConnections();
+    hanging.close();
+    expect((await world.photos.upload(me, await picture(41))).position).toBe(0);
+  });
+
+  it('that a crash left half done are swept, and files without a photo too', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const kept = await world.photos.upload(me, await picture(51));
+    await world.db.query(addPending, [me, 'abandoned']);
+    await world.store.put('photos/abandoned/full.webp', Buffer.from('x'), 'image/webp');
+    await world.store.put('photos/orphan/card.webp', Buffer.from('x'), 'image/webp');
+    const upkeep = new PeopleUpkeep({ ...world });
+    expect(await upkeep.sweepAbandoned()).toBe(1);
+    expect(await upkeep.sweepOrphans()).toBe(0);
+    const clock = new FakeClock(Date.now() + 2 * 3_600_000);
+    expect(await new PeopleUpkeep({ ...world, clock }).sweepOrphans()).toBe(1);
+    const keys = await allKeys(world.store);
+    expect(keys.some((key) => /abandoned|orphan/.test(key))).toBe(false);
+    expect((await world.people.me(me)).photos.map((photo) => photo.id)).toEqual([kept.id]);
+    expect(keys.filter((key) => key.includes((partsOf(kept.url)[0])))).toHaveLength(3);
+  });
+
+  it('of a banned person are known again, also scaled and re-encoded', async () => {
+    const { world } = at;
+    const [banned, again] = await world.persons(2);
+    const original = await picture(61, 'jpeg', 900, 700);
+    await world.photos.upload(banned!, original);
+    await world.photos.banPicturesOf(banned!);
+    const disguised = await sharp(original).resize(500).modulate({ brightness: 1.05 }).jpeg({ quality: 50 }).toBuffer();
+    expect(await codeOf(world.photos.upload(again!, disguised))).toBe('FORBIDDEN');
+    expect(await codeOf(world.photos.upload(again!, await picture(62)))).toBe('none');
+  });
+});
