@@ -50,7 +50,9 @@ export class Jobs {
       connectionTimeoutMillis: 2_000,
       schedule: false,
     });
-    this.#boss.on('error', (error) => this.#log.warn({ err: error }, 'The job queue had an error'));
+    this.#boss.on('error', (error) =>
+      this.#log.warn({ reason: reasonOf(error) }, 'The job queue had an error'),
+    );
   }
 
   /** Makes or migrates the queue's own schema. Call before `serve` and `add`. */
@@ -89,7 +91,10 @@ export class Jobs {
               await work(data, id);
               return { id, status: 'completed' as const };
             } catch (error) {
-              this.#log.warn({ queue, job: id, err: error }, 'A job failed and will be tried again');
+              this.#log.warn(
+                { queue, job: id, reason: reasonOf(error) },
+                'A job failed and will be tried again',
+              );
               return { id, status: 'failed' as const, output: { message: 'failed' } };
             }
           }),
@@ -130,4 +135,10 @@ function inTransaction(tx: Sql): Db {
       return { rows: await tx.query(sql<unknown>(name, text), values as Bind[]) };
     },
   };
+}
+
+/** An error's code or name. Its text may hold what must not be in a log: a mail server answers with the address. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

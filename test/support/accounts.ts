@@ -135,16 +135,16 @@ export function registration(given: Partial<RegisterBody> = {}): RegisterBody {
   };
 }
 
-/** Waits until `find` finds something (5 s at most). */
+/** Waits until `find` finds something (10 s at most). */
 export async function eventually<T>(
   find: () => Promise<T | undefined> | T | undefined,
   what = 'it',
 ): Promise<T> {
-  const end = performance.now() + 5_000;
+  const end = performance.now() + 10_000;
   for (;;) {
     const found = await find();
     if (found !== undefined) return found;
-    if (performance.now() > end) throw new Error(`Waited 5 s for ${what}`);
+    if (performance.now() > end) throw new Error(`Waited 10 s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
