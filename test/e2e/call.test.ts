@@ -1,0 +1,171 @@
+/**
+ * Two strangers talk: two windows of the page in real Chromium, the program as its user starts it, the demo town.
+ * Durations are short by environment.
+ */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBrowser } from '../support/browser.ts';
+import { signIn } from '../support/client.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { onServer } from '../support/postgresServer.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const PICTURES = process.env.DUET_PICTURES;
+let database: TestDatabase;
+let server: TestServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startServer({
+    DB_URL: database.url,
+    SEED_DEMO: 'true',
+    CALL_DURATION_SEC: '40',
+    CALL_EXTENSION_SEC: '5',
+    CALL_WARNING_SEC: '6',
+  });
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+  await database?.drop();
+});
+
+async function openAs(email: string, phone = false): Promise<Page> {
+  const context = await browser.newContext({
+    permissions: ['microphone', 'camera'],
+    viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
+  });
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await page.getByTestId(`demo-person-${email}`).click();
+  await page.getByTestId('card-like').waitFor();
+  return page;
+}
+
+/** What the page lays open of its present call (`web/page/duet.ts`). */
+interface OpenCall {
+  stats(): Promise<{
+    audio: { packetsReceived: number; bytesReceived: number };
+    video: { framesDecoded: number; framesSent: number };
+  }>;
+  snapshot: { endsAtMs: number | null };
+}
+declare const duet: { call: OpenCall };
+
+const stats = (page: Page) => page.evaluate(() => duet.call.stats());
+const endsIn = (page: Page) => page.evaluate(() => duet.call.snapshot.endsAtMs);
+const shot = async (page: Page, name: string) => {
+  if (PICTURES !== undefined) await page.screenshot({ path: `${PICTURES}/${name}.png` });
+};
+
+/** Reads until it fits. */
+async function until<T>(
+  read: () => Promise<T>,
+  fits: (value: T) => boolean,
+  what: string,
+  withinMs = 15_000,
+): Promise<T> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const value = await read();
+    if (fits(value)) return value;
+    if (performance.now() > end) throw new Error(`${what}: still ${JSON.stringify(value)}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+test('two people of the demo town match, talk, extend, see each other, and the clock ends it', async () => {
+  const ada = await openAs('ada@demo.duet');
+  await shot(ada, 'deck');
+  // Who is on top of Ada's deck signs in at the second window, on a phone.
+  const peerId = await ada.getByTestId('card').getAttribute('data-user-id');
+  const { rows } = await onServer(database.url, `select email from users where id = '${peerId}'`);
+  const email: string = rows[0].email;
+  const peer = await openAs(email, true);
+  await shot(peer, 'deck-phone');
+
+  await ada.getByTestId('card-like').click();
+  const [adaApi, peerApi] = await Promise.all([
+    signIn(server.url, 'ada@demo.duet', 'duet-demo'),
+    signIn(server.url, email, 'duet-demo'),
+  ]);
+  await peerApi.ok('POST', `/matches/like/${adaApi.id}`);
+  await ada.getByTestId('match-moment').waitFor();
+  await peer.getByTestId('toast').filter({ hasText: 'like each other' }).waitFor();
+  await shot(ada, 'match');
+  await ada.getByTestId('match-moment').getByTestId('match-call').click();
+  await peer.getByTestId('incoming-answer').waitFor();
+  await shot(peer, 'incoming-phone');
+  await peer.getByTestId('incoming-answer').click();
+
+  // Both hear: packets and bytes of audio rise on both sides.
+  for (const page of [ada, peer]) {
+    await page.locator('[data-testid="call"][data-phase="active"]').waitFor();
+    const before = await until(
+      () => stats(page),
+      ({ audio }) => audio.packetsReceived > 0,
+      'no audio',
+    );
+    const after = await until(
+      () => stats(page),
+      ({ audio }) => audio.packetsReceived > before.audio.packetsReceived + 20,
+      'audio stands',
+    );
+    expect(after.audio.bytesReceived).toBeGreaterThan(before.audio.bytesReceived);
+  }
+  await shot(ada, 'call-voice');
+
+  // No video before consent: nobody sends any, and the server would not take it.
+  expect((await stats(ada)).video.framesSent).toBe(0);
+
+  const endedAtFirst = (await endsIn(ada))!;
+  await ada.getByTestId('call-extend').click();
+  await peer.getByTestId('call-extend-yes').click();
+  await until(
+    () => endsIn(peer),
+    (endsAt) => endsAt === endedAtFirst + 5_000,
+    'not extended on the other side',
+  );
+  await until(
+    () => endsIn(ada),
+    (endsAt) => endsAt === endedAtFirst + 5_000,
+    'not extended',
+  );
+
+  await peer.getByTestId('call-upgrade').click();
+  await shot(ada, 'call-asked');
+  await ada.getByTestId('call-upgrade-yes').click();
+  for (const page of [ada, peer]) {
+    const before = await until(
+      () => stats(page),
+      ({ video }) => video.framesDecoded > 0,
+      'no video',
+    );
+    await until(
+      () => stats(page),
+      ({ video }) => video.framesDecoded > before.video.framesDecoded + 5,
+      'video stands',
+    );
+  }
+  await shot(ada, 'call-video');
+  await shot(peer, 'call-video-phone');
+
+  // The clock ends it for both, within a second of what both were shown.
+  const callId = await ada.getByTestId('call').getAttribute('data-call-id');
+  await Promise.all([ada, peer].map((page) => page.getByTestId('call-ended').waitFor({ timeout: 60_000 })));
+  await shot(peer, 'ended-phone');
+  const { call } = await adaApi.ok('GET', `/calls/${callId}`);
+  expect(call).toMatchObject({ phase: 'ended', outcome: 'timed_out', extensions: 1, media: 'video' });
+  expect(Date.parse(call.endsAt)).toBe(endedAtFirst + 5_000);
+  const journal = await onServer(
+    database.url,
+    `select extract(epoch from at) * 1000 as at from call_journal where call_id = '${callId}' and phase = 'ended'`,
+  );
+  expect(Math.abs(Number(journal.rows[0].at) - Date.parse(call.endsAt))).toBeLessThan(1_000);
+});
+
+test('Ctrl-C ends the program in order', async () => {
+  expect(await server.stop()).toBe(0);
+});

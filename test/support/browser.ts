@@ -1,0 +1,24 @@
+import { type Browser, chromium } from 'playwright-core';
+
+/**
+ * The real Chromium with a microphone and a camera that play a test tone and picture. ICE towards the loopback
+ * address needs `--allow-loopback-in-peer-connection`.
+ */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.DUET_CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+      '--allow-loopback-in-peer-connection',
+      '--autoplay-policy=no-user-gesture-required',
+    ],
+  });
+}
