@@ -17,7 +17,7 @@ export function Countdown({ session }: { session: CallSession }) {
   if (leftMs === null || session.snapshot.phase !== 'active') return null;
   return (
     <div
-      class={`countdown${leftMs <= URGENT_MS ? ' urgent' : ''}`}
+      class={`countdown${leftMs <= URGENT_MS ? ' urgent' : ''}${session.link === 'connected' ? '' : ' stale'}`}
       role="timer"
       aria-label="Time left"
       data-testid="call-countdown"

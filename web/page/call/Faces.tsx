@@ -113,5 +113,7 @@ function statusWords(session: CallSession, name: string, peerLost: boolean): str
   if (snapshot.phase === 'ringing') return snapshot.callerId === session.userId ? 'Ringing' : 'Answering';
   if (snapshot.phase === 'connecting') return 'Connecting';
   if (session.devices.muted) return 'You are muted';
+  if (snapshot.media === 'video' && snapshot.people[session.peerId]?.video === false)
+    return `${name}’s camera is off`;
   return null;
 }

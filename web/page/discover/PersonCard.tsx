@@ -68,10 +68,10 @@ export function PersonCard({ card, behind = false, onDecide, ref }: Props) {
           )}
         </header>
       </div>
+      <div class="card-menu">
+        <PersonMenu person={card} onGone={() => onDecide?.('pass')} />
+      </div>
       <div class="card-words">
-        <div class="card-menu">
-          <PersonMenu person={card} onGone={() => onDecide?.('pass')} />
-        </div>
         {count > 1 && (
           <div class="card-thumbs">
             {card.photos.map((each, index) => (

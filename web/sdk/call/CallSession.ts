@@ -55,6 +55,9 @@ const MESSAGE_OF = {
   upgrade: 'call:upgrade_request',
 } as const satisfies Record<Command, string>;
 
+/** How long the room's last message may take after its last state. */
+const LAST_WORD_MS = 400;
+
 /**
  * One call: where it stands, what one may do about it, and its media. Loses its socket, its process or its network
  * without losing the call: a new seat is asked for, and transports are made anew.
@@ -94,7 +97,7 @@ export class CallSession extends Emitter<CallEvents> {
     });
     this.#link.on('state', (state) => this.emit('link', state));
     this.#link.on('up', () => this.#rebuildMedia());
-    this.#link.on('patch', (state) => this.#take(snapshotOfState(state as CallRoomState, this.#snapshot)));
+    this.#link.on('patch', (state) => this.#takeState(state as CallRoomState));
     this.#link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
     this.#link.on('closed', () => void this.#settle());
     this.#link.open(options.seat);
@@ -142,7 +145,7 @@ export class CallSession extends Emitter<CallEvents> {
   /** Hangs up (cancels while it rings). The session is over even if the server cannot be told. */
   async end(): Promise<void> {
     await this.#command('end').catch(() => undefined);
-    await this.#settle();
+    this.#finish(false);
   }
 
   /** What the browser counted so far. */
@@ -173,13 +176,22 @@ export class CallSession extends Emitter<CallEvents> {
     if (before.phase === 'ended' && snapshot.phase !== 'ended') return;
     this.#snapshot = snapshot;
     this.emit('change', snapshot);
-    if (snapshot.phase === 'ended') return void this.#settle();
+    if (snapshot.phase === 'ended') {
+      this.#finish(false);
+      return;
+    }
     if (isAnswered(snapshot)) {
       this.#media?.allow();
       void this.devices.send('audio');
     }
     if (isAnswered(snapshot) && snapshot.media === 'video') void this.devices.startVideo();
     if (snapshot.media !== 'video' && before.media === 'video') this.devices.stopVideo();
+  }
+
+  #takeState(state: CallRoomState): void {
+    // How long it was is not in the state. The message that follows says it; if none does, HTTP.
+    if (state.phase === 'ended') setTimeout(() => void this.#settle(), LAST_WORD_MS);
+    else this.#take(snapshotOfState(state, this.#snapshot));
   }
 
   #hear(type: string, payload: RoomPayload): void {
@@ -234,12 +246,11 @@ export class CallSession extends Emitter<CallEvents> {
   async #settle(): Promise<void> {
     if (this.#hasEnded) return;
     this.#dropMedia();
-    if (this.#snapshot.phase !== 'ended' || this.#snapshot.durationSec === 0) {
-      const answer = await this.#http.get<{ call: Call }>(`/calls/${this.id}`).catch((error) => {
-        if (!(error instanceof DuetApiError)) throw error;
-      });
-      if (answer) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
-    }
+    const answer = await this.#http.get<{ call: Call }>(`/calls/${this.id}`).catch((error) => {
+      if (!(error instanceof DuetApiError)) throw error;
+    });
+    if (this.#hasEnded) return;
+    if (answer) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
     this.#finish(this.#snapshot.phase !== 'ended');
   }
 

@@ -17,9 +17,9 @@ const AUDIO: MediaTrackConstraints = {
   autoGainControl: true,
 };
 const VIDEO: MediaTrackConstraints = {
-  width: { ideal: 1280 },
-  height: { ideal: 720 },
-  frameRate: { ideal: 30, max: 30 },
+  width: { ideal: 960 },
+  height: { ideal: 540 },
+  frameRate: { ideal: 24, max: 30 },
   facingMode: 'user',
 };
 

@@ -31,6 +31,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   readonly #ask: Ask;
   readonly #ready: Promise<void>;
   readonly #producers = new Map<Kind, Promise<types.Producer>>();
+  readonly #consuming = new Set<string>();
   readonly #consumers = new Map<string, types.Consumer>();
   readonly #gate = Promise.withResolvers<void>();
   #device: types.Device | undefined;
@@ -93,8 +94,11 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
 
   /** Plays what the other person produces. */
   async consume(producerId: string): Promise<void> {
+    // It may be told of twice, on joining and as news.
+    if (this.#consuming.has(producerId)) return;
+    this.#consuming.add(producerId);
     await this.#ready;
-    if (!this.#device || !this.#recv || this.#consumers.has(producerId)) return;
+    if (!this.#device || !this.#recv) return;
     const answer = await this.#ask<Consumed>('media:consume', {
       producerId,
       rtpCapabilities: this.#device.recvRtpCapabilities,
@@ -113,6 +117,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   /** The other's producer is gone. */
   drop(producerId: string): void {
     const consumer = this.#consumers.get(producerId);
+    this.#consuming.delete(producerId);
     if (!consumer) return;
     this.#consumers.delete(producerId);
     consumer.close();
