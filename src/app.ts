@@ -5,6 +5,8 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { LocalPresence } from '@colyseus/core';
+import { RedisDriver } from '@colyseus/redis-driver';
 import type { RoomServices } from '../rooms/services.ts';
 import { AccessTokens } from './accounts/AccessTokens.ts';
 import { AccountMails } from './accounts/AccountMails.ts';
@@ -21,6 +23,8 @@ import { Revocations } from './accounts/Revocations.ts';
 import { Sessions } from './accounts/Sessions.ts';
 import { SignUp } from './accounts/SignUp.ts';
 import { Actors } from './actors/Actors.ts';
+import { CalmPresence } from './actors/CalmPresence.ts';
+import { RoomListings } from './actors/RoomListings.ts';
 import { localRoom } from './actors/colyseus.ts';
 import { Keeper } from './actors/Keeper.ts';
 import { CallStore } from './calling/CallStore.ts';
@@ -55,7 +59,7 @@ import { SmtpMailer } from './platform/Mailer.ts';
 import { Metrics } from './platform/Metrics.ts';
 import { ObjectStore } from './platform/ObjectStore.ts';
 import { RedisBus } from './platform/RedisBus.ts';
-import { openRedis } from './platform/redis.ts';
+import { openRedis, waitUntilReady } from './platform/redis.ts';
 import { Blocks } from './safety/Blocks.ts';
 import { Reports } from './safety/Reports.ts';
 import { seedDemoTown } from './seed/DemoTown.ts';
@@ -66,6 +70,8 @@ import { HardenedTransport } from './transport/HardenedTransport.ts';
 const PAGE_DIR = resolve(import.meta.dirname, '../web/dist');
 /** Where the links in mails lead. */
 const MAIL_PAGES = ['/verify-email', '/reset-password', '/forgot-password'];
+/** How long the start waits for Redis before it goes on without. */
+const REDIS_WAIT_MS = 2_000;
 /** How long the process may wait for one check of its readiness. */
 const CHECK_MS = 1_000;
 
@@ -146,7 +152,10 @@ async function openStores(config: Config, log: Log, closing: AsyncDisposableStac
   await clock.calibrate(() => db.epochMs());
 
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, log);
-  if (redis !== undefined) closing.defer(() => redis.disconnect());
+  if (redis !== undefined) {
+    closing.defer(() => redis.disconnect());
+    await waitUntilReady(redis, REDIS_WAIT_MS);
+  }
   const bus = config.redisUrl === undefined ? new MemoryBus() : new RedisBus({ url: config.redisUrl, log });
   closing.defer(() => bus.close());
   const cache = new Cache({ clock, bus, ...(redis && { store: redis }) });
@@ -370,7 +379,12 @@ async function openDoors(
     limits: config.limits,
     ...(publicAddress !== undefined && { publicAddress }),
   };
-  const server = { transport, router, services, host: config.host, port: config.port };
+  const mirror = stores.redis && new RedisDriver(stores.redis);
+  const driver = new RoomListings({ clock, ...(mirror && { mirror }) });
+  closing.defer(() => driver.shutdown());
+  const presence = stores.redis === undefined ? new LocalPresence() : new CalmPresence(stores.redis);
+  closing.defer(() => presence.shutdown());
+  const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
   await prepareRooms(server);
   closing.defer(() => closeRooms());
   metrics.gauges({

@@ -1,5 +1,5 @@
 /** The one file that knows both doors: puts the routes and the rooms on one transport and listens. */
-import { LocalDriver, LocalPresence, type MatchMakerDriver, matchMaker, type Presence } from '@colyseus/core';
+import { type MatchMakerDriver, matchMaker, type Presence } from '@colyseus/core';
 import packageJson from '../package.json' with { type: 'json' };
 import { asyncapi } from '../rooms/asyncapi.ts';
 import { rooms } from '../rooms/index.ts';
@@ -27,17 +27,17 @@ export interface ServerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
-  /** What processes find each other by; absent: one process. */
-  presence?: Presence;
-  driver?: MatchMakerDriver;
+  /** What processes find each other by. */
+  presence: Presence;
+  driver: MatchMakerDriver;
 }
 
 /** Sets Colyseus up. Rooms can be made from then on; nobody can connect yet. */
 export async function prepareRooms(options: ServerOptions): Promise<void> {
   const { services } = options;
   await matchMaker.setup(
-    options.presence ?? new LocalPresence(),
-    options.driver ?? new LocalDriver(),
+    options.presence,
+    options.driver,
     services.publicAddress,
     // A room is made where it is asked for: no look around at every other process.
     async () => matchMaker.processId,

@@ -29,3 +29,15 @@ export function openRedis(url: string, log: Log): Redis {
   });
   return redis;
 }
+
+/** Resolves when the connection is there, or after `atMostMs`: the start does not depend on Redis. */
+export async function waitUntilReady(redis: Redis, atMostMs: number): Promise<void> {
+  if (redis.status === 'ready') return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, atMostMs);
+    redis.once('ready', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,53 @@
+import { RedisPresence } from '@colyseus/redis-presence';
+import type { Redis } from 'ioredis';
+
+/**
+ * Colyseus' presence over Redis, for which Redis being away is no error. Publishing is a hint whose loss the asker's
+ * time-out tells; a subscription is kept and made good when Redis is back (`RedisPresence` subscribes again to all
+ * that it was asked for); the counters of processes are for the monitor. The client must fail at once while it is
+ * not connected (`enableOfflineQueue: false`), so that nothing here waits.
+ */
+export class CalmPresence extends RedisPresence {
+  constructor(redis: Redis) {
+    super(redis.duplicate());
+  }
+
+  override async channels(pattern?: string): Promise<string[]> {
+    return super.channels(pattern).catch(() => []);
+  }
+
+  override async subscribe(topic: string, callback: (...args: unknown[]) => void): Promise<this> {
+    await super.subscribe(topic, callback).catch(() => {});
+    return this;
+  }
+
+  override async unsubscribe(topic: string, callback?: (...args: unknown[]) => void): Promise<this> {
+    await super.unsubscribe(topic, callback).catch(() => {});
+    return this;
+  }
+
+  override async publish(topic: string, data: unknown): Promise<void> {
+    await super.publish(topic, data).catch(() => {});
+  }
+
+  override async hset(key: string, field: string, value: string): Promise<boolean> {
+    return super.hset(key, field, value).catch(() => false);
+  }
+
+  override async hdel(key: string, field: string): Promise<boolean> {
+    return super.hdel(key, field).catch(() => false);
+  }
+
+  override async hgetall(key: string): Promise<Record<string, string>> {
+    return super.hgetall(key).catch(() => ({}));
+  }
+
+  override async exists(key: string): Promise<boolean> {
+    return super.exists(key).catch(() => false);
+  }
+
+  override shutdown(): void {
+    this.sub.disconnect();
+    this.pub.disconnect();
+  }
+}
