@@ -1,7 +1,8 @@
-import { delimiter, dirname } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { prepareDependencies } from './dependencies.mjs';
 import { findNode } from './nodeRuntime.mjs';
 import { preparePage } from './page.mjs';
+import { NODE_MODULES } from './paths.mjs';
 import { step } from './progress.mjs';
 import { prepareUws } from './uws.mjs';
 import { prepareWorker } from './worker.mjs';
@@ -15,7 +16,12 @@ export async function prepareTools() {
   await step('npm packages', prepareDependencies);
   const node = findNode();
   await step('uWebSockets.js', () => prepareUws(node));
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
+  const env = {
+    // What Node.js has compiled once it need not compile at the next start: that takes a second off it.
+    NODE_COMPILE_CACHE: join(NODE_MODULES, '.cache', 'node'),
+    ...process.env,
+    PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
+  };
   return { node, env };
 }
 

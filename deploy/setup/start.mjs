@@ -1,10 +1,14 @@
 // npm start: brings Duet up. npm run dev (--watch): the same, and again on every change.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { run } from './entry.mjs';
 import { runInForeground } from './foreground.mjs';
 import { VITE_BUILD } from './page.mjs';
+import { ROOT } from './paths.mjs';
 import { prepareAll } from './prepare.mjs';
 
-const SERVER = ['--env-file-if-exists=.env', 'src/main.ts'];
+const ENV_FILE = join(ROOT, '.env');
+const SERVER = [...(existsSync(ENV_FILE) ? [`--env-file=${ENV_FILE}`] : []), 'src/main.ts'];
 
 await run(async (args) => {
   const { node, env } = await prepareAll();
