@@ -2,6 +2,7 @@ import { CallLayer } from './call/CallLayer.tsx';
 import { Logo } from './shell/Logo.tsx';
 import { Shell } from './shell/Shell.tsx';
 import { Toasts } from './shell/Toasts.tsx';
+import { calls } from './store/calls.ts';
 import { useStore } from './store/Store.ts';
 import { session } from './store/session.ts';
 import { LinkFromMail, mailToken } from './welcome/LinkFromMail.tsx';
@@ -10,9 +11,14 @@ import { Welcome } from './welcome/Welcome.tsx';
 /** The whole page. */
 export function App() {
   const { phase } = useStore(session);
+  const inCall = useStore(calls).current !== null;
+
   return (
     <>
-      <Content phase={phase} />
+      {/* What is under a call can be neither tabbed into nor read aloud. */}
+      <div inert={inCall}>
+        <Content phase={phase} />
+      </div>
       {phase === 'in' && <CallLayer />}
       <Toasts />
     </>

@@ -21,9 +21,16 @@ export class Calls {
     await import('mediasoup-client');
   }
 
-  /** Calls the other of a match. Errors: `MATCH_NOT_ACTIVE`, `BUSY`, `EMAIL_UNVERIFIED`. */
-  start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
-    return this.#sit(`/calls/initiate/${matchId}`, { media: options.media ?? 'audio' }, crypto.randomUUID());
+  /**
+   * Calls the other of a match. When the other has just called too, both have the same call, and wanting to call is
+   * answering it. Errors: `MATCH_NOT_ACTIVE`, `BUSY`, `EMAIL_UNVERIFIED`.
+   */
+  async start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
+    const media = options.media ?? 'audio';
+    const session = await this.#sit(`/calls/initiate/${matchId}`, { media }, crypto.randomUUID());
+    const { phase, calleeId } = session.snapshot;
+    if (phase === 'ringing' && calleeId === session.userId) await session.answer(media);
+    return session;
   }
 
   /** Answers a call that rings; `media: 'video'` consents to the video that the caller asked for. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`. */

@@ -43,6 +43,7 @@ export function CallEnded({ ended }: { ended: Ended }) {
           <PersonMenu
             person={peer}
             callId={callId}
+            testId="call-ended-menu"
             onGone={() => {
               dropMatch(matchId);
               closeEnded();

@@ -54,7 +54,7 @@ export function CallScreen({ session, peer }: Props) {
       <header class="call-top">
         <Quality session={session} />
         {isVideo && <Countdown session={session} />}
-        <PersonMenu person={peer} callId={session.id} onGone={() => void session.end()} />
+        <PersonMenu person={peer} callId={session.id} testId="call-menu" onGone={() => void session.end()} />
       </header>
       <Faces session={session} peer={peer} peerLost={peerLost} />
       <Consent session={session} peer={peer} />

@@ -9,6 +9,7 @@ import { ReportForm } from './ReportForm.tsx';
 type Props = {
   person: Card;
   callId?: string;
+  testId?: string;
   /** One is rid of the person: blocked, or reported with blocking. */
   onGone: () => void;
   /** More things to do, shown first. */
@@ -16,7 +17,7 @@ type Props = {
 };
 
 /** What one may do about a person: report, block. */
-export function PersonMenu({ person, callId, onGone, extra = [] }: Props) {
+export function PersonMenu({ person, callId, testId = 'person-menu', onGone, extra = [] }: Props) {
   const [open, setOpen] = useState<'menu' | 'report' | null>(null);
   const close = () => setOpen(null);
   const block = async () => {
@@ -35,7 +36,7 @@ export function PersonMenu({ person, callId, onGone, extra = [] }: Props) {
         type="button"
         class="icon-button"
         aria-label={`More about ${person.displayName}`}
-        data-testid="person-menu"
+        data-testid={testId}
         onClick={() => setOpen('menu')}
       >
         <MoreIcon />

@@ -88,6 +88,10 @@ export function closeEnded(): void {
 }
 
 function ring(call: Call, from: Card): void {
+  const { current } = calls.value;
+  // Both called at once: the own call is this one.
+  if (current && (current.session?.id === call.id || (current.outgoing && current.peer.id === from.id)))
+    return;
   const untilMs = Date.parse(call.ringUntil) - duet.clock.now();
   if (call.phase !== 'ringing' || untilMs <= 0) return;
   calls.set({ incoming: { call, from } });

@@ -5,7 +5,7 @@ import type { Http } from '../Http.ts';
 import { type LinkState, RoomLink } from '../RoomLink.ts';
 import type { Seats } from '../Seats.ts';
 import type { ServerClock } from '../ServerClock.ts';
-import type { Call, Outcome, Seat } from '../types.ts';
+import type { Call, Media, Outcome, Seat } from '../types.ts';
 import { CallDevices } from './CallDevices.ts';
 import {
   type CallRoomState,
@@ -131,7 +131,8 @@ export class CallSession extends Emitter<CallEvents> {
     return epochMs - this.#clock.now();
   }
 
-  answer = (): Promise<void> => this.#command('answer');
+  /** `video` consents to the video that the caller asked for. */
+  answer = (media: Media = 'audio'): Promise<void> => this.#command('answer', { media });
   reject = (): Promise<void> => this.#command('reject');
   /** Asks for more time, or consents to the other's asking. Errors: `WRONG_PHASE`, `EXTENSION_LIMIT`. */
   extend = (): Promise<void> => this.#command('extend');
@@ -158,14 +159,14 @@ export class CallSession extends Emitter<CallEvents> {
     this.#finish(true);
   }
 
-  async #command(command: Command): Promise<void> {
-    if (this.#link.state === 'connected') return await this.#say(MESSAGE_OF[command]);
-    const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`);
+  async #command(command: Command, body?: object): Promise<void> {
+    if (this.#link.state === 'connected') return await this.#say(MESSAGE_OF[command], body);
+    const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`, body);
     this.#take(snapshotOfCall(call, this.#snapshot.people));
   }
 
-  async #say(type: string): Promise<void> {
-    const { call } = await this.#link.request<{ call: Call }>(type);
+  async #say(type: string, body?: object): Promise<void> {
+    const { call } = await this.#link.request<{ call: Call }>(type, body);
     this.#take(snapshotOfCall(call, this.#snapshot.people));
   }
 
