@@ -1,0 +1,157 @@
+/**
+ * Can somebody who measures tell whether an address has an account? Times the answers for known and unknown
+ * addresses, alternating, and compares the two distributions.
+ *
+ *     node loadtest/authTiming.ts [n = 2000] [login|register|forgot …]
+ *
+ * Starts a server of its own with the limits off, on DB_URL or an embedded PostgreSQL. Prints for each call both
+ * medians in ms and the p-value of the two-sample Kolmogorov-Smirnov test; exits with 1 where the medians differ by
+ * more than 1 ms or p is 0.01 or less.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const MAX_DIFFERENCE_MS = 1;
+const MIN_P = 0.01;
+const KNOWN_ACCOUNTS = 20;
+const WARM_UP = 50;
+const PASSWORD = 'a quiet violet harbour';
+
+/** What is measured: the path, and the body for an address. */
+const CALLS = {
+  login: { path: '/auth/login', body: (email: string) => ({ email, password: 'not the password at all' }) },
+  register: { path: '/auth/register', body: registration },
+  forgot: { path: '/auth/forgot-password', body: (email: string) => ({ email }) },
+};
+
+const [count = '2000', ...chosen] = process.argv.slice(2);
+const names = (chosen.length > 0 ? chosen : Object.keys(CALLS)) as (keyof typeof CALLS)[];
+const server = await startServer();
+try {
+  const known = Array.from({ length: KNOWN_ACCOUNTS }, (_, nth) => `known-${nth}@example.org`);
+  for (const email of known) await timed(server.url, CALLS.register.path, registration(email));
+  let differs = false;
+  for (const name of names) differs = (await compare(name, Number(count), known, server.url)) || differs;
+  process.exitCode = differs ? 1 : 0;
+} finally {
+  await server.close();
+}
+
+/** Measures one call and prints the comparison; true where known and unknown can be told apart. */
+async function compare(name: keyof typeof CALLS, n: number, known: string[], url: string): Promise<boolean> {
+  const { path, body } = CALLS[name];
+  const times = { known: [] as number[], unknown: [] as number[] };
+  for (let nth = -WARM_UP; nth < n; nth++) {
+    // Alternating, in changing order: what the machine does meanwhile meets both alike.
+    const order = Math.random() < 0.5 ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const);
+    for (const kind of order) {
+      const email =
+        kind === 'known'
+          ? known[Math.abs(nth) % known.length]!
+          : `unknown-${crypto.randomUUID()}@example.org`;
+      const tookMs = await timed(url, path, body(email));
+      if (nth >= 0) times[kind].push(tookMs);
+    }
+  }
+  const medians = { known: median(times.known), unknown: median(times.unknown) };
+  const differenceMs = Math.abs(medians.known - medians.unknown);
+  const p = kolmogorovSmirnov(times.known, times.unknown);
+  const differs = differenceMs > MAX_DIFFERENCE_MS || p <= MIN_P;
+  console.log(
+    `${name}: n = ${n} each, median known ${medians.known.toFixed(3)} ms, unknown ${medians.unknown.toFixed(3)} ms, ` +
+      `difference ${differenceMs.toFixed(3)} ms, KS p = ${p.toFixed(4)}${differs ? '  <- can be told apart' : ''}`,
+  );
+  return differs;
+}
+
+async function timed(url: string, path: string, body: object): Promise<number> {
+  const startedAt = performance.now();
+  const response = await fetch(`${url}/api/v1${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const tookMs = performance.now() - startedAt;
+  await response.arrayBuffer();
+  if (response.status !== 202 && response.status !== 401)
+    throw new Error(`${path} answered ${response.status}`);
+  return tookMs;
+}
+
+function registration(email: string) {
+  return { email, password: PASSWORD, displayName: 'Robin', birthDate: '1990-01-31', gender: 'woman' };
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
+
+/** The p-value of the two-sample Kolmogorov-Smirnov test, by its asymptotic distribution. */
+function kolmogorovSmirnov(first: number[], second: number[]): number {
+  const [a, b] = [first, second].map((values) => values.toSorted((one, other) => one - other)) as [
+    number[],
+    number[],
+  ];
+  let [i, j, distance] = [0, 0, 0];
+  while (i < a.length && j < b.length) {
+    const at = Math.min(a[i]!, b[j]!);
+    while (i < a.length && a[i]! <= at) i++;
+    while (j < b.length && b[j]! <= at) j++;
+    distance = Math.max(distance, Math.abs(i / a.length - j / b.length));
+  }
+  const effective = Math.sqrt((a.length * b.length) / (a.length + b.length));
+  const lambda = (effective + 0.12 + 0.11 / effective) * distance;
+  let p = 0;
+  for (let k = 1; k <= 100; k++) p += 2 * (-1) ** (k - 1) * Math.exp(-2 * k * k * lambda * lambda);
+  return lambda < 0.2 ? 1 : Math.min(1, Math.max(0, p));
+}
+
+async function startServer(): Promise<{ url: string; close(): Promise<void> }> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'duet-timing-'));
+  const port = await freePort();
+  const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'UPLOAD'].map((name) => [
+    `LIMIT_${name}`,
+    '10000000',
+  ]);
+  const child: ChildProcess = spawn(process.execPath, [resolve(import.meta.dirname, '../src/main.ts')], {
+    env: {
+      ...process.env,
+      ...Object.fromEntries(limits),
+      NODE_ENV: 'test',
+      PORT: `${port}`,
+      DATA_DIR: dataDir,
+      MEDIA_WORKERS: '1',
+      LOG_LEVEL: 'warn',
+      SEED_DEMO: 'false',
+    },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await fetch(`${url}/health/liveness`).catch(() => undefined))?.ok) {
+    if (child.exitCode !== null) throw new Error('The server did not start');
+    await sleep(200);
+  }
+  return {
+    url,
+    close: async () => {
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
