@@ -1,0 +1,191 @@
+/** FT-01, FT-08, WS-27 and their kind: two processes of the program on one PostgreSQL and one Redis. */
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Inbox, type Json, newMatch, Person, request, signIn } from '../../support/client.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { useRedis } from '../../support/redis.ts';
+import { startServer, type TestServer } from '../../support/server.ts';
+
+let database: TestDatabase;
+const redis = useRedis();
+let a: TestServer;
+let b: TestServer;
+
+const shared = {
+  JWT_SECRET: 'a-secret-that-both-processes-share-0123456789',
+  DATA_KEY: 'a-data-key-that-both-processes-share-0123456789',
+  CALL_RING_SEC: '8',
+  CALL_RECONNECT_SEC: '15',
+};
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  a = await start();
+  b = await start();
+});
+afterAll(async () => {
+  await Promise.all([a?.kill(), b?.kill()]);
+  await database?.drop();
+});
+
+async function start(): Promise<TestServer> {
+  const port = await freePort();
+  const address = `http://127.0.0.1:${port}`;
+  return startServer({ ...shared, DB_URL: database.url, REDIS_URL: redis.url, PORT: String(port), PUBLIC_URL: address });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** The same person, through another process. */
+const at = (server: TestServer, person: Person) => new Person(server.url, person.id, person.email, person.token);
+
+/** Asks again until it works: what a client does that lost its process. */
+async function again<T>(ask: () => Promise<T>, withinMs = 8_000): Promise<T> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }
+}
+
+describe('one call, two processes', () => {
+  test('whoever asks where gets the same call, and hears the same', async () => {
+    const { ann, bob, matchId } = await newMatch(a.url);
+    const inbox = await at(b, bob).inbox();
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const heard = new Inbox(await ann.sit(seat));
+    expect(await inbox.next('call:incoming')).toMatchObject({ call: { id: call.id }, from: { id: ann.id } });
+    // Bob asks B; the call is held by A.
+    const answered = await at(b, bob).ok('POST', `/calls/${call.id}/answer`, {});
+    expect(answered.call.phase).toBe('connecting');
+    expect(answered.seat.publicAddress).toBe(new URL(a.url).host);
+    expect(await heard.next('call:answered')).toMatchObject({ by: bob.id });
+    const room = await at(b, bob).sit(answered.seat);
+    expect((await room.request('call:downgrade')).call.id).toBe(call.id);
+    expect((await at(b, bob).call('POST', `/calls/${call.id}/extend`)).body.code).toBe('WRONG_PHASE');
+    expect((await at(b, bob).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+    expect(await heard.next('call:ended')).toMatchObject({ outcome: 'cancelled' });
+  });
+
+  test('both initiate at once, each at another process: one call', async () => {
+    const { ann, bob, matchId } = await newMatch(a.url);
+    const [one, other] = await Promise.all([
+      ann.ok('POST', `/calls/initiate/${matchId}`, {}),
+      at(b, bob).ok('POST', `/calls/initiate/${matchId}`, {}),
+    ]);
+    expect(one.call.id).toBe(other.call.id);
+    expect(one.seat.processId).toBe(other.seat.processId);
+    await ann.ok('POST', `/calls/${one.call.id}/end`);
+  });
+
+  test('a session revoked at one process is dead at the other, sockets and all', async () => {
+    const { ann } = await newMatch(a.url);
+    const inbox = await at(b, ann).inbox();
+    const left = new Promise<number>((resolve) => inbox.room.onLeave((code) => resolve(code)));
+    await ann.ok('POST', '/auth/logout');
+    expect(await left).toBe(4102);
+    const { status } = await again(async () => {
+      const answer = await at(b, ann).call('GET', '/users/me');
+      if (answer.status !== 401) throw new Error('still in');
+      return answer;
+    }, 2_000);
+    expect(status).toBe(401);
+  });
+});
+
+describe('a process dies', () => {
+  test.each(['ringing', 'connecting'] as const)('kill -9 while %s: the same call, at the other', async (phase) => {
+    const { ann, bob, matchId } = await newMatch(b.url);
+    const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
+    if (phase === 'connecting') await at(a, bob).ok('POST', `/calls/${call.id}/answer`, {});
+    const inbox = await at(b, bob).inbox();
+    const ringUntil = Date.parse(call.ringUntil);
+    await a.kill();
+    const [toAnn, toBob] = await Promise.all(
+      [ann, bob].map((person) => again(() => at(b, person).ok('POST', `/calls/${call.id}/join`))),
+    );
+    expect(toAnn!.call).toMatchObject({ id: call.id, phase });
+    expect(toAnn!.seat.processId).toBe(toBob!.seat.processId);
+    if (phase === 'ringing') {
+      // The outage is credited: it rings on for what was left, give or take the renewal of the lease.
+      const credited = Date.parse(toAnn!.call.ringUntil) - ringUntil;
+      expect(credited).toBeGreaterThan(0);
+      expect(credited).toBeLessThan(6_000);
+      expect((await at(b, bob).ok('POST', `/calls/${call.id}/answer`, {})).call.phase).toBe('connecting');
+    }
+    expect((await at(b, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+    expect(await inbox.next('call:ended', (event: Json) => event.call.id === call.id)).toMatchObject({ outcome: 'cancelled' });
+    a = await start();
+  });
+
+  test('nobody asks for the call again: its deadline comes all the same, once', async () => {
+    const { ann, bob, matchId } = await newMatch(b.url);
+    const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
+    const inbox = await at(b, bob).inbox();
+    await a.kill();
+    const ended = await inbox.next('call:ended', (event: Json) => event.call.id === call.id, 20_000);
+    expect(ended).toMatchObject({ outcome: 'missed' });
+    await new Promise((done) => setTimeout(done, 1_500));
+    expect(inbox.ofType('call:ended').filter((event) => event.call.id === call.id)).toHaveLength(1);
+    a = await start();
+  });
+});
+
+describe('Redis is away', () => {
+  test('calls go on, reading goes on, readiness says so, and it heals', async () => {
+    const { ann, bob, matchId } = await newMatch(a.url);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const heard = new Inbox(await ann.sit(seat));
+    await redis.stop();
+    expect((await request(a.url, 'GET', '/health/liveness')).status).toBe(200);
+    expect((await request(a.url, 'GET', '/health/readiness')).status).toBe(503);
+    const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+    expect(await heard.next('call:answered')).toMatchObject({ by: bob.id });
+    await bob.sit(answered.seat);
+    expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
+    // What another process holds cannot be reached: an error, not a wait.
+    const started = performance.now();
+    const elsewhere = await at(b, bob).call('POST', `/calls/${call.id}/end`);
+    expect([503, 200]).toContain(elsewhere.status);
+    expect(performance.now() - started).toBeLessThan(10_000);
+    expect((await ann.ok('POST', `/calls/${call.id}/end`)).call.phase).toBe('ended');
+    await redis.start();
+    await again(async () => {
+      const { status } = await request(a.url, 'GET', '/health/readiness');
+      if (status !== 200) throw new Error(`readiness ${status}`);
+    });
+    // Events cross between the processes again.
+    const inbox = await at(b, bob).inbox();
+    const next = (await ann.ok('POST', `/calls/initiate/${matchId}`, {})).call;
+    expect(await inbox.next('call:incoming', (event: Json) => event.call.id === next.id)).toBeDefined();
+    await ann.ok('POST', `/calls/${next.id}/end`);
+  });
+});
+
+test('SIGTERM: new calls are refused, running ones go on until they end, exit 0', async () => {
+  const { ann, matchId } = await newMatch(b.url);
+  const other = await newMatch(b.url);
+  const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
+  const stopped = a.stop('SIGTERM');
+  await again(async () => {
+    const { status } = await at(a, other.ann).call('POST', `/calls/initiate/${other.matchId}`, {});
+    if (status !== 503) throw new Error(`initiate ${status}`);
+  });
+  expect((await request(a.url, 'GET', '/health/readiness')).body.status).toBe('draining');
+  expect((await at(a, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+  expect(await stopped).toBe(0);
+  a = await start();
+  expect((await signIn(a.url, ann.email, 'correct horse battery')).id).toBe(ann.id);
+});
+
