@@ -19,7 +19,7 @@ export type Call = {
   entry: Entry;
   exchange: Exchange;
   authorization: string;
-  address: string;
+  caller: Caller;
   params: Record<string, string>;
   query: string;
   /** In the order of `route.headers`. */
@@ -33,6 +33,32 @@ export type Call = {
 };
 
 export const UNKNOWN_LENGTH = -1;
+
+/** Who calls. The address is found out when it is asked for: the question costs as much as the rest of a request. */
+export class Caller {
+  /** Set once it is known. */
+  userId: string | undefined;
+  readonly #exchange: Exchange;
+  readonly #proxies: TrustedProxies;
+  readonly #forwardedFor: string;
+  #address: string | undefined;
+
+  constructor(exchange: Exchange, proxies: TrustedProxies, req: HttpRequest) {
+    this.#exchange = exchange;
+    this.#proxies = proxies;
+    this.#forwardedFor = proxies.isEmpty ? '' : req.getHeader('x-forwarded-for');
+  }
+
+  /** `unknown` when it is first asked for after the client has gone. */
+  get address(): string {
+    if (this.#address === undefined) {
+      const { isOpen, res } = this.#exchange;
+      const socket = isOpen ? res.getRemoteAddress() : new ArrayBuffer(0);
+      this.#address = peerAddress(socket, this.#proxies, () => this.#forwardedFor);
+    }
+    return this.#address;
+  }
+}
 
 export function entryOf(route: Route, jsonCapBytes: number): Entry {
   const { method, path, body } = route;
@@ -69,7 +95,7 @@ export function readCall(
     entry,
     exchange,
     authorization: route.who === 'anyone' ? '' : req.getHeader('authorization'),
-    address: peerAddress(res.getRemoteAddress(), proxies, () => req.getHeader('x-forwarded-for')),
+    caller: new Caller(exchange, proxies, req),
     params,
     query: route.query === undefined ? '' : (req.getQuery() ?? ''),
     headerValues: route.headers.map((name) => req.getHeader(name)),

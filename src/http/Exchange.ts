@@ -1,14 +1,12 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import type { Clock, Timer } from '../clock.ts';
+import { type HeaderText, headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 
 /**
  * One request and its answer on a uWebSockets.js response. Knows when the client has gone, writes at most one
  * answer, always corked, and never touches the response after either.
  */
-
-export type Header = readonly [name: string, value: string];
-export type HeaderList = readonly Header[];
 
 /** The client has gone before the answer. nginx's number: nobody reads it, the metrics count it. */
 export const CLIENT_GONE = 499;
@@ -21,14 +19,16 @@ const STREAM_ABOVE_BYTES = 64 * 1024;
 const LOOK_EVERY_MS = 50;
 const MAX_LOOKS = 40;
 
+const CLOSE = headerText([['connection', 'close']]);
+
 export class Exchange {
   readonly res: HttpResponse;
   readonly requestId: string;
   readonly isHead: boolean;
   /** Headers that a handler added, for whatever the answer will be. */
-  readonly added: Header[] = [];
+  added: HeaderText = NO_HEADERS;
   /** Written into every answer: security headers, and those of CORS where they apply. */
-  readonly #common: HeaderList;
+  readonly #common: HeaderText;
   readonly #onDone: (status: number) => void;
   #state: 'open' | 'answered' | 'gone' = 'open';
   #inHandler = true;
@@ -39,7 +39,7 @@ export class Exchange {
     res: HttpResponse,
     requestId: string,
     isHead: boolean,
-    common: HeaderList,
+    common: HeaderText,
     onDone: (status: number) => void,
   ) {
     this.res = res;
@@ -78,7 +78,7 @@ export class Exchange {
   }
 
   /** Answers. Does nothing when an answer was given or the client has gone. */
-  answer(status: number, headers: HeaderList, body?: string | Uint8Array): void {
+  answer(status: number, headers: HeaderText, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     this.#state = 'answered';
     if (typeof body === 'object' && body.byteLength > STREAM_ABOVE_BYTES && !this.isHead) {
@@ -99,7 +99,7 @@ export class Exchange {
    * once, what it sends is thrown away, and the connection is cut if it has not stopped after two seconds.
    * `pieces` counts the pieces of the body that have arrived.
    */
-  refuse(status: number, headers: HeaderList, body: string, pieces: () => number, clock: Clock): void {
+  refuse(status: number, headers: HeaderText, body: string, pieces: () => number, clock: Clock): void {
     if (this.isHead) {
       this.answer(status, headers, body);
       return;
@@ -111,8 +111,7 @@ export class Exchange {
     const bytes = Buffer.from(body);
     const split = bytes.length - 1;
     this.#corked(() => {
-      this.#head(status, headers);
-      res.writeHeader('connection', 'close');
+      this.#head(status, joinHeaders(headers, CLOSE));
       res.tryEnd(bytes.subarray(0, split), bytes.length);
     });
     this.#onDone(status);
@@ -147,16 +146,14 @@ export class Exchange {
     });
   }
 
-  #head(status: number, headers: HeaderList): void {
+  #head(status: number, headers: HeaderText): void {
     const { res } = this;
-    res.writeStatus(statusLine(status));
-    res.writeHeader('x-request-id', this.requestId);
-    for (const header of this.#common) res.writeHeader(header[0], header[1]);
-    for (const header of headers) res.writeHeader(header[0], header[1]);
-    for (const header of this.added) res.writeHeader(header[0], header[1]);
+    // uWebSockets.js says 200 by itself.
+    if (status !== 200) res.writeStatus(statusLine(status));
+    res.writeHeader('x-request-id', this.requestId + this.#common + headers + this.added);
   }
 
-  #stream(status: number, headers: HeaderList, body: Uint8Array): void {
+  #stream(status: number, headers: HeaderText, body: Uint8Array): void {
     const { res } = this;
     this.#watchAbort();
     this.#corked(() => {

@@ -1,47 +1,34 @@
-import type { Auth, ReplyInit, RouteContext, RouteWho } from './route.ts';
-import { Reply } from './route.ts';
+import type { Call } from './Call.ts';
+import { headerText, joinHeaders } from './headers.ts';
+import { type Auth, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
 
-/** What a handler gets. Everything was read from the socket before: it stays good across any `await`. */
+/** What a handler gets. All but the address was read from the socket before and stays good across any `await`. */
 export class RequestContext implements RouteContext<RouteWho, unknown, unknown, unknown, string> {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
   readonly auth: Auth;
-  readonly address: string;
   readonly requestId: string;
-  readonly #names: readonly string[];
-  readonly #values: readonly string[];
-  readonly #added: (readonly [string, string])[];
+  readonly #call: Call;
 
-  constructor(request: {
-    params: unknown;
-    query: unknown;
-    body: unknown;
-    /** `undefined` on routes for `anyone`; their handlers' type says so. */
-    auth: Auth | undefined;
-    address: string;
-    requestId: string;
-    /** The headers that the declaration lists, and their values in the same order. */
-    headerNames: readonly string[];
-    headerValues: readonly string[];
-    /** Where `setHeader` puts its headers. */
-    added: (readonly [string, string])[];
-  }) {
-    this.params = request.params;
-    this.query = request.query;
-    this.body = request.body;
-    this.auth = request.auth as Auth;
-    this.address = request.address;
-    this.requestId = request.requestId;
-    this.#names = request.headerNames;
-    this.#values = request.headerValues;
-    this.#added = request.added;
+  constructor(call: Call, params: unknown, query: unknown, body: unknown) {
+    this.params = params;
+    this.query = query;
+    this.body = body;
+    // `undefined` on routes for `anyone`; their handlers' type says so.
+    this.auth = call.auth as Auth;
+    this.requestId = call.exchange.requestId;
+    this.#call = call;
+  }
+
+  get address(): string {
+    return this.#call.caller.address;
   }
 
   header(name: string): string {
-    const index = this.#names.indexOf(name);
+    const index = this.#call.entry.route.headers.indexOf(name);
     if (index < 0) throw new Error(`The route does not declare the header "${name}".`);
-    return this.#values[index]!;
+    return this.#call.headerValues[index]!;
   }
 
   cookie(name: string): string | undefined {
@@ -53,21 +40,11 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   }
 
   setHeader(name: string, value: string): void {
-    this.#added.push(checkedHeader(name, value));
+    const { exchange } = this.#call;
+    exchange.added = joinHeaders(exchange.added, headerText([[name, value]]));
   }
 
   reply(init: ReplyInit): Reply {
     return new Reply(init);
   }
-}
-
-// RFC 9110 section 5.1 and 5.5. uWebSockets.js writes what it is given: a line break in a value would be a header
-// of the client's own making, or an answer of its own.
-const NAME = /^[a-z0-9-]+$/;
-const VALUE = /^[\t\x20-\x7e]*$/;
-
-/** The header, or an exception if it is not one. */
-export function checkedHeader(name: string, value: string): readonly [string, string] {
-  if (!NAME.test(name) || !VALUE.test(value)) throw new Error(`Not a header that can be sent: ${name}`);
-  return [name, value];
 }

@@ -1,34 +1,35 @@
-import type { Header, HeaderList } from './Exchange.ts';
-import { checkedHeader } from './RequestContext.ts';
+import { type Header, type HeaderText, headerText } from './headers.ts';
 import type { Reply } from './route.ts';
 import { errorBody, type HttpError } from './toHttpError.ts';
 
 /** What goes into an answer. */
 
-export type Content = [headers: HeaderList, body: string | Uint8Array | undefined];
+export type Content = [headers: HeaderText, body: string | Uint8Array | undefined];
 
-export const JSON_HEADERS: HeaderList = [
+const JSON_DEFAULTS: Header[] = [
   ['content-type', 'application/json'],
   ['cache-control', 'no-store'],
 ];
+const EMPTY_DEFAULTS: Header[] = [['cache-control', 'no-store']];
 
-export const EMPTY_HEADERS: HeaderList = [['cache-control', 'no-store']];
+export const JSON_HEADERS = headerText(JSON_DEFAULTS);
+export const EMPTY_HEADERS = headerText(EMPTY_DEFAULTS);
 
 /** A handler's own answer. Strings and bytes go out under the type that it names, anything else as JSON. */
 export function replyContent(reply: Reply): Content {
-  const given = Object.entries(reply.headers).map(([name, value]) => checkedHeader(name, value));
-  const { body } = reply;
-  const defaults = body === undefined ? EMPTY_HEADERS : JSON_HEADERS;
-  const headers = [...defaults.filter(([name]) => !given.some(([other]) => other === name)), ...given];
+  const { body, headers } = reply;
+  const defaults = body === undefined ? EMPTY_DEFAULTS : JSON_DEFAULTS;
+  const given = Object.entries(headers);
+  const text = headerText([...defaults.filter(([name]) => headers[name] === undefined), ...given]);
   const isAsItIs = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-  return [headers, isAsItIs ? body : JSON.stringify(body)];
+  return [text, isAsItIs ? body : JSON.stringify(body)];
 }
 
 /** An error in the contract's shape, with the headers that its status asks for (RFC 9110 sections 10.2.3, 11.6.1). */
-export function errorContent(error: HttpError, requestId: string): [headers: HeaderList, body: string] {
-  const headers: Header[] = [...JSON_HEADERS];
+export function errorContent(error: HttpError, requestId: string): [headers: HeaderText, body: string] {
+  const headers = [...JSON_DEFAULTS];
   if (error.retryAfterSec !== undefined)
     headers.push(['retry-after', String(Math.ceil(error.retryAfterSec))]);
   if (error.status === 401) headers.push(['www-authenticate', 'Bearer']);
-  return [headers, errorBody(error, requestId)];
+  return [headerText(headers), errorBody(error, requestId)];
 }

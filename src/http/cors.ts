@@ -1,4 +1,4 @@
-import type { HeaderList } from './Exchange.ts';
+import { type Header, type HeaderText, headerText, NO_HEADERS } from './headers.ts';
 
 /**
  * The headers of every answer: what browsers must not do with it, and which pages of other origins may read it. An
@@ -11,42 +11,42 @@ const REQUEST_HEADERS =
 const PREFLIGHT_MAX_AGE_SEC = 600;
 
 export class Cors {
-  readonly #base: HeaderList;
-  readonly #byOrigin: ReadonlyMap<string, HeaderList>;
+  readonly #base: HeaderText;
+  readonly #byOrigin: ReadonlyMap<string, HeaderText>;
 
   constructor(allowedOrigins: readonly string[], hsts: boolean) {
-    const base: [string, string][] = [
+    const base: Header[] = [
       ['x-content-type-options', 'nosniff'],
       ['referrer-policy', 'no-referrer'],
     ];
     if (hsts) base.push(['strict-transport-security', 'max-age=31536000; includeSubDomains']);
-    this.#base = base;
+    this.#base = headerText(base);
     this.#byOrigin = new Map(
       allowedOrigins.map((origin) => [
         origin,
-        [
+        headerText([
           ...base,
           ['access-control-allow-origin', origin],
           ['access-control-allow-credentials', 'true'],
           ['access-control-expose-headers', EXPOSED],
           ['vary', 'origin'],
-        ],
+        ]),
       ]),
     );
   }
 
   /** For an answer to a page of `origin` (empty when the request names none). */
-  headersFor(origin: string): HeaderList {
+  headersFor(origin: string): HeaderText {
     return origin === '' ? this.#base : (this.#byOrigin.get(origin) ?? this.#base);
   }
 
   /** What a preflight is told besides; nothing for an origin that is not on the list. */
-  preflight(origin: string, methods: readonly string[]): HeaderList {
-    if (!this.#byOrigin.has(origin)) return [];
-    return [
+  preflight(origin: string, methods: readonly string[]): HeaderText {
+    if (!this.#byOrigin.has(origin)) return NO_HEADERS;
+    return headerText([
       ['access-control-allow-methods', methods.join(', ')],
       ['access-control-allow-headers', REQUEST_HEADERS],
       ['access-control-max-age', String(PREFLIGHT_MAX_AGE_SEC)],
-    ];
+    ]);
   }
 }

@@ -81,7 +81,7 @@ export interface RouteSpec<
   /** One line for the documentation, and `description` for more than that. */
   summary: string;
   description?: string;
-  tags: string[];
+  tags: readonly string[];
   /** Left out of the documentation. */
   hidden?: boolean;
   who: Who;

@@ -2,17 +2,17 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
-import { newId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, parseJsonBody, SlowBodies } from './body.ts';
 import { type Call, declaredLength, type Entry, entryOf, isShort, readCall } from './Call.ts';
 import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
-import type { HeaderList } from './Exchange.ts';
 import { Exchange } from './Exchange.ts';
+import { headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 import { PathTable } from './PathTable.ts';
 import { RequestContext } from './RequestContext.ts';
+import { newRequestId } from './requestId.ts';
 import type { Auth, Route, RouteLimit } from './route.ts';
 import { isRawBody, Reply } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
@@ -24,7 +24,10 @@ import { issueDetails, parseQuery, validate } from './validate.ts';
 export type RouterPorts = {
   /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
   authenticate(authorization: string): Auth | Promise<Auth>;
-  /** Counts the call against an allowance of the user, or of the address where nobody is signed in. */
+  /**
+   * Counts the call against an allowance of the user, or of the address where nobody is signed in. The address is
+   * looked up when it is read: leave it alone where the user is known.
+   */
   limit(limit: RouteLimit, caller: { userId: string | undefined; address: string }): void | Promise<void>;
   /** One answered request. `route` is the declaration's method and path, never the URL. */
   observe(route: string, status: number, durationMs: number): void;
@@ -107,13 +110,19 @@ export class Router {
   #open(label: string, isHead: boolean, res: HttpResponse, req: HttpRequest): Exchange {
     const ports = this.#ports;
     const startedAt = ports.clock.now();
-    return new Exchange(res, newId(), isHead, this.#cors.headersFor(req.getHeader('origin')), (status) => {
-      try {
-        ports.observe(label, status, ports.clock.now() - startedAt);
-      } catch (error) {
-        ports.log.error({ route: label, error: describeError(error) }, 'A request could not be counted.');
-      }
-    });
+    return new Exchange(
+      res,
+      newRequestId(startedAt),
+      isHead,
+      this.#cors.headersFor(req.getHeader('origin')),
+      (status) => {
+        try {
+          ports.observe(label, status, ports.clock.now() - startedAt);
+        } catch (error) {
+          ports.log.error({ route: label, error: describeError(error) }, 'A request could not be counted.');
+        }
+      },
+    );
   }
 
   /** No exception and no rejection leaves this: uWebSockets.js would take the process down with it. */
@@ -135,6 +144,7 @@ export class Router {
     const auth = this.#ports.authenticate(call.authorization);
     const checked = (known: Auth) => {
       call.auth = known;
+      call.caller.userId = known.userId;
       if (who === 'admin' && known.role !== 'admin') throw new DuetError('FORBIDDEN');
       return this.#limit(call);
     };
@@ -147,7 +157,7 @@ export class Router {
   #limit(call: Call): void | Promise<void> {
     const { limit } = call.entry.route;
     if (limit === 'none') return this.#receive(call);
-    const allowed = this.#ports.limit(limit, { userId: call.auth?.userId, address: call.address });
+    const allowed = this.#ports.limit(limit, call.caller);
     return allowed instanceof Promise ? allowed.then(() => this.#receive(call)) : this.#receive(call);
   }
 
@@ -180,19 +190,8 @@ export class Router {
       if (!read.success) throw new DuetError('NOT_FOUND');
       params = read.data;
     }
-    const value = route.run(
-      new RequestContext({
-        params,
-        query: route.query === undefined ? undefined : validate(route.query, parseQuery(call.query)),
-        body,
-        auth: call.auth,
-        address: call.address,
-        requestId: exchange.requestId,
-        headerNames: route.headers,
-        headerValues: call.headerValues,
-        added: exchange.added,
-      }),
-    );
+    const query = route.query === undefined ? undefined : validate(route.query, parseQuery(call.query));
+    const value = route.run(new RequestContext(call, params, query, body));
     if (value instanceof Promise) return value.then((awaited) => this.#answer(call, awaited));
     this.#answer(call, value);
   }
@@ -231,7 +230,7 @@ export class Router {
     label: string,
     error: unknown,
     pieces: (() => number) | undefined,
-    more: HeaderList = [],
+    more = NO_HEADERS,
   ): void {
     const mapped = toHttpError(error);
     const { requestId } = exchange;
@@ -239,8 +238,8 @@ export class Router {
       this.#ports.log.error({ requestId, route: label, error: describeError(error) }, 'A request failed.');
     }
     const [headers, body] = errorContent(mapped, requestId);
-    if (pieces === undefined) exchange.answer(mapped.status, [...headers, ...more], body);
-    else exchange.refuse(mapped.status, [...headers, ...more], body, pieces, this.#ports.clock);
+    if (pieces === undefined) exchange.answer(mapped.status, joinHeaders(headers, more), body);
+    else exchange.refuse(mapped.status, joinHeaders(headers, more), body, pieces, this.#ports.clock);
   }
 
   #serveFile(file: StaticFile, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
@@ -265,9 +264,9 @@ export class Router {
     if (methods.length === 0) {
       this.#refuse(exchange, 'unmatched', new DuetError('NOT_FOUND'), pieces);
     } else {
-      const allow: HeaderList = [['allow', [...methods, 'OPTIONS'].join(', ')]];
+      const allow = headerText([['allow', [...methods, 'OPTIONS'].join(', ')]]);
       if (method === 'OPTIONS')
-        exchange.answer(204, [...allow, ...this.#cors.preflight(req.getHeader('origin'), methods)]);
+        exchange.answer(204, joinHeaders(allow, this.#cors.preflight(req.getHeader('origin'), methods)));
       else this.#refuse(exchange, 'unmatched', new DuetError('METHOD_NOT_ALLOWED'), pieces, allow);
     }
     exchange.leaveHandler();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { HeaderList } from './Exchange.ts';
+import { type Header, type HeaderText, headerText, joinHeaders } from './headers.ts';
 
 /**
  * A built folder, read into memory once at the start. Each file is a route of its own, so there is no path to climb
@@ -16,7 +16,7 @@ export type StaticFile = {
   /** The same compressed, where that pays. */
   gzip: Buffer | undefined;
   etag: string;
-  headers: HeaderList;
+  headers: HeaderText;
 };
 
 export type StaticOptions = {
@@ -53,6 +53,7 @@ const COMPRESSIBLE = /^(text\/|application\/(json|manifest|wasm)|image\/svg)/;
 const COMPRESS_FROM_BYTES = 1024;
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 const REVALIDATE = 'no-cache';
+const GZIP = headerText([['content-encoding', 'gzip']]);
 
 /** Reads `folder` with everything below it. Throws if it cannot be read. `index.html` is served as `/`. */
 export function loadStaticFiles(folder: string, options: StaticOptions = {}): StaticFile[] {
@@ -76,12 +77,12 @@ export function fileAnswer(
   file: StaticFile,
   ifNoneMatch: string,
   acceptEncoding: string,
-): [number, HeaderList, Buffer | undefined] {
+): [number, HeaderText, Buffer | undefined] {
   if (ifNoneMatch !== '' && ifNoneMatch.split(',').some((tag) => tag.trim() === file.etag)) {
     return [304, file.headers, undefined];
   }
   if (file.gzip !== undefined && /(^|[\s,])gzip($|[\s,;])/.test(acceptEncoding)) {
-    return [200, [...file.headers, ['content-encoding', 'gzip']], file.gzip];
+    return [200, joinHeaders(file.headers, GZIP), file.gzip];
   }
   return [200, file.headers, file.bytes];
 }
@@ -110,7 +111,7 @@ function staticFile(path: string, full: string, policy: string): StaticFile {
   const gzip = COMPRESSIBLE.test(type) && bytes.length >= COMPRESS_FROM_BYTES ? gzipSync(bytes) : undefined;
   // Weak: the same tag stands for the compressed and the plain bytes (RFC 9110 section 8.8.1).
   const etag = `W/"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
-  const headers: [string, string][] = [
+  const headers: Header[] = [
     ['content-type', type],
     ['cache-control', HASHED.test(path) ? IMMUTABLE : REVALIDATE],
     ['etag', etag],
@@ -123,5 +124,5 @@ function staticFile(path: string, full: string, policy: string): StaticFile {
       ['permissions-policy', 'camera=(self), microphone=(self), geolocation=(self)'],
     );
   }
-  return { path, bytes, gzip, etag, headers };
+  return { path, bytes, gzip, etag, headers: headerText(headers) };
 }

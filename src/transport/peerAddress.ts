@@ -10,7 +10,7 @@ const RANGE = /^([^/]*)(?:\/(\d{1,3}))?$/;
 
 export class TrustedProxies {
   readonly #list = new BlockList();
-  readonly #isEmpty: boolean;
+  readonly isEmpty: boolean;
 
   /** Addresses and CIDR ranges (`10.0.0.0/8`, `fd00::/8`). Throws on what is neither. */
   constructor(ranges: readonly string[]) {
@@ -24,11 +24,11 @@ export class TrustedProxies {
       if (prefix === undefined) this.#list.addAddress(address, family);
       else this.#list.addSubnet(address, bits, family);
     }
-    this.#isEmpty = ranges.length === 0;
+    this.isEmpty = ranges.length === 0;
   }
 
   has(address: string): boolean {
-    if (this.#isEmpty) return false;
+    if (this.isEmpty) return false;
     const family = familyOf(address);
     return family !== undefined && this.#list.check(address, family);
   }

@@ -16,7 +16,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const files = loadStaticFiles(folder, { imageOrigins: ['https://photos.example'], pages: ['/verify'] });
 const file = (path: string) => files.find((one) => one.path === path)!;
-const header = (path: string, name: string) => file(path).headers.find(([other]) => other === name)?.[1];
+const header = (path: string, name: string) =>
+  new RegExp(`\\r\\n${name}: ([^\\r]*)`).exec(file(path).headers)?.[1];
 
 describe('loadStaticFiles', () => {
   test('makes a path of every file, and of the index the start page', () => {
@@ -58,8 +59,8 @@ describe('fileAnswer', () => {
   test('compresses for who takes it', () => {
     const [status, headers, body] = fileAnswer(file(path), '', 'br, gzip;q=0.8');
     expect(status).toBe(200);
-    expect(headers).toContainEqual(['content-encoding', 'gzip']);
-    expect(headers).toContainEqual(['vary', 'accept-encoding']);
+    expect(headers).toContain('\r\ncontent-encoding: gzip');
+    expect(headers).toContain('\r\nvary: accept-encoding');
     expect(gunzipSync(body!).toString()).toBe(script);
     expect(fileAnswer(file(path), '', '')[2]?.toString()).toBe(script);
     expect(fileAnswer(file(path), '', 'xgzip')[2]?.toString()).toBe(script);
@@ -68,7 +69,7 @@ describe('fileAnswer', () => {
 
   test('sends nothing again to who has it', () => {
     const { etag } = file(path);
-    expect(fileAnswer(file(path), etag, 'gzip')).toMatchObject([304, {}, undefined]);
+    expect(fileAnswer(file(path), etag, 'gzip')).toEqual([304, file(path).headers, undefined]);
     expect(fileAnswer(file(path), `"other", ${etag}`, '')[0]).toBe(304);
     expect(fileAnswer(file(path), '"other"', '')[0]).toBe(200);
   });

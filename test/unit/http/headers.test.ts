@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { headerText, joinHeaders, NO_HEADERS } from '../../../src/http/headers.ts';
+import { newRequestId } from '../../../src/http/requestId.ts';
+import { isId } from '../../../src/ids.ts';
+
+describe('headerText', () => {
+  test('writes each header on a line of its own', () => {
+    const text = headerText([
+      ['a', '1'],
+      ['b-c', 'x; y="z"'],
+    ]);
+    expect(text).toBe('\r\na: 1\r\nb-c: x; y="z"');
+    expect(joinHeaders(NO_HEADERS, text)).toBe(text);
+  });
+
+  test.each([
+    ['a', 'x\r\nset-cookie: evil=1'],
+    ['a', 'x\ny'],
+    ['a', 'x\r'],
+    ['a', 'x\0y'],
+    ['a', 'é'],
+    ['a', '\u2028'],
+    ['a\r\nb', 'x'],
+    ['a:', 'x'],
+    ['A', 'x'],
+    ['', 'x'],
+  ])('refuses %j: %j', (name, value) => {
+    expect(() => headerText([[name, value]])).toThrow('Not a header');
+  });
+});
+
+describe('newRequestId', () => {
+  test('is a UUIDv7 of the time, and never the same', () => {
+    const now = Date.UTC(2030, 0, 1);
+    const ids = Array.from({ length: 1_000 }, (_, i) => newRequestId(now + (i % 3)));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.every((id) => isId(id) && id[14] === '7')).toBe(true);
+    expect(Number.parseInt(ids[0]!.replace('-', '').slice(0, 12), 16)).toBe(now);
+  });
+});
