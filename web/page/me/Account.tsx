@@ -6,10 +6,10 @@ import { Field } from '../shell/Field.tsx';
 import { useSubmit } from '../shell/useSubmit.ts';
 import { say } from '../store/toasts.ts';
 
-/** The address, the password, and leaving for good. */
+/** The address and the password. */
 export function Account({ me }: { me: Me }) {
-  const [open, setOpen] = useState<'password' | 'delete' | null>(null);
-  const close = () => setOpen(null);
+  const [open, setOpen] = useState(false);
+  const close = () => setOpen(false);
   return (
     <section class="panel">
       <h2>Account</h2>
@@ -20,21 +20,13 @@ export function Account({ me }: { me: Me }) {
         </span>
       </p>
       <div class="row">
-        <button type="button" class="button small" onClick={() => setOpen('password')}>
+        <button type="button" class="button small" onClick={() => setOpen(true)}>
           Change password
         </button>
-        <button type="button" class="button small" onClick={() => setOpen('delete')}>
-          Delete account
-        </button>
       </div>
-      {open === 'password' && (
+      {open && (
         <Dialog title="Change password" onClose={close}>
           <PasswordForm onDone={close} />
-        </Dialog>
-      )}
-      {open === 'delete' && (
-        <Dialog title="Delete account" onClose={close}>
-          <DeleteForm onDone={close} />
         </Dialog>
       )}
     </section>
@@ -62,46 +54,19 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
           maxLength={256}
         />
       </Field>
-      <FormEnd busy={busy} problem={problem} label="Change it" onCancel={onDone} />
-    </form>
-  );
-}
-
-function DeleteForm({ onDone }: { onDone: () => void }) {
-  const { busy, problem, onSubmit } = useSubmit(async (form) => {
-    await duet.people.deleteMe(String(form.get('password')));
-    duet.auth.end('logout');
-    say('Your account is closed and will be erased.');
-  });
-  return (
-    <form onSubmit={onSubmit}>
-      <p>Nobody will see you from now on. After a while everything about you is erased.</p>
-      <Field label="Password">
-        <input name="password" type="password" autocomplete="current-password" required />
-      </Field>
-      <FormEnd busy={busy} problem={problem} label="Delete my account" onCancel={onDone} />
-    </form>
-  );
-}
-
-type FormEndProps = { busy: boolean; problem: string | null; label: string; onCancel: () => void };
-
-function FormEnd({ busy, problem, label, onCancel }: FormEndProps) {
-  return (
-    <>
       {problem && (
         <p class="problem" role="alert">
           {problem}
         </p>
       )}
       <div class="row-end">
-        <button type="button" class="button" onClick={onCancel}>
+        <button type="button" class="button" onClick={onDone}>
           Cancel
         </button>
         <button type="submit" class="button primary" disabled={busy}>
-          {label}
+          Change it
         </button>
       </div>
-    </>
+    </form>
   );
 }

@@ -44,5 +44,11 @@ export function messageOf(error: unknown): string {
   }
   if (error.code === 'BUSY') return 'The line is busy: one of you is in another call.';
   const [detail] = error.details;
-  return detail ? `${detail.path ? `${detail.path}: ` : ''}${detail.message}` : error.message;
+  return detail ? `${fieldName(detail.path)} ${detail.message}.` : error.message;
+}
+
+/** `displayName` as "Display name"; the whole request as "This". */
+function fieldName(path: string): string {
+  const words = path.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replaceAll('.', ' ');
+  return path === '' ? 'This' : words.charAt(0).toUpperCase() + words.slice(1);
 }
