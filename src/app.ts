@@ -24,9 +24,9 @@ import { Sessions } from './accounts/Sessions.ts';
 import { SignUp } from './accounts/SignUp.ts';
 import { Actors } from './actors/Actors.ts';
 import { CalmPresence } from './actors/CalmPresence.ts';
-import { RoomListings } from './actors/RoomListings.ts';
 import { localRoom } from './actors/colyseus.ts';
 import { Keeper } from './actors/Keeper.ts';
+import { RoomListings } from './actors/RoomListings.ts';
 import { CallStore } from './calling/CallStore.ts';
 import { Calls } from './calling/Calls.ts';
 import { presentEvent } from './calling/presentEvent.ts';
@@ -293,8 +293,13 @@ async function openDoors(
   closing.defer(() => media.close());
 
   const callStore = new CallStore(db);
-  const publicAddress = config.publicUrl && new URL(config.publicUrl).host;
-  const actors = new Actors({ calls: callStore, clock, log });
+  const publicAddress = config.processAddress ?? (config.publicUrl && new URL(config.publicUrl).host);
+  const actors = new Actors({
+    calls: callStore,
+    clock,
+    log,
+    ...(publicAddress !== undefined && { publicAddress }),
+  });
   const calls = new Calls({
     db,
     clock,

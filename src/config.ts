@@ -25,6 +25,10 @@ const Environment = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
   HOST: z.string().min(1).default('127.0.0.1'),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  PROCESS_ADDRESS: z
+    .string()
+    .regex(/^[\w.:[\]-]+$/, 'must be host or host:port')
+    .optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   DATA_DIR: z.string().min(1).default('.data'),
 
@@ -152,6 +156,8 @@ function shape(env: z.infer<typeof Environment>) {
     port: env.PORT,
     /** Without a trailing slash; undefined in development: the address that the server turns out to listen on. */
     publicUrl,
+    /** `host:port` at which clients reach this very process, where several share the public address. */
+    processAddress: env.PROCESS_ADDRESS,
     logLevel: env.LOG_LEVEL,
     dataDir: env.DATA_DIR,
     db: { url: env.DB_URL, poolSize: env.DB_POOL },

@@ -18,7 +18,7 @@ export interface Seat {
   roomId: string;
   processId: string;
   sessionId: string;
-  /** Where the room's process listens, when that is another one than was asked. */
+  /** `host:port` of the room's process; absent in development, where there is one: the one that was asked. */
   publicAddress?: string;
   /** Epoch ms of the clock that all deadlines are written in. */
   serverNow: number;
@@ -37,7 +37,7 @@ export interface ActorsOptions {
   calls: CallStore;
   clock: Clock;
   log: Log;
-  /** `host:port[/path]` that clients reach this process at, told when a seat is in another process. */
+  /** `host:port` that clients reach this very process at. */
   publicAddress?: string;
 }
 
@@ -147,7 +147,9 @@ export class Actors {
   }
 
   #seat(name: Seat['name'], roomId: string, sessionId: string): Seat {
-    return { name, roomId, processId: processId(), sessionId, serverNow: this.#options.clock.now() };
+    const { clock, publicAddress } = this.#options;
+    const where = { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
+    return { name, roomId, ...where, sessionId, serverNow: clock.now() };
   }
 
   /** Runs `use` where the call is. `use` answers undefined when the room is gone by then; then it is looked for again. */

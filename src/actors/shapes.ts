@@ -7,10 +7,7 @@ export const SeatView = z
     roomId: z.string(),
     processId: z.string(),
     sessionId: z.string().meta({ description: 'A secret: admits its user once, within 15 seconds.' }),
-    publicAddress: z
-      .string()
-      .optional()
-      .meta({ description: 'Where to connect, when it is not where you asked.' }),
+    publicAddress: z.string().optional().meta({ description: 'Where to connect; absent: where you asked.' }),
     serverNow: z
       .int()
       .meta({ description: "Epoch milliseconds of the clock that a room's deadlines are written in." }),

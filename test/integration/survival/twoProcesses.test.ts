@@ -31,7 +31,13 @@ afterAll(async () => {
 async function start(): Promise<TestServer> {
   const port = await freePort();
   const address = `http://127.0.0.1:${port}`;
-  return startServer({ ...shared, DB_URL: database.url, REDIS_URL: redis.url, PORT: String(port), PUBLIC_URL: address });
+  return startServer({
+    ...shared,
+    DB_URL: database.url,
+    REDIS_URL: redis.url,
+    PORT: String(port),
+    PUBLIC_URL: address,
+  });
 }
 
 function freePort(): Promise<number> {
@@ -44,7 +50,8 @@ function freePort(): Promise<number> {
 }
 
 /** The same person, through another process. */
-const at = (server: TestServer, person: Person) => new Person(server.url, person.id, person.email, person.token);
+const at = (server: TestServer, person: Person) =>
+  new Person(server.url, person.id, person.email, person.token);
 
 /** Asks again until it works: what a client does that lost its process. */
 async function again<T>(ask: () => Promise<T>, withinMs = 8_000): Promise<T> {
@@ -105,29 +112,34 @@ describe('one call, two processes', () => {
 });
 
 describe('a process dies', () => {
-  test.each(['ringing', 'connecting'] as const)('kill -9 while %s: the same call, at the other', async (phase) => {
-    const { ann, bob, matchId } = await newMatch(b.url);
-    const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
-    if (phase === 'connecting') await at(a, bob).ok('POST', `/calls/${call.id}/answer`, {});
-    const inbox = await at(b, bob).inbox();
-    const ringUntil = Date.parse(call.ringUntil);
-    await a.kill();
-    const [toAnn, toBob] = await Promise.all(
-      [ann, bob].map((person) => again(() => at(b, person).ok('POST', `/calls/${call.id}/join`))),
-    );
-    expect(toAnn!.call).toMatchObject({ id: call.id, phase });
-    expect(toAnn!.seat.processId).toBe(toBob!.seat.processId);
-    if (phase === 'ringing') {
-      // The outage is credited: it rings on for what was left, give or take the renewal of the lease.
-      const credited = Date.parse(toAnn!.call.ringUntil) - ringUntil;
-      expect(credited).toBeGreaterThan(0);
-      expect(credited).toBeLessThan(6_000);
-      expect((await at(b, bob).ok('POST', `/calls/${call.id}/answer`, {})).call.phase).toBe('connecting');
-    }
-    expect((await at(b, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
-    expect(await inbox.next('call:ended', (event: Json) => event.call.id === call.id)).toMatchObject({ outcome: 'cancelled' });
-    a = await start();
-  });
+  test.each(['ringing', 'connecting'] as const)(
+    'kill -9 while %s: the same call, at the other',
+    async (phase) => {
+      const { ann, bob, matchId } = await newMatch(b.url);
+      const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
+      if (phase === 'connecting') await at(a, bob).ok('POST', `/calls/${call.id}/answer`, {});
+      const inbox = await at(b, bob).inbox();
+      const ringUntil = Date.parse(call.ringUntil);
+      await a.kill();
+      const [toAnn, toBob] = await Promise.all(
+        [ann, bob].map((person) => again(() => at(b, person).ok('POST', `/calls/${call.id}/join`))),
+      );
+      expect(toAnn!.call).toMatchObject({ id: call.id, phase });
+      expect(toAnn!.seat.processId).toBe(toBob!.seat.processId);
+      if (phase === 'ringing') {
+        // The outage is credited: it rings on for what was left, give or take the renewal of the lease.
+        const credited = Date.parse(toAnn!.call.ringUntil) - ringUntil;
+        expect(credited).toBeGreaterThan(0);
+        expect(credited).toBeLessThan(6_000);
+        expect((await at(b, bob).ok('POST', `/calls/${call.id}/answer`, {})).call.phase).toBe('connecting');
+      }
+      expect((await at(b, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+      expect(await inbox.next('call:ended', (event: Json) => event.call.id === call.id)).toMatchObject({
+        outcome: 'cancelled',
+      });
+      a = await start();
+    },
+  );
 
   test('nobody asks for the call again: its deadline comes all the same, once', async () => {
     const { ann, bob, matchId } = await newMatch(b.url);
@@ -188,4 +200,3 @@ test('SIGTERM: new calls are refused, running ones go on until they end, exit 0'
   a = await start();
   expect((await signIn(a.url, ann.email, 'correct horse battery')).id).toBe(ann.id);
 });
-

@@ -1,0 +1,139 @@
+/**
+ * The process that holds a call dies while two people talk in real Chromium: both hear each other again on the other
+ * process, in the same call, with the same time left.
+ */
+import { connect, createServer, type Server } from 'node:net';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBrowser } from '../support/browser.ts';
+import { type Json, type Person, signIn } from '../support/client.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { useRedis } from '../support/redis.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+const redis = useRedis();
+let database: TestDatabase;
+let balancer: Server;
+let site: string;
+let servers: { port: number; server: TestServer }[] = [];
+let browser: Browser;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  // Like a load balancer: hands a connection to the first process that takes it.
+  balancer = createServer((client) =>
+    forward(
+      client,
+      servers.map(({ port }) => port),
+    ),
+  );
+  await new Promise<void>((done) => balancer.listen(0, '127.0.0.1', done));
+  site = `http://127.0.0.1:${(balancer.address() as { port: number }).port}`;
+  servers = [await start('true'), await start('false')];
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  await Promise.all(servers.map(({ server }) => server.kill()));
+  balancer?.close();
+  await database?.drop();
+});
+
+async function start(seed: string): Promise<{ port: number; server: TestServer }> {
+  const port = await new Promise<number>((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const taken = (probe.address() as { port: number }).port;
+      probe.close(() => resolve(taken));
+    });
+  });
+  const server = await startServer({
+    DB_URL: database.url,
+    REDIS_URL: redis.url,
+    JWT_SECRET: 'a-secret-that-both-processes-share-0123456789',
+    DATA_KEY: 'a-data-key-that-both-processes-share-0123456789',
+    PORT: String(port),
+    PUBLIC_URL: site,
+    PROCESS_ADDRESS: `127.0.0.1:${port}`,
+    SEED_DEMO: seed,
+    CALL_DURATION_SEC: '120',
+  });
+  return { port, server };
+}
+
+function forward(client: import('node:net').Socket, ports: number[]): void {
+  const [port, ...others] = ports;
+  client.on('error', () => {});
+  if (port === undefined) return void client.destroy();
+  const upstream = connect(port, '127.0.0.1');
+  upstream.once('connect', () => {
+    client.pipe(upstream).pipe(client);
+    client.once('close', () => upstream.destroy());
+    upstream.once('close', () => client.destroy());
+  });
+  upstream.once('error', () =>
+    upstream.bytesRead === 0 && upstream.pending ? forward(client, others) : client.destroy(),
+  );
+}
+
+interface OpenCall {
+  stats(): Promise<{ audio: { packetsReceived: number } }>;
+  snapshot: { endsAtMs: number; startedAtMs: number; phase: string };
+}
+declare const duet: { call: OpenCall | null };
+
+async function openAs(email: string): Promise<Page> {
+  const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
+  const page = await context.newPage();
+  await page.goto(site);
+  await page.getByTestId(`demo-person-${email}`).click();
+  await page.getByTestId('card-like').waitFor();
+  return page;
+}
+
+const packets = (page: Page) =>
+  page.evaluate(async () => (await duet.call?.stats())?.audio.packetsReceived ?? 0);
+const snapshot = (page: Page) => page.evaluate(() => duet.call!.snapshot);
+
+/** Resolves when the page receives more audio packets than it did. */
+async function hears(page: Page, withinMs: number): Promise<void> {
+  const end = performance.now() + withinMs;
+  let last = await packets(page);
+  for (let risen = 0; risen < 3; ) {
+    await new Promise((done) => setTimeout(done, 100));
+    const now = await packets(page);
+    risen = now > last && last > 0 ? risen + 1 : 0;
+    last = now;
+    if (performance.now() > end) throw new Error(`no audio within ${withinMs} ms`);
+  }
+}
+
+test('kill -9 of the process of a call: both hear each other again, with the same time left', async () => {
+  const [ada, milo]: Person[] = await Promise.all(
+    ['ada@demo.duet', 'milo@demo.duet'].map((email) => signIn(site, email, 'duet-demo')),
+  );
+  await ada!.ok('POST', `/matches/like/${milo!.id}`);
+  const { match }: Json = await milo!.ok('POST', `/matches/like/${ada!.id}`);
+  const pages = await Promise.all([openAs('ada@demo.duet'), openAs('milo@demo.duet')]);
+  const [adaPage, miloPage] = pages as [Page, Page];
+  await adaPage.getByTestId('nav-matches').click();
+  await adaPage.locator(`[data-match-id="${match.id}"]`).getByTestId('match-call').click();
+  await miloPage.getByTestId('incoming-answer').click();
+  for (const page of pages) await page.locator('[data-testid="call"][data-phase="active"]').waitFor();
+  await Promise.all(pages.map((page) => hears(page, 20_000)));
+
+  const before = await snapshot(adaPage);
+  const callId = await adaPage.getByTestId('call').getAttribute('data-call-id');
+  const killedAt = performance.now();
+  await servers.shift()!.server.kill();
+  await Promise.all(pages.map((page) => hears(page, 30_000)));
+  const outageMs = performance.now() - killedAt;
+
+  const after = await snapshot(miloPage);
+  expect(after).toMatchObject({ phase: 'active', startedAtMs: before.startedAtMs });
+  // The outage of the server is credited, no more than it took, and both are shown the same.
+  const creditedMs = after.endsAtMs - before.endsAtMs;
+  expect(creditedMs).toBeGreaterThan(0);
+  expect(creditedMs).toBeLessThan(outageMs + 1_000);
+  expect((await snapshot(adaPage)).endsAtMs).toBe(after.endsAtMs);
+  expect(await adaPage.getByTestId('call').getAttribute('data-call-id')).toBe(callId);
+});
