@@ -53,12 +53,14 @@ export abstract class CallRoom extends BaseRoom {
       people: [held.call.callerId, held.call.calleeId],
       policy: mediaPolicy(held.call),
       create: (options) => services.createMedia(options),
+      clock: services.clock,
       audience: {
         producerAdded: (producer) => this.#producerAdded(producer),
         producerClosed: (producer) => this.#producerClosed(producer),
         flowing: () => this.#tell({ type: 'media_flowing' }),
         quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
         restart: () => this.say('media:restart', {}),
+        sdp: (userId, type, sdp) => this.say(type, { sdp }, userId),
       },
     });
     this.#actor = new CallActor({
@@ -181,6 +183,23 @@ export abstract class CallRoom extends BaseRoom {
     on('media:resume', (media, userId, { id }) => media.resume(userId, id));
     on('media:close', (media, userId, { id }) => media.closeItem(userId, id));
     on('media:restart_ice', (media, userId, { transportId }) => media.restartIce(userId, transportId));
+    this.#takeDescriptions();
+  }
+
+  /** Between one client and the server only: the other person must not learn an address. */
+  #takeDescriptions(): void {
+    const messages = CLIENT_MESSAGES.call;
+    const plain = async () => {
+      if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+      return this.#media.plain();
+    };
+    this.handle('call:sdp_offer', messages['call:sdp_offer'].payload, async (client, { sdp }) =>
+      (await plain()).offer(client.auth!.userId, sdp),
+    );
+    this.handle('call:sdp_answer', messages['call:sdp_answer'].payload, async (client, { sdp }) =>
+      (await plain()).answer(client.auth!.userId, sdp),
+    );
+    this.handle('call:ice_candidate', messages['call:ice_candidate'].payload, () => ({}));
   }
 
   /** After each commit: what may flow first, then what is shown. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { SeatView } from '../src/actors/shapes.ts';
 import { AnswerCall, CallView, InitiateCall, MediaKind, OUTCOMES } from '../src/calling/shapes.ts';
 import { MatchView } from '../src/matching/shapes.ts';
-import { MEDIA_MESSAGES } from '../src/media/messages.ts';
+import { MEDIA_MESSAGES, PLAIN_MESSAGES } from '../src/media/messages.ts';
 import { Card } from '../src/people/shapes.ts';
 import { Id, Nothing } from '../src/shapes.ts';
 
@@ -38,6 +38,9 @@ export const CLIENT_MESSAGES = {
     'call:upgrade_request': { payload: Nothing, answer: AnswersCall },
     'call:upgrade_decline': { payload: Nothing, answer: AnswersCall },
     'call:downgrade': { payload: Nothing, answer: AnswersCall },
+    'call:sdp_offer': { payload: PLAIN_MESSAGES['call:sdp_offer'], answer: AnswersNothing },
+    'call:sdp_answer': { payload: PLAIN_MESSAGES['call:sdp_answer'], answer: AnswersNothing },
+    'call:ice_candidate': { payload: PLAIN_MESSAGES['call:ice_candidate'], answer: AnswersNothing },
     'media:capabilities': { payload: MEDIA_MESSAGES['media:capabilities'], answer: z.looseObject({}) },
     'media:open': { payload: MEDIA_MESSAGES['media:open'], answer: z.looseObject({ id: z.string() }) },
     'media:connect': { payload: MEDIA_MESSAGES['media:connect'], answer: AnswersNothing },
@@ -107,6 +110,8 @@ export const SERVER_MESSAGES = {
     'call:quality': z.looseObject({ userId: Id, mos: z.number() }),
     'call:peer_dropped': z.strictObject({ userId: Id }),
     'call:peer_back': z.strictObject({ userId: Id }),
+    'call:sdp_offer': z.strictObject({ sdp: z.string() }),
+    'call:sdp_answer': z.strictObject({ sdp: z.string() }),
     'media:producer': z.strictObject({ producerId: z.string(), kind: MediaKind, userId: Id }),
     'media:producer_closed': z.strictObject({ producerId: z.string() }),
     'media:restart': z.strictObject({}),

@@ -2,21 +2,26 @@
  * The media of one call over the lives of the workers that serve it: made when somebody first asks, made anew when
  * its worker is lost, closed with the call.
  */
+import type { Clock } from '../clock.ts';
 import type { CallMedia } from '../media/CallMedia.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from '../media/callMediaPort.ts';
 import type { LiveProducer } from '../media/PersonMedia.ts';
+import { PlainPeers } from '../media/plain/PlainPeers.ts';
 
 /** What the room hears of the media; must not throw. */
 export interface CallMediaAudience
   extends Pick<CallMediaPort, 'producerAdded' | 'producerClosed' | 'flowing' | 'quality'> {
   /** Everything is gone: the clients open new transports, on another worker. */
   restart(): void;
+  /** A description for a person's bare RTCPeerConnection. */
+  sdp(userId: string, type: 'call:sdp_offer' | 'call:sdp_answer', sdp: string): void;
 }
 
 export interface CallMediaHostOptions {
   people: readonly [string, string];
   policy: MediaPolicy;
   create: (options: CallMediaOptions) => Promise<CallMedia>;
+  clock: Clock;
   audience: CallMediaAudience;
 }
 
@@ -25,6 +30,7 @@ export class CallMediaHost {
   #policy: MediaPolicy;
   #media: Promise<CallMedia> | undefined;
   #made: CallMedia | undefined;
+  #plain: PlainPeers | undefined;
   #closed = false;
 
   constructor(options: CallMediaHostOptions) {
@@ -38,10 +44,19 @@ export class CallMediaHost {
     return this.#media;
   }
 
+  /** The same for people with a bare RTCPeerConnection. */
+  async plain(): Promise<PlainPeers> {
+    const media = await this.get();
+    const { people, clock, audience } = this.#options;
+    this.#plain ??= new PlainPeers({ media, people, clock, say: audience.sdp });
+    return this.#plain;
+  }
+
   /** What may flow from now on; in force when this returns. */
   setPolicy(policy: MediaPolicy): void {
     this.#policy = policy;
     this.#made?.setPolicy(policy);
+    this.#plain?.changed();
   }
 
   /** The live producers of one person. */
@@ -51,13 +66,14 @@ export class CallMediaHost {
 
   /** Closes everything of a person whose client is gone. */
   leave(userId: string): void {
+    this.#plain?.leave(userId);
     this.#made?.leave(userId);
   }
 
   close(): void {
     this.#closed = true;
     this.#made?.close();
-    this.#made = undefined;
+    this.#forget();
   }
 
   async #make(): Promise<CallMedia> {
@@ -67,8 +83,14 @@ export class CallMediaHost {
         people,
         policy: this.#policy,
         port: {
-          producerAdded: (producer) => audience.producerAdded(producer),
-          producerClosed: (producer) => audience.producerClosed(producer),
+          producerAdded: (producer) => {
+            audience.producerAdded(producer);
+            this.#plain?.changed();
+          },
+          producerClosed: (producer) => {
+            audience.producerClosed(producer);
+            this.#plain?.changed();
+          },
           flowing: () => audience.flowing(),
           quality: (userId, quality) => audience.quality(userId, quality),
           connectionChanged: () => {},
@@ -89,6 +111,8 @@ export class CallMediaHost {
   }
 
   #forget(): void {
+    this.#plain?.close();
+    this.#plain = undefined;
     this.#media = undefined;
     this.#made = undefined;
   }

@@ -6,6 +6,7 @@ import { CallRouter } from './CallRouter.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from './callMediaPort.ts';
 import { maxIncomingBps } from './codecs.ts';
 import {
+  BOTH,
   CallPeople,
   type Direction,
   type Item,
@@ -85,20 +86,36 @@ export class CallMedia {
       .flatMap((person) => person.producers.map((producer) => person.describe(producer)));
   }
 
-  /** Opens a transport. An earlier one of the same person and direction is closed first: the person came back. */
-  async open(userId: string, direction: Direction) {
+  /** Whether a kind may flow now. */
+  allows(kind: types.MediaKind): boolean {
+    return this.#policy[kind];
+  }
+
+  /** Whether this is a live transport, producer or consumer of the person's. */
+  has(userId: string, id: string): boolean {
+    const person = this.#people.get(userId);
+    return !this.#router.over && (person.leg(id) ?? person.find(id)) !== undefined;
+  }
+
+  /**
+   * Opens a transport, for one direction or (a bare RTCPeerConnection) for both. An earlier one of the same person
+   * and direction is closed first: the person came back.
+   */
+  async open<T extends Direction | 'both'>(userId: string, direction: T) {
     const person = this.#usable.get(userId);
-    if (person.opening.has(direction)) throw new DuetError('CONFLICT');
-    this.#closeLeg(person, direction);
-    person.opening.add(direction);
+    const directions = direction === 'both' ? BOTH : [direction as Direction];
+    if (directions.some((one) => person.opening.has(one))) throw new DuetError('CONFLICT');
+    for (const one of directions) this.#closeLeg(person, one);
+    for (const one of directions) person.opening.add(one);
     try {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
-      person.legs.set(direction, new Leg(transport, direction, () => this.#connectionMayHaveChanged(person)));
-      if (direction === 'send') this.#limitIncoming(transport);
+      const changed = () => this.#connectionMayHaveChanged(person);
+      for (const one of directions) person.legs.set(one, new Leg(transport, one, changed));
+      if (direction !== 'recv') this.#limitIncoming(transport);
       const { id, iceParameters, iceCandidates, dtlsParameters } = transport;
       return { id, direction, iceParameters, iceCandidates, dtlsParameters };
     } finally {
-      person.opening.delete(direction);
+      for (const one of directions) person.opening.delete(one);
     }
   }
 
@@ -124,7 +141,7 @@ export class CallMedia {
     const leg = this.#usable.leg(userId, transportId);
     if (leg.direction !== 'send') throw new DuetError('NOT_FOUND');
     assertCodecsAre(kind, rtpParameters);
-    const producer = await this.#makeItem(leg, kind, 'produce', () =>
+    const producer = await this.#make(leg, kind, 'produce', () =>
       leg.transport.produce({ kind, rtpParameters }),
     );
     if (!this.#policy[kind]) {
@@ -136,8 +153,8 @@ export class CallMedia {
     return producer.id;
   }
 
-  /** Starts receiving one of the other person's producers; paused until `resume`. */
-  async consume(userId: string, producerId: string, rtpCapabilities: RtpCapabilities) {
+  /** Starts receiving one of the other person's producers; paused until `resume`. `mid`: default the next number. */
+  async consume(userId: string, producerId: string, rtpCapabilities: RtpCapabilities, mid?: string) {
     const person = this.#usable.get(userId);
     this.#assertAllowed('audio');
     const producer = this.#people.other(userId).producers.find((one) => one.id === producerId);
@@ -145,8 +162,8 @@ export class CallMedia {
     const { kind } = producer;
     const leg = person.legs.get('recv');
     if (leg === undefined) throw new DuetError('CONFLICT');
-    const consumer = await this.#makeItem(leg, kind, 'consume', () =>
-      leg.transport.consume({ producerId, rtpCapabilities, paused: true }),
+    const consumer = await this.#make(leg, kind, 'consume', () =>
+      leg.transport.consume({ producerId, rtpCapabilities, paused: true, ...(mid !== undefined && { mid }) }),
     );
     if (producer.closed) {
       this.#router.drop(consumer);
@@ -234,20 +251,8 @@ export class CallMedia {
     if (!this.#policy[kind]) throw new DuetError('FORBIDDEN');
   }
 
-  /** Makes a producer or consumer on a leg: one a kind, also while it is being made. */
-  async #makeItem<T extends Item>(
-    leg: Leg,
-    kind: types.MediaKind,
-    what: string,
-    make: () => Promise<T>,
-  ): Promise<T> {
-    if (leg.items.has(kind) || leg.pending.has(kind)) throw new DuetError('CONFLICT');
-    leg.pending.add(kind);
-    try {
-      return await this.#router.make(what, make, () => !leg.transport.closed);
-    } finally {
-      leg.pending.delete(kind);
-    }
+  #make<T extends Item>(leg: Leg, kind: types.MediaKind, what: string, make: () => Promise<T>): Promise<T> {
+    return leg.make(kind, () => this.#router.make(what, make, () => !leg.transport.closed));
   }
 
   #closeLeg(person: PersonMedia, direction: Direction): void {
@@ -255,6 +260,10 @@ export class CallMedia {
     if (leg === undefined) return;
     if (direction === 'send') for (const producer of person.producers) this.#closeProducer(person, producer);
     person.legs.delete(direction);
+    // The other direction may go through the same transport.
+    for (const [other, { transport }] of person.legs) {
+      if (transport === leg.transport) this.#closeLeg(person, other);
+    }
     this.#router.drop(leg.transport);
   }
 

@@ -4,6 +4,9 @@ import type { Listening } from './QualityMeter.ts';
 
 export type Direction = 'send' | 'recv';
 
+/** One transport for both directions, as a bare RTCPeerConnection has it; it counts as the transport of each. */
+export const BOTH: readonly Direction[] = ['send', 'recv'];
+
 /** What a leg carries, at most one of each kind: producers on a send leg, consumers on a recv leg. */
 export type Item = types.Producer | types.Consumer;
 
@@ -24,6 +27,17 @@ export class Leg {
     this.direction = direction;
     transport.on('icestatechange', onConnection);
     transport.on('dtlsstatechange', onConnection);
+  }
+
+  /** Makes a producer or consumer: one a kind, also while it is being made. A second one is `CONFLICT`. */
+  async make<T extends Item>(kind: types.MediaKind, make: () => Promise<T>): Promise<T> {
+    if (this.items.has(kind) || this.pending.has(kind)) throw new DuetError('CONFLICT');
+    this.pending.add(kind);
+    try {
+      return await make();
+    } finally {
+      this.pending.delete(kind);
+    }
   }
 
   /** ICE answers and DTLS is up: media can go through. */

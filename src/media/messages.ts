@@ -1,5 +1,6 @@
-/** The payloads of the `media:*` messages that a client may send, in the form in which `CallMedia` takes them. */
+/** The payloads of the `media:*` and `call:sdp_*` messages that a client may send, in the form in which `CallMedia` takes them. */
 import { z } from 'zod';
+import { MAX_SDP_CHARS } from './plain/readSession.ts';
 import { DtlsParameters, RtpCapabilities, RtpParameters } from './rtpSchemas.ts';
 
 /** Ids of transports, producers and consumers: random UUIDs made by the server. */
@@ -26,6 +27,33 @@ export const MEDIA_MESSAGES = {
   'media:close': z.strictObject({ id: MediaId }),
   /** → `{ iceParameters }`. */
   'media:restart_ice': z.strictObject({ transportId: MediaId }),
+} as const;
+
+const Description = z.strictObject({ sdp: z.string().min(1).max(MAX_SDP_CHARS) });
+
+/** The messages of a bare RTCPeerConnection. */
+export const PLAIN_MESSAGES = {
+  /** → `{}`; the answer comes as `call:sdp_answer`. */
+  'call:sdp_offer': Description,
+  /** → `{}`. */
+  'call:sdp_answer': Description,
+  /**
+   * An `RTCIceCandidate` as JSON → `{}`. Checked and forgotten: the SFU is ICE-lite (RFC 8445 section 2.5) and
+   * answers whoever shows the right credentials.
+   */
+  'call:ice_candidate': z.strictObject({
+    candidate: z
+      .union([
+        z.string().max(512),
+        z.strictObject({
+          candidate: z.string().max(512),
+          sdpMid: z.string().max(32).nullish(),
+          sdpMLineIndex: z.int().min(0).max(64).nullish(),
+          usernameFragment: z.string().max(256).nullish(),
+        }),
+      ])
+      .nullable(),
+  }),
 } as const;
 
 export type MediaMessageType = keyof typeof MEDIA_MESSAGES;

@@ -1,0 +1,113 @@
+import type { Browser, Page } from 'playwright-core';
+import { build } from 'vite';
+import type { Seat } from '../../../src/actors/Actors.ts';
+import { openBrowser } from '../../support/browser.ts';
+import type { Person } from '../../support/client.ts';
+
+/** The scripts under `page/` that take a seat themselves. */
+type Script = 'plain' | 'sfu';
+
+/** Functions of those pages, by name; see there. */
+type InPage = (name: string, ...args: unknown[]) => Promise<never>;
+
+/** Chromium, with one page a person that speaks to the whole program as a browser does. */
+export class CallPages {
+  readonly #browser: Browser;
+  readonly #url: string;
+  readonly #scripts: Record<Script, string>;
+
+  static async open(url: string): Promise<CallPages> {
+    const [browser, plain, sfu] = await Promise.all([openBrowser(), bundle('plain'), bundle('sfu')]);
+    return new CallPages(url, browser, { plain, sfu });
+  }
+
+  private constructor(url: string, browser: Browser, scripts: Record<Script, string>) {
+    this.#url = url;
+    this.#browser = browser;
+    this.#scripts = scripts;
+  }
+
+  /** A page of its own context, in the call's room. */
+  async sit(script: Script, person: Person, seat: Seat): Promise<CallPage> {
+    const context = await this.#browser.newContext({
+      permissions: ['microphone', 'camera'],
+      bypassCSP: true,
+    });
+    const page = await context.newPage();
+    // Any answer of the program's own makes the page one of its origin; what a browser may reach follows from that.
+    await page.goto(`${this.#url}/health/liveness`);
+    await page.addScriptTag({ content: this.#scripts[script], type: 'module' });
+    await page.waitForFunction(() => 'duet' in globalThis);
+    const callPage = new CallPage(page);
+    await callPage.do('sit', this.#url, person.token, seat);
+    return callPage;
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+  }
+}
+
+export class CallPage {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Calls a function of the page. */
+  do: InPage = (name, ...args) =>
+    this.page.evaluate(
+      ([name, args]) =>
+        (globalThis as unknown as { duet: Record<string, (...a: unknown[]) => unknown> }).duet[name]!(
+          ...args,
+        ),
+      [name, args] as [string, unknown[]],
+    ) as Promise<never>;
+
+  /** What a message to the room is answered with: the code of a refusal, or `done`. */
+  async ask(type: string, payload: object = {}): Promise<string> {
+    return this.do('ask', type, payload).then(
+      () => 'done',
+      (error: Error) => /Error: ([A-Z_]+)\b/.exec(error.message)?.[1] ?? error.message,
+    );
+  }
+
+  /** Waits until so much of a kind has come in. */
+  async hears(
+    kind: 'audio' | 'video',
+    least: { bytes?: number; frames?: number },
+    withinMs = 8_000,
+  ): Promise<void> {
+    const end = performance.now() + withinMs;
+    for (;;) {
+      const got: { bytes: number; frames: number } = await this.do('received', kind);
+      if (got.bytes >= (least.bytes ?? 0) && got.frames >= (least.frames ?? 0)) return;
+      if (performance.now() > end) throw new Error(`${kind} within ${withinMs} ms: ${JSON.stringify(got)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Bytes of a kind that come in within `forMs`. */
+  async flow(kind: 'audio' | 'video', forMs: number): Promise<number> {
+    const before: { bytes: number } = await this.do('received', kind);
+    await new Promise((resolve) => setTimeout(resolve, forMs));
+    const after: { bytes: number } = await this.do('received', kind);
+    return after.bytes - before.bytes;
+  }
+
+  close(): Promise<void> {
+    return this.page.context().close();
+  }
+}
+
+async function bundle(script: Script): Promise<string> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: { write: false, lib: { entry: `${import.meta.dirname}/page/${script}.js`, formats: ['es'] } },
+  });
+  const [output] = Array.isArray(built) ? built : [built];
+  if (output === undefined || !('output' in output)) throw new Error('The page was not bundled.');
+  return output.output[0].code;
+}
