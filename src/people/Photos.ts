@@ -67,7 +67,8 @@ const setPositions = sql(
   `update photos p set position = o.position - 1
    from unnest($2::uuid[]) with ordinality as o (id, position) where p.id = o.id and p.user_id = $1`,
 );
-/** Closes the gap that a deleted photo leaves, reservations included. */
+const positionOf = sql<{ position: number }>('photo-position', `select position from photos where id = $1`);
+/** Closes the gaps that deleted photos and failed uploads leave; reservations come last. */
 const closeGaps = sql(
   'photo-close-gaps',
   `update photos p set position = o.nth - 1
@@ -184,12 +185,12 @@ export class Photos {
   async #add(userId: string, read: () => Promise<PhotoImage>): Promise<Photo> {
     const id = newId();
     const key = newSecret();
-    const position = await this.#reserve(userId, id, key);
+    await this.#reserve(userId, id, key);
     try {
       const image = await read();
       await this.#refuseBanned(image);
       await this.#storeFiles(key, image);
-      await this.#finish(userId, id, image);
+      const position = await this.#finish(userId, id, image);
       const { width, height, placeholder } = image;
       return this.present(userId, { id, key, width, height, position, placeholder });
     } catch (error) {
@@ -198,16 +199,15 @@ export class Photos {
     }
   }
 
-  async #reserve(userId: string, id: string, key: string): Promise<number> {
+  async #reserve(userId: string, id: string, key: string): Promise<void> {
     const { db, clock } = this.#options;
-    return db.transaction(async (tx) => {
+    await db.transaction(async (tx) => {
       const [person] = await tx.query(lockPerson, [userId]);
       if (person === undefined) throw new DuetError('NOT_FOUND');
       const taken = await tx.query(takenPositions, [userId]);
       if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
       const position = taken.reduce((next, row) => Math.max(next, row.position + 1), 0);
       await tx.query(reservePhoto, [id, userId, key, position, new Date(clock.now())]);
-      return position;
     });
   }
 
@@ -227,15 +227,19 @@ export class Photos {
     throw failure.reason;
   }
 
-  async #finish(userId: string, id: string, image: PhotoImage): Promise<void> {
-    await this.#options.db.transaction(async (tx) => {
+  async #finish(userId: string, id: string, image: PhotoImage): Promise<number> {
+    const position = await this.#options.db.transaction(async (tx) => {
       await tx.query(lockPerson, [userId]);
       const [ready] = await tx.query(makeReady, [id, image.width, image.height, image.placeholder, image.phash]);
       // Swept meanwhile: it took longer than any upload may.
       if (ready === undefined) throw new DuetError('UNAVAILABLE');
+      await tx.query(closeGaps, [userId]);
       await tx.query(countPhotos, [userId]);
+      const [photo] = await tx.query(positionOf, [id]);
+      return photo!.position;
     });
     await this.#options.onChange(userId);
+    return position;
   }
 }
 

@@ -1,0 +1,142 @@
+/**
+ * What the hot queries of people cost at a given size: time in the database as its client sees it, and pages read.
+ *
+ *   node loadtest/discovery.ts --db postgres://… [--rounds 300]
+ *
+ * The database is one that `generatePeople.ts` filled. Prints one line of the table in docs/performance.md a query.
+ */
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { SystemClock } from '../src/clock.ts';
+import { Database } from '../src/db/Database.ts';
+import { type Statement, sql } from '../src/db/sql.ts';
+import { createLog } from '../src/log.ts';
+import { Decisions } from '../src/matching/decisions.ts';
+import { Matches } from '../src/matching/Matches.ts';
+import { Discovery } from '../src/people/Discovery.ts';
+import { findAnywhere, findNear } from '../src/people/discoverySql.ts';
+import { People } from '../src/people/People.ts';
+import { PhotoLinks } from '../src/people/PhotoLinks.ts';
+import { Photos } from '../src/people/Photos.ts';
+import { Places } from '../src/people/Places.ts';
+import { ShowCounts } from '../src/people/ShowCounts.ts';
+import { MemoryBus } from '../src/platform/Bus.ts';
+import { Cache } from '../src/platform/Cache.ts';
+import { ObjectStore } from '../src/platform/ObjectStore.ts';
+import { HEAVY_DECISIONS, HEAVY_VIEWERS } from './generatePeople.ts';
+
+const someViewers = sql<{ id: string }>('bench-viewers', `select id from users where cell is not null and hashtext(id::text) % 97 = 0 order by hashtext(id::text) limit $1`);
+const heavyViewers = sql<{ id: string; n: number }>(
+  'bench-heavy',
+  `select id, n from (select id, (select count(*) from pair_decisions where low_id = u.id) + (select count(*) from pair_decisions where high_id = u.id) as n
+     from (select id from users order by id limit 2000) u) counted order by n desc limit $1`,
+);
+const byEmail = sql<{ id: string; password_hash: string }>('bench-login', `select id, password_hash from users where email_key = $1`);
+
+const { values } = parseArgs({ options: { db: { type: 'string' }, rounds: { type: 'string', default: '300' } } });
+if (values.db === undefined) throw new Error('Say which database: --db postgres://…');
+const url = values.db;
+const rounds = Number(values.rounds);
+const log = createLog('warn');
+const clock = new SystemClock();
+
+await using stack = new AsyncDisposableStack();
+const db = await Database.open({ url, poolSize: 4, log });
+stack.defer(() => db.close());
+// Every statement that a use case runs is timed by name.
+const timings = new Map<string, number[]>();
+const parameters = new Map<string, unknown[][]>();
+const plain = db.query.bind(db);
+db.query = async <Row>(statement: Statement<Row>, bound: readonly never[] = []): Promise<Row[]> => {
+  const startedAt = performance.now();
+  const rows = await plain(statement, bound);
+  timings.set(statement.name, [...(timings.get(statement.name) ?? []), performance.now() - startedAt]);
+  const known = parameters.get(statement.name) ?? [];
+  if (known.length < 30) parameters.set(statement.name, [...known, [...bound]]);
+  return rows;
+};
+
+const cache = new Cache({ clock, bus: new MemoryBus() });
+const store = new ObjectStore({ endpoint: 'http://127.0.0.1:9', region: 'none', bucket: 'none', accessKeyId: 'x', secretAccessKey: 'x' });
+const secret = 'nothing here is secret, it is a load test';
+const links = new PhotoLinks({ clock, secret, publicUrl: () => 'http://localhost' });
+const photos = new Photos({ db, store, links, clock, onChange: async () => {} });
+const people = new People({ db, clock, cache, photos, places: new Places({ secret }) });
+const shows = new ShowCounts({ db, clock, log, flushEveryMs: 3_600_000 });
+stack.defer(() => shows.close());
+const discovery = new Discovery({ db, clock, cache, people, shows });
+const match = { acceptMs: 86_400_000, warningMs: 3_600_000 };
+const decisions = new Decisions({ db, clock, match, likesPerDay: { regular: 1e6, premium: 1e6 }, publish: () => {} });
+const matches = new Matches({ db, clock, settings: match, cards: people.cards.bind(people), publish: () => {}, onClosed: async () => {} });
+
+const viewers = (await plain(someViewers, [rounds] as never)).map((row) => row.id);
+const heavy = await plain(heavyViewers, [HEAVY_VIEWERS] as never);
+const [size] = await plain(sql<{ n: number }>('bench-size', 'select count(*) as n from users'), []);
+console.log(`\n### ${size!.n.toLocaleString('en')} people\n`);
+console.log('| what | p50 ms | p95 ms | p99 ms | pages |\n|---|---|---|---|---|');
+
+// Twice: the first round fills PostgreSQL's memory and brings every statement to its generic plan.
+for (const viewer of viewers) await page(viewer, true);
+timings.clear();
+parameters.clear();
+
+const cold = await timed(viewers, (viewer) => page(viewer, true));
+print('a page of discovery, nothing cached (whole use case)', cold);
+await printStatement('its search for candidates', 'discovery-near', findNear);
+await printStatement('the same without a location or beyond 300 km', 'discovery-anywhere', findAnywhere);
+print('a page from the cached deck (whole use case)', await timed(viewers, (viewer) => page(viewer, false)));
+
+timings.delete('discovery-near');
+parameters.delete('discovery-near');
+const worst = heavy.filter((row) => row.n >= Math.min(HEAVY_DECISIONS, size!.n / 50)).map((row) => row.id);
+const often = Array.from({ length: Math.ceil(rounds / Math.max(worst.length, 1)) }, () => worst).flat();
+if (often.length > 0) {
+  print(`a page for who decided on ${Math.min(...heavy.filter((row) => worst.includes(row.id)).map((row) => row.n)).toLocaleString('en')} or more, nothing cached`, await timed(often, (viewer) => page(viewer, true)));
+  await printStatement('its search for candidates', 'discovery-near', findNear);
+  print('the same from the cached deck', await timed(often, (viewer) => page(viewer, false)));
+}
+
+const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
+print('a like (one at a time, committed)', await timed(pairs, ([a, b]) => decisions.decide(a, b, 'like')));
+print('a mutual like: match and both events', await timed(pairs, ([a, b]) => decisions.decide(b, a, 'like')));
+print('the list of active matches', await timed(viewers, (viewer) => matches.list(viewer, 'active', { limit: 20 })));
+print('login: the account by its address', await timed(viewers.map((_, i) => `p${(i * 7919) % size!.n}@load.test`), (email) => db.query(byEmail, [email])));
+
+async function page(viewerId: string, fresh: boolean): Promise<void> {
+  if (fresh) await cache.forget('candidates', [viewerId]);
+  await discovery.list(viewerId, { limit: 20 });
+}
+
+async function timed<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<number[]> {
+  const times: number[] = [];
+  for (const item of items) {
+    const startedAt = performance.now();
+    await work(item);
+    times.push(performance.now() - startedAt);
+  }
+  return times;
+}
+
+/** The time of one statement inside the use case, and how many pages it touched for some of the same parameters. */
+async function printStatement(label: string, name: string, statement: Statement<unknown>): Promise<void> {
+  const times = timings.get(name);
+  if (times === undefined) return;
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`set plan_cache_mode = force_generic_plan`);
+  let pages = 0;
+  const samples = parameters.get(name)!;
+  for (const bound of samples) {
+    const { rows } = await client.query({ text: `explain (analyze, buffers, format json) ${statement.text}`, values: bound });
+    const plan = rows[0]['QUERY PLAN'][0].Plan;
+    pages += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+  }
+  await client.end();
+  print(label, times, Math.round(pages / samples.length));
+}
+
+function print(label: string, times: readonly number[], pages?: number): void {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(2);
+  console.log(`| ${label} | ${at(0.5)} | ${at(0.95)} | ${at(0.99)} | ${pages ?? ''} |`);
+}

@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { ageAt, birthDatesFor } from '../../../src/people/age.ts';
+
+const day = (text: string) => Date.parse(`${text}T12:00:00Z`);
+
+describe('ages', () => {
+  it('turn on the birthday', () => {
+    expect(ageAt('2000-06-15', day('2030-06-14'))).toBe(29);
+    expect(ageAt('2000-06-15', day('2030-06-15'))).toBe(30);
+    expect(ageAt('2004-02-29', day('2030-02-28'))).toBe(25);
+    expect(ageAt('2004-02-29', day('2030-03-01'))).toBe(26);
+  });
+
+  it('and ranges of birth dates say the same about every day of some years', () => {
+    for (const now of ['2030-01-01', '2028-02-29', '2030-02-28', '2030-03-01', '2030-12-31'].map(day)) {
+      const { from, to } = birthDatesFor(25, 27, now);
+      for (let at = Date.UTC(2000, 0, 1); at < Date.UTC(2008, 0, 1); at += 86_400_000) {
+        const born = new Date(at).toISOString().slice(0, 10);
+        const age = ageAt(born, now);
+        expect(born >= from && born <= to, `${born} at ${new Date(now).toISOString()}`).toBe(age >= 25 && age <= 27);
+      }
+    }
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryBus } from '../../../src/platform/Bus.ts';
+import { Cache, type CacheStore } from '../../../src/platform/Cache.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** As much of Redis as the cache uses, in memory; it can be away. */
+function fakeStore() {
+  const values = new Map<string, string>();
+  const store = {
+    away: false,
+    values,
+    async mget(keys: string[]) {
+      if (store.away) throw new Error('away');
+      return keys.map((key) => values.get(key) ?? null);
+    },
+    async set(key: string, value: string) {
+      if (store.away) throw new Error('away');
+      values.set(key, value);
+    },
+    async del(keys: string[]) {
+      if (store.away) throw new Error('away');
+      for (const key of keys) values.delete(key);
+    },
+  };
+  return store satisfies CacheStore & { away: boolean };
+}
+
+function loader(source: Map<string, number>) {
+  const asked: string[][] = [];
+  const load = async (ids: readonly string[]) => {
+    asked.push([...ids]);
+    return new Map(ids.flatMap((id) => (source.has(id) ? [[id, source.get(id)!] as const] : [])));
+  };
+  return { asked, load };
+}
+
+describe('the cache', () => {
+  it('asks only for what it does not have, and for its time only', async () => {
+    const clock = new FakeClock();
+    const cache = new Cache({ clock, bus: new MemoryBus() });
+    const { asked, load } = loader(new Map([['a', 1], ['b', 2]]));
+    expect(await cache.many('n', ['a'], 1_000, load)).toEqual(new Map([['a', 1]]));
+    expect(await cache.many('n', ['a', 'b', 'c'], 1_000, load)).toEqual(new Map([['a', 1], ['b', 2]]));
+    expect(asked).toEqual([['a'], ['b', 'c']]);
+    clock.advance(1_001);
+    await cache.one('n', 'a', 1_000, load);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('is told by other processes what to forget', async () => {
+    const bus = new MemoryBus();
+    const clock = new FakeClock();
+    const [one, other] = [new Cache({ clock, bus }), new Cache({ clock, bus })];
+    const source = new Map([['a', 1]]);
+    const { load } = loader(source);
+    await other.one('n', 'a', 60_000, load);
+    source.set('a', 2);
+    expect(await other.one('n', 'a', 60_000, load)).toBe(1);
+    await one.forget('n', ['a']);
+    await turn();
+    expect(await other.one('n', 'a', 60_000, load)).toBe(2);
+  });
+
+  it('does not keep what was being read while it was forgotten', async () => {
+    const clock = new FakeClock();
+    const cache = new Cache({ clock, bus: new MemoryBus() });
+    let release = () => {};
+    const slow = cache.one('n', 'a', 60_000, async () => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return new Map([['a', 'old']]);
+    });
+    await turn();
+    await cache.forget('n', ['a']);
+    release();
+    expect(await slow).toBe('old');
+    expect(await cache.one('n', 'a', 60_000, async () => new Map([['a', 'new']]))).toBe('new');
+  });
+
+  it('shares values through Redis, and does without while Redis is away', async () => {
+    const clock = new FakeClock();
+    const bus = new MemoryBus();
+    const store = fakeStore();
+    const [one, other] = [new Cache({ clock, bus, store }), new Cache({ clock, bus, store })];
+    const source = new Map([['a', 1]]);
+    const { asked, load } = loader(source);
+    await one.one('n', 'a', 3_600_000, load);
+    expect(await other.one('n', 'a', 3_600_000, load)).toBe(1);
+    expect(asked).toHaveLength(1);
+
+    store.away = true;
+    source.set('a', 2);
+    await one.forget('n', ['a']);
+    await turn();
+    expect(await other.one('n', 'a', 3_600_000, load)).toBe(2);
+    // Back again, Redis still has the old value, until the forgetting that failed is done again.
+    store.away = false;
+    expect(store.values.get('cache:n:a')).toBe('1');
+    clock.advance(1_100);
+    await turn();
+    expect(store.values.has('cache:n:a')).toBe(false);
+  });
+
+  it('keeps values in memory only briefly beside Redis, so that a lost message does no lasting harm', async () => {
+    const clock = new FakeClock();
+    const store = fakeStore();
+    const cache = new Cache({ clock, bus: new MemoryBus(), store });
+    const { asked, load } = loader(new Map([['a', 1]]));
+    await cache.one('n', 'a', 3_600_000, load);
+    store.values.clear();
+    clock.advance(31_000);
+    await cache.one('n', 'a', 3_600_000, load);
+    expect(asked).toHaveLength(2);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { DuetError } from '../../../src/errors.ts';
+import { DecisionQueue } from '../../../src/matching/DecisionQueue.ts';
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('the queue of decisions', () => {
+  it('gathers what comes together and answers each', async () => {
+    const batches: number[] = [];
+    const queue = new DecisionQueue<number, number>({
+      run: async (items) => {
+        batches.push(items.length);
+        await pause(5);
+        return items.map((item) => item * 2);
+      },
+      keyOf: String,
+      batchSize: 100,
+    });
+    const answers = await Promise.all(Array.from({ length: 250 }, (_, i) => queue.add(i)));
+    expect(answers).toEqual(Array.from({ length: 250 }, (_, i) => i * 2));
+    expect(batches).toEqual([100, 100, 50]);
+  });
+
+  it('never runs two of the same key at once, and keeps their order', async () => {
+    const running = new Set<string>();
+    const order: string[] = [];
+    const queue = new DecisionQueue<string, string>({
+      run: async (items) => {
+        for (const item of items) {
+          expect(running.has(item[0]!)).toBe(false);
+          running.add(item[0]!);
+          order.push(item);
+        }
+        await pause(2);
+        for (const item of items) running.delete(item[0]!);
+        return [...items];
+      },
+      keyOf: (item) => item[0]!,
+    });
+    await Promise.all(['a1', 'a2', 'b1', 'a3', 'b2'].map((item) => queue.add(item)));
+    expect(order.filter((item) => item.startsWith('a'))).toEqual(['a1', 'a2', 'a3']);
+    expect(order.filter((item) => item.startsWith('b'))).toEqual(['b1', 'b2']);
+  });
+
+  it('refuses at once when it is full, and goes on after a batch that failed', async () => {
+    let fail = true;
+    const queue = new DecisionQueue<number, number>({
+      run: async (items) => {
+        await pause(2);
+        if (fail) throw new Error('the database is away');
+        return [...items];
+      },
+      keyOf: String,
+      maxWaiting: 3,
+    });
+    const results = await Promise.allSettled([1, 2, 3, 4].map((item) => queue.add(item)));
+    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as Error).message : 'done'))).toEqual([
+      'the database is away',
+      'the database is away',
+      'the database is away',
+      new DuetError('UNAVAILABLE').message,
+    ]);
+    fail = false;
+    expect(await queue.add(5)).toBe(5);
+    await queue.drained();
+  });
+});

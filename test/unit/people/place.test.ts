@@ -1,0 +1,57 @@
+import { cellToLatLng, latLngToCell } from 'h3-js';
+import { describe, expect, it } from 'vitest';
+import { areaOf, areasAround, BANDS_KM, bandBetween, cellAndParents, cellsAround, distanceKm, mayBeWithin, spotOf } from '../../../src/people/place.ts';
+
+/** Points all over the planet, evenly enough and always the same ones. */
+const points = Array.from({ length: 300 }, (_, i) => ({
+  lat: (Math.asin(((i * 0.618034) % 1) * 2 - 1) * 180) / Math.PI,
+  lon: ((i * 0.754878) % 1) * 360 - 180,
+}));
+
+describe('places', () => {
+  it('are the same for every point of a cell', () => {
+    for (const { lat, lon } of points) {
+      const cells = cellsAround(lat, lon);
+      const [centreLat, centreLon] = cellToLatLng(cells[0]!);
+      expect(cellsAround(centreLat, centreLon)).toEqual(cells);
+      expect(cellAndParents(cells[0]!)).toEqual(cells);
+    }
+  });
+
+  it('are measured within a metre or so of the great circle', () => {
+    const paris = spotOf(latLngToCell(48.857, 2.352, 7));
+    const london = spotOf(latLngToCell(51.507, -0.128, 7));
+    expect(distanceKm(paris, london)).toBeGreaterThan(340);
+    expect(distanceKm(paris, london)).toBeLessThan(347);
+    expect(distanceKm(paris, paris)).toBe(0);
+  });
+
+  it('are found: every area that somebody within reach can be filed under is looked into', () => {
+    for (const limitKm of [1, 10, 50, 120]) {
+      for (const [i, { lat, lon }] of points.slice(0, 60).entries()) {
+        const mine = cellsAround(lat, lon)[i % 3]!;
+        const areas = new Set(areasAround(mine, limitKm));
+        for (let turn = 0; turn < 12; turn++) {
+          const km = (limitKm + 25) * ((turn * 0.37 + 0.2) % 1);
+          const there = {
+            lat: Math.max(-89.9, Math.min(89.9, lat + (km / 111.2) * Math.cos(turn))),
+            lon: lon + ((km / 111.2) * Math.sin(turn)) / Math.max(0.05, Math.cos((lat * Math.PI) / 180)),
+          };
+          const wrapped = { lat: there.lat, lon: ((there.lon + 540) % 360) - 180 };
+          const other = cellsAround(wrapped.lat, wrapped.lon)[turn % 3]!;
+          if (mayBeWithin(spotOf(mine), spotOf(other), limitKm)) expect(areas.has(areaOf(other))).toBe(true);
+        }
+      }
+    }
+  });
+
+  it('tell bands, the same both ways, and never less than the finest one', () => {
+    for (const [i, { lat, lon }] of points.entries()) {
+      const other = points[(i * 7 + 1) % points.length]!;
+      const [a, b] = [cellsAround(lat, lon)[i % 3]!, cellsAround(other.lat, other.lon)[(i + 1) % 3]!];
+      expect(bandBetween(a, b)).toEqual(bandBetween(b, a));
+      expect(BANDS_KM).toContain(bandBetween(a, b).upToKm);
+      expect(bandBetween(a, a).upToKm).toBeGreaterThanOrEqual(3);
+    }
+  });
+});

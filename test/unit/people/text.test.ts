@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { PreferencesEdit, ProfileEdit } from '../../../src/people/shapes.ts';
+import { countGraphemes, humanText } from '../../../src/people/text.ts';
+
+const name = humanText({ min: 1, max: 50 });
+const bio = humanText({ min: 0, max: 500, lines: true });
+const family = '👨‍👩‍👧‍👦';
+
+describe('text that people write', () => {
+  it('is counted in graphemes', () => {
+    expect(countGraphemes(`${family}🏳️‍🌈é`)).toBe(3);
+    expect(name.safeParse(family.repeat(50)).success).toBe(true);
+    expect(name.safeParse(family.repeat(51)).success).toBe(false);
+    expect(name.safeParse('👩🏽‍❤️‍💋‍👨🏿'.repeat(50)).success).toBe(true);
+  });
+
+  it('is composed (NFC) and trimmed', () => {
+    expect(name.parse('  Zoe\u0308  ')).toBe('Zo\u00eb');
+    expect(name.safeParse('   ').success).toBe(false);
+  });
+
+  it('has no control characters, and nothing that turns the reading order', () => {
+    for (const bad of ['a\u0000b', 'a\u0007b', 'a\u001bb', 'a\u202eb', 'a\u2066b', 'a\u200fb', 'a\ufeffb', 'a\u0085b', 'a\nb', 'a\tb', 'a\ue000b']) {
+      expect(name.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
+    }
+    expect(name.safeParse('علي').success).toBe(true);
+    expect(name.safeParse('ज़ोया').success).toBe(true);
+  });
+
+  it('keeps line breaks in a bio, as one kind, and never many', () => {
+    expect(bio.parse('a\r\nb\n\n\n\nc\rd')).toBe('a\nb\n\nc\nd');
+    expect(bio.safeParse('a\tb').success).toBe(false);
+  });
+
+  it('does not take letters under a tower of marks', () => {
+    expect(name.safeParse(`Z${'\u0301'.repeat(10_000)}`).success).toBe(false);
+    expect(name.safeParse(`Z${'\u0317'.repeat(8)}`).success).toBe(false);
+    expect(name.safeParse('Nguyễn Văn').success).toBe(true);
+  });
+
+  it('costs next to nothing when it is far too long', () => {
+    const startedAt = performance.now();
+    expect(bio.safeParse('x'.repeat(5_000_000)).success).toBe(false);
+    expect(performance.now() - startedAt).toBeLessThan(100);
+  });
+});
+
+describe('a profile', () => {
+  it('takes coordinates of this planet only', () => {
+    for (const location of [{ lat: 91, lon: 0 }, { lat: 0, lon: 181 }, { lat: Number.NaN, lon: 0 }, { lat: Number.POSITIVE_INFINITY, lon: 0 }, { lat: '1', lon: 2 }, { lat: 1 }, { lat: 1, lon: 2, alt: 3 }]) {
+      expect(ProfileEdit.safeParse({ location }).success).toBe(false);
+    }
+    expect(ProfileEdit.safeParse({ location: { lat: -0, lon: 180 } }).success).toBe(true);
+    expect(ProfileEdit.safeParse({ location: null }).success).toBe(true);
+  });
+
+  it('knows no other field: the birth date and the address cannot be changed here', () => {
+    for (const extra of [{ birthDate: '1990-01-01' }, { email: 'a@b.c' }, { role: 'admin' }, { tier: 'premium' }, { status: 'active' }, { id: 'x' }]) {
+      expect(ProfileEdit.safeParse(extra).success).toBe(false);
+      expect(PreferencesEdit.safeParse(extra).success).toBe(false);
+    }
+  });
+
+  it('has at most 20 interests, none twice', () => {
+    expect(ProfileEdit.safeParse({ interests: ['Jazz', 'jazz'] }).success).toBe(false);
+    expect(ProfileEdit.safeParse({ interests: Array.from({ length: 21 }, (_, i) => `n${i}`) }).success).toBe(false);
+    expect(ProfileEdit.safeParse({ interests: [''] }).success).toBe(false);
+  });
+
+  it('has preferences within their bounds', () => {
+    for (const bad of [{ minAge: 17 }, { maxAge: 100 }, { minAge: 18.5 }, { minAge: 2 ** 53 }, { maxDistanceKm: 0 }, { maxDistanceKm: -1 }, { maxDistanceKm: 1e9 }, { genders: [] }, { genders: ['x'] }, { genders: ['man', 'man'] }, { minAge: { $ne: null } }]) {
+      expect(PreferencesEdit.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
+    }
+  });
+});
