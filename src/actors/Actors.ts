@@ -10,7 +10,7 @@ import { type Clock, sleep } from '../clock.ts';
 import { DuetError, type ErrorCode } from '../errors.ts';
 import { newSecret } from '../ids.ts';
 import type { Log } from '../log.ts';
-import { callRoom, createLocalRoom, forgetListing, localRoom, processId, reserveSeat } from './colyseus.ts';
+import * as colyseus from './colyseus.ts';
 
 /** What the SDK's `consumeSeatReservation` takes. Bound to one user, used once, gone after `SEAT_SEC`. */
 export interface Seat {
@@ -39,7 +39,15 @@ export interface ActorsOptions {
   log: Log;
   /** `host:port` that clients reach this very process at. */
   publicAddress?: string;
+  /** Where rooms live. Default: Colyseus; the simulation has its own. */
+  rooms?: RoomHost;
 }
+
+/** What actors ask of Colyseus. */
+export type RoomHost = Pick<
+  typeof colyseus,
+  'localRoom' | 'createLocalRoom' | 'forgetListing' | 'callRoom' | 'reserveSeat' | 'processId'
+>;
 
 /** Seconds in which a seat must be taken. */
 export const SEAT_SEC = 15;
@@ -52,6 +60,7 @@ const FIND_MS = 3_000;
 
 export class Actors {
   readonly #options: ActorsOptions;
+  readonly #rooms: RoomHost;
   readonly #activating = new Map<string, Promise<Place>>();
   readonly #claimed = new Map<string, HeldCall>();
   #inboxRoom: { id: string; full: boolean } | undefined;
@@ -60,6 +69,7 @@ export class Actors {
 
   constructor(options: ActorsOptions) {
     this.#options = options;
+    this.#rooms = options.rooms ?? colyseus;
   }
 
   /** A seat in a live call for one of its people. The caller has checked who that is. */
@@ -67,13 +77,18 @@ export class Actors {
     return this.#atCall(callId, async (place) => {
       const sessionId = newSecret();
       if (place.here) {
-        const room = localRoom(callId);
+        const room = this.#rooms.localRoom(callId);
         if (room === undefined) return undefined;
-        return (await reserveSeat(room, sessionId, { userId }, SEAT_SEC))
+        return (await this.#rooms.reserveSeat(room, sessionId, { userId }, SEAT_SEC))
           ? this.#seat('call', callId, sessionId)
           : undefined;
       }
-      const answer = await callRoom<RemoteSeat>(callId, 'reserveRemotely', [sessionId, userId], REMOTE_MS);
+      const answer = await this.#rooms.callRoom<RemoteSeat>(
+        callId,
+        'reserveRemotely',
+        [sessionId, userId],
+        REMOTE_MS,
+      );
       return { ...this.#seat('call', callId, sessionId), ...answer };
     });
   }
@@ -83,7 +98,7 @@ export class Actors {
     const answer = await this.#atCall(callId, (place) => {
       // The same method here and there: what a command answers cannot depend on where the room is.
       const timeoutMs = place.here ? 60_000 : REMOTE_MS;
-      return callRoom<ActorAnswer>(callId, 'command', [command], timeoutMs);
+      return this.#rooms.callRoom<ActorAnswer>(callId, 'command', [command], timeoutMs);
     });
     if (!answer.ok) throw new DuetError(answer.code);
     return answer.call;
@@ -96,7 +111,7 @@ export class Actors {
 
   /** A seat in a match's room. It holds nothing but the clients in it, so every process has its own. */
   async matchSeat(matchId: string, userId: string): Promise<Seat> {
-    const roomId = `match-${matchId}-${processId()}`;
+    const roomId = `match-${matchId}-${this.#rooms.processId()}`;
     return this.#sharedSeat('match', roomId, { matchId }, userId);
   }
 
@@ -105,10 +120,10 @@ export class Actors {
     if (
       this.#inboxRoom === undefined ||
       this.#inboxRoom.full ||
-      localRoom(this.#inboxRoom.id) === undefined
+      this.#rooms.localRoom(this.#inboxRoom.id) === undefined
     ) {
       this.#inboxRooms += 1;
-      this.#inboxRoom = { id: `inbox-${processId()}-${this.#inboxRooms}`, full: false };
+      this.#inboxRoom = { id: `inbox-${this.#rooms.processId()}-${this.#inboxRooms}`, full: false };
     }
     const { id } = this.#inboxRoom;
     try {
@@ -134,21 +149,26 @@ export class Actors {
   }
 
   async #sharedSeat(name: 'inbox' | 'match', roomId: string, options: object, userId: string): Promise<Seat> {
-    if (localRoom(roomId) === undefined)
+    if (this.#rooms.localRoom(roomId) === undefined)
       await this.#once(roomId, async () => {
-        if (localRoom(roomId) === undefined) await createLocalRoom(name, roomId, options);
+        if (this.#rooms.localRoom(roomId) === undefined)
+          await this.#rooms.createLocalRoom(name, roomId, options);
         return { here: true };
       });
-    const room = localRoom(roomId);
+    const room = this.#rooms.localRoom(roomId);
     if (room === undefined) throw new DuetError('UNAVAILABLE');
     const sessionId = newSecret();
-    if (!(await reserveSeat(room, sessionId, { userId }, SEAT_SEC))) throw new RoomFull('UNAVAILABLE');
+    if (!(await this.#rooms.reserveSeat(room, sessionId, { userId }, SEAT_SEC)))
+      throw new RoomFull('UNAVAILABLE');
     return this.#seat(name, roomId, sessionId);
   }
 
   #seat(name: Seat['name'], roomId: string, sessionId: string): Seat {
     const { clock, publicAddress } = this.#options;
-    const where = { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
+    const where = {
+      processId: this.#rooms.processId(),
+      ...(publicAddress !== undefined && { publicAddress }),
+    };
     return { name, roomId, ...where, sessionId, serverNow: clock.now() };
   }
 
@@ -170,22 +190,22 @@ export class Actors {
   }
 
   async #place(callId: string): Promise<Place> {
-    if (localRoom(callId) !== undefined) return { here: true };
+    if (this.#rooms.localRoom(callId) !== undefined) return { here: true };
     return this.#once(callId, () => this.#find(callId));
   }
 
   async #find(callId: string): Promise<Place> {
     const { calls } = this.#options;
     if (this.#draining) throw new DuetError('UNAVAILABLE');
-    const claim = await calls.claim(callId, processId());
+    const claim = await calls.claim(callId, this.#rooms.processId());
     if ('missing' in claim) throw new DuetError('NOT_FOUND');
     if ('ended' in claim) throw new DuetError('CALL_NOT_ACTIVE');
     if ('heldBy' in claim) return { here: false };
     this.#claimed.set(callId, claim.held);
     try {
       // The row is ours, so whatever listing there is under this id is of a process that is gone.
-      await forgetListing(callId);
-      await createLocalRoom('call', callId, { callId });
+      await this.#rooms.forgetListing(callId);
+      await this.#rooms.createLocalRoom('call', callId, { callId });
     } catch (error) {
       this.#claimed.delete(callId);
       throw error;
