@@ -23,7 +23,7 @@ export function Register({ open }: { open: (door: Door) => void }) {
   });
   if (sentTo) {
     return (
-      <div data-testid="register-sent">
+      <div class="stack" data-testid="register-sent">
         <h2>Look into your mail</h2>
         <p>
           We wrote to <strong>{sentTo}</strong>. Open the link in it, then sign in.
