@@ -35,6 +35,7 @@ import type { Config } from './config.ts';
 import { Database } from './db/Database.ts';
 import { DuetError } from './errors.ts';
 import { InboxHub } from './events/InboxHub.ts';
+import { dropOldEvents } from './events/retention.ts';
 import { Router } from './http/router.ts';
 import { loadStaticFiles } from './http/staticFiles.ts';
 import type { Log } from './log.ts';
@@ -334,6 +335,7 @@ async function openDoors(
     tickMatch: (matchId) => matches.system(matchId, { type: 'tick' }),
     activateCall: (callId) => actors.activateCall(callId),
     reconcileInboxes: () => hub.reconcile(),
+    dropOldEvents: () => dropOldEvents(db),
   });
   closing.defer(() => keeper.close());
 

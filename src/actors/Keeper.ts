@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
-import { processId } from './colyseus.ts';
+import * as colyseus from './colyseus.ts';
 
 export interface KeeperOptions {
   db: Database;
@@ -21,6 +21,10 @@ export interface KeeperOptions {
   activateCall: (callId: string) => Promise<unknown>;
   /** Compares the inboxes listened to here with the log. */
   reconcileInboxes: () => Promise<void>;
+  /** Deletes events that are kept no longer. */
+  dropOldEvents: () => Promise<void>;
+  /** Whose leases these are. Default: this process of Colyseus. */
+  processId?: () => string;
 }
 
 /** How often overdue deadlines are looked for. */
@@ -29,6 +33,7 @@ const SWEEP_EVERY_MS = 500;
 const SWEEP_BATCH = 100;
 /** How often inboxes are compared with the log, for hints that were lost. */
 const RECONCILE_EVERY_MS = 3_000;
+const DROP_EVERY_MS = 3_600_000;
 
 // `skip locked` keeps two processes that sweep at once from waiting for each other; that each deadline acts once is
 // the rules' doing, which decide under the row's lock or the lease.
@@ -57,6 +62,7 @@ export class Keeper {
     this.#every('renew', RENEW_EVERY_MS, () => this.#renew());
     this.#every('sweep', SWEEP_EVERY_MS, () => this.#sweep());
     this.#every('reconcile', RECONCILE_EVERY_MS, () => this.#options.reconcileInboxes());
+    this.#every('retention', DROP_EVERY_MS, () => this.#options.dropOldEvents());
   }
 
   /** The actor is held by this process from now on. */
@@ -82,7 +88,7 @@ export class Keeper {
     const actors = [...this.#held.values()].filter((actor) => actor.call.phase !== 'ended');
     if (actors.length === 0) return;
     const mine = actors.map((actor) => ({ id: actor.call.id, epoch: actor.epoch }));
-    const still = await this.#options.calls.renew(processId(), mine);
+    const still = await this.#options.calls.renew((this.#options.processId ?? colyseus.processId)(), mine);
     for (const actor of actors) {
       if (still.has(actor.call.id) || actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor)
         continue;

@@ -42,7 +42,7 @@ export type TransportOptions = {
   maxBackpressureBytes?: number;
   /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
   idleTimeoutSec?: number;
-  /** A socket must have a seat in a room within this, and then acknowledge it within this. 2,000. */
+  /** A socket must have a seat in a room within this. 2,000. */
   joinTimeoutMs?: number;
 };
 
@@ -180,7 +180,7 @@ export class HardenedTransport extends Transport {
     this.#connect(client, data).then((joined) => {
       deadline.cancel();
       if (!joined || !this.#sockets.has(socket)) return;
-      deadline = clock.after(this.#joinTimeoutMs, () => {
+      deadline = clock.after(ACKNOWLEDGE_TIMEOUT_MS, () => {
         if (client.state === ClientState.JOINING) client.leave(CloseCode.WITH_ERROR);
       });
     });
@@ -233,6 +233,8 @@ export class HardenedTransport extends Transport {
   }
 }
 
+/** A seated client must acknowledge within this; a phone on a bad network takes its time. */
+const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
 // RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
 const UNSUPPORTED_DATA = 1003;
 

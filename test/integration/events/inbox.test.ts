@@ -1,0 +1,115 @@
+/** The inbox: at least once, in order, without a gap that the client is not told of. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Database } from '../../../src/db/Database.ts';
+import { append } from '../../../src/events/outbox.ts';
+import { dropOldEvents, KEEP_DAYS } from '../../../src/events/retention.ts';
+import { createLog } from '../../../src/log.ts';
+import { useApp } from '../../support/app.ts';
+import { type Json, newPerson, type Person } from '../../support/client.ts';
+
+const app = useApp();
+let db: Database;
+
+beforeAll(async () => {
+  db = await Database.open({ url: app.dbUrl, poolSize: 4, log: createLog('silent') });
+});
+afterAll(() => db.close());
+
+/** Tells a person something as a use case would, but nobody hands it on: the hint is lost, the log has it. */
+async function tell(person: Person, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await db.transaction((tx) =>
+      append(tx, [{ userId: person.id, type: 'match:ready', payload: { matchId: `number ${i}` } }]),
+    );
+  }
+}
+
+const seqs = (events: Json[]) => events.map((event) => event.seq);
+const upTo = (count: number, from = 1) => Array.from({ length: count }, (_, i) => from + i);
+
+describe('delivery', () => {
+  test('what came while one was away comes on joining, in order', async () => {
+    const ann = await newPerson(app.url);
+    await tell(ann, 450);
+    const inbox = await ann.inbox();
+    await inbox.next('match:ready', (event) => event.seq === 450, 15_000);
+    expect(seqs(inbox.ofType('match:ready'))).toEqual(upTo(450));
+  });
+
+  test('what was acknowledged does not come again; a replay brings it back', async () => {
+    const ann = await newPerson(app.url);
+    await tell(ann, 5);
+    const first = await ann.inbox();
+    await first.next('match:ready', (event) => event.seq === 5);
+    await first.room.request('inbox:ack', { seq: 3 });
+    await first.room.leave();
+    const second = await ann.inbox();
+    await second.next('match:ready', (event) => event.seq === 5);
+    expect(seqs(second.ofType('match:ready'))).toEqual([4, 5]);
+    await second.room.request('inbox:replay', { after: 1 });
+    await second.next('match:ready', (event) => event.seq === 2);
+    await new Promise((done) => setTimeout(done, 100));
+    expect(seqs(second.ofType('match:ready'))).toEqual([4, 5, 2, 3, 4, 5]);
+  });
+
+  test('an acknowledgement of what was never sent acknowledges nothing beyond the log', async () => {
+    const ann = await newPerson(app.url);
+    await tell(ann, 2);
+    const inbox = await ann.inbox();
+    await inbox.room.request('inbox:ack', { seq: Number.MAX_SAFE_INTEGER });
+    await tell(ann, 1);
+    const again = await ann.inbox();
+    await again.next('match:ready', (event) => event.seq === 3);
+    expect(seqs(again.ofType('match:ready'))).toEqual([3]);
+  });
+
+  test('a lost hint is made good', async () => {
+    const ann = await newPerson(app.url);
+    const inbox = await ann.inbox();
+    await tell(ann, 3);
+    await inbox.next('match:ready', (event) => event.seq === 3, 10_000);
+    expect(seqs(inbox.ofType('match:ready'))).toEqual([1, 2, 3]);
+  });
+
+  test('every device hears everything; nobody hears what is for somebody else', async () => {
+    const [ann, bob] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+    const [phone, tablet, bobs] = await Promise.all([ann.inbox(), ann.inbox(), bob.inbox()]);
+    await ann.ok('POST', `/matches/like/${bob.id}`);
+    await bob.ok('POST', `/matches/like/${ann.id}`);
+    const told = await Promise.all([phone, tablet, bobs].map((inbox) => inbox.next('match:created')));
+    expect(told.map((event) => event.match.peer.id)).toEqual([bob.id, bob.id, ann.id]);
+    expect(phone.events).toHaveLength(1);
+    expect(bobs.events).toHaveLength(1);
+  });
+});
+
+test('two writers for the same two people: no number twice, none left out, no deadlock', async () => {
+  const people = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+  const ids = people.map((person) => person.id);
+  const event = (userId: string) => ({ userId, type: 'match:ready' as const, payload: {} });
+  await Promise.all(
+    Array.from({ length: 200 }, (_, i) =>
+      db.transaction((tx) => append(tx, (i % 2 === 0 ? ids : [...ids].reverse()).map(event))),
+    ),
+  );
+  for (const person of people) {
+    const inbox = await person.inbox();
+    await inbox.next('match:ready', ({ seq }) => seq === 200);
+    expect(seqs(inbox.ofType('match:ready'))).toEqual(upTo(200));
+  }
+});
+
+test('what retention took is told as a resync, never passed over in silence', async () => {
+  const ann = await newPerson(app.url);
+  await tell(ann, 10);
+  await db.pool.query(`update outbox set at = now() - $1 * interval '1 day' where user_id = $2 and seq <= 6`, [
+    KEEP_DAYS + 1,
+    ann.id,
+  ]);
+  await dropOldEvents(db);
+  const inbox = await ann.inbox();
+  expect(await inbox.next('inbox:resync')).toEqual({ epoch: 1, seq: 10 });
+  expect(inbox.ofType('match:ready')).toEqual([]);
+  await tell(ann, 1);
+  await inbox.next('match:ready', (event) => event.seq === 11, 10_000);
+});
