@@ -48,13 +48,13 @@ export async function openRaw(port: number): Promise<RawConnection> {
     socket,
     received: () => text,
     send: (bytes) => socket.write(bytes),
-    async answers(count = 1, { isHead = false, withinMs = 4_000 } = {}) {
+    async answers(count = 1, { isHead = false, withinMs = 20_000 } = {}) {
       await until(() => isClosed || parseAnswers(text, isHead).answers.length >= count, withinMs);
       const parsed = parseAnswers(text, isHead);
       text = parsed.rest;
       return parsed.answers;
     },
-    closed: (withinMs = 5_000) => until(() => isClosed, withinMs),
+    closed: (withinMs = 20_000) => until(() => isClosed, withinMs),
     destroy: () => socket.destroy(),
   };
 }

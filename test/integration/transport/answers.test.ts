@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { DuetError } from '../../../src/errors.ts';
 import { route } from '../../../src/http/route.ts';
+import { eventually } from '../../support/eventually.ts';
 import { openRaw, rawHttp, requestText } from '../../support/rawHttp.ts';
 import { openTestDoor, type TestDoor } from '../../support/testDoor.ts';
 import { fakeRoutes } from './fakeRoutes.ts';
@@ -19,7 +20,7 @@ beforeAll(async () => {
     config: { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },
     ports: {
       limit: async (limit, caller) => {
-        counted.push({ limit, ...caller });
+        counted.push({ limit, userId: caller.userId, address: caller.address });
         if (refusal !== undefined) throw refusal;
       },
     },
@@ -186,7 +187,7 @@ describe('a client that goes away', () => {
       await new Promise((resolve) => setTimeout(resolve, 2));
       connection.destroy();
     }
-    await expect.poll(() => door.observed.length).toBe(50);
+    await eventually(() => door.observed.length).toBe(50);
     expect(door.observed.some(({ status }) => status === 499)).toBe(true);
     expect((await get('/ping')).status).toBe(200);
     expect(door.log.lines).toEqual([]);

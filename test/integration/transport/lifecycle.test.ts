@@ -3,6 +3,7 @@ import { Server } from '@colyseus/core';
 import { describe, expect, test } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { HardenedTransport } from '../../../src/transport/HardenedTransport.ts';
+import { eventually } from '../../support/eventually.ts';
 import { openRaw, requestText } from '../../support/rawHttp.ts';
 import { OPCODE, openSocket } from '../../support/rawSocket.ts';
 import { MemoryLog, openTestDoor } from '../../support/testDoor.ts';
@@ -72,7 +73,7 @@ describe('ending', () => {
     server.transport.shutdown();
     expect(await canConnect('127.0.0.1', port)).toBe(false);
     socket.send(Buffer.from([JOIN_ROOM]));
-    await expect.poll(() => server.room.clients[0]?.state).toBe(1);
+    await eventually(() => server.room.clients[0]?.state).toBe(1);
     request.send(requestText('GET', '/'));
     expect(await request.answers(1)).toHaveLength(1);
     expect(socket.closeCode()).toBeUndefined();
@@ -83,15 +84,15 @@ describe('ending', () => {
   test('close closes every socket with a code and every connection, and can be called again', async () => {
     const server = await startFakeServer();
     const socket = await openSocket(server.port, await server.seat());
-    await expect.poll(() => server.room.clients.length).toBe(1);
+    await eventually(() => server.room.clients.length).toBe(1);
     const request = await openRaw(server.port);
     expect(server.transport.socketCount).toBe(1);
     server.transport.close();
     server.transport.close();
-    await expect.poll(() => socket.closeCode()).toBe(4001);
+    await eventually(() => socket.closeCode()).toBe(4001);
     expect(await request.closed()).toBe(true);
     expect(server.transport.socketCount).toBe(0);
-    await expect.poll(() => server.room.left.length).toBe(1);
+    await eventually(() => server.room.left.length).toBe(1);
     await server.room.disconnect();
   });
 
@@ -111,19 +112,19 @@ describe('WS-20 a peer that has gone without a word', () => {
     socket.send(Buffer.from([JOIN_ROOM]));
     const living = await openSocket(server.port, await server.seat());
     living.send(Buffer.from([JOIN_ROOM]));
-    await expect.poll(() => server.room.clients.length).toBe(2);
+    await eventually(() => server.room.clients.length).toBe(2);
     const talk = setInterval(() => server.room.broadcast('still here?', 1), 500);
     let answered = 0;
     const answers = setInterval(() => {
       const pings = living.frames().filter((frame) => frame.opcode === OPCODE.ping).length;
       for (; answered < pings; answered++) living.send('', OPCODE.pong);
     }, 50);
-    await expect.poll(() => server.room.left.length, { timeout: 20_000, interval: 100 }).toBe(1);
-    expect(socket.closeCode()).toBe(1006);
+    await eventually(() => server.room.left.length).toBe(1);
+    await eventually(() => socket.closeCode()).toBe(1006);
     expect(living.closeCode()).toBeUndefined();
     expect(answered).toBeGreaterThan(0);
     clearInterval(talk);
     clearInterval(answers);
     living.destroy();
-  }, 30_000);
+  });
 });

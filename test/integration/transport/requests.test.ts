@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import { openRaw, rawHttp, requestText } from '../../support/rawHttp.ts';
 import { ALLOWED_ORIGIN, openTestDoor, type TestDoor } from '../../support/testDoor.ts';
 import { fakeRoutes, LARGE } from './fakeRoutes.ts';
@@ -174,7 +175,7 @@ describe('IN-03 unknown paths and methods', () => {
     for (const connection of open) expect(await connection.answers(1)).toHaveLength(1);
     expect(connections).toBeGreaterThanOrEqual(50);
     for (const connection of open) connection.destroy();
-    await expect.poll(() => connections).toBe(before);
+    await eventually(() => connections).toBe(before);
   });
 });
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Outbox } from '../../../src/transport/outbox.ts';
 import { RoomClient, RoomSocket, type Upgraded } from '../../../src/transport/RoomSocket.ts';
 import { listenOn } from '../../../src/transport/uws.ts';
+import { eventually } from '../../support/eventually.ts';
 import { openSocket } from '../../support/rawSocket.ts';
 import { startFakeServer } from './FakeRoom.ts';
 
@@ -45,7 +46,7 @@ describe('uWebSockets.js', () => {
     const listening = await listenOn(app, '127.0.0.1', 0);
     const socket = await openSocket(uws.us_socket_local_port(listening), '/');
     socket.send(Buffer.from([1, 2, 3]));
-    await expect.poll(() => kept?.byteLength).toBe(0);
+    await eventually(() => kept?.byteLength).toBe(0);
     socket.destroy();
     app.close();
   });
@@ -66,7 +67,7 @@ describe('uWebSockets.js', () => {
     const listening = await listenOn(app, '127.0.0.1', 0);
     const socket = await openSocket(uws.us_socket_local_port(listening), '/');
     socket.destroy();
-    await expect.poll(() => seen).toEqual(['n', 7]);
+    await eventually(() => seen).toEqual(['n', 7]);
     app.close();
   });
 });
@@ -87,7 +88,7 @@ describe('Colyseus', () => {
     await using server = await startFakeServer();
     const socket = await openSocket(server.port, await server.seat());
     socket.send(Buffer.from([Protocol.JOIN_ROOM]));
-    await expect.poll(() => server.room.clients[0]?.state).toBe(1);
+    await eventually(() => server.room.clients[0]?.state).toBe(1);
     const frames: Uint8Array[] = [];
     const client = server.room.clients[0]!;
     client.raw = (bytes) => {
@@ -132,7 +133,7 @@ describe('Colyseus', () => {
       throw new Error('Redis is away');
     });
     socket.emit('close', 1006);
-    await expect.poll(() => errors.length).toBe(1);
+    await eventually(() => errors.length).toBe(1);
   });
 });
 
