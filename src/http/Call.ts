@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { peerAddress, type TrustedProxies } from '../transport/peerAddress.ts';
-import { BodyReader, type SlowBodies } from './body.ts';
+import { headerList } from '../transport/uws.ts';
+import { BodyReader, type OpenBodies } from './body.ts';
 import type { Exchange } from './Exchange.ts';
 import { type Auth, isRawBody, type Route } from './route.ts';
 
@@ -46,7 +47,7 @@ export class Caller {
   constructor(exchange: Exchange, proxies: TrustedProxies, req: HttpRequest) {
     this.#exchange = exchange;
     this.#proxies = proxies;
-    this.#forwardedFor = proxies.isEmpty ? '' : req.getHeader('x-forwarded-for');
+    this.#forwardedFor = proxies.isEmpty ? '' : headerList(req, 'x-forwarded-for');
   }
 
   /** `unknown` when it is first asked for after the client has gone. */
@@ -79,7 +80,7 @@ export function readCall(
   res: HttpResponse,
   req: HttpRequest,
   proxies: TrustedProxies,
-  slowBodies: SlowBodies,
+  openBodies: OpenBodies,
 ): Call {
   const { route, paramNames, readsBody } = entry;
   const params: Record<string, string> = {};
@@ -87,7 +88,7 @@ export function readCall(
   let reader: BodyReader | undefined;
   if (readsBody) {
     const isRaw = route.body !== undefined && isRawBody(route.body);
-    const opened = new BodyReader(res, entry.capBytes, slowBodies, isRaw ? 'idle' : 'total');
+    const opened = new BodyReader(res, entry.capBytes, openBodies, isRaw ? 'idle' : 'total');
     exchange.onGone = () => opened.discard();
     reader = opened;
   }

@@ -81,8 +81,8 @@ export class Exchange {
   answer(status: number, headers: HeaderText, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     this.#state = 'answered';
-    if (typeof body === 'object' && body.byteLength > STREAM_ABOVE_BYTES && !this.isHead) {
-      this.#stream(status, headers, body);
+    if (body !== undefined && body.length > STREAM_ABOVE_BYTES && !this.isHead) {
+      this.#stream(status, headers, typeof body === 'string' ? Buffer.from(body) : body);
     } else {
       this.#corked(() => {
         this.#head(status, headers);

@@ -10,6 +10,8 @@ import { DuetError } from '../errors.ts';
 /** `total`: the whole body must be there in time. `idle`: every chunk must be (uWebSockets.js asks 16 KB/s besides). */
 export type SlowRule = 'total' | 'idle';
 
+// Of all bodies that have not arrived in full: 25 of the largest photos.
+const MAX_HELD_BYTES = 256 * 1024 * 1024;
 const MAX_DEPTH = 32;
 const REFUSED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 const SWEEPS_PER_DEADLINE = 4;
@@ -19,21 +21,22 @@ const MAX_PATH = 100;
 /** Collects one body. It must be made while the request handler runs: uWebSockets.js does not keep chunks. */
 export class BodyReader {
   readonly #capBytes: number;
-  readonly #slow: SlowBodies;
+  readonly #open: OpenBodies;
   readonly #rule: SlowRule;
   #chunks: Buffer[] = [];
   #bytes = 0;
   #pieces = 0;
+  #held = 0;
   #whole: Buffer | undefined;
   #failure: DuetError | undefined;
   #waiting: { resolve: (body: Buffer) => void; reject: (error: DuetError) => void } | undefined;
   deadlineMs: number;
 
-  constructor(res: HttpResponse, capBytes: number, slow: SlowBodies, rule: SlowRule) {
+  constructor(res: HttpResponse, capBytes: number, open: OpenBodies, rule: SlowRule) {
     this.#capBytes = capBytes;
-    this.#slow = slow;
+    this.#open = open;
     this.#rule = rule;
-    this.deadlineMs = slow.add(this);
+    this.deadlineMs = open.add(this);
     res.onData((chunk, isLast) => this.#take(chunk, isLast));
   }
 
@@ -58,7 +61,7 @@ export class BodyReader {
 
   /** Lets go of what was collected; later chunks are not kept. A pending `read` stays pending for ever. */
   discard(): void {
-    this.#slow.remove(this);
+    this.#leave();
     this.#failure ??= new DuetError('REQUEST_TIMEOUT');
     this.#chunks = [];
   }
@@ -76,21 +79,31 @@ export class BodyReader {
       this.#fail(new DuetError('PAYLOAD_TOO_LARGE'));
       return;
     }
+    if (!this.#open.hold(chunk.byteLength)) {
+      this.#fail(new DuetError('UNAVAILABLE'));
+      return;
+    }
+    this.#held += chunk.byteLength;
     // Copied: uWebSockets.js takes the memory back when this returns.
     if (chunk.byteLength > 0) this.#chunks.push(Buffer.from(new Uint8Array(chunk)));
     if (isLast) this.#finish();
-    else if (this.#rule === 'idle') this.deadlineMs = this.#slow.nextDeadline();
+    else if (this.#rule === 'idle') this.deadlineMs = this.#open.nextDeadline();
   }
 
   #finish(): void {
-    this.#slow.remove(this);
+    this.#leave();
     this.#whole = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks, this.#bytes);
     this.#chunks = [];
     this.#waiting?.resolve(this.#whole);
   }
 
+  #leave(): void {
+    this.#open.remove(this, this.#held);
+    this.#held = 0;
+  }
+
   #fail(error: DuetError): void {
-    this.#slow.remove(this);
+    this.#leave();
     this.#failure = error;
     this.#chunks = [];
     this.#waiting?.reject(error);
@@ -98,13 +111,16 @@ export class BodyReader {
 }
 
 /**
- * The bodies that are still arriving. One timer for all of them, and only while there are any: most bodies are
- * there in the same turn of the event loop as their header, and a timer each would cost more than reading them.
+ * The bodies that are still arriving: how long each may take, and how much all of them may hold.
+ *
+ * One timer for all of them, and only while there are any: most bodies are there in the same turn of the event loop
+ * as their header, and a timer each would cost more than reading them.
  */
-export class SlowBodies {
+export class OpenBodies {
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #open = new Set<BodyReader>();
+  #heldBytes = 0;
   #sweep: Timer | undefined;
 
   constructor(clock: Clock, limitMs: number) {
@@ -127,8 +143,16 @@ export class SlowBodies {
     return this.nextDeadline();
   }
 
-  remove(reader: BodyReader): void {
+  /** Makes room for `bytes` more. False when the process holds enough: the body is refused with a 503. */
+  hold(bytes: number): boolean {
+    if (this.#heldBytes + bytes > MAX_HELD_BYTES) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  remove(reader: BodyReader, heldBytes: number): void {
     this.#open.delete(reader);
+    this.#heldBytes -= heldBytes;
   }
 
   close(): void {

@@ -21,8 +21,7 @@ export function replyContent(reply: Reply): Content {
   const defaults = body === undefined ? EMPTY_DEFAULTS : JSON_DEFAULTS;
   const given = Object.entries(headers);
   const text = headerText([...defaults.filter(([name]) => headers[name] === undefined), ...given]);
-  const isAsItIs = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
-  return [text, isAsItIs ? body : JSON.stringify(body)];
+  return [text, reply.isAsItIs ? (body as Content[1]) : JSON.stringify(body)];
 }
 
 /** An error in the contract's shape, with the headers that its status asks for (RFC 9110 sections 10.2.3, 11.6.1). */

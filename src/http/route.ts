@@ -33,6 +33,11 @@ export class Reply {
     this.headers = init.headers ?? {};
     this.body = init.body;
   }
+
+  /** Whether the body goes out as it stands, and not as JSON. */
+  get isAsItIs(): boolean {
+    return this.body === undefined || typeof this.body === 'string' || this.body instanceof Uint8Array;
+  }
 }
 
 /** What a handler sees of a request. Nothing of the socket is in it, so it may be kept across any `await`. */

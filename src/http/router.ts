@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
-import { isJsonType, mediaType, parseJsonBody, SlowBodies } from './body.ts';
+import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
 import { type Call, declaredLength, type Entry, entryOf, isShort, readCall } from './Call.ts';
 import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
@@ -57,7 +57,7 @@ export class Router {
   readonly #config: RouterConfig;
   readonly #proxies: TrustedProxies;
   readonly #cors: Cors;
-  readonly #slowBodies: SlowBodies;
+  readonly #bodies: OpenBodies;
   readonly #paths = new PathTable();
   readonly #bindings: { method: string; path: string; respond: Respond }[] = [];
 
@@ -66,7 +66,7 @@ export class Router {
     this.#config = config;
     this.#proxies = new TrustedProxies(config.trustedProxies);
     this.#cors = new Cors(config.allowedOrigins, config.hsts);
-    this.#slowBodies = new SlowBodies(ports.clock, config.slowBodyMs);
+    this.#bodies = new OpenBodies(ports.clock, config.slowBodyMs);
   }
 
   add(routes: readonly Route[]): void {
@@ -93,11 +93,11 @@ export class Router {
 
   /** Bodies that are arriving just now, for the metrics. */
   get openBodies(): number {
-    return this.#slowBodies.size;
+    return this.#bodies.size;
   }
 
   close(): void {
-    this.#slowBodies.close();
+    this.#bodies.close();
   }
 
   #declare(method: string, path: string, respond: Respond): void {
@@ -128,7 +128,7 @@ export class Router {
   /** No exception and no rejection leaves this: uWebSockets.js would take the process down with it. */
   #serve(entry: Entry, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
     const exchange = this.#open(entry.label, isHead, res, req);
-    const call = readCall(entry, exchange, res, req, this.#proxies, this.#slowBodies);
+    const call = readCall(entry, exchange, res, req, this.#proxies, this.#bodies);
     try {
       const outcome = this.#authorise(call);
       if (outcome instanceof Promise) outcome.catch((error) => this.#fail(call, error));
@@ -198,22 +198,24 @@ export class Router {
 
   #answer(call: Call, value: unknown): void {
     const { exchange, entry } = call;
-    if (value instanceof Reply) {
-      exchange.answer(value.status ?? entry.route.status, ...replyContent(value));
-      return;
-    }
     const { out, status } = entry.route;
-    if (out === undefined) {
+    if (value instanceof Reply) {
+      const answered = value.status ?? status;
+      if (answered === status && !value.isAsItIs) this.#check(out, value.body);
+      exchange.answer(answered, ...replyContent(value));
+    } else if (out === undefined) {
       exchange.answer(status, EMPTY_HEADERS);
-      return;
+    } else {
+      this.#check(out, value);
+      exchange.answer(status, JSON_HEADERS, JSON.stringify(value));
     }
-    if (this.#config.checkResponses) {
-      const checked = out.safeParse(value);
-      if (!checked.success) {
-        throw new Error(`The answer is not what is declared: ${JSON.stringify(issueDetails(checked.error))}`);
-      }
-    }
-    exchange.answer(status, JSON_HEADERS, JSON.stringify(value));
+  }
+
+  #check(out: z.ZodType | undefined, value: unknown): void {
+    if (!this.#config.checkResponses || out === undefined) return;
+    const checked = out.safeParse(value);
+    if (checked.success) return;
+    throw new Error(`The answer is not what is declared: ${JSON.stringify(issueDetails(checked.error))}`);
   }
 
   #fail(call: Call, error: unknown): void {

@@ -25,7 +25,7 @@ import { Outbox } from './outbox.ts';
 import { peerAddress, TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
 import { readTicket, type Ticket } from './ticket.ts';
-import { listenOn, silenceBanner } from './uws.ts';
+import { headerList, listenOn, silenceBanner } from './uws.ts';
 
 export type TransportOptions = {
   /** The room of this process with this id. */
@@ -159,7 +159,7 @@ export class HardenedTransport extends Transport {
     }
     ticket.token ??= bearerToken(req.getHeader('authorization'));
     const address = peerAddress(res.getRemoteAddress(), this.#proxies, () =>
-      req.getHeader('x-forwarded-for'),
+      headerList(req, 'x-forwarded-for'),
     );
     const userData: UserData = { ticket, context: authContext(ticket, address, req.getHeader('user-agent')) };
     // Neither a subprotocol nor an extension is agreed on: Colyseus uses none.

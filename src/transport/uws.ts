@@ -1,4 +1,4 @@
-import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { HttpRequest, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import * as uws from 'uWebSockets.js';
 
 /**
@@ -33,4 +33,16 @@ export function listenOn(app: TemplatedApp, host: string, port: number): Promise
 export function silenceBanner(): void {
   const { _cfg } = (uws as unknown as { default: { _cfg?: (key: string) => void } }).default;
   _cfg?.('999999990007');
+}
+
+/**
+ * All values of a header, in order, as one list (RFC 9110 section 5.3). `getHeader` gives the first line only, and of
+ * X-Forwarded-For that would be the client's own: some proxies append a line, not a value.
+ */
+export function headerList(req: HttpRequest, name: string): string {
+  const values: string[] = [];
+  req.forEach((key, value) => {
+    if (key === name) values.push(value);
+  });
+  return values.join(',');
 }

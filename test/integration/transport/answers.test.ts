@@ -98,7 +98,19 @@ describe('errors', () => {
       out: z.strictObject({ id: z.string() }),
       run: () => ({ id: 'x', email: 'secret@duet.test' }),
     });
-    await using checked = await openTestDoor({ routes: [leaky] });
+    const replying = route({
+      method: 'get',
+      path: '/reply',
+      summary: 'Says too much in its own way.',
+      tags: ['test'],
+      who: 'anyone',
+      limit: 'none',
+      status: 200,
+      out: z.strictObject({ id: z.string() }),
+      run: (ctx) => ctx.reply({ body: { id: 'x', email: 'secret@duet.test' } }),
+    });
+    await using checked = await openTestDoor({ routes: [leaky, replying] });
+    expect((await fetch(`${checked.url}/api/v1/reply`)).status).toBe(500);
     await using unchecked = await openTestDoor({ routes: [leaky], config: { checkResponses: false } });
     expect((await fetch(`${checked.url}/api/v1/leak`)).status).toBe(500);
     expect((await fetch(`${unchecked.url}/api/v1/leak`)).status).toBe(200);
@@ -165,6 +177,14 @@ describe('addresses', () => {
     };
     expect(await seen('203.0.113.9')).toBe('203.0.113.9');
     expect(await seen('198.51.100.1, 203.0.113.9, 10.1.2.3')).toBe('203.0.113.9');
+    const twoLines = await rawHttp(
+      door.port,
+      requestText('GET', '/api/v1/whoami', {
+        authorization: 'Bearer user:U1',
+        'x-forwarded-for': '6.6.6.6\r\nX-Forwarded-For: 203.0.113.9',
+      }),
+    );
+    expect(JSON.parse(twoLines.body).address).toBe('203.0.113.9');
     const spoofs = { 'x-real-ip': '6.6.6.6', 'x-client-ip': '6.6.6.6', forwarded: 'for=6.6.6.6' };
     const answer = await get('/whoami', { authorization: 'Bearer user:U1', ...spoofs });
     expect(answer.value.address).toBe('127.0.0.1');

@@ -1,0 +1,109 @@
+/**
+ * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a request that creates or decides, sent again
+ * with the same key, is answered with the first answer and does nothing again. The same key with another request,
+ * or while the first one is still being worked on, is a CONFLICT. A refusal is not remembered: it changed nothing.
+ */
+import { createHash } from 'node:crypto';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import { Reply, type Route, type RouteContext, type RouteWho } from './route.ts';
+
+type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string>;
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+const HEADER = 'idempotency-key';
+/** How long an answer is kept. */
+const KEEP_HOURS = 24;
+/** A request that has not been answered by then died with its process; the next one does the work. */
+const GIVE_UP_SEC = 30;
+
+const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null; body: unknown }>(
+  'idempotency-take',
+  `with taken as (
+     insert into idempotency_keys as k (user_id, key, fingerprint) values ($1, $2, $3)
+     on conflict (user_id, key) do update set created_at = clock_timestamp()
+       where k.status is null and k.fingerprint = excluded.fingerprint
+         and k.created_at < clock_timestamp() - interval '${GIVE_UP_SEC} seconds'
+     returning fingerprint, status, body
+   )
+   select true as taken, * from taken
+   union all
+   select false, fingerprint, status, body from idempotency_keys
+   where user_id = $1 and key = $2 and not exists (select from taken)`,
+);
+const keepAnswer = sql(
+  'idempotency-keep',
+  'update idempotency_keys set status = $3, body = $4::jsonb where user_id = $1 and key = $2',
+);
+const releaseKey = sql(
+  'idempotency-release',
+  'delete from idempotency_keys where user_id = $1 and key = $2 and status is null',
+);
+const dropOld = sql(
+  'idempotency-drop',
+  `delete from idempotency_keys where created_at < clock_timestamp() - interval '${KEEP_HOURS} hours'`,
+);
+
+export class Idempotency {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** The same routes; signed-in people's POSTs take the header. Tokens are never kept, so `/auth` is left out. */
+  guard(routes: readonly Route[]): Route[] {
+    return routes.map((route) => {
+      if (route.method !== 'post' || route.who === 'anyone' || route.path.includes('/auth/')) return route;
+      const run = (ctx: AnyContext) => (ctx.header(HEADER) === '' ? route.run(ctx) : this.#once(route, ctx));
+      return { ...route, headers: [...route.headers, HEADER], run };
+    });
+  }
+
+  /** Forgets answers that are older than a day. */
+  async dropOld(): Promise<void> {
+    await this.#db.query(dropOld);
+  }
+
+  async #once(route: Route, ctx: AnyContext): Promise<unknown> {
+    const key = ctx.header(HEADER);
+    if (!KEY.test(key)) {
+      throw new DuetError('VALIDATION_FAILED', {
+        details: [{ path: HEADER, message: 'must be 1 to 255 visible ASCII characters' }],
+      });
+    }
+    const { userId } = ctx.auth!;
+    const fingerprint = fingerprintOf(route, ctx);
+    const [known] = await this.#db.query(takeKey, [userId, key, fingerprint]);
+    if (known === undefined) throw new DuetError('CONFLICT');
+    if (!known.taken) {
+      if (known.status === null || !known.fingerprint.equals(fingerprint)) throw new DuetError('CONFLICT');
+      return ctx.reply({ status: known.status, body: known.body ?? undefined });
+    }
+    try {
+      const answer = await route.run(ctx);
+      const [status, body] = answer instanceof Reply ? [answer.status ?? route.status, answer.body] : [route.status, answer];
+      await this.#db.query(keepAnswer, [userId, key, status, body === undefined ? null : JSON.stringify(body)]);
+      return answer;
+    } catch (error) {
+      await this.#db.query(releaseKey, [userId, key]).catch(() => {
+        // The database is away; the key frees itself after a while.
+      });
+      throw error;
+    }
+  }
+}
+
+/** What makes two requests the same: route, parameters, query and body. */
+function fingerprintOf(route: Route, ctx: AnyContext): Buffer {
+  const hash = createHash('sha256').update(`${route.method} ${route.path}\n`);
+  hash.update(JSON.stringify([ctx.params, ctx.query ?? null]));
+  const { body } = ctx;
+  if (isUpload(body)) return hash.update(body.contentType).update(body.bytes).digest();
+  return hash.update(JSON.stringify(body ?? null)).digest();
+}
+
+function isUpload(body: unknown): body is { contentType: string; bytes: Buffer } {
+  return typeof body === 'object' && body !== null && 'bytes' in body && Buffer.isBuffer(body.bytes);
+}
