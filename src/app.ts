@@ -36,6 +36,7 @@ import { Database } from './db/Database.ts';
 import { DuetError } from './errors.ts';
 import { InboxHub } from './events/InboxHub.ts';
 import { dropOldEvents } from './events/retention.ts';
+import { Idempotency } from './http/Idempotency.ts';
 import { Router } from './http/router.ts';
 import { loadStaticFiles } from './http/staticFiles.ts';
 import type { Log } from './log.ts';
@@ -327,6 +328,7 @@ async function openDoors(
     forgetCandidates: (userIds) => cache.forget('candidates', [...userIds]),
   });
   const reports = new Reports({ db, clock, blocks });
+  const idempotency = new Idempotency(db);
   const keeper = new Keeper({
     db,
     calls: callStore,
@@ -335,7 +337,9 @@ async function openDoors(
     tickMatch: (matchId) => matches.system(matchId, { type: 'tick' }),
     activateCall: (callId) => actors.activateCall(callId),
     reconcileInboxes: () => hub.reconcile(),
-    dropOldEvents: () => dropOldEvents(db),
+    dropOld: async () => {
+      await Promise.all([dropOldEvents(db), idempotency.dropOld()]);
+    },
   });
   closing.defer(() => keeper.close());
 
@@ -402,6 +406,7 @@ async function openDoors(
   });
   router.add(
     routes({
+      idempotency,
       ...accounts,
       clock,
       allowedOrigins: config.allowedOrigins,

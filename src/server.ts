@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { asyncapi } from '../rooms/asyncapi.ts';
 import { rooms } from '../rooms/index.ts';
 import type { RoomServices } from '../rooms/services.ts';
+import type { Idempotency } from './http/Idempotency.ts';
 import { documentationRoutes } from './http/openapi.ts';
 import { type Route, route } from './http/route.ts';
 import type { Router } from './http/router.ts';
@@ -71,6 +72,7 @@ export interface RouteServices
   matches: Deps<typeof matchRoutes>['matches'];
   metrics: Deps<typeof healthRoutes>['metrics'];
   readiness: Deps<typeof healthRoutes>['readiness'];
+  idempotency: Idempotency;
   /** Only where mails go nowhere else. */
   mailbox: Deps<typeof devMailboxRoutes>['mailbox'] | undefined;
   /** Whether the people of the demo town may be listed. */
@@ -79,7 +81,7 @@ export interface RouteServices
 
 /** Every route, documentation included. */
 export function routes(services: RouteServices): Route[] {
-  const declared = [
+  const declared = services.idempotency.guard([
     ...accountRoutes(services),
     ...userRoutes(services),
     ...photoRoutes(services),
@@ -92,7 +94,7 @@ export function routes(services: RouteServices): Route[] {
     ...(services.mailbox === undefined ? [] : devMailboxRoutes({ mailbox: services.mailbox })),
     ...(services.hasDemoTown ? devPeopleRoutes(services) : []),
     asyncapiRoute(asyncapi(VERSION)),
-  ];
+  ]);
   return [...declared, ...documentationRoutes(declared, VERSION)];
 }
 

@@ -21,8 +21,8 @@ export interface KeeperOptions {
   activateCall: (callId: string) => Promise<unknown>;
   /** Compares the inboxes listened to here with the log. */
   reconcileInboxes: () => Promise<void>;
-  /** Deletes events that are kept no longer. */
-  dropOldEvents: () => Promise<void>;
+  /** Deletes what is kept no longer. */
+  dropOld: () => Promise<void>;
   /** Whose leases these are. Default: this process of Colyseus. */
   processId?: () => string;
 }
@@ -62,7 +62,7 @@ export class Keeper {
     this.#every('renew', RENEW_EVERY_MS, () => this.#renew());
     this.#every('sweep', SWEEP_EVERY_MS, () => this.#sweep());
     this.#every('reconcile', RECONCILE_EVERY_MS, () => this.#options.reconcileInboxes());
-    this.#every('retention', DROP_EVERY_MS, () => this.#options.dropOldEvents());
+    this.#every('retention', DROP_EVERY_MS, () => this.#options.dropOld());
   }
 
   /** The actor is held by this process from now on. */

@@ -2,5 +2,11 @@
 import { Migration0001House } from './migrations/0001House.ts';
 import { Migration0002Accounts } from './migrations/0002Accounts.ts';
 import { Migration0003People } from './migrations/0003People.ts';
+import { Migration0004Idempotency } from './migrations/0004Idempotency.ts';
 
-export const migrations = [Migration0001House, Migration0002Accounts, Migration0003People];
+export const migrations = [
+  Migration0001House,
+  Migration0002Accounts,
+  Migration0003People,
+  Migration0004Idempotency,
+];

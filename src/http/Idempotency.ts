@@ -83,8 +83,14 @@ export class Idempotency {
     }
     try {
       const answer = await route.run(ctx);
-      const [status, body] = answer instanceof Reply ? [answer.status ?? route.status, answer.body] : [route.status, answer];
-      await this.#db.query(keepAnswer, [userId, key, status, body === undefined ? null : JSON.stringify(body)]);
+      const [status, body] =
+        answer instanceof Reply ? [answer.status ?? route.status, answer.body] : [route.status, answer];
+      await this.#db.query(keepAnswer, [
+        userId,
+        key,
+        status,
+        body === undefined ? null : JSON.stringify(body),
+      ]);
       return answer;
     } catch (error) {
       await this.#db.query(releaseKey, [userId, key]).catch(() => {
