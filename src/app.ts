@@ -43,8 +43,10 @@ import type { Log } from './log.ts';
 import { Decisions } from './matching/decisions.ts';
 import { Matches } from './matching/Matches.ts';
 import { MediaWorkers } from './media/MediaWorkers.ts';
+import { Activity } from './people/Activity.ts';
 import { Discovery } from './people/Discovery.ts';
 import { People } from './people/People.ts';
+import { PeopleUpkeep } from './people/PeopleUpkeep.ts';
 import { PhotoLinks } from './people/PhotoLinks.ts';
 import { Photos } from './people/Photos.ts';
 import { Places } from './people/Places.ts';
@@ -259,6 +261,11 @@ function openPeople(config: Config, stores: Stores, site: { url: string }, closi
   const people: People = new People({ db, clock, cache, photos, places });
   const shows = new ShowCounts({ db, clock, log });
   closing.defer(() => shows.close());
+  const activity = new Activity({ db, clock, log });
+  closing.defer(() => activity.close());
+  const upkeep = new PeopleUpkeep({ db, store: objects, clock, log });
+  upkeep.start();
+  closing.defer(() => upkeep.close());
   const discovery = new Discovery({ db, clock, cache, people, shows });
   const decisions = new Decisions({
     db,
@@ -268,7 +275,7 @@ function openPeople(config: Config, stores: Stores, site: { url: string }, closi
     publish: (events) => hub.publish(events),
   });
   closing.defer(() => decisions.close());
-  return { people, photos, discovery, decisions, places };
+  return { people, photos, discovery, decisions, places, activity };
 }
 
 /** Matches, calls, their actors and media, and the two doors. */
@@ -276,7 +283,7 @@ async function openDoors(
   config: Config,
   stores: Stores,
   accounts: AccountServices,
-  { people, photos, discovery, decisions }: PeopleServices,
+  { people, photos, discovery, decisions, activity }: PeopleServices,
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
@@ -354,7 +361,11 @@ async function openDoors(
   closing.defer(() => transport.close());
   const router = new Router(
     {
-      authenticate: (authorization) => accounts.accounts.authenticate(authorization),
+      authenticate: (authorization) => {
+        const principal = accounts.accounts.authenticate(authorization);
+        activity.seen(principal.userId);
+        return principal;
+      },
       limit: (limit, caller) =>
         limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller),
       observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
@@ -373,7 +384,11 @@ async function openDoors(
   closing.defer(() => router.close());
   let draining = false;
   const services: RoomServices = {
-    identify: async (token) => accounts.accounts.authenticateToken(token),
+    identify: async (token) => {
+      const principal = accounts.accounts.authenticateToken(token);
+      activity.seen(principal.userId);
+      return principal;
+    },
     onRevoked: (listener) => accounts.revocations.onRevoked(listener),
     actors,
     keeper,
