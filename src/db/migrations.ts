@@ -3,10 +3,12 @@ import { Migration0001House } from './migrations/0001House.ts';
 import { Migration0002Accounts } from './migrations/0002Accounts.ts';
 import { Migration0003People } from './migrations/0003People.ts';
 import { Migration0004Idempotency } from './migrations/0004Idempotency.ts';
+import { Migration0005Audience } from './migrations/0005Audience.ts';
 
 export const migrations = [
   Migration0001House,
   Migration0002Accounts,
   Migration0003People,
   Migration0004Idempotency,
+  Migration0005Audience,
 ];

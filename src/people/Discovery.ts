@@ -13,13 +13,15 @@ import { DuetError } from '../errors.ts';
 import type { Cache } from '../platform/Cache.ts';
 import type { Page } from '../shapes.ts';
 import { ageAt, birthDatesFor, dayOf } from './age.ts';
-import { candidateDetails, findAnywhere, findNear, pageShown, recordShown, stillFit } from './discoverySql.ts';
+import { audiencesFor } from './audience.ts';
+import { type CandidateRow, candidateDetails, findAnywhere, findNear, pageShown, recordShown, stillFit } from './discoverySql.ts';
+import { Directory } from './Directory.ts';
 import type { People } from './People.ts';
 import type { Self } from './peopleSql.ts';
-import { areasAround, bandBetween, NOWHERE, spotOf } from './place.ts';
+import { bandBetween, spotOf } from './place.ts';
 import { type Candidate, ranked } from './rank.ts';
 import type { ShowCounts } from './ShowCounts.ts';
-import { type Card, GENDERS } from './shapes.ts';
+import type { Card } from './shapes.ts';
 import { monthOf, monthsOf } from './sightings.ts';
 
 export interface DiscoveryOptions {
@@ -51,15 +53,15 @@ interface Browsing {
 
 const DECK_MS = 300_000;
 const DECK_SIZE = 60;
-/** Beyond this, the areas within reach are too many to look into one by one. */
-const AREAS_REACH_KM = 300;
 const CURSOR_VALID_MS = 86_400_000;
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
+  readonly #directory: Directory;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#directory = new Directory(options);
   }
 
   /** The next people for a viewer. EMAIL_UNVERIFIED is not asked here: looking is free, deciding is not. */
@@ -107,11 +109,7 @@ export class Discovery {
   async #findDeck(viewer: Self, browsing: Browsing, limit: number): Promise<Deck> {
     const { db } = this.#options;
     const size = Math.max(DECK_SIZE, limit);
-    const filter = [...this.#filter(viewer, browsing), viewer.genders];
-    const near = viewer.cell !== null && viewer.maxDistanceKm <= AREAS_REACH_KM;
-    const rows = near
-      ? await db.query(findNear, [...filter, [NOWHERE, ...areasAround(viewer.cell!, viewer.maxDistanceKm)], size])
-      : await db.query(findAnywhere, [...filter, size]);
+    const rows = await this.#find(viewer, browsing, size);
     const details = await db.query(candidateDetails, [rows.map((row) => row.id)]);
     const detailOf = new Map(details.map((detail) => [detail.id, detail]));
     const candidates = rows.flatMap(({ id, score }): Candidate[] => {
@@ -125,12 +123,22 @@ export class Discovery {
     return { ids, complete: rows.length < size, since: browsing.page === 0 ? null : browsing.since };
   }
 
+  async #find(viewer: Self, browsing: Browsing, size: number): Promise<CandidateRow[]> {
+    const { db } = this.#options;
+    const filter = this.#filter(viewer, browsing);
+    const audiences = audiencesFor(viewer);
+    const pairs = viewer.cell === null ? undefined : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
+    if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size]);
+    const firstStep = Math.min(size, Math.ceil((2 * size) / Math.max(1, pairs.areas.length)));
+    return db.query(findNear, [...filter, pairs.audiences, pairs.areas, size, firstStep]);
+  }
+
   async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {
     const rows = await this.#options.db.query(stillFit, [...this.#filter(viewer, browsing), ids]);
     return rows.map((row) => row.id);
   }
 
-  /** Parameters $1 to $15 of the statements of discovery. */
+  /** Parameters $1 to $14 of the statements of discovery. */
   #filter(viewer: Self, browsing: Browsing): Bind[] {
     const { clock, dislikeDays = 30, endedMatchDays = 90 } = this.#options;
     const now = clock.now();
@@ -145,7 +153,6 @@ export class Discovery {
       born.from,
       born.to,
       ageAt(viewer.birthDate, now),
-      1 << GENDERS.indexOf(viewer.gender),
       spot?.x ?? null,
       spot?.y ?? null,
       spot?.z ?? null,

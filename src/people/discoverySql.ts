@@ -28,54 +28,91 @@ const SETTLED = `
 /** Shown to viewer $1 since $4 (the cursor's beginning). */
 const SHOWN = `select seen_id from sightings where month = any ($5::date[]) and viewer_id = $1 and since = $4`;
 
-/** Both sides' preferences, on a row `u`: ages $6..$7, the viewer's age $8, gender bit $9, spot $10..$13, reach $14, today $15. */
-const FITS = `
-  u.status = 'active' and u.discoverable and u.email_verified_at is not null
+const SHOWN_AT_ALL = `u.status = 'active' and u.discoverable and u.email_verified_at is not null`;
+
+/** Both sides' preferences, on a row `u`: ages $6..$7, the viewer's age $8, spot $9..$11, reach $12, today $13. */
+const FITS = `${SHOWN_AT_ALL}
   and u.birth_date between $6 and $7
   and $8 between u.min_age and u.max_age
-  and u.seeks & $9 <> 0
-  and u.rested_on <> $15
-  and (u.x is null or $10::real is null or
-       12742 * asin(least(1, sqrt((u.x - $10) * (u.x - $10) + (u.y - $11) * (u.y - $11) + (u.z - $12) * (u.z - $12)) / 12742))
-         - u.slack_km - $13 <= least(u.max_distance_km, $14))
+  and u.rested_on <> $14
+  and (u.x is null or $9::real is null or
+       12742 * asin(least(1, sqrt((u.x - $9) * (u.x - $9) + (u.y - $10) * (u.y - $10) + (u.z - $11) * (u.z - $11)) / 12742))
+         - u.slack_km - $12 <= least(u.max_distance_km, $13))
   and u.id <> $1`;
 
-const NOT_SETTLED = `u.id not in (${SETTLED} union all ${SHOWN})`;
+const NOT_SETTLED = `u.id not in (select id from settled)`;
+const WITH_SETTLED = `with settled (id) as materialized (${SETTLED} union all ${SHOWN})`;
 
-/** The best $18 of the areas $17, for genders $16. */
+/**
+ * The best $17 of the areas $16, for audiences $15, in two steps that read nothing twice. First the best $18 of each
+ * area; the $17th of those is a floor under which nobody can be among the best $17. Then each area is read on from
+ * where the first step stopped, down to that floor.
+ */
 export const findNear = sql<CandidateRow>(
   'discovery-near',
-  `select c.id, c.score
-   from unnest($16::text[]) as g (gender) cross join unnest($17::bigint[]) as a (area)
-   cross join lateral (
-     select u.id, u.score from users u
-     where u.gender = g.gender and u.area = a.area and ${FITS} and ${NOT_SETTLED}
-     order by u.score desc, u.id limit $18
-   ) c
-   order by c.score desc, c.id limit $18`,
+  `${WITH_SETTLED}, first as materialized (
+     select p.audience, p.area, c.id, c.score
+     from unnest($15::smallint[], $16::bigint[]) as p (audience, area)
+     cross join lateral (
+       select u.id, u.score from users u
+       where u.audience = p.audience and u.area = p.area and ${FITS} and ${NOT_SETTLED}
+       order by u.score desc, u.id limit $18
+     ) c
+   ), floor as materialized (
+     select coalesce((select score from first order by score desc offset $17 - 1 limit 1), 0) as score
+   ), stopped as (
+     select audience, area, min(score) as score, (array_agg(id order by score, id desc))[1] as id
+     from first group by audience, area having count(*) = $18 and min(score) >= (select score from floor)
+   ), further as (
+     select c.id, c.score from stopped s cross join lateral (
+       select u.id, u.score from users u
+       where u.audience = s.audience and u.area = s.area
+         and u.score >= (select score from floor) and u.score <= s.score and (u.score < s.score or u.id > s.id)
+         and ${FITS} and ${NOT_SETTLED}
+       order by u.score desc, u.id limit $17
+     ) c
+   )
+   select id, score from (select id, score from first union all select id, score from further) found
+   order by score desc, id limit $17`,
 );
 
-/** The best $17 anywhere, for genders $16: for who has no location, or a reach beyond counting areas. */
+/** Where people are: the pairs of audience and area that anybody is filed under, found by jumping along the index. */
+export const populatedPairs = sql<{ audience: number; area: string }>(
+  'discovery-pairs',
+  `with recursive jump (audience, area) as (
+     (select audience, area from users u where ${SHOWN_AT_ALL} order by audience, area limit 1)
+     union all
+     select n.audience, n.area from jump j cross join lateral (
+       select audience, area from users u
+       where (u.audience, u.area) > (j.audience, j.area) and ${SHOWN_AT_ALL}
+       order by audience, area limit 1
+     ) n
+   )
+   select audience, area::text from jump`,
+);
+
+/** The best $16 anywhere, for audiences $15: for who has no location, or a reach beyond counting areas. */
 export const findAnywhere = sql<CandidateRow>(
   'discovery-anywhere',
-  `select c.id, c.score
-   from unnest($16::text[]) as g (gender)
+  `${WITH_SETTLED}
+   select c.id, c.score
+   from unnest($15::smallint[]) as p (audience)
    cross join lateral (
      select u.id, u.score from users u
-     where u.gender = g.gender and ${FITS} and ${NOT_SETTLED}
-     order by u.score desc, u.id limit $17
+     where u.audience = p.audience and ${FITS} and ${NOT_SETTLED}
+     order by u.score desc, u.id limit $16
    ) c
-   order by c.score desc, c.id limit $17`,
+   order by c.score desc, c.id limit $16`,
 );
 
 /**
- * Which of $16 (in that order) still may be shown: the same conditions again, probed for these few only. Whatever a
+ * Which of $15 (in that order) still may be shown: the same conditions again, probed for these few only. Whatever a
  * cached list says, a block, a ban, a pause or a decision is in force with the next page.
  */
 export const stillFit = sql<{ id: string }>(
   'discovery-still-fit',
   `select u.id
-   from unnest($16::uuid[]) with ordinality as c (id, ord) join users u on u.id = c.id
+   from unnest($15::uuid[]) with ordinality as c (id, ord) join users u on u.id = c.id
    where ${FITS}
      and not exists (
        select from pair_decisions d where d.low_id = least(u.id, $1) and d.high_id = greatest(u.id, $1)

@@ -68,6 +68,12 @@ export function areasAround(cell: string, limitKm: number): string[] {
     .map(({ area }) => BigInt(`0x${area}`).toString());
 }
 
+/** Whether somebody within `limitKm` of the cell can be filed under an area. */
+export function mayBeFiledWithin(cell: string, area: string, limitKm: number): boolean {
+  const from = spotOf(cell);
+  return distanceKm(from, spotOf(BigInt(area).toString(16))) <= limitKm + from.slackKm + WORST_SLACK_KM + AREA_RADIUS_KM;
+}
+
 /** Along the sphere, between centres. Slack is not in it. The SQL of discovery computes the same. */
 export function distanceKm(a: Pick<Spot, 'x' | 'y' | 'z'>, b: Pick<Spot, 'x' | 'y' | 'z'>): number {
   const chord = Math.hypot(a.x - b.x, a.y - b.y, a.z - b.z);
