@@ -1,0 +1,105 @@
+import type { HttpResponse } from 'uWebSockets.js';
+import { describe, expect, test } from 'vitest';
+import { BodyReader, OpenBodies, type SlowRule } from '../../../src/http/body.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+
+const MIB = 1024 * 1024;
+
+function setUp() {
+  const clock = new FakeClock();
+  const bodies = new OpenBodies(clock, 1_000);
+  const open = (capBytes: number, rule: SlowRule) => {
+    let onData: (chunk: ArrayBuffer, isLast: boolean) => void = () => {};
+    const res = {
+      onData: (handler: typeof onData) => {
+        onData = handler;
+      },
+    } as unknown as HttpResponse;
+    const reader = new BodyReader(res, capBytes, bodies, rule);
+    const outcome = reader.read().then(
+      (body) => body.toString(),
+      (error) => error.code,
+    );
+    return {
+      reader,
+      outcome,
+      give: (text: string, isLast = false) => onData(new TextEncoder().encode(text).buffer, isLast),
+    };
+  };
+  return { clock, bodies, open };
+}
+
+describe('BodyReader', () => {
+  test('puts the pieces together', async () => {
+    const { open, bodies } = setUp();
+    const { give, outcome, reader } = open(100, 'total');
+    give('hel');
+    expect(reader.complete).toBe(false);
+    give('lo', true);
+    expect(await outcome).toBe('hello');
+    expect({ complete: reader.complete, open: bodies.size }).toEqual({ complete: true, open: 0 });
+  });
+
+  test('refuses at the cap, and counts what comes after it', async () => {
+    const { open, bodies } = setUp();
+    const { give, outcome, reader } = open(4, 'total');
+    give('1234');
+    give('5');
+    give('6', true);
+    expect(await outcome).toBe('PAYLOAD_TOO_LARGE');
+    expect({ pieces: reader.pieces, open: bodies.size }).toEqual({ pieces: 3, open: 0 });
+  });
+
+  test('a body must be there in time, however it trickles', async () => {
+    const { open, clock } = setUp();
+    const { give, outcome } = open(100, 'total');
+    for (let i = 0; i < 10; i++) {
+      give('x');
+      clock.advance(150);
+    }
+    expect(await outcome).toBe('REQUEST_TIMEOUT');
+  });
+
+  test('an upload must only not stop', async () => {
+    const { open, clock } = setUp();
+    const moving = open(100, 'idle');
+    const stopped = open(100, 'idle');
+    for (let i = 0; i < 10; i++) {
+      moving.give('x');
+      clock.advance(500);
+    }
+    moving.give('', true);
+    expect(await moving.outcome).toBe('x'.repeat(10));
+    expect(await stopped.outcome).toBe('REQUEST_TIMEOUT');
+  });
+
+  test('what is let go of holds nothing and is waited for no longer', () => {
+    const { open, clock, bodies } = setUp();
+    const { reader, give } = open(100, 'total');
+    give('abc');
+    reader.discard();
+    reader.discard();
+    give('def', true);
+    clock.advance(5_000);
+    expect({ complete: reader.complete, open: bodies.size }).toEqual({ complete: false, open: 0 });
+  });
+});
+
+describe('OpenBodies', () => {
+  test('all bodies together hold so much and no more; room that is given back can be taken again', async () => {
+    const { open } = setUp();
+    const piece = 'x'.repeat(MIB);
+    const many = Array.from({ length: 256 }, () => open(10 * MIB, 'idle'));
+    for (const one of many) one.give(piece);
+    const late = open(10 * MIB, 'idle');
+    late.give(piece);
+    expect(await late.outcome).toBe('UNAVAILABLE');
+    many[0]!.reader.discard();
+    const next = open(10 * MIB, 'idle');
+    next.give(piece, true);
+    expect((await next.outcome).length).toBe(MIB);
+    const another = open(10 * MIB, 'idle');
+    another.give(piece, true);
+    expect((await another.outcome).length).toBe(MIB);
+  });
+});
