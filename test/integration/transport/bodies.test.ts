@@ -6,7 +6,6 @@ import { fakeRoutes } from './fakeRoutes.ts';
 /** Bodies of the wrong kind, or not what they seem. */
 
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057';
-const _CAP = 64 * 1024;
 const json = { 'content-type': 'application/json' };
 const signedIn = { authorization: 'Bearer user:U1' };
 const slowlySignedIn = { authorization: 'Bearer slow:U1' };

@@ -7,7 +7,6 @@ import { fakeRoutes } from './fakeRoutes.ts';
 /** Lines, headers and paths that no client library would send. */
 
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057';
-const _UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 let door: TestDoor;
 let connections = 0;
