@@ -9,6 +9,7 @@ import { Match } from './Match.ts';
 import { OutboxEvent } from './OutboxEvent.ts';
 import { PairDecision } from './PairDecision.ts';
 import { Photo } from './Photo.ts';
+import { PushSubscription } from './PushSubscription.ts';
 import { Registration } from './Registration.ts';
 import { Report } from './Report.ts';
 import { Session } from './Session.ts';
@@ -26,6 +27,7 @@ export const entities = [
   PairDecision,
   Photo,
   Registration,
+  PushSubscription,
   Report,
   Session,
   User,

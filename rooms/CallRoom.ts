@@ -70,7 +70,7 @@ export abstract class CallRoom extends BaseRoom {
       matchSettings: services.matchSettings,
       clock: services.clock,
       log: services.log,
-      publish: (events) => services.hub.publish(events),
+      publish: (events) => services.publish(events),
       audience: {
         changed: (call) => this.#show(call),
         say: (effect, call) => this.#announce(effect, call),

@@ -31,6 +31,8 @@ export interface RoomServices {
   callSettings: CallSettings;
   matches: Matches;
   matchSettings: MatchSettings;
+  /** Hands committed events on, to sockets and to devices without one. */
+  publish(events: readonly StoredEvent[]): void;
   hub: InboxHub;
   /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery. */
   present(event: StoredEvent): Promise<object>;

@@ -35,6 +35,8 @@ import type { Config } from './config.ts';
 import { Database } from './db/Database.ts';
 import { DuetError } from './errors.ts';
 import { InboxHub } from './events/InboxHub.ts';
+import type { StoredEvent } from './events/outbox.ts';
+import { PushMirror } from './events/PushMirror.ts';
 import { dropOldEvents } from './events/retention.ts';
 import { Idempotency } from './http/Idempotency.ts';
 import { Router } from './http/router.ts';
@@ -64,6 +66,7 @@ import { Metrics } from './platform/Metrics.ts';
 import { ObjectStore } from './platform/ObjectStore.ts';
 import { RedisBus } from './platform/RedisBus.ts';
 import { openRedis, waitUntilReady } from './platform/redis.ts';
+import { WebPush } from './platform/WebPush.ts';
 import { Blocks } from './safety/Blocks.ts';
 import { Reports } from './safety/Reports.ts';
 import { seedDemoTown } from './seed/DemoTown.ts';
@@ -137,11 +140,13 @@ async function openStores(config: Config, log: Log, closing: AsyncDisposableStac
   const clock = new SystemClock();
   const metrics = new Metrics();
   const given = config.secrets;
-  const local = given.jwt === undefined || given.dataKey === undefined ? localSecrets(dataDir) : undefined;
+  // Production is given its own: the configuration insists.
+  const local = config.mode === 'production' ? undefined : localSecrets(dataDir);
   const jwt = given.jwt ?? local!.jwt;
   const secrets = {
     jwt: { current: jwt, previous: given.jwtPrevious },
     dataKey: given.dataKey ?? local!.dataKey,
+    vapid: local?.vapid,
   };
 
   let dbUrl = config.db.url;
@@ -288,7 +293,11 @@ async function openDoors(
   closing: AsyncDisposableStack,
 ) {
   const { clock, db, hub, log, limits, metrics, cache } = stores;
-  const publish = hub.publish.bind(hub);
+  const push = openPush(config, stores);
+  const publish = (events: readonly StoredEvent[]) => {
+    hub.publish(events);
+    push?.mirror(events);
+  };
   const cards = people.cards.bind(people);
   const media = await MediaWorkers.start({
     count: config.media.workers ?? availableParallelism(),
@@ -397,6 +406,7 @@ async function openDoors(
     callSettings: config.call,
     matches,
     matchSettings: config.match,
+    publish,
     hub,
     present: (event) => presentEvent({ matches, cards }, event),
     createMedia: (options) => media.createCall(options),
@@ -422,6 +432,8 @@ async function openDoors(
   router.add(
     routes({
       idempotency,
+      push,
+      pushHosts: config.push.hosts,
       ...accounts,
       clock,
       allowedOrigins: config.allowedOrigins,
@@ -460,6 +472,13 @@ async function openDoors(
     while (keeper.heldCount > 0 && clock.now() < until) await sleep(clock, 200);
   };
   return { drain };
+}
+
+/** Push, where there are keys for it: made in development, given in production or left out. */
+function openPush(config: Config, { db, clock, log, secrets }: Stores): PushMirror | undefined {
+  const { publicKey, privateKey, subject } = config.push;
+  const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
+  return vapid && new PushMirror({ db, clock, log, push: new WebPush({ vapid, subject }) });
 }
 
 function countRequest(

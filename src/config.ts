@@ -10,15 +10,16 @@ const seconds = (defaultSec: number, minSec = 1) =>
   z.coerce.number().int().min(minSec).max(31_536_000).default(defaultSec);
 const count = (defaultCount: number) => z.coerce.number().int().min(1).max(10_000_000).default(defaultCount);
 const text = z.string().min(1).optional();
-const list = z
-  .string()
-  .default('')
-  .transform((value) =>
-    value
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  );
+const listOf = (defaultItems: string) =>
+  z
+    .string()
+    .default(defaultItems)
+    .transform((value) =>
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    );
 
 const Environment = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
@@ -47,12 +48,22 @@ const Environment = z.object({
   S3_REGION: z.string().min(1).default('us-east-1'),
 
   TURN_SECRET: text,
-  TURN_URLS: list,
+  TURN_URLS: listOf(''),
   SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
   MAIL_FROM: z.string().min(3).default('Duet <no-reply@localhost>'),
 
-  ALLOWED_ORIGINS: list,
-  TRUSTED_PROXIES: list,
+  VAPID_PUBLIC_KEY: text,
+  VAPID_PRIVATE_KEY: text,
+  VAPID_SUBJECT: z
+    .string()
+    .regex(/^(mailto:|https:)/)
+    .default('mailto:push@localhost'),
+  PUSH_HOSTS: listOf(
+    'fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,*.notify.windows.com',
+  ),
+
+  ALLOWED_ORIGINS: listOf(''),
+  TRUSTED_PROXIES: listOf(''),
 
   MEDIA_LISTEN_ADDRESS: z.string().min(1).default('127.0.0.1'),
   MEDIA_ANNOUNCED_ADDRESS: text,
@@ -172,6 +183,13 @@ function shape(env: z.infer<typeof Environment>) {
     },
     turn: { secret: env.TURN_SECRET, urls: env.TURN_URLS },
     mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
+    push: {
+      publicKey: env.VAPID_PUBLIC_KEY,
+      privateKey: env.VAPID_PRIVATE_KEY,
+      subject: env.VAPID_SUBJECT,
+      /** Hosts that a device may name as its push service. */
+      hosts: env.PUSH_HOSTS,
+    },
     allowedOrigins: env.ALLOWED_ORIGINS,
     trustedProxies: env.TRUSTED_PROXIES,
     media: {

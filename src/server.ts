@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { asyncapi } from '../rooms/asyncapi.ts';
 import { rooms } from '../rooms/index.ts';
 import type { RoomServices } from '../rooms/services.ts';
+import type { PushMirror } from './events/PushMirror.ts';
 import type { Idempotency } from './http/Idempotency.ts';
 import { documentationRoutes } from './http/openapi.ts';
 import { type Route, route } from './http/route.ts';
@@ -16,6 +17,7 @@ import { devPeopleRoutes } from './http/routes/devPeople.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { matchRoutes } from './http/routes/matches.ts';
 import { photoRoutes } from './http/routes/photos.ts';
+import { pushRoutes } from './http/routes/push.ts';
 import { realtimeRoutes } from './http/routes/realtime.ts';
 import { safetyRoutes } from './http/routes/safety.ts';
 import { userRoutes } from './http/routes/users.ts';
@@ -73,6 +75,8 @@ export interface RouteServices
   metrics: Deps<typeof healthRoutes>['metrics'];
   readiness: Deps<typeof healthRoutes>['readiness'];
   idempotency: Idempotency;
+  push: PushMirror | undefined;
+  pushHosts: readonly string[];
   /** Only where mails go nowhere else. */
   mailbox: Deps<typeof devMailboxRoutes>['mailbox'] | undefined;
   /** Whether the people of the demo town may be listed. */
@@ -91,6 +95,9 @@ export function routes(services: RouteServices): Route[] {
     ...callRoutes(services),
     ...realtimeRoutes(services),
     ...healthRoutes(services),
+    ...(services.push === undefined
+      ? []
+      : pushRoutes({ push: services.push, pushHosts: services.pushHosts })),
     ...(services.mailbox === undefined ? [] : devMailboxRoutes({ mailbox: services.mailbox })),
     ...(services.hasDemoTown ? devPeopleRoutes(services) : []),
     asyncapiRoute(asyncapi(VERSION)),

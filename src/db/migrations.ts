@@ -4,6 +4,7 @@ import { Migration0002Accounts } from './migrations/0002Accounts.ts';
 import { Migration0003People } from './migrations/0003People.ts';
 import { Migration0004Idempotency } from './migrations/0004Idempotency.ts';
 import { Migration0005Audience } from './migrations/0005Audience.ts';
+import { Migration0006Push } from './migrations/0006Push.ts';
 
 export const migrations = [
   Migration0001House,
@@ -11,4 +12,5 @@ export const migrations = [
   Migration0003People,
   Migration0004Idempotency,
   Migration0005Audience,
+  Migration0006Push,
 ];

@@ -102,10 +102,10 @@ test('two writers for the same two people: no number twice, none left out, no de
 test('what retention took is told as a resync, never passed over in silence', async () => {
   const ann = await newPerson(app.url);
   await tell(ann, 10);
-  await db.pool.query(`update outbox set at = now() - $1 * interval '1 day' where user_id = $2 and seq <= 6`, [
-    KEEP_DAYS + 1,
-    ann.id,
-  ]);
+  await db.pool.query(
+    `update outbox set at = now() - $1 * interval '1 day' where user_id = $2 and seq <= 6`,
+    [KEEP_DAYS + 1, ann.id],
+  );
   await dropOldEvents(db);
   const inbox = await ann.inbox();
   expect(await inbox.next('inbox:resync')).toEqual({ epoch: 1, seq: 10 });

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { DuetError } from '../../errors.ts';
+import type { PushMirror } from '../../events/PushMirror.ts';
+import { type Route, route } from '../route.ts';
+
+export interface PushRouteDeps {
+  push: PushMirror;
+  /** Hosts of push services that devices may name: our server calls whatever they name. */
+  pushHosts: readonly string[];
+}
+
+const tags = ['push'];
+const Endpoint = z.url({ protocol: /^https$/ }).max(1024);
+const base64url = (bytes: number) =>
+  z
+    .string()
+    .regex(/^[\w-]+={0,2}$/)
+    .max(Math.ceil((bytes * 4) / 3) + 4);
+
+/** A browser's `PushSubscription.toJSON()`. */
+const Subscription = z.strictObject({
+  endpoint: Endpoint,
+  expirationTime: z.number().nullish(),
+  keys: z.strictObject({ p256dh: base64url(65), auth: base64url(16) }),
+});
+
+export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/push/public-key',
+      summary: "The server's key for `PushManager.subscribe`",
+      tags,
+      who: 'user',
+      limit: 'browse',
+      status: 200,
+      out: z.strictObject({ publicKey: z.string() }),
+      run: () => ({ publicKey: push.publicKey }),
+    }),
+    route({
+      method: 'post',
+      path: '/users/me/push-subscriptions',
+      summary: 'Tell this device of calls while no socket of yours is open',
+      tags,
+      who: 'user',
+      limit: 'write',
+      body: Subscription,
+      status: 204,
+      run: async ({ auth, body: { endpoint, keys } }) => {
+        if (!isAllowed(endpoint, pushHosts)) {
+          throw new DuetError('VALIDATION_FAILED', {
+            details: [{ path: 'endpoint', message: 'is not a push service that is known here' }],
+          });
+        }
+        await push.subscribe(auth.userId, { endpoint, ...keys });
+      },
+    }),
+    route({
+      method: 'delete',
+      path: '/users/me/push-subscriptions',
+      summary: 'Tell this device no more',
+      tags,
+      who: 'user',
+      limit: 'write',
+      body: z.strictObject({ endpoint: Endpoint }),
+      status: 204,
+      run: ({ auth, body }) => push.unsubscribe(auth.userId, body.endpoint),
+    }),
+  ];
+}
+
+/** `*.example.com` allows every host below it; everything else is compared as it stands, port included. */
+function isAllowed(endpoint: string, hosts: readonly string[]): boolean {
+  const { host } = new URL(endpoint);
+  return hosts.some((allowed) =>
+    allowed.startsWith('*.') ? host.endsWith(allowed.slice(1)) : host === allowed,
+  );
+}

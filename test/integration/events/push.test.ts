@@ -1,0 +1,192 @@
+/**
+ * Push against a push service of the test's own: real HTTPS, the message decrypted as a browser would
+ * (RFC 8291 section 3, RFC 8188 section 2).
+ */
+import { execFileSync } from 'node:child_process';
+import { createDecipheriv, createECDH, type ECDH, hkdfSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, createServer, type Server } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SystemClock } from '../../../src/clock.ts';
+import { Database } from '../../../src/db/Database.ts';
+import { append } from '../../../src/events/outbox.ts';
+import { PushMirror } from '../../../src/events/PushMirror.ts';
+import { newId } from '../../../src/ids.ts';
+import { createLog } from '../../../src/log.ts';
+import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
+import { useApp } from '../../support/app.ts';
+import { newPerson } from '../../support/client.ts';
+
+const app = useApp();
+const log = createLog('silent');
+let db: Database;
+let service: Server;
+let origin: string;
+let push: PushMirror;
+let answerWith = 201;
+const received: { path: string; headers: Record<string, unknown>; body: Buffer }[] = [];
+
+beforeAll(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'duet-push-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+    ],
+    { stdio: 'ignore' },
+  );
+  service = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      received.push({ path: request.url!, headers: request.headers, body: Buffer.concat(pieces) });
+      response.writeHead(answerWith).end();
+    });
+  });
+  rmSync(folder, { recursive: true });
+  await new Promise<void>((done) => service.listen(0, '127.0.0.1', done));
+  origin = `https://127.0.0.1:${(service.address() as { port: number }).port}`;
+  db = await Database.open({ url: app.dbUrl, poolSize: 4, log });
+  push = new PushMirror({
+    db,
+    clock: new SystemClock(),
+    log,
+    graceMs: 200,
+    push: new WebPush({
+      vapid: newVapidKeys(),
+      subject: 'mailto:push@example.org',
+      agent: new Agent({ rejectUnauthorized: false }),
+    }),
+  });
+});
+afterAll(async () => {
+  await db?.close();
+  service?.close();
+});
+
+/** A browser's side of a subscription. */
+function device(path: string) {
+  const keys = createECDH('prime256v1');
+  keys.generateKeys();
+  const auth = randomBytes(16);
+  const target = {
+    endpoint: `${origin}${path}`,
+    p256dh: keys.getPublicKey().toString('base64url'),
+    auth: auth.toString('base64url'),
+  };
+  return { target, keys, auth };
+}
+
+function decrypt(body: Buffer, keys: ECDH, auth: Buffer): unknown {
+  const salt = body.subarray(0, 16);
+  const senderLength = body[20]!;
+  const sender = body.subarray(21, 21 + senderLength);
+  const info = Buffer.concat([Buffer.from('WebPush: info\0'), keys.getPublicKey(), sender]);
+  const secret = Buffer.from(hkdfSync('sha256', keys.computeSecret(sender), auth, info, 32));
+  const key = Buffer.from(hkdfSync('sha256', secret, salt, Buffer.from('Content-Encoding: aes128gcm\0'), 16));
+  const nonce = Buffer.from(hkdfSync('sha256', secret, salt, Buffer.from('Content-Encoding: nonce\0'), 12));
+  const sealed = body.subarray(21 + senderLength);
+  const decipher = createDecipheriv('aes-128-gcm', key, nonce);
+  decipher.setAuthTag(sealed.subarray(-16));
+  const plain = Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
+  return JSON.parse(plain.subarray(0, plain.lastIndexOf(2)).toString());
+}
+
+/** Writes an event as a use case does and hands it to the mirror. */
+async function tell(userId: string, type: 'call:incoming' | 'call:ended', call: object): Promise<number> {
+  const [event] = await db.transaction((tx) => append(tx, [{ userId, type, payload: { call } }]));
+  push.mirror([event!]);
+  return event!.seq;
+}
+
+async function eventually(count: number): Promise<void> {
+  for (let tries = 0; tries < 100 && received.length < count; tries++) await pause(50);
+  expect(received.length).toBe(count);
+}
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+test('who is not connected is pushed to: incoming, cancelled, missed; sealed and signed', async () => {
+  received.length = 0;
+  const ann = await newPerson(app.url);
+  const { target, keys, auth } = device('/ann');
+  await push.subscribe(ann.id, target);
+  const call = { id: newId(), calleeId: ann.id, outcome: null };
+  await tell(ann.id, 'call:incoming', call);
+  await eventually(1);
+  expect(received[0]!.headers).toMatchObject({ 'content-encoding': 'aes128gcm', ttl: '30', urgency: 'high' });
+  expect(String(received[0]!.headers.authorization)).toMatch(/^vapid t=[\w-]+\.[\w-]+\.[\w-]+, ?k=[\w-]+$/);
+  await tell(ann.id, 'call:ended', { ...call, outcome: 'cancelled' });
+  await eventually(2);
+  await tell(ann.id, 'call:ended', { ...call, outcome: 'missed' });
+  await eventually(3);
+  expect(received.map(({ body }) => decrypt(body, keys, auth))).toEqual([
+    { type: 'call:incoming', callId: call.id },
+    { type: 'call:cancelled', callId: call.id },
+    { type: 'call:missed', callId: call.id },
+  ]);
+});
+
+test('who acknowledges is connected and is not pushed to; nor is the caller, nor what is no news', async () => {
+  received.length = 0;
+  const bob = await newPerson(app.url);
+  await push.subscribe(bob.id, device('/bob').target);
+  const inbox = await bob.inbox();
+  const seq = await tell(bob.id, 'call:incoming', { id: newId(), calleeId: bob.id, outcome: null });
+  await inbox.room.request('inbox:ack', { seq });
+  await tell(bob.id, 'call:ended', { id: newId(), calleeId: newId(), outcome: 'missed' });
+  await tell(bob.id, 'call:ended', { id: newId(), calleeId: bob.id, outcome: 'completed' });
+  await pause(600);
+  expect(received).toEqual([]);
+});
+
+test('a device that unsubscribed is forgotten', async () => {
+  received.length = 0;
+  const carl = await newPerson(app.url);
+  await push.subscribe(carl.id, device('/carl').target);
+  answerWith = 410;
+  await tell(carl.id, 'call:incoming', { id: newId(), calleeId: carl.id, outcome: null });
+  await eventually(1);
+  await pause(200);
+  await tell(carl.id, 'call:incoming', { id: newId(), calleeId: carl.id, outcome: null });
+  await pause(500);
+  answerWith = 201;
+  expect(received).toHaveLength(1);
+});
+
+test('only known push services can be named', async () => {
+  const dora = await newPerson(app.url);
+  const keys = { p256dh: 'A'.repeat(87), auth: 'B'.repeat(22) };
+  const subscribe = (endpoint: string) =>
+    dora.call('POST', '/users/me/push-subscriptions', { endpoint, keys });
+  expect((await subscribe('https://fcm.googleapis.com/fcm/send/abc')).status).toBe(204);
+  for (const endpoint of [
+    'https://127.0.0.1/x',
+    'http://fcm.googleapis.com/x',
+    'https://fcm.googleapis.com.evil.example/x',
+    'https://fcm.googleapis.com:8443/x',
+    'https://evilnotify.windows.com/x',
+    'file:///etc/passwd',
+  ]) {
+    expect([endpoint, (await subscribe(endpoint)).status]).toEqual([endpoint, 400]);
+  }
+  expect((await dora.ok('GET', '/push/public-key')).publicKey).toMatch(/^[\w-]{80,}$/);
+  const removed = await dora.call('DELETE', '/users/me/push-subscriptions', {
+    endpoint: 'https://fcm.googleapis.com/fcm/send/abc',
+  });
+  expect(removed.status).toBe(204);
+});
