@@ -10,6 +10,7 @@ import { decode } from '@colyseus/schema';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
+import { isOutage } from '../src/failure.ts';
 import type { Identity, RoomServices } from './services.ts';
 import { TokenBucket } from './TokenBucket.ts';
 
@@ -152,7 +153,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   #refuse(client: DuetClient, type: string, error: unknown, context: Answering): unknown {
-    const code: ErrorCode = error instanceof DuetError ? error.code : unexpectedCode(error);
+    const code: ErrorCode =
+      error instanceof DuetError ? error.code : isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
     if (!(error instanceof DuetError)) {
       this.services.log.error({ err: error, room: this.roomName, type }, 'a message could not be handled');
     }
@@ -206,14 +208,6 @@ function validate<S extends z.ZodType>(schema: S, payload: unknown): z.output<S>
 
 function isMediaSetUp(type: string): boolean {
   return type.startsWith('media:') || type.startsWith('call:sdp') || type === 'call:ice_candidate';
-}
-
-/** An outage of what is behind (the database, a worker) asks to try again; everything else is a bug of ours. */
-function unexpectedCode(error: unknown): ErrorCode {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const message = error instanceof Error ? error.message : '';
-  const outage = /^(ECONN|EPIPE|ETIMEDOUT|08|53|57)/.test(code) || /timeout|terminat/i.test(message);
-  return outage ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
 }
 
 /**

@@ -310,7 +310,7 @@ async function openDoors(
   });
   closing.defer(() => media.close());
 
-  const callStore = new CallStore(db);
+  const callStore = new CallStore(db, config.call);
   const publicAddress = config.processAddress ?? (config.publicUrl && new URL(config.publicUrl).host);
   const actors = new Actors({
     calls: callStore,
@@ -484,9 +484,10 @@ function openPush(config: Config, { db, clock, log, secrets }: Stores): PushMirr
 function countRequest(
   limits: Limits,
   limit: 'anonymous' | 'browse' | 'decide' | 'write' | 'upload',
-  { userId, address }: { userId: string | undefined; address: string },
+  caller: { userId: string | undefined; address: string },
 ): Promise<void> {
-  return limits.consume(limit, userId ?? addressKey(address));
+  // `address` is worked out when it is read, and is dear: only who is not signed in is counted by it.
+  return limits.consume(limit, caller.userId ?? addressKey(caller.address));
 }
 
 async function readinessChecks({ db, redis, objects }: Stores, media: MediaWorkers) {

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { describeError } from './failure.ts';
 
 /** Structured logging: fields first, then a sentence. No secret, token, address or coordinate goes into either. */
 export interface Log {
@@ -17,7 +18,7 @@ export function createLog(level: LogLevel): Log {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: pino.stdSerializers.err },
+    serializers: { err: describeError },
     // A last net under the rule above: these names never reach a line, wherever a careless caller puts them.
     redact: {
       paths: [

@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
+import { describeError } from '../failure.ts';
 import type { Log } from '../log.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
@@ -17,7 +18,7 @@ import type { Auth, Route, RouteLimit } from './route.ts';
 import { isRawBody, Reply } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
-import { describeError, toHttpError } from './toHttpError.ts';
+import { toHttpError } from './toHttpError.ts';
 import { issueDetails, parseQuery, validate } from './validate.ts';
 
 /** What the router needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */

@@ -19,7 +19,15 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/calling', 'src/safety', 'src/accounts', 'src/matching', 'src/people'],
   ['src/media', 'src/events', 'src/db', 'src/platform', 'src/transport'],
   ['entities'],
-  ['src/errors.ts', 'src/clock.ts', 'src/ids.ts', 'src/log.ts', 'src/config.ts', 'src/shapes.ts'],
+  [
+    'src/errors.ts',
+    'src/failure.ts',
+    'src/clock.ts',
+    'src/ids.ts',
+    'src/log.ts',
+    'src/config.ts',
+    'src/shapes.ts',
+  ],
 ];
 
 /** Migrations list entities by table, not by class; the database maps them. */

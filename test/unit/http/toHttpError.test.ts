@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DuetError, ERRORS } from '../../../src/errors.ts';
-import { describeError, errorBody, toHttpError } from '../../../src/http/toHttpError.ts';
+import { describeError } from '../../../src/failure.ts';
+import { errorBody, toHttpError } from '../../../src/http/toHttpError.ts';
 
 const withCode = (code: string, message = 'secret text') => Object.assign(new Error(message), { code });
 

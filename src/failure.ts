@@ -1,0 +1,76 @@
+/**
+ * What may be known of a failure: whether it is an outage of something behind (try again), and what the log is told.
+ */
+
+// SQLSTATE classes and codes (PostgreSQL, appendix A) that say "not now": connection trouble, no resources,
+// shutdown, statement time-out, lock time-out, a standby that cannot write.
+const PG_UNAVAILABLE = /^(08...|53...|57P0[1-5]|57014|55P03|25006)$/;
+const SYSTEM_UNAVAILABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+// The drivers' own time-outs carry no code, only a sentence.
+const DRIVER_UNAVAILABLE =
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|connection error and is not queryable|Connection is closed|Command timed out|Cannot use a pool after calling end/;
+const MAX_CAUSES = 6;
+
+/** What the log may know of an error. */
+export type ErrorDescription = {
+  name: string;
+  code?: string;
+  message?: string;
+  at?: string[];
+  causes?: string[];
+};
+
+/**
+ * The text of a database's error holds the values that it is about (and MikroORM's the whole statement), so where
+ * one is involved only names, codes and places are told.
+ */
+export function describeError(error: unknown): ErrorDescription {
+  if (!(error instanceof Error)) return { name: typeof error };
+  const chain = causes(error);
+  const places = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  const description: ErrorDescription = { name: error.name, at: places.map((line) => line.trim()) };
+  const code = codeOf(error);
+  if (code !== undefined) description.code = code;
+  if (!chain.some(isFromDatabase)) description.message = error.message;
+  if (chain.length > 1)
+    description.causes = chain.slice(1).map((cause) => `${cause.name} ${codeOf(cause) ?? ''}`.trim());
+  return description;
+}
+
+/** Whether an error says that the database, Redis, S3 or a worker cannot be reached just now. */
+export function isOutage(error: unknown): boolean {
+  return causes(error).some((cause) => {
+    const code = codeOf(cause);
+    if (code !== undefined && (PG_UNAVAILABLE.test(code) || SYSTEM_UNAVAILABLE.has(code))) return true;
+    return DRIVER_UNAVAILABLE.test(cause.message) || cause.name === 'MaxRetriesPerRequestError';
+  });
+}
+
+/** The error and what caused it, outermost first. */
+function causes(error: unknown): Error[] {
+  const chain: Error[] = [];
+  let at: unknown = error;
+  while (at instanceof Error && chain.length < MAX_CAUSES) {
+    chain.push(at);
+    // A connection that failed on every address of a name is an AggregateError without a cause.
+    at = at instanceof AggregateError && at.cause === undefined ? at.errors[0] : at.cause;
+  }
+  return chain;
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function isFromDatabase(error: Error): boolean {
+  return SQLSTATE.test(codeOf(error) ?? '') || 'sql' in error || 'query' in error;
+}
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
