@@ -23,6 +23,7 @@ import { ShowCounts } from '../src/people/ShowCounts.ts';
 import { MemoryBus } from '../src/platform/Bus.ts';
 import { Cache } from '../src/platform/Cache.ts';
 import { ObjectStore } from '../src/platform/ObjectStore.ts';
+import { cpuMsOf } from './cpuOf.ts';
 import { HEAVY_DECISIONS, HEAVY_VIEWERS } from './generatePeople.ts';
 
 const someViewers = sql<{ id: string }>('bench-viewers', `select id from users where cell is not null and hashtext(id::text) % 97 = 0 order by hashtext(id::text) limit $1`);
@@ -43,17 +44,13 @@ const clock = new SystemClock();
 await using stack = new AsyncDisposableStack();
 const db = await Database.open({ url, poolSize: 4, log });
 stack.defer(() => db.close());
-// Every statement that a use case runs is timed by name.
-const timings = new Map<string, number[]>();
+// What the use cases bind to their statements is kept, to run some of them again by themselves.
 const parameters = new Map<string, unknown[][]>();
 const plain = db.query.bind(db);
 db.query = async <Row>(statement: Statement<Row>, bound: readonly never[] = []): Promise<Row[]> => {
-  const startedAt = performance.now();
-  const rows = await plain(statement, bound);
-  timings.set(statement.name, [...(timings.get(statement.name) ?? []), performance.now() - startedAt]);
   const known = parameters.get(statement.name) ?? [];
-  if (known.length < 30) parameters.set(statement.name, [...known, [...bound]]);
-  return rows;
+  if (known.length < 60) parameters.set(statement.name, [...known, [...bound]]);
+  return plain(statement, bound);
 };
 
 const cache = new Cache({ clock, bus: new MemoryBus() });
@@ -77,22 +74,19 @@ console.log('| what | p50 ms | p95 ms | p99 ms | pages |\n|---|---|---|---|---|'
 
 // Twice: the first round fills PostgreSQL's memory and brings every statement to its generic plan.
 for (const viewer of viewers) await page(viewer, true);
-timings.clear();
 parameters.clear();
 
 const cold = await timed(viewers, (viewer) => page(viewer, true));
 print('a page of discovery, nothing cached (whole use case)', cold);
-await printStatement('its search for candidates', 'discovery-near', findNear);
-await printStatement('the same without a location or beyond 300 km', 'discovery-anywhere', findAnywhere);
+await printStatement('its search for candidates', findNear);
+await printStatement('the same without a location or beyond 300 km', findAnywhere);
 print('a page from the cached deck (whole use case)', await timed(viewers, (viewer) => page(viewer, false)));
 
-timings.delete('discovery-near');
-parameters.delete('discovery-near');
 const worst = heavy.filter((row) => row.n >= Math.min(HEAVY_DECISIONS, size!.n / 50)).map((row) => row.id);
 const often = Array.from({ length: Math.ceil(rounds / Math.max(worst.length, 1)) }, () => worst).flat();
 if (often.length > 0) {
   print(`a page for who decided on ${Math.min(...heavy.filter((row) => worst.includes(row.id)).map((row) => row.n)).toLocaleString('en')} or more, nothing cached`, await timed(often, (viewer) => page(viewer, true)));
-  await printStatement('its search for candidates', 'discovery-near', findNear);
+  await printStatement('its search for candidates', findNear);
   print('the same from the cached deck', await timed(often, (viewer) => page(viewer, false)));
 }
 
@@ -117,22 +111,23 @@ async function timed<T>(items: readonly T[], work: (item: T) => Promise<unknown>
   return times;
 }
 
-/** The time of one statement inside the use case, and how many pages it touched for some of the same parameters. */
-async function printStatement(label: string, name: string, statement: Statement<unknown>): Promise<void> {
-  const times = timings.get(name);
-  if (times === undefined) return;
+/** One statement of the use case by itself, for the same parameters: processor time and pages, whatever else runs. */
+async function printStatement(label: string, statement: Statement<unknown>): Promise<void> {
+  const samples = parameters.get(statement.name);
+  if (samples === undefined) return;
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  await client.query(`set plan_cache_mode = force_generic_plan`);
+  const times: number[] = [];
   let pages = 0;
-  const samples = parameters.get(name)!;
   for (const bound of samples) {
+    times.push(await cpuMsOf(client, statement, bound));
     const { rows } = await client.query({ text: `explain (analyze, buffers, format json) ${statement.text}`, values: bound });
     const plan = rows[0]['QUERY PLAN'][0].Plan;
     pages += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
   }
   await client.end();
-  print(label, times, Math.round(pages / samples.length));
+  print(`${label} (processor time)`, times, Math.round(pages / samples.length));
+  parameters.delete(statement.name);
 }
 
 function print(label: string, times: readonly number[], pages?: number): void {

@@ -1,11 +1,11 @@
 /**
  * Which corners of discovery's index have anybody in them: pairs of audience and area. Among many people it is read
- * every half minute and spares the search a look into empty corners; among few, every corner is looked into.
+ * every half minute, among few every time.
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { populatedPairs } from './discoverySql.ts';
-import { areasAround, mayBeFiledWithin, NOWHERE } from './place.ts';
+import { mayBeFiledWithin, NOWHERE } from './place.ts';
 
 export interface DirectoryOptions {
   db: Database;
@@ -19,10 +19,8 @@ export interface Pairs {
 }
 
 const FRESH_MS = 30_000;
-/** With fewer pairs than this nothing is taken from memory: whoever is new in a small place shows at once. */
+/** Fewer pairs than this are read every time, which takes less than a millisecond: who is new somewhere shows at once. */
 const FEW_PAIRS = 200;
-/** Up to here, the areas around somebody can be listed without knowing who lives where. */
-const LISTED_REACH_KM = 120;
 /** Beyond this, nearly everywhere is within reach. */
 const COUNTED_REACH_KM = 1_000;
 
@@ -40,16 +38,9 @@ export class Directory {
   /** The pairs in which people within `reachKm` of a cell can be; undefined when that is nearly everywhere. */
   async pairsWithin(cell: string, reachKm: number, audiences: readonly number[]): Promise<Pairs | undefined> {
     if (reachKm > COUNTED_REACH_KM) return undefined;
-    if (this.#options.clock.now() - this.#readAt >= FRESH_MS) await this.#refresh();
-    if (this.#pairs < FEW_PAIRS) {
-      if (reachKm <= LISTED_REACH_KM) {
-        const areas = [NOWHERE, ...areasAround(cell, reachKm)];
-        return pairsOf(audiences, () => areas);
-      }
-      await this.#refresh();
-    }
-    const within = reachKm <= LISTED_REACH_KM ? new Set(areasAround(cell, reachKm)) : undefined;
-    const reached = (area: string) => area === NOWHERE || (within?.has(area) ?? mayBeFiledWithin(cell, area, reachKm));
+    const age = this.#options.clock.now() - this.#readAt;
+    if (this.#pairs < FEW_PAIRS || age >= FRESH_MS) await this.#refresh();
+    const reached = (area: string) => area === NOWHERE || mayBeFiledWithin(cell, area, reachKm);
     return pairsOf(audiences, (audience) => (this.#areasOf.get(audience) ?? []).filter(reached));
   }
 

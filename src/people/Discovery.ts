@@ -43,6 +43,10 @@ interface Deck {
   complete: boolean;
   /** The browsing whose dealt people are left out of it; null when nobody had been dealt yet. */
   since: number | null;
+  /** The lowest score in it: whoever is above and not in it was out of the question. */
+  lowest: number;
+  /** When somebody above the lowest score was last looked for. Epoch milliseconds. */
+  fromTopAt: number;
 }
 
 interface Browsing {
@@ -53,6 +57,10 @@ interface Browsing {
 
 const DECK_MS = 300_000;
 const DECK_SIZE = 60;
+/** How long nobody above a deck is looked for: whoever's score rose meanwhile is found after this. */
+const FROM_TOP_MS = 600_000;
+/** PostgreSQL's largest integer: above every score. */
+const MAX_SCORE = 2_147_483_647;
 const CURSOR_VALID_MS = 86_400_000;
 
 export class Discovery {
@@ -93,23 +101,31 @@ export class Discovery {
   async #deal(viewerId: string, browsing: Browsing, limit: number): Promise<{ ids: string[]; more: boolean }> {
     const { cache, people } = this.#options;
     const viewer = await people.self(viewerId);
-    const deck = await cache.held<Deck>('candidates', viewerId, DECK_MS);
-    if (deck !== undefined && (deck.since === null || deck.since === browsing.since)) {
-      const fit = await this.#stillFit(viewer, browsing, deck.ids);
-      if (fit.length >= limit) return { ids: fit.slice(0, limit), more: true };
-    }
+    const deck = await this.#held(viewerId, browsing);
+    const fit = deck === undefined ? [] : await this.#stillFit(viewer, browsing, deck.ids);
+    if (fit.length >= limit) return { ids: fit.slice(0, limit), more: true };
     let found: Deck | undefined;
     await cache.renew<Deck>('candidates', viewerId, DECK_MS, async () => {
-      found = await this.#findDeck(viewer, browsing, limit);
+      if (deck !== undefined) found = await this.#findDeck(viewer, browsing, limit, { ...deck, ids: fit });
+      // The end of what is below may still not be the end of what there is.
+      if (found === undefined || found.complete) found = await this.#findDeck(viewer, browsing, limit);
       return found.complete ? undefined : found;
     });
     return { ids: found!.ids.slice(0, limit), more: found!.ids.length > limit || !found!.complete };
   }
 
-  async #findDeck(viewer: Self, browsing: Browsing, limit: number): Promise<Deck> {
-    const { db } = this.#options;
+  /** The cached deck, if it is good for this browsing and its top was looked at lately. */
+  async #held(viewerId: string, browsing: Browsing): Promise<Deck | undefined> {
+    const deck = await this.#options.cache.held<Deck>('candidates', viewerId, DECK_MS);
+    if (deck === undefined || this.#options.clock.now() - deck.fromTopAt > FROM_TOP_MS) return undefined;
+    return deck.since === null || deck.since === browsing.since ? deck : undefined;
+  }
+
+  /** The best candidates, or those that come after a deck of which only `after.ids` are left. */
+  async #findDeck(viewer: Self, browsing: Browsing, limit: number, after?: Deck): Promise<Deck> {
+    const { db, clock } = this.#options;
     const size = Math.max(DECK_SIZE, limit);
-    const rows = await this.#find(viewer, browsing, size);
+    const rows = await this.#find(viewer, browsing, size, after?.lowest ?? MAX_SCORE);
     const details = await db.query(candidateDetails, [rows.map((row) => row.id)]);
     const detailOf = new Map(details.map((detail) => [detail.id, detail]));
     const candidates = rows.flatMap(({ id, score }): Candidate[] => {
@@ -120,17 +136,23 @@ export class Discovery {
       return [{ id, score, interests: detail.interests, upToKm, canTalkNow: detail.can_talk }];
     });
     const ids = ranked(candidates, viewer.interests).map(({ id }) => id);
-    return { ids, complete: rows.length < size, since: browsing.page === 0 ? null : browsing.since };
+    return {
+      ids: [...new Set([...(after?.ids ?? []), ...ids])],
+      complete: rows.length < size,
+      since: browsing.page === 0 ? null : browsing.since,
+      lowest: rows.at(-1)?.score ?? 0,
+      fromTopAt: after?.fromTopAt ?? clock.now(),
+    };
   }
 
-  async #find(viewer: Self, browsing: Browsing, size: number): Promise<CandidateRow[]> {
+  async #find(viewer: Self, browsing: Browsing, size: number, notAbove: number): Promise<CandidateRow[]> {
     const { db } = this.#options;
     const filter = this.#filter(viewer, browsing);
     const audiences = audiencesFor(viewer);
     const pairs = viewer.cell === null ? undefined : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
-    if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size]);
+    if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
     const firstStep = Math.min(size, Math.ceil((2 * size) / Math.max(1, pairs.areas.length)));
-    return db.query(findNear, [...filter, pairs.audiences, pairs.areas, size, firstStep]);
+    return db.query(findNear, [...filter, pairs.audiences, pairs.areas, size, firstStep, notAbove]);
   }
 
   async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {

@@ -46,7 +46,7 @@ const WITH_SETTLED = `with settled (id) as materialized (${SETTLED} union all ${
 /**
  * The best $17 of the areas $16, for audiences $15, in two steps that read nothing twice. First the best $18 of each
  * area; the $17th of those is a floor under which nobody can be among the best $17. Then each area is read on from
- * where the first step stopped, down to that floor.
+ * where the first step stopped, down to that floor. Nobody above the score $19 is looked at: those were all found, or found out of the question, before.
  */
 export const findNear = sql<CandidateRow>(
   'discovery-near',
@@ -55,7 +55,7 @@ export const findNear = sql<CandidateRow>(
      from unnest($15::smallint[], $16::bigint[]) as p (audience, area)
      cross join lateral (
        select u.id, u.score from users u
-       where u.audience = p.audience and u.area = p.area and ${FITS} and ${NOT_SETTLED}
+       where u.audience = p.audience and u.area = p.area and u.score <= $19 and ${FITS} and ${NOT_SETTLED}
        order by u.score desc, u.id limit $18
      ) c
    ), floor as materialized (
@@ -91,7 +91,7 @@ export const populatedPairs = sql<{ audience: number; area: string }>(
    select audience, area::text from jump`,
 );
 
-/** The best $16 anywhere, for audiences $15: for who has no location, or a reach beyond counting areas. */
+/** The best $16 anywhere, for audiences $15: for who has no location, or a reach beyond counting areas. None above $17. */
 export const findAnywhere = sql<CandidateRow>(
   'discovery-anywhere',
   `${WITH_SETTLED}
@@ -99,7 +99,7 @@ export const findAnywhere = sql<CandidateRow>(
    from unnest($15::smallint[]) as p (audience)
    cross join lateral (
      select u.id, u.score from users u
-     where u.audience = p.audience and ${FITS} and ${NOT_SETTLED}
+     where u.audience = p.audience and u.score <= $17 and ${FITS} and ${NOT_SETTLED}
      order by u.score desc, u.id limit $16
    ) c
    order by c.score desc, c.id limit $16`,

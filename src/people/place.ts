@@ -2,13 +2,13 @@
  * Places as pure geometry. A place is an H3 cell (about 1 km, coarser where few people live); all that Duet ever
  * computes with is the cell's centre. Distances are shown in bands.
  */
-import { cellToCenterChild, cellToLatLng, cellToParent, getResolution, gridDisk, latLngToCell } from 'h3-js';
+import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
 
 export const EARTH_KM = 6371;
 /** The cells a person may be stored in, finest first: edges of about 1.4, 3.7 and 9.9 km. */
 export const CELL_RESOLUTIONS = [7, 6, 5] as const;
-/** The cells that discovery's index is ordered by: about 20 km across. */
-const AREA_RESOLUTION = 5;
+/** The areas that discovery's index is ordered by: about 7 km across, or the cell itself where that is larger. */
+const AREA_RESOLUTION = 6;
 /** Stands for "place unknown or hidden" in the index. */
 export const NOWHERE = '0';
 
@@ -17,10 +17,8 @@ export const BANDS_KM = [3, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_0
 
 /** How far from the centre of a coarse cell its people may be, beyond what the finest cell allows. */
 const SLACK_KM: Record<number, number> = { 7: 0, 6: 3, 5: 9 };
-const WORST_SLACK_KM = 9;
-/** A ring of areas adds at least this much in every direction; an area reaches at most this far from its centre. */
-const RING_KM = 10.5;
-const AREA_RADIUS_KM = 11;
+/** No point of an area is further from its centre. */
+const AREA_RADIUS_KM: Record<number, number> = { 5: 11, 6: 4.2 };
 
 /** A stored place as numbers: the centre of its cell on the sphere, in km, and its slack. */
 export interface Spot {
@@ -52,26 +50,17 @@ export function spotOf(cell: string): Spot {
 /** The area that a cell is filed under, as the index spells it (a decimal 64-bit number). */
 export function areaOf(cell: string): string {
   const resolution = getResolution(cell);
-  const area = resolution >= AREA_RESOLUTION ? cellToParent(cell, AREA_RESOLUTION) : cellToCenterChild(cell, AREA_RESOLUTION);
+  const area = resolution > AREA_RESOLUTION ? cellToParent(cell, AREA_RESOLUTION) : cell;
   return BigInt(`0x${area}`).toString();
-}
-
-/** The areas under which people are filed who may be within `limitKm` of the cell, nearest first. */
-export function areasAround(cell: string, limitKm: number): string[] {
-  const from = spotOf(cell);
-  const reachKm = limitKm + from.slackKm + WORST_SLACK_KM + AREA_RADIUS_KM;
-  const middle = BigInt(areaOf(cell)).toString(16);
-  return gridDisk(middle, Math.ceil((reachKm + AREA_RADIUS_KM) / RING_KM))
-    .map((area) => ({ area, km: distanceKm(from, spotOf(area)) }))
-    .filter(({ km }) => km <= reachKm)
-    .sort((a, b) => a.km - b.km)
-    .map(({ area }) => BigInt(`0x${area}`).toString());
 }
 
 /** Whether somebody within `limitKm` of the cell can be filed under an area. */
 export function mayBeFiledWithin(cell: string, area: string, limitKm: number): boolean {
   const from = spotOf(cell);
-  return distanceKm(from, spotOf(BigInt(area).toString(16))) <= limitKm + from.slackKm + WORST_SLACK_KM + AREA_RADIUS_KM;
+  const areaCell = BigInt(area).toString(16);
+  const middle = spotOf(areaCell);
+  const radiusKm = AREA_RADIUS_KM[getResolution(areaCell)]!;
+  return distanceKm(from, middle) <= limitKm + from.slackKm + middle.slackKm + radiusKm;
 }
 
 /** Along the sphere, between centres. Slack is not in it. The SQL of discovery computes the same. */
