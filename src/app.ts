@@ -359,11 +359,22 @@ async function openDoors(
   });
   closing.defer(() => keeper.close());
 
-  const allowedOrigins = () => new Set([site.url, ...config.allowedOrigins]);
+  const names = ownNames(config);
+  const allowedOrigins = () => new Set([site.url, ...names, ...config.allowedOrigins]);
   const transport = new HardenedTransport({
     findRoom: localRoom,
     allowedOrigins: { has: (origin) => allowedOrigins().has(origin) },
     trustedProxies: config.trustedProxies,
+    socketLimits: config.socketLimits,
+    userOf: (token) => {
+      try {
+        return accounts.accounts.authenticateToken(token).userId;
+      } catch {
+        // The room refuses the token, with words; here it only counts for nobody.
+        return undefined;
+      }
+    },
+    addressKey,
     log,
     clock,
   });
@@ -460,7 +471,8 @@ async function openDoors(
       },
     }),
   );
-  if (existsSync(PAGE_DIR)) router.addFiles(loadStaticFiles(PAGE_DIR, { pages: MAIL_PAGES }));
+  if (existsSync(PAGE_DIR))
+    router.addFiles(loadStaticFiles(PAGE_DIR, { pages: MAIL_PAGES, imageOrigins: names }));
   const port = await listen(server);
   if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
   keeper.start();
@@ -472,6 +484,11 @@ async function openDoors(
     while (keeper.heldCount > 0 && clock.now() < until) await sleep(clock, 200);
   };
   return { drain };
+}
+
+/** In development people type `localhost` as well as the address: the page works under both names. */
+function ownNames({ publicUrl, port }: Config): string[] {
+  return publicUrl === undefined ? [`http://127.0.0.1:${port}`, `http://localhost:${port}`] : [];
 }
 
 /** Push, where there are keys for it: made in development, given in production or left out. */
