@@ -79,7 +79,6 @@ export abstract class CallRoom extends BaseRoom {
     });
     services.keeper.hold(this.#actor);
     this.#takeMessages();
-    if (held.heldUntil !== null) await this.#actor.system({ type: 'recover', heldUntil: held.heldUntil });
   }
 
   override async onJoin(client: DuetClient): Promise<void> {

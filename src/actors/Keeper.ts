@@ -90,8 +90,10 @@ export class Keeper {
     const mine = actors.map((actor) => ({ id: actor.call.id, epoch: actor.epoch }));
     const still = await this.#options.calls.renew((this.#options.processId ?? colyseus.processId)(), mine);
     for (const actor of actors) {
-      if (still.has(actor.call.id) || actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor)
-        continue;
+      if (actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor) continue;
+      const severed = still.get(actor.call.id);
+      if (severed) void this.#attempt(() => actor.system({ type: 'sever' }));
+      if (severed !== undefined) continue;
       this.#options.log.warn({ callId: actor.call.id }, 'another process took this call over');
       this.letGo(actor);
       actor.abandon();

@@ -55,6 +55,9 @@ export class CallActor {
   readonly #options: CallActorOptions;
   readonly epoch: number;
   #call: Call;
+  #version: number;
+  /** A commit failed and may have been written all the same: the row is read before anything else is decided. */
+  #doubtful = false;
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #timer: Timer | undefined;
@@ -64,6 +67,7 @@ export class CallActor {
     this.#options = options;
     this.#call = options.held.call;
     this.epoch = options.held.epoch;
+    this.#version = options.held.version;
     this.#schedule();
   }
 
@@ -109,6 +113,7 @@ export class CallActor {
     this.#waiting++;
     const result = this.#queue.then(async () => {
       try {
+        await this.#resolveDoubt();
         await this.#settle();
         return await this.#apply(name, byId, decide(this.#call));
       } finally {
@@ -118,6 +123,21 @@ export class CallActor {
     });
     this.#queue = result.catch(() => {});
     return result;
+  }
+
+  /** Finds out what became of a commit that failed. */
+  async #resolveDoubt(): Promise<void> {
+    if (!this.#doubtful) return;
+    const row = await this.#options.store.reread(this.#call.id, this.epoch);
+    if (row === undefined) {
+      this.abandon();
+      throw new DuetError('UNAVAILABLE');
+    }
+    this.#doubtful = false;
+    if (row.version === this.#version) return;
+    this.#version = row.version;
+    this.#call = row.call;
+    this.#options.audience.changed(row.call);
   }
 
   /** Deadlines that have passed come before any command. */
@@ -136,9 +156,11 @@ export class CallActor {
     if (this.#closed) throw new DuetError('UNAVAILABLE');
     const { store, settings, clock, audience, publish } = this.#options;
     const { call, effects } = change;
-    const stored = await store.commit({
+    this.#doubtful = true;
+    const written = await store.commit({
       call,
       epoch: this.epoch,
+      version: this.#version,
       command,
       byId,
       dueAt: dueAt(call, settings),
@@ -148,12 +170,14 @@ export class CallActor {
         also: (tx: Sql) => acceptInto(tx, call.matchId, call.calleeId, this.#options.matchSettings),
       }),
     });
-    if (stored === undefined) {
+    this.#doubtful = false;
+    if (written === undefined) {
       this.abandon();
       throw new DuetError('UNAVAILABLE');
     }
     this.#call = call;
-    publish(stored);
+    this.#version = written.version;
+    publish(written.events);
     audience.changed(call);
     for (const effect of effects) {
       if (effect.kind === 'say') audience.say(effect, call);
@@ -164,9 +188,10 @@ export class CallActor {
   #schedule(delayAtLeastMs = 0): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    if (this.#closed) return;
     const { settings, clock } = this.#options;
-    const due = dueAt(this.#call, settings);
-    if (due === null || this.#closed) return;
+    const due = this.#doubtful ? clock.now() + RETRY_MS : dueAt(this.#call, settings);
+    if (due === null) return;
     this.#timer = clock.after(Math.max(due - clock.now(), delayAtLeastMs), () => {
       this.system({ type: 'tick' }).catch((err: unknown) => {
         if (this.#closed) return;

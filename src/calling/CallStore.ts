@@ -7,7 +7,9 @@
 import type { Database } from '../db/Database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
-import type { Call, LiveCall } from './state.ts';
+import { isRefusal } from '../errors.ts';
+import type { Call, CallSettings, LiveCall } from './state.ts';
+import { bySystem, dueAt } from './transitions.ts';
 
 /** How long a claim lasts without renewal. A dead owner's calls can be taken over after this. */
 export const LEASE_MS = 2_000;
@@ -18,8 +20,8 @@ export const RENEW_EVERY_MS = 500;
 export interface HeldCall {
   call: Call;
   epoch: number;
-  /** Until when somebody held it before (epoch ms): what lies between then and now was an outage. Null: new. */
-  heldUntil: number | null;
+  /** Of the row: the next commit must find it as it is. */
+  version: number;
 }
 
 export type Claim = { held: HeldCall } | { heldBy: string } | { ended: Call } | { missing: true };
@@ -27,6 +29,8 @@ export type Claim = { held: HeldCall } | { heldBy: string } | { ended: Call } | 
 export interface Commit {
   call: Call;
   epoch: number;
+  /** The version that the change was decided on. */
+  version: number;
   command: string;
   /** The person who gave the command, or null for the server itself. */
   byId: string | null;
@@ -48,13 +52,13 @@ const findCall = sql<CallRow>(
   'select state, epoch, owner, leased_until from calls where id = $1',
 );
 
-const claimCall = sql<CallRow & { held_until: number | null }>(
+const claimCall = sql<CallRow & { version: number; held_until: number | null; now: number }>(
   'call-claim',
   `update calls c set owner = $2, epoch = c.epoch + 1, leased_until = clock_timestamp() + $3 * interval '1 ms'
    from (select id, owner, leased_until from calls where id = $1 for update) before
    where c.id = before.id and c.phase <> 'ended'
      and (before.owner is null or before.owner = $2 or before.leased_until < clock_timestamp())
-   returning c.state, c.epoch, c.owner, c.leased_until,
+   returning c.state, c.epoch, c.version, c.owner, c.leased_until, clock_timestamp() as now,
      case when before.owner is null then before.leased_until
           else before.leased_until - $3 * interval '1 ms' end as held_until`,
 );
@@ -63,7 +67,12 @@ const saveCall = sql<{ version: number }>(
   'call-save',
   `update calls set state = $3::jsonb, phase = $4, outcome = $5, ended_at = $6, due_at = $7, version = version + 1,
      owner = case when $4 = 'ended' then null else owner end
-   where id = $1 and epoch = $2 returning version`,
+   where id = $1 and epoch = $2 and version = $8 returning version`,
+);
+
+const rereadCall = sql<{ state: Call; version: number }>(
+  'call-reread',
+  'select state, version from calls where id = $1 and epoch = $2',
 );
 
 const writeJournal = sql(
@@ -74,11 +83,12 @@ const writeJournal = sql(
 
 const leaveLive = sql('call-leave-live', 'delete from live_calls where call_id = $1');
 
-const renewCalls = sql<{ id: string }>(
+const renewCalls = sql<{ id: string; severed: boolean }>(
   'call-renew',
   `update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
    from unnest($2::uuid[], $3::bigint[]) as mine (id, epoch)
-   where c.id = mine.id and c.epoch = mine.epoch and c.owner = $1 returning c.id`,
+   where c.id = mine.id and c.epoch = mine.epoch and c.owner = $1
+   returning c.id, (select m.phase = 'closed' from matches m where m.id = c.match_id) as severed`,
 );
 
 const releaseCall = sql(
@@ -88,9 +98,11 @@ const releaseCall = sql(
 
 export class CallStore {
   readonly #db: Database;
+  readonly #settings: CallSettings;
 
-  constructor(db: Database) {
+  constructor(db: Database, settings: CallSettings) {
     this.#db = db;
+    this.#settings = settings;
   }
 
   /** The call as last committed, whoever holds it. */
@@ -99,10 +111,28 @@ export class CallStore {
     return row?.state;
   }
 
-  /** Tries to hold a call for `owner` (a process id). */
+  /**
+   * Tries to hold a call for `owner` (a process id). The time in which nobody held it is credited in the same
+   * transaction, by the database's clock: whoever holds a call has its deadlines right, whatever befalls them next.
+   */
   async claim(callId: string, owner: string): Promise<Claim> {
-    const [row] = await this.#db.query(claimCall, [callId, owner, LEASE_MS]);
-    if (row !== undefined) return { held: { call: row.state, epoch: row.epoch, heldUntil: row.held_until } };
+    const held = await this.#db.transaction(async (tx): Promise<HeldCall | undefined> => {
+      const [row] = await tx.query(claimCall, [callId, owner, LEASE_MS]);
+      if (row === undefined) return undefined;
+      const { state, epoch, version, held_until: heldUntil, now } = row;
+      if (heldUntil === null) return { call: state, epoch, version };
+      const change = bySystem(state, { type: 'recover', heldUntil }, now, this.#settings);
+      if (isRefusal(change)) return { call: state, epoch, version };
+      return this.#write(tx, {
+        call: change.call,
+        epoch,
+        version,
+        command: 'recover',
+        byId: null,
+        dueAt: dueAt(change.call, this.#settings),
+      });
+    });
+    if (held !== undefined) return { held };
     const [other] = await this.#db.query(findCall, [callId]);
     if (other === undefined) return { missing: true };
     if (other.state.phase === 'ended') return { ended: other.state };
@@ -110,45 +140,63 @@ export class CallStore {
   }
 
   /**
-   * Writes a change: row, journal, events, all or nothing. Resolves with the events as stored, or with undefined
-   * when the lease was lost to another process (nothing was written then).
+   * Writes a change: row, journal, events, all or nothing. Resolves with the row's new version and the events as
+   * stored, or with undefined when the lease was lost to another process (nothing was written then). When it throws
+   * nobody knows whether it was written: `reread` before deciding anything else.
    */
-  async commit(change: Commit): Promise<StoredEvent[] | undefined> {
+  async commit(change: Commit): Promise<{ version: number; events: StoredEvent[] } | undefined> {
     return this.#db.transaction(async (tx) => {
-      const { call, epoch } = change;
-      const state = JSON.stringify(call);
-      const ended = call.phase === 'ended';
-      const [saved] = await tx.query(saveCall, [
-        call.id,
-        epoch,
-        state,
-        call.phase,
-        ended ? call.outcome : null,
-        ended ? new Date(call.endedAt) : null,
-        change.dueAt === null ? null : new Date(change.dueAt),
-      ]);
-      if (saved === undefined) return undefined;
-      await tx.query(writeJournal, [
-        call.id,
-        saved.version,
-        epoch,
-        change.command,
-        change.byId,
-        call.phase,
-        state,
-      ]);
-      if (ended) await tx.query(leaveLive, [call.id]);
+      const written = await this.#write(tx, change);
+      if (written === undefined) return undefined;
+      if (change.call.phase === 'ended') await tx.query(leaveLive, [change.call.id]);
       const more = (await change.also?.(tx)) ?? [];
-      return [...more, ...(await append(tx, change.events))];
+      return { version: written.version, events: [...more, ...(await append(tx, change.events))] };
     });
   }
 
-  /** Renews the leases of `owner`; resolves with the ids still held. What is missing was taken by another process. */
-  async renew(owner: string, held: readonly { id: string; epoch: number }[]): Promise<Set<string>> {
+  /** The call as it is in the row, for its holder; undefined when the lease was lost to another process. */
+  async reread(callId: string, epoch: number): Promise<{ call: Call; version: number } | undefined> {
+    const [row] = await this.#db.query(rereadCall, [callId, epoch]);
+    return row && { call: row.state, version: row.version };
+  }
+
+  /** The row and its line in the journal. Undefined: the row is not as the change was decided on. */
+  async #write(tx: Sql, change: Omit<Commit, 'events' | 'also'>): Promise<HeldCall | undefined> {
+    const { call, epoch } = change;
+    const state = JSON.stringify(call);
+    const ended = call.phase === 'ended';
+    const [saved] = await tx.query(saveCall, [
+      call.id,
+      epoch,
+      state,
+      call.phase,
+      ended ? call.outcome : null,
+      ended ? new Date(call.endedAt) : null,
+      change.dueAt === null ? null : new Date(change.dueAt),
+      change.version,
+    ]);
+    if (saved === undefined) return undefined;
+    await tx.query(writeJournal, [
+      call.id,
+      saved.version,
+      epoch,
+      change.command,
+      change.byId,
+      call.phase,
+      state,
+    ]);
+    return { call, epoch, version: saved.version };
+  }
+
+  /**
+   * Renews the leases of `owner`; resolves with the ids still held, each with whether its match has ended meanwhile.
+   * What is missing was taken by another process.
+   */
+  async renew(owner: string, held: readonly { id: string; epoch: number }[]): Promise<Map<string, boolean>> {
     const ids = held.map((one) => one.id);
     const epochs = held.map((one) => one.epoch);
     const rows = await this.#db.query(renewCalls, [owner, ids, epochs, LEASE_MS]);
-    return new Set(rows.map((row) => row.id));
+    return new Map(rows.map((row) => [row.id, row.severed]));
   }
 
   /** Gives a call back, so that the next process need not wait for the lease to run out. */
