@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { NODE_MODULES } from './paths.mjs';
@@ -26,8 +26,9 @@ export async function downloadWorker(version, folder) {
   const file = join(folder, 'prebuilt.tgz');
   mkdirSync(target);
   writeFileSync(file, archive);
-  if (spawnSync('tar', ['-xzf', file, '-C', target], { stdio: 'ignore' }).status !== 0) return null;
+  spawnSync('tar', ['-xzf', file, '-C', target], { stdio: 'ignore' });
   const worker = join(target, 'mediasoup-worker');
+  if (!existsSync(worker)) return null;
   chmodSync(worker, 0o755);
   return worker;
 }
