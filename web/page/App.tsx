@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { CallLayer } from './call/CallLayer.tsx';
 import { Logo } from './shell/Logo.tsx';
 import { Shell } from './shell/Shell.tsx';
@@ -13,6 +14,13 @@ export function App() {
   const { phase } = useStore(session);
   const inCall = useStore(calls).current !== null;
 
+  useEffect(() => {
+    if (!inCall) return;
+    // A dialog of the page would lie above the call, and keep it from being used.
+    for (const dialog of document.querySelectorAll('[inert] dialog[open]')) {
+      dialog.dispatchEvent(new Event('cancel', { cancelable: true }));
+    }
+  }, [inCall]);
   return (
     <>
       {/* What is under a call can be neither tabbed into nor read aloud. */}

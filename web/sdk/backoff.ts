@@ -7,15 +7,19 @@ export function backoffMs(attempt: number): number {
   return capMs / 2 + (Math.random() * capMs) / 2;
 }
 
+/** The window's events, where there is a window. */
+const page: { addEventListener?: Listen; removeEventListener?: Listen } = globalThis;
+type Listen = (type: string, listener: () => void) => void;
+
 /** Resolves after `delayMs`, or at once when the browser says that the network is back. */
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      globalThis.removeEventListener?.('online', done);
+      page.removeEventListener?.('online', done);
       resolve();
     };
     const timer = setTimeout(done, delayMs);
-    globalThis.addEventListener?.('online', done);
+    page.addEventListener?.('online', done);
   });
 }

@@ -7,17 +7,22 @@ import { useRingTone } from './ringTone.ts';
 
 /** Somebody calls: answer or decline. */
 export function IncomingCall({ call, from }: { call: Call; from: Card }) {
-  const sheet = useRef<HTMLElement>(null);
+  const sheet = useRef<HTMLDialogElement>(null);
   const wantsVideo = call.mediaRequested === 'video';
   useRingTone('incoming', true);
-  useEffect(() => sheet.current?.focus(), []);
+  // Modal, so that it is above whatever dialog is open.
+  useEffect(() => {
+    const dialog = sheet.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
   return (
-    <section
+    <dialog
       ref={sheet}
       class="incoming"
       role="alertdialog"
       aria-label={`${from.displayName} is calling`}
-      tabIndex={-1}
+      onCancel={(event) => event.preventDefault()}
       data-testid="incoming"
     >
       <div class="incoming-face">
@@ -58,6 +63,6 @@ export function IncomingCall({ call, from }: { call: Call; from: Card }) {
           <PhoneIcon size={28} />
         </button>
       </div>
-    </section>
+    </dialog>
   );
 }

@@ -1,16 +1,18 @@
 import { Dialog } from '../shell/Dialog.tsx';
 import { PhoneIcon } from '../shell/icons.tsx';
 import { CoverPhoto } from '../shell/Photo.tsx';
-import { startCall } from '../store/calls.ts';
-import { closeMoment, deck } from '../store/deck.ts';
+import { calls, startCall } from '../store/calls.ts';
+import { closeMoment, matches } from '../store/matches.ts';
 import { useStore } from '../store/Store.ts';
 import { session } from '../store/session.ts';
 
 /** Both like each other: the two circles meet, and there is one thing to do next. */
 export function MatchMoment() {
-  const { moment } = useStore(deck);
+  const { moment } = useStore(matches);
   const { me } = useStore(session);
-  if (!moment || !me) return null;
+  const { current, incoming } = useStore(calls);
+  // Not into a conversation; it waits until that is over.
+  if (!moment || !me || current || incoming) return null;
   const { peer } = moment;
   return (
     <Dialog title="It’s a match" onClose={closeMoment} tone="night">

@@ -68,9 +68,11 @@ export function PersonCard({ card, behind = false, onDecide, ref }: Props) {
           )}
         </header>
       </div>
-      <div class="card-menu">
-        <PersonMenu person={card} onGone={() => onDecide?.('pass')} />
-      </div>
+      {!behind && (
+        <div class="card-menu">
+          <PersonMenu person={card} onGone={() => onDecide?.('pass')} />
+        </div>
+      )}
       <div class="card-words">
         {count > 1 && (
           <div class="card-thumbs">

@@ -1,6 +1,6 @@
-import type { Card, Match } from '../../sdk/types.ts';
+import type { Card } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
-import { expectMatch, takeMatch } from './matches.ts';
+import { celebrate, expectMatch } from './matches.ts';
 import { Store } from './Store.ts';
 import { sayError } from './toasts.ts';
 
@@ -10,14 +10,12 @@ type DeckState = {
   phase: 'loading' | 'ready' | 'empty' | 'failed';
   /** Who was passed last, and may be taken back. */
   passed: Card | null;
-  /** A match that was just made by the own like. */
-  moment: Match | null;
 };
 
 const PAGE_SIZE = 12;
 /** More are loaded when this few are left. */
 const LOW = 4;
-const EMPTY: DeckState = { cards: [], phase: 'loading', passed: null, moment: null };
+const EMPTY: DeckState = { cards: [], phase: 'loading', passed: null };
 
 export const deck = new Store<DeckState>(EMPTY);
 /** Decided here; the server may still list them while a decision is on its way. */
@@ -49,10 +47,7 @@ export async function like(card: Card): Promise<void> {
   expectMatch(card.id);
   try {
     const { match } = await duet.matches.like(card.id);
-    if (match) {
-      takeMatch(match);
-      deck.set({ moment: match });
-    }
+    if (match) celebrate(match);
   } catch (error) {
     putBack(card);
     sayError(error);
@@ -74,10 +69,6 @@ export async function pass(card: Card): Promise<void> {
 export function undoPass(): void {
   const { passed } = deck.value;
   if (passed) putBack(passed);
-}
-
-export function closeMoment(): void {
-  deck.set({ moment: null });
 }
 
 async function load(): Promise<void> {

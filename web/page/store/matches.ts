@@ -9,12 +9,17 @@ type MatchesState = {
   loaded: boolean;
   /** Matches that came while one was looking elsewhere. */
   fresh: Set<string>;
+  /** A match that was just made by the own like. */
+  moment: Match | null;
 };
 
-/** People one has just liked: the answer to the like tells of the match, more beautifully than the inbox. */
-const expected = new Set<string>();
-const EXPECTED_MS = 5_000;
-const EMPTY: MatchesState = { active: [], past: [], loaded: false, fresh: new Set() };
+/** People one has just liked: a match with one of them is a moment, with anybody else it is news. */
+const justLiked = new Set<string>();
+const JUST_MS = 60_000;
+/** Matches whose moment was shown: the inbox and the answer to the like tell of the same one. */
+const celebrated = new Set<string>();
+
+const EMPTY: MatchesState = { active: [], past: [], loaded: false, fresh: new Set(), moment: null };
 const MOST = 50;
 
 export const matches = new Store<MatchesState>(EMPTY);
@@ -23,7 +28,11 @@ export const matches = new Store<MatchesState>(EMPTY);
 export function openMatches(): void {
   const { inbox } = duet;
   inbox.on('match:created', ({ match }) => {
-    if (!expected.has(match.peer.id) && !matches.value.active.some((known) => known.id === match.id)) {
+    if (justLiked.has(match.peer.id)) {
+      celebrate(match);
+      return;
+    }
+    if (!matches.value.active.some((known) => known.id === match.id)) {
       matches.set({ fresh: new Set([...matches.value.fresh, match.id]) });
       say(`You and ${match.peer.displayName} like each other.`);
     }
@@ -62,8 +71,20 @@ export function takeMatch(match: Match): void {
 
 /** A like for this person is on its way. */
 export function expectMatch(userId: string): void {
-  expected.add(userId);
-  setTimeout(() => expected.delete(userId), EXPECTED_MS);
+  justLiked.add(userId);
+  setTimeout(() => justLiked.delete(userId), JUST_MS);
+}
+
+/** A match came of the own like: takes it in and shows it, once. */
+export function celebrate(match: Match): void {
+  takeMatch(match);
+  if (celebrated.has(match.id)) return;
+  celebrated.add(match.id);
+  matches.set({ moment: match });
+}
+
+export function closeMoment(): void {
+  matches.set({ moment: null });
 }
 
 export function dropMatch(matchId: string): void {

@@ -85,7 +85,7 @@ export class CallDevices {
 
   /** Opens the microphone and gets ready to send, even while it still rings. */
   async prepare(): Promise<void> {
-    const track = await this.#local.open('audio');
+    const track = (await this.#local.open('audio')) ?? this.#local.silence();
     const media = this.#host.media();
     if (!track || !media) return;
     if (this.#host.maySend('audio')) await this.send('audio');
@@ -111,7 +111,8 @@ export class CallDevices {
 
   /** Sends the track of a kind, if there is one and it may be sent. */
   async send(kind: Kind): Promise<void> {
-    const track = this.#local.track(kind);
+    const hasNoMic = kind === 'audio' && this.#failures.audio !== undefined;
+    const track = this.#local.track(kind) ?? (hasNoMic ? this.#local.silence() : null);
     const media = this.#host.media();
     if (!track || !media || !this.#host.maySend(kind)) return;
     if (kind === 'audio') track.enabled = !this.#muted;

@@ -27,6 +27,8 @@ const VIDEO: MediaTrackConstraints = {
 export class LocalTracks extends Emitter<LocalEvents> {
   readonly #tracks: Record<Kind, MediaStreamTrack | null> = { audio: null, video: null };
   readonly #opening: Partial<Record<Kind, Promise<MediaStreamTrack | null>>> = {};
+  readonly #missing = new Set<Kind>();
+  #silence: { context: AudioContext; track: MediaStreamTrack } | undefined;
   #closed = false;
 
   constructor() {
@@ -60,6 +62,20 @@ export class LocalTracks extends Emitter<LocalEvents> {
     return devices.filter((device) => device.kind === wanted && device.deviceId !== '');
   }
 
+  /**
+   * Sound that is silent, for who has no microphone: the clock of a call starts when media flows both ways, and
+   * listening is better than no call.
+   */
+  silence(): MediaStreamTrack | null {
+    if (!this.#silence) {
+      const context = new AudioContext();
+      const [track] = context.createMediaStreamDestination().stream.getAudioTracks();
+      if (!track) return null;
+      this.#silence = { context, track };
+    }
+    return this.#silence.track;
+  }
+
   /** Turns a device off, its light too. */
   stop(kind: Kind): void {
     this.#replace(kind, null);
@@ -71,6 +87,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
     navigator.mediaDevices?.removeEventListener('devicechange', this.#onDeviceChange);
     this.#replace('audio', null);
     this.#replace('video', null);
+    void this.#silence?.context.close();
     this.clear();
   }
 
@@ -84,9 +101,11 @@ export class LocalTracks extends Emitter<LocalEvents> {
         track?.stop();
         return null;
       }
+      this.#missing.delete(kind);
       this.#replace(kind, track);
       return track;
     } catch (error) {
+      this.#missing.add(kind);
       this.emit('failed', { kind, name: error instanceof Error ? error.name : 'UnknownError' });
       return null;
     }
@@ -106,5 +125,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
 
   readonly #onDeviceChange = (): void => {
     this.emit('devices', undefined);
+    // One that was missing may have been plugged in.
+    for (const kind of this.#missing) void this.open(kind);
   };
 }

@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup-client';
+import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
 import { type CallStats, receivedStats } from './callStats.ts';
 import { IcePatience } from './IcePatience.ts';
@@ -13,7 +14,7 @@ type Consumed = { consumerId: string; producerId: string; kind: Kind; rtpParamet
 type MediaLinkEvents = {
   /** A track of the other person came, or went (null). */
   remote: { kind: Kind; track: MediaStreamTrack | null };
-  /** Both ways to the server are lost, and restarting ICE did not help. */
+  /** It cannot be used any more: the way to the server is lost, or the server did not answer. Make another one. */
   broken: undefined;
 };
 
@@ -44,8 +45,8 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     super();
     this.#ask = ask;
     this.#ready = this.#open(iceServers);
-    // Whoever needs it waits for it and sees the error; nobody may be waiting when it fails.
-    this.#ready.catch(() => undefined);
+    // Whoever needs it waits for it and sees the error as well.
+    this.#ready.catch(() => this.#break());
   }
 
   /** Brings ICE and DTLS up both ways, with a sender that stays silent until `allow()`. */
@@ -69,7 +70,10 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     if (running) return void (await (await running).replaceTrack({ track }));
     const made = this.#produce(kind, track);
     this.#producers.set(kind, made);
-    made.catch(() => this.#producers.delete(kind));
+    made.catch((error) => {
+      this.#producers.delete(kind);
+      this.#breakIfLost(error);
+    });
     await made;
   }
 
@@ -99,11 +103,15 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.#consuming.add(producerId);
     await this.#ready;
     if (!this.#device || !this.#recv) return;
+    await this.#consume(producerId, this.#device, this.#recv).catch((error) => this.#breakIfLost(error));
+  }
+
+  async #consume(producerId: string, device: types.Device, recv: types.Transport): Promise<void> {
     const answer = await this.#ask<Consumed>('media:consume', {
       producerId,
-      rtpCapabilities: this.#device.recvRtpCapabilities,
+      rtpCapabilities: device.recvRtpCapabilities,
     });
-    const consumer = await this.#recv.consume({
+    const consumer = await recv.consume({
       id: answer.consumerId,
       producerId: answer.producerId,
       kind: answer.kind,
@@ -136,6 +144,15 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.#gate.promise.catch(() => undefined);
     this.#send?.close();
     this.#recv?.close();
+  }
+
+  /** A refusal is an answer; no answer means that nobody knows what the server has of it. */
+  #breakIfLost(error: unknown): void {
+    if (error instanceof DuetApiError && error.isTemporary) this.#break();
+  }
+
+  #break(): void {
+    if (!this.#closed) this.emit('broken', undefined);
   }
 
   async #open(iceServers: Promise<RTCIceServer[]>): Promise<void> {
@@ -177,7 +194,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
         );
         await transport.restartIce({ iceParameters });
       },
-      giveUp: () => this.emit('broken', undefined),
+      giveUp: () => this.#break(),
     });
     transport.on('connect', ({ dtlsParameters }, done, failed) => {
       this.#ask('media:connect', { transportId: transport.id, dtlsParameters }).then(done, failed);
