@@ -1,4 +1,4 @@
-import type { types } from 'mediasoup';
+import { getSupportedRtpCapabilities, type types } from 'mediasoup';
 
 /**
  * What a call carries, and how much of it. One codec per kind, the one that every WebRTC endpoint must implement
@@ -56,6 +56,16 @@ export const HEADER_EXTENSIONS = [
   'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
   'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
 ] as const;
+
+/**
+ * Header extensions by the id that the worker writes them with, whatever was agreed on with the recipient. RID and
+ * repaired RID (2 and 3) are not among them: it writes these for none of the streams of a call.
+ */
+export const WORKER_EXTENSIONS: ReadonlyMap<number, string> = new Map(
+  (getSupportedRtpCapabilities().headerExtensions ?? [])
+    .filter(({ uri }) => !uri.endsWith('rtp-stream-id'))
+    .map(({ preferredId, uri }) => [preferredId, uri]),
+);
 
 /** The limit of one person's send transport while video is or is not allowed, bits per second. */
 export function maxIncomingBps(allowed: { video: boolean }): number {

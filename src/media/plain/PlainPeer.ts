@@ -1,12 +1,11 @@
 import { randomInt } from 'node:crypto';
-import type { types } from 'mediasoup';
 import type { Clock, Timer } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import type { CallMedia } from '../CallMedia.ts';
 import type { LiveProducer } from '../PersonMedia.ts';
-import { type RtpCapabilities, RtpCapabilities as RtpCapabilitiesSchema } from '../rtpSchemas.ts';
 import { type RemoteSection, type RemoteSession, readSession } from './readSession.ts';
-import { type LocalEnd, type LocalSection, writeSession } from './writeSession.ts';
+import { isOutdated, playable, SERVER_MID, type Section, type Up, uplinkOf } from './sections.ts';
+import { type LocalEnd, writeSession } from './writeSession.ts';
 
 export type PlainPeerOptions = {
   media: CallMedia;
@@ -17,25 +16,12 @@ export type PlainPeerOptions = {
   say(type: 'call:sdp_offer' | 'call:sdp_answer', sdp: string): void;
 };
 
-/** The one m-line of a kind that is the client's, and what is known of it beyond its description. */
-type ClientSection = Extract<LocalSection, { owner: 'client' }> & {
-  /** Whether the client would send if it were let. */
-  wantsToSend: boolean;
-  producerId: string | null;
-};
-type ServerSection = Extract<LocalSection, { owner: 'server' }> & {
-  producerId: string;
-  consumerId: string | null;
-};
-type Section = ClientSection | ServerSection | Extract<LocalSection, { owner: 'nobody' }>;
-
 type Connection = {
   transportId: string;
   end: LocalEnd;
   /** What tells one RTCPeerConnection of the client's from the next. */
   fingerprint: string;
   ice: string;
-  extensions: Map<number, string>;
   sections: Section[];
   id: string;
   version: number;
@@ -47,14 +33,13 @@ export const ANSWER_TIMEOUT_MS = 10_000;
 const GATHER_MS = 10;
 /** Descriptions of one client's that may wait for their turn. */
 const MAX_WAITING = 4;
-const SERVER_MID = { audio: 'duet-a', video: 'duet-v' } as const;
 
 /**
  * A person whose client is a bare RTCPeerConnection. It is driven by session descriptions, and drives `CallMedia`
  * with what a mediasoup client would ask for: whose consent and which phase are needed is decided there.
  *
- * Either side may offer. Each m-line carries media one way: the client's own are what it sends, the server adds one
- * for each track of the other person. Of two offers that cross, the server's counts (it is the "impolite" peer of
+ * Either side may offer. The client's m-lines carry what it sends; the server adds one for each track of the other
+ * person (in which a browser may then send as well). Of two offers that cross, the server's counts (it is the "impolite" peer of
  * perfect negotiation): the client's is refused with `CONFLICT`, and it rolls back, answers and offers again.
  */
 export class PlainPeer {
@@ -101,8 +86,8 @@ export class PlainPeer {
       this.#offered = null;
       connection.sections = offered.sections;
       for (const [index, section] of offered.sections.entries()) {
-        if (section.owner === 'client') await this.#take(connection, section, remote.sections[index]!);
-        if (section.owner === 'server') await this.#give(section, remote.sections[index]!);
+        await this.#take(connection, section, remote.sections[index]!);
+        await this.#give(section, remote.sections[index]!);
       }
       this.changed();
     });
@@ -148,7 +133,6 @@ export class PlainPeer {
     const fingerprint = fingerprintOf(remote);
     const present = this.#connection;
     if (present?.fingerprint === fingerprint && media.has(userId, present.transportId)) {
-      present.extensions = remote.extensions;
       return present;
     }
     this.#offered?.timer.cancel();
@@ -162,7 +146,6 @@ export class PlainPeer {
       end: { iceParameters, iceCandidates, dtlsParameters },
       fingerprint,
       ice: remote.ice,
-      extensions: remote.extensions,
       sections: [],
       id: String(randomInt(2 ** 47)),
       version: 0,
@@ -182,173 +165,124 @@ export class PlainPeer {
   /** What an offer makes of the sections. Those that were agreed on keep their places. */
   async #settleOffer(connection: Connection, remote: RemoteSession): Promise<Section[]> {
     const before = connection.sections;
-    const keeps = before.every(
-      ({ mid, owner }, index) => owner === 'nobody' || mid === remote.sections[index]?.mid,
-    );
-    if (!keeps) invalid('m-lines must keep their places');
+    const isKept = (known: Section, index: number) =>
+      (known.up === null && known.down === null) || known.mid === remote.sections[index]?.mid;
+    if (!before.every(isKept)) invalid('m-lines must keep their places');
+    const uplinks = [uplinkOf(remote.sections, 'audio'), uplinkOf(remote.sections, 'video')];
     const sections: Section[] = [];
-    const taken = new Set<string>();
     for (const [index, one] of remote.sections.entries()) {
-      const known = before[index];
-      if (known?.owner === 'server') {
-        await this.#give(known, one);
-        sections.push(known);
-        continue;
+      const { mid, kind, line, rtp, sends } = one;
+      const known = before[index]?.mid === mid ? before[index] : undefined;
+      if (known?.down == null && Object.values<string>(SERVER_MID).includes(mid)) {
+        invalid(`mid ${mid} is not the client's`);
       }
-      const isServers = Object.values(SERVER_MID).some((mid) => mid === one.mid);
-      if (isServers) invalid(`mid ${one.mid} is not the client's`);
-      const section = this.#clientSection(known, one, taken);
-      if (section.owner === 'client') {
-        await this.#take(connection, section, one);
-        section.receives = section.producerId !== null;
-      } else if (known?.owner === 'client') {
-        this.#drop(known.producerId);
-      }
+      const up: Up | null =
+        rtp !== null && uplinks.includes(one)
+          ? { rtp, receives: true, wantsToSend: sends, producerId: known?.up?.producerId ?? null }
+          : null;
+      if (up === null) this.#drop(known?.up?.producerId ?? null);
+      const section = { mid, kind, line, up, down: known?.down ?? null };
+      await this.#give(section, one);
+      await this.#take(connection, section, one);
+      if (up !== null) up.receives = up.producerId !== null;
       sections.push(section);
     }
     return sections;
   }
 
-  /** The first usable section of a kind is taken; all others are rejected. */
-  #clientSection(
-    known: Section | undefined,
-    { mid, kind, live, rtp, line, sends }: RemoteSection,
-    taken: Set<string>,
-  ) {
-    if (kind === 'other' || !live || rtp === null || taken.has(kind)) {
-      return { owner: 'nobody' as const, mid, line };
-    }
-    taken.add(kind);
-    const producerId = known?.owner === 'client' && known.mid === mid ? known.producerId : null;
-    const section: ClientSection = {
-      owner: 'client',
-      mid,
-      kind,
-      rtp,
-      wantsToSend: sends,
-      receives: true,
-      producerId,
-    };
-    return section;
-  }
-
-  /** Makes, keeps or closes the producer of a client's section. */
-  async #take(connection: Connection, section: ClientSection, remote: RemoteSection): Promise<void> {
+  /** Makes, keeps or closes the producer of what the client sends in a section. */
+  async #take(connection: Connection, { kind, up }: Section, remote: RemoteSection): Promise<void> {
+    if (up === null || kind === 'other') return;
     const { media, userId } = this.#options;
-    const live = media.producers(userId).filter(({ kind }) => kind === section.kind);
+    const live = media.producers(userId).filter((one) => one.kind === kind);
     // One that was left behind by a description that failed half way would be in the way.
-    for (const { producerId } of live) if (producerId !== section.producerId) this.#drop(producerId);
-    if (!live.some(({ producerId }) => producerId === section.producerId)) section.producerId = null;
-    if (section.receives) section.wantsToSend = remote.sends;
-    const mayFlow = section.receives && remote.sends && media.allows(section.kind);
-    const isSame = JSON.stringify(remote.rtp) === JSON.stringify(section.rtp);
-    if (!mayFlow || remote.rtp === null || !isSame) this.#drop(section.producerId);
-    if (!mayFlow || remote.rtp === null) {
-      section.producerId = null;
-      return;
-    }
-    if (section.producerId !== null && isSame) return;
-    section.rtp = remote.rtp;
-    section.producerId = null;
+    for (const { producerId } of live) if (producerId !== up.producerId) this.#drop(producerId);
+    if (!live.some(({ producerId }) => producerId === up.producerId)) up.producerId = null;
+    if (up.receives) up.wantsToSend = remote.sends;
+    const { rtp } = remote;
+    const mayFlow = up.receives && remote.sends && media.allows(kind) && rtp !== null;
+    const isSame = JSON.stringify(rtp) === JSON.stringify(up.rtp);
+    if (mayFlow && isSame && up.producerId !== null) return;
+    this.#drop(up.producerId);
+    up.producerId = null;
+    if (!mayFlow) return;
+    up.rtp = rtp;
     try {
-      section.producerId = await media.produce(userId, connection.transportId, section.kind, remote.rtp);
+      up.producerId = await media.produce(userId, connection.transportId, kind, rtp);
     } catch (error) {
       // Consent was withdrawn meanwhile: the section is answered as inactive.
       if (!(error instanceof DuetError) || !['FORBIDDEN', 'WRONG_PHASE'].includes(error.code)) throw error;
     }
   }
 
-  /** Starts what the server sends, once the client has said that it takes it. */
-  async #give(section: ServerSection, remote: RemoteSection): Promise<void> {
+  /** Starts what the server sends in a section, once the client has said that it takes it. */
+  async #give({ down }: Section, remote: RemoteSection): Promise<void> {
+    if (down === null || !down.sends) return;
     const { media, userId } = this.#options;
-    if (section.consumerId === null || !section.sends) return;
     if (remote.receives) {
       // The other may have stopped in the meantime.
-      await media.resume(userId, section.consumerId).catch(() => undefined);
+      await media.resume(userId, down.consumerId).catch(() => undefined);
       return;
     }
-    this.#refused.add(section.producerId);
-    this.#drop(section.consumerId);
-    section.consumerId = null;
-    section.sends = false;
+    this.#refused.add(down.producerId);
+    this.#drop(down.consumerId);
+    down.sends = false;
+  }
+
+  /** The other's producers that this client is to get. */
+  get #wanted(): LiveProducer[] {
+    const { media, peerId } = this.#options;
+    return media.producers(peerId).filter(({ producerId }) => !this.#refused.has(producerId));
   }
 
   async #offerIfNeeded(): Promise<void> {
     const connection = this.#connection;
-    if (connection === null || this.#offered !== null || !this.#isNeeded(connection)) return;
-    const { media, peerId } = this.#options;
-    const producers = media.producers(peerId);
-    const sections = connection.sections.map((section): Section => {
-      if (section.owner === 'client') {
-        return { ...section, receives: section.wantsToSend && media.allows(section.kind) };
-      }
-      if (section.owner === 'nobody') return section;
-      const isOn = producers.some(({ producerId }) => producerId === section.producerId);
-      return { ...section, sends: section.sends && isOn };
+    const { media, clock } = this.#options;
+    const allows = media.allows.bind(media);
+    if (connection === null || this.#offered !== null) return;
+    if (!isOutdated(connection.sections, this.#wanted, allows)) return;
+    const wanted = this.#wanted;
+    const sections = connection.sections.map(({ kind, up, down, ...rest }): Section => {
+      const isOn = wanted.some(({ producerId }) => producerId === down?.producerId);
+      return {
+        ...rest,
+        kind,
+        up: up && { ...up, receives: up.wantsToSend && kind !== 'other' && allows(kind) },
+        down: down && { ...down, sends: down.sends && isOn },
+      };
     });
-    for (const producer of producers) await this.#addTrack(connection, sections, producer);
+    for (const producer of wanted) await this.#addTrack(sections, producer);
     if (this.#closed || this.#connection !== connection) return;
-    this.#offered = {
-      sections,
-      timer: this.#options.clock.after(ANSWER_TIMEOUT_MS, () => this.#giveUp()),
-    };
+    this.#offered = { sections, timer: clock.after(ANSWER_TIMEOUT_MS, () => this.#giveUp()) };
     this.#say('offer', connection, sections);
   }
 
-  /** Whether what was agreed on is not what is. */
-  #isNeeded({ sections }: Connection): boolean {
-    const { media, peerId } = this.#options;
-    const producers = media.producers(peerId);
-    const isGiven = ({ producerId }: LiveProducer) =>
-      this.#refused.has(producerId) ||
-      sections.some((one) => one.owner === 'server' && one.sends && one.producerId === producerId);
-    return (
-      !producers.every(isGiven) ||
-      sections.some((section) => {
-        if (section.owner === 'nobody') return false;
-        if (section.owner === 'client') {
-          return section.wantsToSend && section.receives !== media.allows(section.kind);
-        }
-        return section.sends && !producers.some(({ producerId }) => producerId === section.producerId);
-      })
-    );
-  }
-
   /** Puts a track of the other person's in the section of its kind. */
-  async #addTrack(connection: Connection, sections: Section[], { producerId, kind }: LiveProducer) {
+  async #addTrack(sections: Section[], { producerId, kind }: LiveProducer): Promise<void> {
     const { media, userId } = this.#options;
-    const index = sections.findIndex((one) => one.owner === 'server' && one.kind === kind);
-    const present = sections[index];
-    const isIn = present?.owner === 'server' && present.sends && present.producerId === producerId;
-    if (isIn || this.#refused.has(producerId)) return;
     const mid = SERVER_MID[kind];
-    const capabilities = capabilitiesOf(media.rtpCapabilities, connection.extensions);
-    const consumed = await media.consume(userId, producerId, capabilities, mid).catch(() => undefined);
+    const present = sections.find((one) => one.mid === mid);
+    if (present?.down?.sends && present.down.producerId === producerId) return;
+    const consumed = await media
+      .consume(userId, producerId, playable(media.rtpCapabilities), mid)
+      .catch(() => undefined);
     if (consumed === undefined) {
       // It is gone again, or cannot be had: not tried for ever.
       this.#refused.add(producerId);
       return;
     }
-    const section: ServerSection = {
-      owner: 'server',
-      mid,
-      kind,
-      rtp: consumed.rtpParameters,
-      sends: true,
-      producerId,
-      consumerId: consumed.consumerId,
-    };
-    if (index === -1) sections.push(section);
-    else sections[index] = section;
+    const { consumerId, rtpParameters: rtp } = consumed;
+    const down = { rtp, sends: true, producerId, consumerId };
+    const line = { type: kind, protocol: 'UDP/TLS/RTP/SAVPF', payload: '0' };
+    if (present === undefined) sections.push({ mid, kind, line, up: null, down });
+    else present.down = down;
   }
 
   /** The client did not answer: what was offered is as if it had not been, and the client may offer again. */
   #giveUp(): void {
-    const agreed = this.#connection?.sections ?? [];
-    for (const section of this.#offered?.sections ?? []) {
-      if (section.owner !== 'server') continue;
-      const isAgreed = agreed.some((one) => one.owner === 'server' && one.consumerId === section.consumerId);
-      if (!isAgreed) this.#drop(section.consumerId);
+    const agreed = (this.#connection?.sections ?? []).map(({ down }) => down?.consumerId);
+    for (const { down } of this.#offered?.sections ?? []) {
+      if (down !== null && !agreed.includes(down.consumerId)) this.#drop(down.consumerId);
     }
     this.#offered = null;
   }
@@ -368,21 +302,6 @@ export class PlainPeer {
 
 function fingerprintOf({ dtls }: RemoteSession): string {
   return dtls.fingerprints.map(({ value }) => value).join(' ');
-}
-
-/**
- * What a browser plays, without retransmission streams (NACKs are answered in the stream itself), and with those of
- * the SFU's header extensions whose ids mean nothing else in the client's bundle. The worker's ids are fixed.
- */
-function capabilitiesOf(router: types.RtpCapabilities, extensions: Map<number, string>): RtpCapabilities {
-  const uris = new Map([...extensions].map(([id, uri]) => [uri, id]));
-  return RtpCapabilitiesSchema.parse({
-    codecs: (router.codecs ?? []).filter(({ mimeType }) => !mimeType.endsWith('/rtx')),
-    headerExtensions: (router.headerExtensions ?? []).filter(
-      ({ uri, preferredId }) =>
-        (extensions.get(preferredId) ?? uri) === uri && (uris.get(uri) ?? preferredId) === preferredId,
-    ),
-  });
 }
 
 function invalid(what: string): never {

@@ -6,6 +6,7 @@
 import type { SdpMedia, SdpSession } from 'sdp-transform';
 import sdpTransform from 'sdp-transform';
 import { DuetError } from '../../errors.ts';
+import { WORKER_EXTENSIONS } from '../codecs.ts';
 import { DtlsParameters, RtpParameters } from '../rtpSchemas.ts';
 
 /** One m-line of a client's. */
@@ -28,8 +29,6 @@ export type RemoteSession = {
   ice: string;
   dtls: DtlsParameters;
   sections: RemoteSection[];
-  /** Header extensions by id, over all sections: in a bundle an id means one thing (RFC 9143 section 7.1.4). */
-  extensions: Map<number, string>;
 };
 
 export const MAX_SDP_CHARS = 32_768;
@@ -88,9 +87,6 @@ export function readSession(sdp: string): RemoteSession {
     ice: readIce(session, carrier),
     dtls: readFingerprint(session, carrier),
     sections,
-    extensions: new Map(
-      session.media.flatMap(({ ext = [] }) => ext.map(({ value, uri }) => [Number(value), String(uri)])),
-    ),
   };
 }
 
@@ -155,14 +151,16 @@ function readRtp(media: SdpMedia, kind: 'audio' | 'video', mid: string): RtpPara
   const isMains = ({ payload }: { payload?: unknown }) => payload === main.payload || payload === '*';
   const rtx = media.rtp.find(
     ({ payload, codec }) =>
-      String(codec).toLowerCase() === 'rtx' && formatOf(media, payload)['apt'] === main.payload,
+      String(codec).toLowerCase() === 'rtx' && formatOf(media, payload).apt === main.payload,
   );
   const feedback = (media.rtcpFb ?? [])
     .filter(isMains)
     .map(({ type, subtype }) => (subtype === undefined ? String(type) : `${type} ${subtype}`))
     .filter((one) => FEEDBACK[kind].includes(one));
   const headerExtensions = (media.ext ?? [])
-    .filter(({ uri }) => EXTENSIONS[kind].includes(String(uri)))
+    .filter(
+      ({ uri, value }) => EXTENSIONS[kind].includes(String(uri)) && isReadable(Number(value), String(uri)),
+    )
     .map(({ uri, value }) => ({ uri, id: value }));
   const read = RtpParameters.safeParse({
     ...(SHORT_MID.test(mid) && { mid }),
@@ -194,7 +192,17 @@ function readRtp(media: SdpMedia, kind: 'audio' | 'video', mid: string): RtpPara
     rtcp: { reducedSize: media.rtcpRsize !== undefined },
   });
   if (!read.success) invalid(`m-line ${mid}: ${read.error.issues[0]?.path.join('.')}`);
+  const hasMid = read.data.headerExtensions?.some(({ uri }) => uri === EXTENSIONS[kind][0]);
+  if (!hasMid) delete read.data.mid;
   return read.data;
+}
+
+/**
+ * In a bundle an id means one thing in both directions, and the worker writes its own ids into what it sends: its
+ * send time, for example, where Chromium reads a mid. What the client numbers otherwise is therefore not agreed on.
+ */
+function isReadable(id: number, uri: string): boolean {
+  return (WORKER_EXTENSIONS.get(id) ?? uri) === uri;
 }
 
 /** The sources of a section; without any the mid in each packet must tell them apart. */

@@ -2,16 +2,7 @@ import type { types } from 'mediasoup';
 import type { SdpMedia, SdpSession } from 'sdp-transform';
 import sdpTransform from 'sdp-transform';
 import { MAX_INCOMING_BPS } from '../codecs.ts';
-import type { RtpParameters } from '../rtpSchemas.ts';
-
-/** An m-line as the server describes it. Each carries media one way only. */
-export type LocalSection =
-  /** What the client sends; `receives`: the server takes it now. */
-  | { owner: 'client'; mid: string; kind: types.MediaKind; rtp: RtpParameters; receives: boolean }
-  /** What the server sends: the other person. */
-  | { owner: 'server'; mid: string; kind: types.MediaKind; rtp: types.RtpParameters; sends: boolean }
-  /** Rejected (port 0); the place stays taken, for m-lines are never removed. */
-  | { owner: 'nobody'; mid: string; line: { type: string; protocol: string; payload: string } };
+import type { Down, Section, Up } from './sections.ts';
 
 /** The server's end of the transport. */
 export type LocalEnd = {
@@ -26,7 +17,7 @@ export type Description = {
   id: string;
   version: number;
   end: LocalEnd;
-  sections: readonly LocalSection[];
+  sections: readonly Section[];
 };
 
 /** Names of the codecs as their RFCs write them (7587, 7741, 4588). */
@@ -41,7 +32,7 @@ const STREAM = 'duet';
 
 /** A description of the server's as text. Everything in it is the server's own or has passed a schema. */
 export function writeSession({ kind, id, version, end, sections }: Description): string {
-  const live = sections.filter(({ owner }) => owner !== 'nobody');
+  const live = sections.filter(isLive);
   const session: SdpSession = {
     version: 0,
     origin: {
@@ -56,14 +47,16 @@ export function writeSession({ kind, id, version, end, sections }: Description):
     timing: { start: 0, stop: 0 },
     icelite: 'ice-lite',
     groups: [{ type: 'BUNDLE', mids: live.map(({ mid }) => mid).join(' ') }],
-    media: sections.map((section) =>
-      section.owner === 'nobody' ? rejected(section) : media(section, kind, end),
-    ),
+    media: sections.map((section) => (isLive(section) ? media(section, kind, end) : rejected(section))),
   };
   return sdpTransform.write(session);
 }
 
-function rejected({ mid, line }: Extract<LocalSection, { owner: 'nobody' }>): SdpMedia {
+function isLive({ up, down }: Section): boolean {
+  return up !== null || down !== null;
+}
+
+function rejected({ mid, line }: Section): SdpMedia {
   return {
     type: line.type,
     port: 0,
@@ -77,47 +70,30 @@ function rejected({ mid, line }: Extract<LocalSection, { owner: 'nobody' }>): Sd
   };
 }
 
-function media(
-  section: Exclude<LocalSection, { owner: 'nobody' }>,
-  kind: Description['kind'],
-  end: LocalEnd,
-): SdpMedia {
-  const { mid, rtp } = section;
+function media({ mid, line, kind, up, down }: Section, type: Description['kind'], end: LocalEnd): SdpMedia {
+  const codecs = codecsOf(up, down);
   const fingerprint = end.dtlsParameters.fingerprints.find(({ algorithm }) => algorithm === 'sha-256')!;
+  const [sends, receives] = [down?.sends === true, up?.receives === true];
   return {
-    type: section.kind,
+    type: kind === 'other' ? line.type : kind,
     port: 9,
     protocol: 'UDP/TLS/RTP/SAVPF',
-    payloads: rtp.codecs.map(({ payloadType }) => payloadType).join(' '),
+    payloads: codecs.map(({ payloadType }) => payloadType).join(' '),
     connection: { version: 4, ip: '0.0.0.0' },
     mid,
     iceUfrag: end.iceParameters.usernameFragment,
     icePwd: end.iceParameters.password,
     fingerprint: { type: fingerprint.algorithm, hash: fingerprint.value },
     // Offers leave it open (RFC 8829 section 5.2.2); the client always is the DTLS client.
-    setup: kind === 'offer' ? 'actpass' : 'passive',
+    setup: type === 'offer' ? 'actpass' : 'passive',
     rtcpMux: 'rtcp-mux',
     rtcpRsize: 'rtcp-rsize',
-    rtp: rtp.codecs.map(({ mimeType, payloadType, clockRate, channels }) => ({
-      payload: payloadType,
-      codec: ENCODING_NAME[mimeType.toLowerCase()],
-      rate: clockRate,
-      encoding: channels,
-    })),
-    fmtp: rtp.codecs
-      .map(({ payloadType, parameters, mimeType }) => ({
-        payload: payloadType,
-        config: formatLine(mimeType, parameters),
-      }))
-      .filter(({ config }) => config !== ''),
-    rtcpFb: rtp.codecs.flatMap(({ payloadType, rtcpFeedback = [] }) =>
-      rtcpFeedback.map(({ type, parameter }) => ({
-        payload: payloadType,
-        type,
-        subtype: parameter || undefined,
-      })),
-    ),
-    ext: (rtp.headerExtensions ?? []).map(({ id, uri }) => ({ value: id, uri })),
+    direction: sends ? (receives ? 'sendrecv' : 'sendonly') : receives ? 'recvonly' : 'inactive',
+    ...codecLines(codecs),
+    ext: (up?.rtp.headerExtensions ?? []).map(({ id, uri }) => ({ value: id, uri })),
+    // What the client sends is capped (RFC 3890); every browser keeps to it.
+    ...(up !== null && kind !== 'other' && { bandwidth: [{ type: 'TIAS', limit: MAX_INCOMING_BPS[kind] }] }),
+    ...(down !== null && track(kind, down)),
     candidates: end.iceCandidates.map((candidate) => ({
       foundation: candidate.foundation,
       component: 1,
@@ -129,27 +105,47 @@ function media(
       tcptype: candidate.tcpType,
     })),
     endOfCandidates: 'end-of-candidates',
-    ...(section.owner === 'client' ? received(section) : sent(section)),
   };
 }
 
-/** What the client sends is capped by b=TIAS (RFC 3890), which every browser keeps to. */
-function received({ kind, receives }: Extract<LocalSection, { owner: 'client' }>): Partial<SdpMedia> {
+/** Those of both directions; where the two number one differently, both numbers are listed. */
+function codecsOf(up: Up | null, down: Down | null): types.RtpCodecParameters[] {
+  const codecs = [...(up?.rtp.codecs ?? []), ...(down?.rtp.codecs ?? [])];
+  return codecs.filter(
+    ({ payloadType }, index) => codecs.findIndex((one) => one.payloadType === payloadType) === index,
+  );
+}
+
+function codecLines(codecs: types.RtpCodecParameters[]): Pick<SdpMedia, 'rtp' | 'fmtp' | 'rtcpFb'> {
   return {
-    direction: receives ? 'recvonly' : 'inactive',
-    bandwidth: [{ type: 'TIAS', limit: MAX_INCOMING_BPS[kind] }],
+    rtp: codecs.map(({ mimeType, payloadType, clockRate, channels }) => ({
+      payload: payloadType,
+      codec: ENCODING_NAME[mimeType.toLowerCase()],
+      rate: clockRate,
+      encoding: channels,
+    })),
+    fmtp: codecs
+      .map(({ payloadType, parameters, mimeType }) => ({
+        payload: payloadType,
+        config: formatLine(mimeType, parameters),
+      }))
+      .filter(({ config }) => config !== ''),
+    rtcpFb: codecs.flatMap(({ payloadType, rtcpFeedback = [] }) =>
+      rtcpFeedback.map(({ type, parameter }) => ({
+        payload: payloadType,
+        type,
+        subtype: parameter || undefined,
+      })),
+    ),
   };
 }
 
-function sent({ kind, rtp, sends }: Extract<LocalSection, { owner: 'server' }>): Partial<SdpMedia> {
+function track(kind: string, { rtp, sends }: Down): Partial<SdpMedia> {
   const ssrc = rtp.encodings?.[0]?.ssrc;
+  const isTold = sends && ssrc !== undefined;
   return {
-    direction: sends ? 'sendonly' : 'inactive',
     msid: [{ id: STREAM, appdata: `${STREAM}-${kind}` }],
-    ...(sends &&
-      ssrc !== undefined && {
-        ssrcs: [{ id: ssrc, attribute: 'cname', value: rtp.rtcp?.cname ?? STREAM }],
-      }),
+    ...(isTold && { ssrcs: [{ id: ssrc, attribute: 'cname', value: rtp.rtcp?.cname ?? STREAM }] }),
   };
 }
 

@@ -6,6 +6,7 @@ import { Client } from '@colyseus/sdk';
 
 let room;
 let pc;
+window.onunhandledrejection = ({ reason }) => refusals.push(String(reason));
 const refusals = [];
 
 /** Takes a seat in the call's room. */
@@ -90,6 +91,7 @@ Object.assign(window, {
     received,
     connection,
     restartIce: () => pc.restartIce(),
-    ask: (...message) => room.request(...message).catch((error) => Promise.reject(new Error(error.code))),
+    ask: (...message) =>
+      room.request(...message).catch((error) => Promise.reject(new Error(error.reason?.code))),
   },
 });

@@ -39,7 +39,7 @@ async function open(configuration = {}, warm = false) {
     transports.send.on('produce', ({ kind, rtpParameters }, done, failed) => {
       room.request('media:produce', { transportId: transports.send.id, kind, rtpParameters }).then(
         ({ producerId }) => done({ id: producerId }),
-        (error) => failed(new Error(error.code ?? error.message)),
+        (error) => failed(new Error(error.reason?.code ?? error.message)),
       );
     });
   })();
@@ -124,6 +124,7 @@ Object.assign(window, {
     stop,
     received,
     routes,
-    ask: (...message) => room.request(...message).catch((error) => Promise.reject(new Error(error.code))),
+    ask: (...message) =>
+      room.request(...message).catch((error) => Promise.reject(new Error(error.reason?.code))),
   },
 });
