@@ -109,7 +109,7 @@ export class Cluster {
   }
 
   #environment(port: number): Record<string, string> {
-    const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'MESSAGES'];
+    const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'MESSAGES', 'SOCKETS_PER_ADDRESS'];
     return {
       NODE_ENV: 'test',
       NODE_COMPILE_CACHE: join(this.#dir, 'compiled'),

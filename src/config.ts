@@ -89,6 +89,8 @@ const Environment = z.object({
   LIMIT_UPLOAD: count(30),
   LIMIT_MESSAGES: count(60),
   LIMIT_MEDIA_MESSAGES: count(120),
+  LIMIT_SOCKETS_PER_USER: count(20),
+  LIMIT_SOCKETS_PER_ADDRESS: count(200),
 
   LIKES_PER_DAY_REGULAR: count(100),
   LIKES_PER_DAY_PREMIUM: count(1_000),
@@ -220,6 +222,8 @@ function shape(env: z.infer<typeof Environment>) {
       messagesPerMin: env.LIMIT_MESSAGES,
       mediaMessagesPerMin: env.LIMIT_MEDIA_MESSAGES,
     },
+    /** Open at one process. */
+    socketLimits: { perUser: env.LIMIT_SOCKETS_PER_USER, perAddress: env.LIMIT_SOCKETS_PER_ADDRESS },
     likesPerDay: { regular: env.LIKES_PER_DAY_REGULAR, premium: env.LIKES_PER_DAY_PREMIUM },
     /** The demo town is made on an empty database outside production and tests, unless said otherwise. */
     seedDemo: env.SEED_DEMO === undefined ? env.NODE_ENV === 'development' : env.SEED_DEMO === 'true',

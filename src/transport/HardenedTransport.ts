@@ -24,6 +24,7 @@ import type { Log } from '../log.ts';
 import { Outbox } from './outbox.ts';
 import { peerAddress, TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
+import { SocketCounts, type SocketLimits } from './SocketCounts.ts';
 import { readTicket, type Ticket } from './ticket.ts';
 import { headerList, listenOn, silenceBanner } from './uws.ts';
 
@@ -44,9 +45,22 @@ export type TransportOptions = {
   idleTimeoutSec?: number;
   /** A socket must have a seat in a room within this. 2,000. */
   joinTimeoutMs?: number;
+  /** Sockets of one person and of one address, beyond which an upgrade is refused with 429. 20 and 200. */
+  socketLimits?: SocketLimits;
+  /** Whom an access token names, if it is good: sockets are counted by person. Nobody, by default. */
+  userOf?(token: string): string | undefined;
+  /** What an address is counted by. Itself, by default. */
+  addressKey?(address: string): string;
 };
 
-type UserData = { ticket: Ticket; context: AuthContext; socket?: RoomSocket };
+type UserData = {
+  /** Gone once the client is seated: a socket that only waits keeps nothing of how it came. */
+  arrival: { ticket: Ticket; context: AuthContext } | undefined;
+  /** What the socket is counted by. */
+  user: string | undefined;
+  address: string;
+  socket?: RoomSocket;
+};
 
 /**
  * Colyseus' transport on uWebSockets.js.
@@ -63,6 +77,7 @@ export class HardenedTransport extends Transport {
   readonly #proxies: TrustedProxies;
   readonly #outbox = new Outbox();
   readonly #sockets = new Map<RoomSocket, RoomClient>();
+  readonly #counts: SocketCounts;
   readonly #joinTimeoutMs: number;
   #listening: us_listen_socket | undefined;
   #closed = false;
@@ -72,6 +87,7 @@ export class HardenedTransport extends Transport {
     this.#options = options;
     this.#proxies = new TrustedProxies(options.trustedProxies);
     this.#joinTimeoutMs = options.joinTimeoutMs ?? 2_000;
+    this.#counts = new SocketCounts(options.socketLimits ?? { perUser: 20, perAddress: 200 });
     silenceBanner();
     this.app = uws.App();
     this.app.ws<UserData>('/*', {
@@ -158,27 +174,35 @@ export class HardenedTransport extends Transport {
       return;
     }
     ticket.token ??= bearerToken(req.getHeader('authorization'));
-    const address = peerAddress(res.getRemoteAddress(), this.#proxies, () =>
-      headerList(req, 'x-forwarded-for'),
-    );
-    const userData: UserData = { ticket, context: authContext(ticket, address, req.getHeader('user-agent')) };
+    const ip = peerAddress(res.getRemoteAddress(), this.#proxies, () => headerList(req, 'x-forwarded-for'));
+    const address = this.#options.addressKey?.(ip) ?? ip;
+    const user = ticket.token === undefined ? undefined : this.#options.userOf?.(ticket.token);
+    if (!this.#counts.admits(user, address)) {
+      refuse(res, 'TOO_MANY_REQUESTS');
+      return;
+    }
+    const arrival = { ticket, context: authContext(ticket, ip, req.getHeader('user-agent')) };
+    const userData: UserData = { arrival, user, address };
     // Neither a subprotocol nor an extension is agreed on: Colyseus uses none.
     res.upgrade(userData, req.getHeader('sec-websocket-key'), '', '', context);
   }
 
   #opened(ws: WebSocket<UserData>): void {
     const data = ws.getUserData();
+    const arrival = data.arrival!;
     const { log, clock } = this.#options;
+    this.#counts.opened(data.user, data.address);
     const socket = new RoomSocket(ws, this.#outbox, (error) => {
       log.error({ err: error }, 'A room failed while a client left.');
     });
-    const client = new RoomClient(data.ticket.sessionId, socket);
+    const client = new RoomClient(arrival.ticket.sessionId, socket);
     data.socket = socket;
     this.#sockets.set(socket, client);
     let deadline: Timer = clock.after(this.#joinTimeoutMs, () => client.leave(CloseCode.WITH_ERROR));
     socket.once('close', () => deadline.cancel());
-    this.#connect(client, data).then((joined) => {
+    this.#connect(client, arrival).then((joined) => {
       deadline.cancel();
+      data.arrival = undefined;
       if (!joined || !this.#sockets.has(socket)) return;
       deadline = clock.after(ACKNOWLEDGE_TIMEOUT_MS, () => {
         if (client.state === ClientState.JOINING) client.leave(CloseCode.WITH_ERROR);
@@ -187,7 +211,10 @@ export class HardenedTransport extends Transport {
   }
 
   /** Seats the client. Whatever goes wrong is told to it and closes its socket; never rejects. */
-  async #connect(client: RoomClient, { ticket, context }: UserData): Promise<boolean> {
+  async #connect(
+    client: RoomClient,
+    { ticket, context }: { ticket: Ticket; context: AuthContext },
+  ): Promise<boolean> {
     const { reconnectionToken, skipHandshake } = ticket;
     try {
       const room = this.#options.findRoom(ticket.roomId);
@@ -221,8 +248,9 @@ export class HardenedTransport extends Transport {
   }
 
   #wasClosed(ws: WebSocket<UserData>, code: number): void {
-    const { socket } = ws.getUserData();
+    const { socket, user, address } = ws.getUserData();
     if (socket === undefined) return;
+    this.#counts.closed(user, address);
     this.#sockets.delete(socket);
     socket.outbox.close();
     try {
@@ -237,6 +265,14 @@ export class HardenedTransport extends Transport {
 const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
 // RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
 const UNSUPPORTED_DATA = 1003;
+
+const REASONS: Partial<Record<DuetErrorCode, string>> = {
+  NOT_FOUND: 'Not Found',
+  FORBIDDEN: 'Forbidden',
+  TOO_MANY_REQUESTS: 'Too Many Requests',
+};
+/** By then sockets that have gone without a word are found out. */
+const RETRY_AFTER_SEC = '20';
 
 /** What a client is told of a failed join; `undefined` for what is no refusal but a failure. */
 function joinRefusal(error: unknown): { code: number; message: string } | undefined {
@@ -264,8 +300,9 @@ function bearerToken(authorization: string): string | undefined {
 function refuse(res: HttpResponse, code: DuetErrorCode): void {
   const requestId = newId();
   const { status, message } = ERRORS[code];
-  res.writeStatus(`${status} ${status === 404 ? 'Not Found' : 'Forbidden'}`);
+  res.writeStatus(`${status} ${REASONS[code] ?? ''}`);
   res.writeHeader('content-type', 'application/json');
+  if (code === 'TOO_MANY_REQUESTS') res.writeHeader('retry-after', RETRY_AFTER_SEC);
   res.writeHeader('cache-control', 'no-store');
   res.writeHeader('x-content-type-options', 'nosniff');
   res.writeHeader('x-request-id', requestId);
