@@ -1,6 +1,6 @@
 /**
- * Keeps what actors promise while nobody looks: renews the leases of the calls held here, and hands overdue
- * deadlines of matches and of unheld calls to somebody who acts on them.
+ * Keeps what actors promise while nobody looks: renews the leases of the calls held here, hands overdue deadlines of
+ * matches to somebody who acts on them, and has calls held that nobody holds.
  */
 import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, RENEW_EVERY_MS } from '../calling/CallStore.ts';
@@ -17,7 +17,7 @@ export interface KeeperOptions {
   log: Log;
   /** Acts on a match whose deadline has passed. */
   tickMatch: (matchId: string) => Promise<unknown>;
-  /** Holds a call that nobody holds and whose deadline has passed. */
+  /** Holds a call that nobody holds. */
   activateCall: (callId: string) => Promise<unknown>;
   /** Compares the inboxes listened to here with the log. */
   reconcileInboxes: () => Promise<void>;
@@ -41,10 +41,12 @@ const overdueMatches = sql<{ id: string }>(
   'sweep-matches',
   `select id from matches where due_at <= clock_timestamp() order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
-const overdueCalls = sql<{ id: string }>(
+// A call whose holder died is held again as soon as its lease has run out, whether or not anybody asks for it: what it
+// would be credited otherwise is all the time until its deadline. One that nobody has held yet is being activated.
+const unheldCalls = sql<{ id: string }>(
   'sweep-calls',
-  `select id from calls where due_at <= clock_timestamp() and phase <> 'ended'
-     and (owner is null or leased_until < clock_timestamp())
+  `select id from calls where due_at is not null and phase <> 'ended'
+     and (leased_until < clock_timestamp() or (owner is null and due_at <= clock_timestamp()))
    order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
 
@@ -102,7 +104,7 @@ export class Keeper {
 
   async #sweep(): Promise<void> {
     const { db, tickMatch, activateCall } = this.#options;
-    const [matches, calls] = await Promise.all([db.query(overdueMatches), db.query(overdueCalls)]);
+    const [matches, calls] = await Promise.all([db.query(overdueMatches), db.query(unheldCalls)]);
     await Promise.all([
       ...matches.map(({ id }) => this.#attempt(() => tickMatch(id))),
       ...calls.map(({ id }) => this.#attempt(() => activateCall(id))),
