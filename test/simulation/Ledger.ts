@@ -1,0 +1,233 @@
+/**
+ * The books of a run. After every step what was newly written is read and held against what may be: each line of the
+ * journal, each lease, each event, each answer that somebody got.
+ */
+import type { Call, Role } from '../../src/calling/state.ts';
+import { personOf, roleOf } from '../../src/calling/state.ts';
+import type { StoredEvent } from '../../src/events/outbox.ts';
+import { wrongStep } from './stepRules.ts';
+import type { CallRow, JournalRow, OutboxRow } from './tables.ts';
+import type { Books, World } from './World.ts';
+
+interface Account {
+  row: CallRow;
+  last: JournalRow | undefined;
+  /** Every state that was ever committed, as JSON: nobody may be shown another. */
+  states: Set<string>;
+  /** When the lease was last given or renewed to a holder who had credited what was before. */
+  servedUntil: number;
+  /** The epoch whose holder has credited the outage before it. */
+  creditedEpoch: number;
+  /** Wishes that reached the server, by role and kind. */
+  asked: Map<string, number>;
+}
+
+/** A broken invariant. */
+export class Broken extends Error {}
+
+export class Ledger implements Books {
+  readonly #world: World;
+  readonly #accounts = new Map<string, Account>();
+  #changesRead = 0;
+  #journalRead = 0;
+  readonly #outboxRead = new Map<string, number>();
+  #broken: string | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  fail(what: string): void {
+    this.#broken ??= what;
+  }
+
+  asked(callId: string, userId: string, command: string): void {
+    const account = this.#accounts.get(callId);
+    const role = account && roleOf(account.row.state, userId);
+    if (account === undefined || role === undefined) return;
+    const key = `${role} ${command}`;
+    account.asked.set(key, (account.asked.get(key) ?? 0) + 1);
+  }
+
+  acknowledged(call: Call): void {
+    const account = this.#accounts.get(call.id);
+    if (account === undefined || !account.states.has(JSON.stringify(call))) {
+      this.fail(`somebody was shown ${this.#name(call.id)} as it never was: ${JSON.stringify(call)}`);
+    }
+  }
+
+  heard(userId: string, event: StoredEvent): void {
+    const stored = this.#world.database.tables.outbox.get(userId)?.[event.seq - 1];
+    if (stored?.type !== event.type || stored.epoch !== event.epoch) {
+      this.fail(`${this.#name(userId)} heard ${event.type} as #${event.seq}, which is another`);
+    }
+    const { call } = event.payload as { call?: { id: string; outcome: string | null } };
+    const row = call && this.#world.database.tables.calls.get(call.id);
+    if (call?.outcome && row?.outcome !== call.outcome) {
+      this.fail(`${this.#name(userId)} heard ${call.outcome}, but ${this.#name(call.id)} is ${row?.outcome}`);
+    }
+  }
+
+  /** Reads what the last step wrote; throws `Broken`. */
+  audit(): void {
+    const { tables } = this.#world.database;
+    if (this.#broken !== undefined) throw new Broken(this.#broken);
+    if (this.#changesRead === tables.changes) return;
+    this.#changesRead = tables.changes;
+    for (; this.#journalRead < tables.journal.length; this.#journalRead++) {
+      this.#journalled(tables.journal[this.#journalRead]!);
+    }
+    for (const row of tables.calls.values()) {
+      const account = this.#accounts.get(row.id);
+      if (account !== undefined && account.row !== row) this.#rowChanged(account, row);
+    }
+    for (const [userId, log] of tables.outbox) {
+      for (let read = this.#outboxRead.get(userId) ?? 0; read < log.length; read++) {
+        this.#told(userId, log[read]!, log.slice(0, read));
+        this.#outboxRead.set(userId, read + 1);
+      }
+    }
+    if (this.#broken !== undefined) throw new Broken(this.#broken);
+  }
+
+  /** What both were told of a call that is over; throws `Broken`. */
+  auditEnd(): void {
+    const { tables } = this.#world.database;
+    for (const call of tables.calls.values()) {
+      const story = tables.journal.filter((line) => line.call_id === call.id);
+      const answered = story.some((line) => line.command === 'answer');
+      for (const role of ['caller', 'callee'] as const) {
+        const userId = personOf(call.state, role);
+        const told = (type: string) =>
+          (tables.outbox.get(userId) ?? []).filter(
+            (event) => event.type === type && callOf(event) === call.id,
+          ).length;
+        const expected = {
+          'call:incoming': role === 'callee' ? 1 : 0,
+          'call:answered': answered ? 1 : 0,
+          'call:rejected': call.outcome === 'rejected' ? 1 : 0,
+          'call:ended': 1,
+        };
+        for (const [type, times] of Object.entries(expected)) {
+          if (told(type) !== times) {
+            this.fail(`the ${role} of ${this.#name(call.id)} was told ${type} ${told(type)} times`);
+          }
+        }
+      }
+    }
+    if (this.#broken !== undefined) throw new Broken(this.#broken);
+  }
+
+  #journalled(line: JournalRow): void {
+    const { durations, weather } = this.#world;
+    const row = this.#world.database.tables.calls.get(line.call_id)!;
+    const account = this.#accounts.get(line.call_id) ?? this.#open(row);
+    const { last } = account;
+    const name = this.#name(line.call_id);
+    this.#world.tell(name, () => describe(line, last?.state, (id) => this.#name(id)));
+    const wrong = wrongStep(last?.state, line, {
+      settings: durations.call,
+      skewMs: weather.skewMs,
+      asked: (role: Role, wish) => account.asked.get(`${role} ${wish}`) ?? 0,
+    });
+    if (wrong !== undefined) this.fail(`${name} ${wrong}`);
+    if (last !== undefined) {
+      if (line.version !== last.version + 1) this.fail(`${name} skipped a version`);
+      if (line.epoch < last.epoch) this.fail(`${name} was written by the old epoch ${line.epoch}`);
+      if (line.epoch > 1 && line.epoch > account.creditedEpoch && line.command !== 'recover') {
+        this.fail(`${name} went on in epoch ${line.epoch} before the outage was credited`);
+      }
+      if (line.command === 'recover') this.#credited(account, line, last.state);
+    }
+    if (line.epoch === 1) account.creditedEpoch = 1;
+    if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {
+      this.fail(`${name} and its journal differ`);
+    }
+    account.states.add(JSON.stringify(line.state));
+    account.last = line;
+  }
+
+  /** The deadlines of a call move by as long as nobody held it: no second is lost or given twice. */
+  #credited(account: Account, line: JournalRow, before: Call): void {
+    const outageMs = line.at - account.servedUntil;
+    const movedMs = deadlineOf(line.state) - deadlineOf(before);
+    account.creditedEpoch = line.epoch;
+    account.servedUntil = line.at;
+    if (movedMs !== outageMs) {
+      this.fail(`${this.#name(line.call_id)} got ${movedMs} ms for an outage of ${outageMs} ms`);
+    }
+  }
+
+  #rowChanged(account: Account, row: CallRow): void {
+    const before = account.row;
+    account.row = row;
+    if (row.epoch < before.epoch) this.fail(`the epoch of ${this.#name(row.id)} went back`);
+    if (row.epoch === 1) account.creditedEpoch = 1;
+    if (row.leased_until !== before.leased_until && row.epoch === account.creditedEpoch) {
+      account.servedUntil = this.#world.time.now;
+    }
+  }
+
+  #told(userId: string, event: OutboxRow, before: readonly OutboxRow[]): void {
+    const name = this.#name(userId);
+    if (event.seq !== before.length + 1) this.fail(`the log of ${name} has a gap before #${event.seq}`);
+    const subject = callOf(event) ?? (event.payload as { matchId?: string }).matchId;
+    const again = before.some(
+      (other) =>
+        other.type === event.type &&
+        (callOf(other) ?? (other.payload as { matchId?: string }).matchId) === subject,
+    );
+    if (again) this.fail(`${name} is told ${event.type} of ${this.#name(subject ?? '')} twice`);
+  }
+
+  #open(row: CallRow): Account {
+    const account: Account = {
+      row,
+      last: undefined,
+      states: new Set(),
+      servedUntil: 0,
+      creditedEpoch: 0,
+      asked: new Map(),
+    };
+    this.#accounts.set(row.id, account);
+    return account;
+  }
+
+  #name(id: string): string {
+    return this.#world.nameOf(id);
+  }
+}
+
+/** The deadline that an outage moves. */
+function deadlineOf(call: Call): number {
+  switch (call.phase) {
+    case 'ringing':
+      return call.ringUntil;
+    case 'connecting':
+      return call.connectUntil;
+    default:
+      return call.endsAt ?? 0;
+  }
+}
+
+function callOf(event: { payload: object }): string | undefined {
+  return (event.payload as { call?: { id: string } }).call?.id;
+}
+
+/** A line of the journal in words: what changed. */
+function describe(line: JournalRow, before: Call | undefined, nameOf: (id: string) => string): string {
+  const was = (before ?? {}) as unknown as Record<string, unknown>;
+  const changes = Object.entries(line.state)
+    .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(was[key]))
+    .filter(([key]) => before !== undefined || key === 'phase' || key === 'ringUntil')
+    .map(([key, value]) => `${key} ${short(value)}`);
+  const by = line.by_id === null ? '' : ` by ${nameOf(line.by_id)}`;
+  return `v${line.version} epoch ${line.epoch}: ${line.command}${by} → ${changes.join(', ') || 'nothing new'}`;
+}
+
+/** A value with times as seconds of the story. */
+function short(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === 'number' && inner > 1e12 ? `${((inner % 86_400_000) / 1000).toFixed(3)}s` : inner,
+  );
+}

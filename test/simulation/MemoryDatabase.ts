@@ -1,0 +1,49 @@
+/**
+ * A database that keeps matches, calls and inboxes in memory and answers the program's own SQL statements, by name.
+ * Everything happens at the moment it is asked for; `ProcessLink` adds the network. Transactions are serial: one is
+ * over before the next begins. What PostgreSQL does with transactions that overlap is tested on PostgreSQL.
+ */
+import type { Bind, Sql, Statement } from '../../src/db/sql.ts';
+import { STATEMENTS } from './statements.ts';
+import { Tables, Writer } from './tables.ts';
+
+export class MemoryDatabase implements Sql {
+  readonly tables = new Tables();
+  readonly #clock: { readonly now: number };
+  #inTransaction = false;
+
+  /** `clock` is the database's clock: what `clock_timestamp()` says (epoch ms). */
+  constructor(clock: { readonly now: number }) {
+    this.#clock = clock;
+  }
+
+  async query<Row>(statement: Statement<Row>, values: readonly Bind[] = []): Promise<Row[]> {
+    if (this.#inTransaction) throw new Error('the simulator ran a statement beside an open transaction');
+    return this.#run(statement, values, new Writer(this.tables));
+  }
+
+  /** All of what `work` writes or, when it throws, nothing. `work` may await nothing but its own statements. */
+  async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+    if (this.#inTransaction) throw new Error('the simulator ran two transactions at once');
+    const write = new Writer(this.tables);
+    this.#inTransaction = true;
+    try {
+      return await work({ query: async (statement, values = []) => this.#run(statement, values, write) });
+    } catch (error) {
+      write.rollBack();
+      throw error;
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  #run<Row>(statement: Statement<Row>, values: readonly Bind[], write: Writer): Row[] {
+    const model = STATEMENTS[statement.name];
+    if (model === undefined) {
+      throw new Error(
+        `no model of the statement ${statement.name}: write one in test/simulation/statements.ts`,
+      );
+    }
+    return model({ tables: this.tables, write, now: this.#clock.now }, values) as Row[];
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * A person with a phone: starts calls, answers, asks for more time and for video, hangs up, loses the network, comes
+ * back, sends things twice and at the wrong moment. Speaks to any process, over HTTP or over the socket of a room.
+ */
+import type { Seat } from '../../src/actors/Actors.ts';
+import type { Call } from '../../src/calling/state.ts';
+import type { PersonCommand } from '../../src/calling/transitions.ts';
+import type { MatchCommand } from '../../src/matching/transitions.ts';
+import { PHONE_TIMEOUT_MS } from './durations.ts';
+import { Inbox } from './Inbox.ts';
+import type { SimProcess } from './SimProcess.ts';
+import type { RoomClient, SimRoom } from './SimRoom.ts';
+import type { World } from './World.ts';
+
+/** What a person in a call does next, and how often. */
+export interface Temper {
+  join: number;
+  answer: number;
+  reject: number;
+  end: number;
+  extend: number;
+  decline_extend: number;
+  upgrade: number;
+  decline_upgrade: number;
+  downgrade: number;
+  leave: number;
+  initiate: number;
+  match: number;
+}
+
+interface Socket extends RoomClient {
+  process: SimProcess;
+  room: SimRoom;
+}
+
+export class Phone {
+  readonly name: string;
+  readonly userId: string;
+  readonly matchIds: readonly string[];
+  readonly inbox: Inbox;
+  /** The call this person believes to be in. */
+  callId: string | undefined;
+  #socket: Socket | undefined;
+  readonly #world: World;
+  readonly #temper: Temper;
+
+  constructor(world: World, name: string, userId: string, matchIds: readonly string[], temper: Temper) {
+    this.#world = world;
+    this.name = name;
+    this.userId = userId;
+    this.matchIds = matchIds;
+    this.#temper = temper;
+    this.inbox = new Inbox(world, this);
+  }
+
+  /** Begins to live. */
+  start(): void {
+    const { time, random } = this.#world;
+    const again = () => {
+      time.after(random.between(60, this.#world.resting ? 900 : 600), null, () => {
+        this.inbox.keepOpen();
+        if (this.#world.resting) this.#rest();
+        else this.#act();
+        again();
+      });
+    };
+    again();
+  }
+
+  /** The network is gone for a moment; the server finds out later. */
+  drop(): void {
+    const { time, random } = this.#world;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket !== undefined) {
+      time.after(random.between(20, 1_500), socket.process, () => socket.room.leave(socket));
+    }
+    this.inbox.drop();
+  }
+
+  /** A process died: its sockets break. */
+  lost(process: SimProcess): void {
+    if (this.#socket?.process === process) this.#socket = undefined;
+    this.inbox.lost(process);
+  }
+
+  /** A call rings, or began by one's own hand. */
+  hears(callId: string): void {
+    this.callId = callId;
+  }
+
+  /** Told of the end of a call, by whatever way. */
+  ended(callId: string): void {
+    if (this.callId === callId) this.callId = undefined;
+  }
+
+  /** Asks a process for something over HTTP; undefined: refused, or no answer. What is sent twice is done twice. */
+  ask<T>(what: string, process: SimProcess, act: () => Promise<T>): Promise<T | undefined> {
+    const { time, random } = this.#world;
+    return new Promise((resolve) => {
+      const giveUp = time.after(PHONE_TIMEOUT_MS, null, () => resolve(undefined));
+      const arrive = () => {
+        act().then(
+          (result) => answer(() => resolve(result)),
+          (error: { code?: string; message: string }) => {
+            this.#world.tell(
+              process.id,
+              () => `refuses ${this.name}'s ${what}: ${error.code ?? error.message}`,
+            );
+            answer(() => resolve(undefined));
+          },
+        );
+      };
+      const answer = (settle: () => void) => {
+        time.after(this.#world.latency(), null, () => {
+          giveUp.cancel();
+          settle();
+        });
+      };
+      time.after(this.#world.latency(), process, arrive);
+      if (random.chance(0.03)) time.after(random.between(5, 800), process, arrive);
+    });
+  }
+
+  #act(): void {
+    const { random } = this.#world;
+    if (this.callId === undefined) {
+      if (random.chance(0.15)) this.#commandMatch();
+      else if (random.chance(0.4)) void this.#initiate();
+      return;
+    }
+    const action = random.weighted(this.#temper as Temper & Record<string, number>) as keyof Temper;
+    switch (action) {
+      case 'join':
+        return void this.#join(this.callId);
+      case 'leave':
+        return this.drop();
+      case 'initiate':
+        return void this.#initiate();
+      case 'match':
+        return this.#commandMatch();
+      case 'answer':
+        return void this.#command(this.callId, {
+          type: 'answer',
+          media: random.chance(0.5) ? 'video' : 'audio',
+        });
+      default:
+        return void this.#command(this.callId, { type: action });
+    }
+  }
+
+  /** Nobody asks for anything any more; who is in a call stays in it. */
+  #rest(): void {
+    if (this.callId !== undefined && this.#socket === undefined) void this.#join(this.callId);
+  }
+
+  async #initiate(): Promise<void> {
+    const { random } = this.#world;
+    const process = this.#world.anyProcess();
+    const matchId = random.pick(this.matchIds);
+    const media = random.chance(0.4) ? 'video' : 'audio';
+    this.#world.tell(this.name, () => `calls (${media}) in ${this.#world.nameOf(matchId)} by ${process.id}`);
+    const call = await this.ask('initiate', process, () =>
+      process.calls.initiate(matchId, this.userId, media),
+    );
+    if (call === undefined) return;
+    this.#world.ledger.acknowledged(call);
+    if (call.phase !== 'ended') this.hears(call.id);
+    await this.#join(call.id);
+  }
+
+  #commandMatch(): void {
+    const { random } = this.#world;
+    const process = this.#world.anyProcess();
+    const matchId = random.pick(this.matchIds);
+    const type = random.weighted({ accept: 20, decline: 1, end: 1.5, sever: 1 });
+    this.#world.tell(this.name, () => `${type}s ${this.#world.nameOf(matchId)} by ${process.id}`);
+    void this.ask(`${type} of the match`, process, () =>
+      type === 'sever'
+        ? process.matches.system(matchId, { type })
+        : process.matches.command(matchId, { type } as MatchCommand, this.userId),
+    );
+  }
+
+  async #command(callId: string, command: PersonCommand): Promise<void> {
+    const { random, ledger } = this.#world;
+    const socket = this.#socket;
+    if (socket !== undefined && random.chance(0.6)) return this.#send(socket, callId, command);
+    const process = this.#world.anyProcess();
+    this.#world.tell(this.name, () => `asks ${process.id} to ${command.type} ${this.#world.nameOf(callId)}`);
+    const call = await this.ask(command.type, process, () => {
+      ledger.asked(callId, this.userId, wishOf(command));
+      return process.command(callId, this.userId, command);
+    });
+    if (call !== undefined) this.#believe(call);
+  }
+
+  /** A message on the room's socket. */
+  async #send(socket: Socket, callId: string, command: PersonCommand): Promise<void> {
+    const { time, ledger } = this.#world;
+    this.#world.tell(this.name, () => `says ${command.type} in the room of ${this.#world.nameOf(callId)}`);
+    time.after(this.#world.latency(), socket.process, () => {
+      if (!socket.room.clients.has(socket)) return;
+      ledger.asked(callId, this.userId, wishOf(command));
+      socket.room.obey(socket, command).then(
+        (call) => time.after(this.#world.latency(), null, () => this.#believe(call)),
+        (error: { code?: string; message: string }) =>
+          this.#world.tell(
+            socket.process.id,
+            () => `refuses ${this.name}'s ${command.type}: ${error.code ?? error.message}`,
+          ),
+      );
+    });
+  }
+
+  async #join(callId: string): Promise<void> {
+    const process = this.#world.anyProcess();
+    const seat = await this.ask<Seat | undefined>('join', process, async () => {
+      const before = await process.calls.find(callId, this.userId);
+      if (before.phase === 'ended') {
+        this.#world.time.after(this.#world.latency(), null, () => this.#believe(before));
+        return undefined;
+      }
+      return process.actors.callSeat(callId, this.userId);
+    });
+    const target = seat && this.#world.processes.find((one) => one.id === seat.processId);
+    if (seat === undefined || target === undefined) return;
+    this.#world.time.after(this.#world.latency(), target, () => {
+      const room = target.rooms.get(callId);
+      if (room === undefined) return;
+      const socket: Socket = {
+        userId: this.userId,
+        process: target,
+        room,
+        shown: (call) => this.#world.time.after(this.#world.latency(), null, () => this.#believe(call)),
+        closed: (why) => {
+          this.#world.tell(this.name, () => `is out of the room of ${this.#world.nameOf(callId)}: ${why}`);
+          if (this.#socket === socket) this.#socket = undefined;
+        },
+      };
+      room.join(socket, seat.sessionId).then(
+        () => {
+          this.#world.tell(
+            this.name,
+            () => `is in the room of ${this.#world.nameOf(callId)} on ${target.id}`,
+          );
+          this.#socket = socket;
+        },
+        () => {},
+      );
+    });
+  }
+
+  /** What an answer or a room shows is taken for true. */
+  #believe(call: Call): void {
+    this.#world.ledger.acknowledged(call);
+    if (call.phase === 'ended') this.ended(call.id);
+  }
+}
+
+/** A command as the ledger counts it: consent to video is another wish than an answer. */
+function wishOf(command: PersonCommand): string {
+  return command.type === 'answer' && command.media === 'video' ? 'answer:video' : command.type;
+}

@@ -1,0 +1,145 @@
+/**
+ * One life of one process of the server: the program's own use cases, actors, keeper and inbox hub, over the
+ * simulated database, bus and rooms. Starting it again is another life, under another id.
+ */
+import { Actors, type RoomHost } from '../../src/actors/Actors.ts';
+import { Keeper } from '../../src/actors/Keeper.ts';
+import { Calls } from '../../src/calling/Calls.ts';
+import { CallStore } from '../../src/calling/CallStore.ts';
+import type { Call } from '../../src/calling/state.ts';
+import type { PersonCommand } from '../../src/calling/transitions.ts';
+import type { Database } from '../../src/db/Database.ts';
+import { InboxHub } from '../../src/events/InboxHub.ts';
+import type { StoredEvent } from '../../src/events/outbox.ts';
+import { Matches } from '../../src/matching/Matches.ts';
+import { ProcessLink } from './ProcessLink.ts';
+import { SimBus } from './SimBus.ts';
+import { SimRoom } from './SimRoom.ts';
+import { type Host, HostClock } from './VirtualTime.ts';
+import type { World } from './World.ts';
+
+export class SimProcess implements Host {
+  readonly id: string;
+  /** Which of the server's processes this is a life of. */
+  readonly index: number;
+  dead = false;
+  stalledUntil = 0;
+  /** It and the database do not hear each other. */
+  cut = false;
+  /** It and the bus do not hear each other. */
+  cutBus = false;
+  readonly clock: HostClock;
+  readonly bus: SimBus;
+  readonly hub: InboxHub;
+  readonly calls: Calls;
+  readonly matches: Matches;
+  readonly callStore: CallStore;
+  readonly actors: Actors;
+  readonly keeper: Keeper;
+  readonly rooms = new Map<string, SimRoom>();
+  readonly #world: World;
+
+  constructor(world: World, index: number, id: string, skewMs: number) {
+    this.#world = world;
+    this.index = index;
+    this.id = id;
+    const { log, durations } = world;
+    const db = new ProcessLink(world, this) as unknown as Database;
+    const clock = new HostClock(world.time, this, skewMs);
+    this.clock = clock;
+    this.bus = new SimBus(world, this);
+    this.hub = new InboxHub({ db, bus: this.bus, log });
+    const publish = (events: readonly StoredEvent[]) => this.hub.publish(events);
+    this.callStore = new CallStore(db, durations.call);
+    this.actors = new Actors({ calls: this.callStore, clock, log, rooms: this.#roomHost() });
+    this.calls = new Calls({
+      db,
+      clock,
+      settings: durations.call,
+      matchSettings: durations.match,
+      turn: { secret: undefined, urls: [] },
+      publish,
+    });
+    this.matches = new Matches({
+      db,
+      clock,
+      settings: durations.match,
+      cards: () => Promise.resolve(new Map()),
+      publish,
+      onClosed: async (matchId) => {
+        const call = await this.calls.liveOf(matchId);
+        if (call !== undefined) await this.actors.callCommand(call.id, { command: { type: 'sever' } });
+      },
+    });
+    this.keeper = new Keeper({
+      db,
+      calls: this.callStore,
+      clock,
+      log,
+      tickMatch: (matchId) => this.matches.system(matchId, { type: 'tick' }),
+      activateCall: (callId) => this.actors.activateCall(callId),
+      reconcileInboxes: () => this.hub.reconcile(),
+      dropOld: () => Promise.resolve(),
+      processId: () => this.id,
+    });
+    this.keeper.start();
+  }
+
+  /** Up, awake, and on speaking terms with the database. */
+  get healthy(): boolean {
+    return !this.dead && !this.cut && this.stalledUntil <= this.#world.time.now;
+  }
+
+  /** `POST /calls/:callId/<command>` (`src/http/routes/calls.ts`). */
+  async command(callId: string, userId: string, command: PersonCommand): Promise<Call> {
+    const call = await this.calls.find(callId, userId);
+    if (call.phase === 'ended') return this.calls.afterEnd(call, command);
+    return this.actors.callCommand(callId, { userId, command });
+  }
+
+  #roomHost(): RoomHost {
+    const host = {
+      processId: () => this.id,
+      localRoom: (callId: string) => this.rooms.get(callId),
+      forgetListing: () => Promise.resolve(),
+      createLocalRoom: async (_name: string, callId: string) => {
+        this.rooms.set(callId, new SimRoom(this.#world, this, callId));
+      },
+      reserveSeat: async (room: SimRoom, sessionId: string, { userId }: { userId: string }) =>
+        room.reserve(sessionId, userId),
+      callRoom: (callId: string, method: RemoteMethod, args: unknown[], timeoutMs: number) =>
+        this.#callRoom(callId, method, args, timeoutMs),
+    };
+    return host as unknown as RoomHost;
+  }
+
+  /** A room's method, here or over the bus: whoever has a room of that name hears it, the first answer counts. */
+  #callRoom(callId: string, method: RemoteMethod, args: unknown[], timeoutMs: number): Promise<unknown> {
+    const world = this.#world;
+    const here = this.rooms.get(callId);
+    if (here !== undefined) return call(here, method, args);
+    return new Promise((resolve, reject) => {
+      const giveUp = world.time.after(timeoutMs, this, () => reject(new Error('no answer from the room')));
+      if (this.cutBus || world.random.chance(world.weather.commandLost)) return;
+      for (const other of world.processes) {
+        world.time.after(world.latency(), other, () => {
+          const room = other.cutBus ? undefined : other.rooms.get(callId);
+          if (room === undefined) return;
+          call(room, method, args).then((result) => {
+            if (other.cutBus || world.random.chance(world.weather.commandLost)) return;
+            world.time.after(world.latency(), this, () => {
+              giveUp.cancel();
+              resolve(result);
+            });
+          }, reject);
+        });
+      }
+    });
+  }
+}
+
+type RemoteMethod = 'command' | 'reserveRemotely';
+
+function call(room: SimRoom, method: RemoteMethod, args: unknown[]): Promise<unknown> {
+  return (room[method] as (...args: unknown[]) => Promise<unknown>)(...args);
+}

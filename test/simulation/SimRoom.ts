@@ -1,0 +1,146 @@
+/**
+ * The room of a call without Colyseus, sockets and SFU: what `rooms/CallRoom.ts` does with its actor and its
+ * clients, and nothing else. Media flow a moment after both people are in the room of an answered call.
+ */
+import type { ActorAnswer, ActorCommand } from '../../src/actors/Actors.ts';
+import { CallActor } from '../../src/calling/CallActor.ts';
+import { type Call, mediaPolicy } from '../../src/calling/state.ts';
+import type { PersonCommand } from '../../src/calling/transitions.ts';
+import { DuetError } from '../../src/errors.ts';
+import type { SimProcess } from './SimProcess.ts';
+import type { World } from './World.ts';
+
+/** A client in the room. */
+export interface RoomClient {
+  readonly userId: string;
+  /** The room shows the call as it is now. */
+  shown(call: Call): void;
+  /** The room closed the socket. */
+  closed(why: string): void;
+}
+
+/** How long the room of an ended call stays (`rooms/CallRoom.ts`). */
+const LINGER_MS = 1_000;
+
+export class SimRoom {
+  readonly callId: string;
+  readonly actor: CallActor;
+  readonly clients = new Set<RoomClient>();
+  readonly #world: World;
+  readonly #process: SimProcess;
+  readonly #seats = new Map<string, string>();
+  /** What the SFU of this room lets through. */
+  policy: { audio: boolean; video: boolean };
+  #closed = false;
+
+  constructor(world: World, process: SimProcess, callId: string) {
+    this.#world = world;
+    this.#process = process;
+    this.callId = callId;
+    const held = process.actors.takeClaim(callId);
+    this.policy = mediaPolicy(held.call);
+    this.actor = new CallActor({
+      held,
+      store: process.callStore,
+      settings: world.durations.call,
+      matchSettings: world.durations.match,
+      clock: process.clock,
+      log: world.log,
+      publish: (events) => process.hub.publish(events),
+      audience: {
+        changed: (call) => this.#show(call),
+        say: () => {},
+        lost: () => this.#close('moved'),
+      },
+    });
+    process.keeper.hold(this.actor);
+    world.tell(process.id, () => `holds ${world.nameOf(callId)} by epoch ${held.epoch}`);
+  }
+
+  reserve(sessionId: string, userId: string): boolean {
+    if (this.#closed) return false;
+    this.#seats.set(sessionId, userId);
+    return true;
+  }
+
+  /** What another process asks for. */
+  async reserveRemotely(sessionId: string, userId: string): Promise<object | undefined> {
+    return this.reserve(sessionId, userId) ? { processId: this.#process.id } : undefined;
+  }
+
+  async command(given: ActorCommand): Promise<ActorAnswer> {
+    try {
+      const call =
+        'userId' in given
+          ? await this.actor.command(given.command, given.userId)
+          : await this.actor.system(given.command);
+      return { ok: true, call };
+    } catch (error) {
+      return { ok: false, code: error instanceof DuetError ? error.code : 'UNAVAILABLE' };
+    }
+  }
+
+  /** A client with a seat comes in. */
+  async join(client: RoomClient, sessionId: string): Promise<void> {
+    if (this.#closed || this.#seats.get(sessionId) !== client.userId) throw new DuetError('NOT_FOUND');
+    this.#seats.delete(sessionId);
+    const others = [...this.clients].filter((other) => other.userId === client.userId);
+    this.clients.add(client);
+    for (const other of others) {
+      this.clients.delete(other);
+      other.closed('taken over');
+    }
+    try {
+      await this.actor.command({ type: 'joined' }, client.userId);
+    } catch (error) {
+      this.clients.delete(client);
+      throw error;
+    }
+    client.shown(this.actor.call);
+    this.#flow();
+  }
+
+  /** A client's message. */
+  obey(client: RoomClient, command: PersonCommand): Promise<Call> {
+    return this.actor.command(command, client.userId);
+  }
+
+  /** A client's socket is gone. */
+  leave(client: RoomClient): void {
+    if (!this.clients.delete(client)) return;
+    if ([...this.clients].some((other) => other.userId === client.userId)) return;
+    this.actor.command({ type: 'dropped' }, client.userId).catch(() => {});
+  }
+
+  #show(call: Call): void {
+    this.policy = mediaPolicy(call);
+    for (const client of this.clients) client.shown(call);
+    this.#flow();
+    if (call.phase !== 'ended') return;
+    this.#process.keeper.letGo(this.actor);
+    this.#process.clock.after(LINGER_MS, () => this.#close('ended'));
+  }
+
+  /** Both are there and connect: soon each hears the other. */
+  #flow(): void {
+    const { call } = this.actor;
+    if (call.phase !== 'connecting' || new Set([...this.clients].map((one) => one.userId)).size < 2) return;
+    this.#process.clock.after(this.#world.random.between(50, 400), () => {
+      if (this.#closed || this.clients.size < 2) return;
+      this.actor.system({ type: 'media_flowing' }).catch(() => {});
+    });
+  }
+
+  #close(why: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.policy = { audio: false, video: false };
+    for (const client of [...this.clients]) {
+      this.leave(client);
+      client.closed(why);
+    }
+    if (this.#process.rooms.get(this.callId) === this) this.#process.rooms.delete(this.callId);
+    this.#process.keeper.letGo(this.actor);
+    this.actor.close().catch(() => {});
+  }
+}

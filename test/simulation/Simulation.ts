@@ -1,0 +1,283 @@
+/**
+ * One run: a seed, its weather, two processes (or three), three people of whom the first is matched with both
+ * others, trouble for a while, then rest until all is over. `simulate(seed)` tells what broke, if anything did.
+ */
+import type { Sql } from '../../src/db/sql.ts';
+import type { Log } from '../../src/log.ts';
+import { drawDurations, type Durations, REST_MS, START_MS } from './durations.ts';
+import { Broken, Ledger } from './Ledger.ts';
+import { MemoryDatabase } from './MemoryDatabase.ts';
+import { Phone, type Temper } from './Phone.ts';
+import { Random } from './Random.ts';
+import { SimProcess } from './SimProcess.ts';
+import { makeTrouble } from './trouble.ts';
+import { VirtualTime } from './VirtualTime.ts';
+import { calmed, drawWeather, type Weather } from './Weather.ts';
+import { Watch } from './Watch.ts';
+import type { World } from './World.ts';
+
+export interface RunReport {
+  seed: number;
+  weather: string;
+  /** What was broken, or undefined. */
+  broken: string | undefined;
+  /** A number that two runs share only when they went the same way. */
+  digest: number;
+  calls: number;
+  steps: number;
+  simulatedMs: number;
+  /** The story, where it was asked for. */
+  story: string[];
+}
+
+/** Runs one seed. The same seed goes the same way, always. */
+export async function simulate(seed: number, options: { story?: boolean } = {}): Promise<RunReport> {
+  const { stackTraceLimit } = Error;
+  // Refusals are errors, and most of what a run does is refused.
+  Error.stackTraceLimit = 0;
+  try {
+    return await new Simulation(seed, options.story ?? false).go();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+const PEOPLE = ['Ann', 'Ben', 'Cay'].map((name, index) => ({
+  name,
+  userId: `0000000${index}-0000-7000-8000-000000000000`,
+}));
+const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => QUIET };
+
+export class Simulation implements World {
+  readonly seed: number;
+  readonly time = new VirtualTime(START_MS);
+  readonly random: Random;
+  readonly durations: Durations;
+  readonly database: MemoryDatabase;
+  readonly ledger: Ledger;
+  readonly processes: SimProcess[] = [];
+  readonly phones: Phone[] = [];
+  readonly log = QUIET;
+  weather: Weather;
+  resting = false;
+  /** Since when no fault was made that may still be felt. */
+  calmSince = START_MS;
+  steps = 0;
+  readonly #storyWanted: boolean;
+  readonly #story: string[] = [];
+  readonly #names = new Map<string, string>();
+  readonly #lives: number[] = [];
+  readonly #watch = new Watch(this);
+
+  constructor(seed: number, storyWanted: boolean) {
+    this.seed = seed;
+    this.#storyWanted = storyWanted;
+    this.random = new Random(seed);
+    this.weather = drawWeather(this.random);
+    this.durations = drawDurations(this.random);
+    this.database = new MemoryDatabase(this.time);
+    this.ledger = new Ledger(this);
+  }
+
+  async go(): Promise<RunReport> {
+    let broken: string | undefined;
+    // Everything from here on happens inside promises: see `settled` in VirtualTime.
+    await Promise.resolve();
+    try {
+      this.#populate();
+      await this.#until(START_MS + this.durations.troubleMs, () => false);
+      this.#rest();
+      const over = await this.#until(this.time.now + REST_MS, () => this.#isOver());
+      if (!over) throw new Broken(this.#whatIsStuck());
+      this.ledger.auditEnd();
+    } catch (error) {
+      if (!(error instanceof Broken)) throw error;
+      broken = error.message;
+      this.tell('!', () => error.message);
+    }
+    return {
+      seed: this.seed,
+      weather: this.weather.name,
+      broken,
+      digest: this.#digest(),
+      calls: this.database.tables.calls.size,
+      steps: this.steps,
+      simulatedMs: this.time.now - START_MS,
+      story: this.#story,
+    };
+  }
+
+  latency(): number {
+    const { latencyMs, slowPackets } = this.weather;
+    const once = this.random.between(latencyMs.low, latencyMs.high);
+    return this.random.chance(slowPackets) ? once * 10 : once;
+  }
+
+  faulted(forMs: number): void {
+    this.calmSince = Math.max(this.calmSince, this.time.now + forMs);
+  }
+
+  kill(process: SimProcess, why: string): void {
+    if (process.dead) return;
+    this.tell(process.id, () => `dies ${why}`);
+    process.dead = true;
+    this.faulted(0);
+    for (const phone of this.phones) {
+      this.time.after(this.random.between(2, 400), null, () => phone.lost(process));
+    }
+    this.time.after(this.random.between(100, this.resting ? 500 : 4_000), null, () =>
+      this.startProcess(process.index),
+    );
+  }
+
+  startProcess(index: number): void {
+    const life = (this.#lives[index] ?? 0) + 1;
+    this.#lives[index] = life;
+    const { skewMs } = this.weather;
+    const process = new SimProcess(
+      this,
+      index,
+      `${'PQR'[index]}${life}`,
+      this.random.between(-skewMs, skewMs),
+    );
+    this.processes[index] = process;
+    this.faulted(0);
+    this.tell(process.id, () => `starts, its clock off by ${process.clock.now() - this.time.now} ms`);
+  }
+
+  async transaction<T>(_process: SimProcess, work: (tx: Sql) => Promise<T>): Promise<T> {
+    return this.database.transaction(work);
+  }
+
+  anyProcess(): SimProcess {
+    const up = this.processes.filter((process) => !process.dead);
+    return this.random.pick(up.length === 0 || this.random.chance(0.05) ? this.processes : up);
+  }
+
+  tell(who: string, what: () => string): void {
+    if (!this.#storyWanted) return;
+    const seconds = ((this.time.now - START_MS) / 1000).toFixed(3).padStart(7);
+    this.#story.push(`${seconds}  ${who.padEnd(7)} ${what()}`);
+  }
+
+  nameOf(id: string): string {
+    const known = this.#names.get(id);
+    if (known !== undefined) return known;
+    const kind = this.database.tables.matches.has(id) ? 'match' : 'call';
+    const name = `${kind}-${[...this.#names.values()].filter((other) => other.startsWith(kind)).length + 1}`;
+    this.#names.set(id, name);
+    return name;
+  }
+
+  #populate(): void {
+    const { random, durations } = this;
+    this.tell('#', () => `seed ${this.seed}, ${this.weather.name}, ${JSON.stringify(durations)}`);
+    const matchIds = [1, 2].map((nth) => {
+      const id = `0000001${nth}-0000-7000-8000-000000000000`;
+      const acceptBy = START_MS + durations.match.acceptMs;
+      this.database.tables.matches.set(id, {
+        id,
+        low_id: PEOPLE[0]!.userId,
+        high_id: PEOPLE[nth]!.userId,
+        status: 'active',
+        phase: 'awaiting_accept',
+        low_accepted: false,
+        high_accepted: false,
+        warned: false,
+        created_at: START_MS,
+        accept_by: acceptBy,
+        ended_at: null,
+        end_reason: null,
+        due_at: Math.min(acceptBy, acceptBy - durations.match.warningMs),
+        version: 1,
+      });
+      this.nameOf(id);
+      return id;
+    });
+    for (const { name, userId } of PEOPLE) this.#names.set(userId, name);
+    for (let index = 0; index < random.between(2, 3); index++) this.startProcess(index);
+    const temper = drawTemper(random);
+    this.phones.push(
+      new Phone(this, 'Ann', PEOPLE[0]!.userId, matchIds, temper),
+      new Phone(this, 'Ben', PEOPLE[1]!.userId, [matchIds[0]!], temper),
+      new Phone(this, 'Cay', PEOPLE[2]!.userId, [matchIds[1]!], temper),
+    );
+    for (const phone of this.phones) phone.start();
+    makeTrouble(this);
+  }
+
+  /** No more faults, no more wishes: what is under way comes to its end. */
+  #rest(): void {
+    this.tell('#', () => 'trouble is over, people rest');
+    this.resting = true;
+    this.weather = calmed(this.weather);
+    for (const process of this.processes) {
+      process.cut = false;
+      process.cutBus = false;
+      process.stalledUntil = 0;
+    }
+    // A lost packet of before may be felt until its time-out.
+    this.faulted(0);
+  }
+
+  #until(untilMs: number, done: () => boolean): Promise<boolean> {
+    return this.time.run(
+      untilMs,
+      () => {
+        this.steps++;
+        this.ledger.audit();
+        this.#watch.look();
+      },
+      done,
+    );
+  }
+
+  #isOver(): boolean {
+    const { tables } = this.database;
+    if (tables.liveCalls.size > 0 || this.processes.some((process) => process.dead)) return false;
+    return this.phones.every(({ inbox, userId }) => inbox.seen === (tables.inboxes.get(userId)?.seq ?? 0));
+  }
+
+  #whatIsStuck(): string {
+    const { tables } = this.database;
+    const calls = [...tables.calls.values()].filter((call) => call.phase !== 'ended');
+    if (calls.length > 0) return `${calls.map((call) => this.nameOf(call.id)).join(', ')} never ended`;
+    const deaf = this.phones.filter(
+      ({ inbox, userId }) => inbox.seen !== (tables.inboxes.get(userId)?.seq ?? 0),
+    );
+    return deaf.map(({ name, inbox }) => `${name} never heard what came after #${inbox.seen}`).join(', ');
+  }
+
+  #digest(): number {
+    let hash = 0x811c9dc5;
+    const add = (text: string) => {
+      for (let index = 0; index < text.length; index++) {
+        hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+      }
+    };
+    for (const line of this.database.tables.journal) {
+      add(`${line.at} ${line.epoch} ${line.command} ${line.by_id} ${line.state.phase}`);
+    }
+    add(`${this.steps} ${this.time.now}`);
+    return hash >>> 0;
+  }
+}
+
+/** Some people hang up at once, some never do; some want everything. */
+function drawTemper(random: Random): Temper {
+  const often = () => random.pick([0.2, 1, 3]);
+  return {
+    join: 4,
+    answer: 2 * often(),
+    reject: 0.1 * often(),
+    end: 0.15 * often(),
+    extend: often(),
+    decline_extend: 0.2 * often(),
+    upgrade: often(),
+    decline_upgrade: 0.2 * often(),
+    downgrade: 0.4 * often(),
+    leave: 0.2 * often(),
+    initiate: 0.3,
+    match: 0.15 * often(),
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * What a run has against its people: how often what goes wrong, drawn from the seed. Some runs have one kind of
+ * trouble only, some all of it, some none: a rule that breaks in fair weather is a different bug.
+ */
+import type { Random } from './Random.ts';
+
+export interface Weather {
+  name: string;
+  /** How far the clocks of processes are off, either way. */
+  skewMs: number;
+  /** One way through the network. */
+  latencyMs: { low: number; high: number };
+  /** How often a packet takes ten times as long. */
+  slowPackets: number;
+  /** Chance of each kind of fault, each time that trouble is made (every 0.2 to 1.5 s). */
+  crash: number;
+  stall: number;
+  /** A process and the database do not hear each other. */
+  cut: number;
+  /** A process and the bus do not hear each other. */
+  cutBus: number;
+  /** A client's socket breaks. */
+  dropClient: number;
+  /** Chances per message. */
+  hintLost: number;
+  hintTwice: number;
+  /** A command to another process is not heard, or its answer. */
+  commandLost: number;
+  /** A request to the database does not arrive. */
+  requestLost: number;
+  /** The database did it and the answer is lost. */
+  answerLost: number;
+  /** The process dies after a commit, before it tells anybody. */
+  diesAfterCommit: number;
+}
+
+const FAIR: Weather = {
+  name: 'fair',
+  skewMs: 0,
+  latencyMs: { low: 1, high: 4 },
+  slowPackets: 0,
+  crash: 0,
+  stall: 0,
+  cut: 0,
+  cutBus: 0,
+  dropClient: 0,
+  hintLost: 0,
+  hintTwice: 0,
+  commandLost: 0,
+  requestLost: 0,
+  answerLost: 0,
+  diesAfterCommit: 0,
+};
+
+const KINDS: Readonly<Record<string, Partial<Weather>>> = {
+  fair: {},
+  jitter: {
+    skewMs: 150,
+    latencyMs: { low: 1, high: 60 },
+    slowPackets: 0.05,
+    hintTwice: 0.1,
+    dropClient: 0.3,
+  },
+  crashes: { crash: 0.5, diesAfterCommit: 0.03, dropClient: 0.1 },
+  stalls: { stall: 0.5, skewMs: 50 },
+  partitions: { cut: 0.35, cutBus: 0.3, skewMs: 50 },
+  losses: { requestLost: 0.02, answerLost: 0.03, hintLost: 0.2, commandLost: 0.1, dropClient: 0.2 },
+  storm: {
+    skewMs: 150,
+    latencyMs: { low: 1, high: 40 },
+    slowPackets: 0.02,
+    crash: 0.2,
+    stall: 0.2,
+    cut: 0.15,
+    cutBus: 0.15,
+    dropClient: 0.2,
+    hintLost: 0.1,
+    hintTwice: 0.1,
+    commandLost: 0.05,
+    requestLost: 0.01,
+    answerLost: 0.01,
+    diesAfterCommit: 0.01,
+  },
+};
+
+const WEIGHTS = { fair: 2, jitter: 2, crashes: 3, stalls: 2, partitions: 2, losses: 2, storm: 4 };
+
+export function drawWeather(random: Random): Weather {
+  const name = random.weighted(WEIGHTS);
+  return { ...FAIR, ...KINDS[name], name };
+}
+
+/** What is left of a run's trouble when it is to come to rest: clocks that are off and slow packets, no faults. */
+export function calmed(weather: Weather): Weather {
+  const { name, skewMs, latencyMs, slowPackets } = weather;
+  return { ...FAIR, name, skewMs, latencyMs, slowPackets };
+}

@@ -1,0 +1,50 @@
+/** Everything that a run is made of, and what its parts ask of it. */
+import type { Call } from '../../src/calling/state.ts';
+import type { Sql } from '../../src/db/sql.ts';
+import type { StoredEvent } from '../../src/events/outbox.ts';
+import type { Log } from '../../src/log.ts';
+import type { Durations } from './durations.ts';
+import type { MemoryDatabase } from './MemoryDatabase.ts';
+import type { Random } from './Random.ts';
+import type { SimProcess } from './SimProcess.ts';
+import type { VirtualTime } from './VirtualTime.ts';
+import type { Weather } from './Weather.ts';
+
+/** Who keeps the books: see `Ledger.ts`. */
+export interface Books {
+  /** A rule was broken: the run is over. */
+  fail(what: string): void;
+  /** A person's request reached the server (once more). */
+  asked(callId: string, userId: string, command: string): void;
+  /** Somebody was shown this call by the server. */
+  acknowledged(call: Call): void;
+  /** An event of somebody's inbox arrived. */
+  heard(userId: string, event: StoredEvent): void;
+}
+
+export interface World {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly weather: Weather;
+  readonly durations: Durations;
+  readonly database: MemoryDatabase;
+  /** The processes as they are now; the dead ones are replaced when they start again. */
+  readonly processes: readonly SimProcess[];
+  readonly ledger: Books;
+  readonly log: Log;
+  /** People have stopped, trouble too: what is left runs out. */
+  readonly resting: boolean;
+  /** One way through the network, ms. */
+  latency(): number;
+  /** Something goes wrong that may be felt for `forMs`. */
+  faulted(forMs: number): void;
+  kill(process: SimProcess, why: string): void;
+  /** A transaction led by a process. */
+  transaction<T>(process: SimProcess, work: (tx: Sql) => Promise<T>): Promise<T>;
+  /** Where a client's next request goes: a process that is up, or thought to be. */
+  anyProcess(): SimProcess;
+  /** A line of the story. */
+  tell(who: string, what: () => string): void;
+  /** The short name of a call or match. */
+  nameOf(id: string): string;
+}

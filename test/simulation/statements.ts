@@ -1,0 +1,230 @@
+/**
+ * What each SQL statement of matches, calls and inboxes does, in terms of the tables of the simulator. A statement is
+ * known by its name; `test/integration/simulation` runs the same random histories against PostgreSQL and compares.
+ */
+import type { Call } from '../../src/calling/state.ts';
+import type { Bind } from '../../src/db/sql.ts';
+import type { InboxEventType } from '../../src/events/outbox.ts';
+import {
+  type CallRow,
+  ConstraintError,
+  type InboxRow,
+  type OutboxRow,
+  type StoredMatch,
+  type Tables,
+  type Writer,
+} from './tables.ts';
+
+/** What a statement finds: the tables, the way to write them, and the database's clock (epoch ms). */
+export interface Running {
+  tables: Tables;
+  write: Writer;
+  now: number;
+}
+
+type StatementModel = (running: Running, values: readonly Bind[]) => object[];
+
+export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
+  'call-find': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
+  'call-state': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
+  'call-live-of-match': ({ tables }, [matchId]) => rowsOf(liveCallOf(tables, matchId as string)),
+  'call-unanswered': ({ tables, now }, [matchId, windowSec]) => {
+    const since = now - (windowSec as number) * 1000;
+    const times = [...tables.calls.values()]
+      .filter((call) => call.match_id === matchId && ['missed', 'cancelled'].includes(call.outcome ?? ''))
+      .filter((call) => (call.state as { startedAt?: number | null }).startedAt == null)
+      .filter((call) => call.created_at > since)
+      .map((call) => call.created_at);
+    return [{ n: times.length, oldest: times.length === 0 ? null : Math.min(...times) }];
+  },
+  'call-insert': ({ tables, write }, [id, matchId, callerId, calleeId, state, createdAt, dueAt]) => {
+    if (liveCallOf(tables, matchId as string) !== undefined) throw new ConstraintError('calls_one_live');
+    const row: CallRow = {
+      id: id as string,
+      match_id: matchId as string,
+      caller_id: callerId as string,
+      callee_id: calleeId as string,
+      phase: 'ringing',
+      state: JSON.parse(state as string) as Call,
+      outcome: null,
+      created_at: timeOf(createdAt)!,
+      ended_at: null,
+      version: 1,
+      owner: null,
+      epoch: 0,
+      leased_until: null,
+      due_at: timeOf(dueAt),
+    };
+    write.set(tables.calls, row.id, row);
+    return [];
+  },
+  'call-insert-live': ({ tables, write }, [userIds, callId]) => {
+    const free = (userIds as string[]).toSorted().filter((userId) => !tables.liveCalls.has(userId));
+    for (const userId of free) write.set(tables.liveCalls, userId, callId as string);
+    return free.map((user_id) => ({ user_id }));
+  },
+  'call-insert-journal': ({ tables, write, now }, [callId, byId, state]) => {
+    write.append(tables.journal, {
+      call_id: callId as string,
+      version: 1,
+      at: now,
+      epoch: 0,
+      command: 'initiate',
+      by_id: byId as string,
+      state: JSON.parse(state as string) as Call,
+    });
+    return [];
+  },
+  'call-claim': ({ tables, write, now }, [id, owner, leaseMs]) => {
+    const row = tables.calls.get(id as string);
+    if (row === undefined || row.phase === 'ended') return [];
+    const ranOut = row.leased_until !== null && row.leased_until < now;
+    if (row.owner !== null && row.owner !== owner && !ranOut) return [];
+    const kept = row.leased_until === null ? null : row.leased_until - (leaseMs as number);
+    const claimed: CallRow = {
+      ...row,
+      owner: owner as string,
+      epoch: row.epoch + 1,
+      leased_until: now + (leaseMs as number),
+    };
+    write.set(tables.calls, row.id, claimed);
+    return [{ ...claimed, held_until: row.owner === null ? row.leased_until : kept, now }];
+  },
+  'call-save': ({ tables, write }, [id, epoch, state, phase, outcome, endedAt, dueAt, version]) => {
+    const row = tables.calls.get(id as string);
+    if (row === undefined || row.epoch !== epoch || row.version !== version) return [];
+    const saved: CallRow = {
+      ...row,
+      state: JSON.parse(state as string) as Call,
+      phase: phase as Call['phase'],
+      outcome: outcome as string | null,
+      ended_at: timeOf(endedAt),
+      due_at: timeOf(dueAt),
+      version: row.version + 1,
+      owner: phase === 'ended' ? null : row.owner,
+    };
+    write.set(tables.calls, row.id, saved);
+    return [{ version: saved.version }];
+  },
+  'call-reread': ({ tables }, [id, epoch]) =>
+    rowsOf(tables.calls.get(id as string)).filter((row) => row.epoch === epoch),
+  'call-journal': ({ tables, write, now }, [callId, version, epoch, command, byId, _phase, state]) => {
+    write.append(tables.journal, {
+      call_id: callId as string,
+      version: version as number,
+      at: now,
+      epoch: epoch as number,
+      command: command as string,
+      by_id: byId as string | null,
+      state: JSON.parse(state as string) as Call,
+    });
+    return [];
+  },
+  'call-leave-live': ({ tables, write }, [callId]) => {
+    for (const [userId, inCall] of [...tables.liveCalls]) {
+      if (inCall === callId) write.delete(tables.liveCalls, userId);
+    }
+    return [];
+  },
+  'call-renew': ({ tables, write, now }, [owner, ids, epochs, leaseMs]) =>
+    (ids as string[]).flatMap((id, index) => {
+      const row = tables.calls.get(id);
+      if (row === undefined || row.epoch !== (epochs as number[])[index] || row.owner !== owner) return [];
+      write.set(tables.calls, id, { ...row, leased_until: now + (leaseMs as number) });
+      return [{ id, severed: tables.matches.get(row.match_id)?.phase === 'closed' }];
+    }),
+  'call-release': ({ tables, write, now }, [id, epoch]) => {
+    const row = tables.calls.get(id as string);
+    if (row === undefined || row.epoch !== epoch || row.owner === null) return [];
+    write.set(tables.calls, row.id, { ...row, owner: null, leased_until: now });
+    return [];
+  },
+  'sweep-calls': ({ tables, now }) =>
+    [...tables.calls.values()].filter(
+      (call) =>
+        call.phase !== 'ended' &&
+        ((call.leased_until !== null && call.leased_until < now) ||
+          (call.owner === null && call.due_at !== null && call.due_at <= now)),
+    ),
+  'match-find': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
+  'match-lock': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
+  'match-between': ({ tables }, [oneId, otherId]) =>
+    [...tables.matches.values()].filter(
+      (match) =>
+        match.status === 'active' &&
+        [match.low_id, match.high_id].includes(oneId as string) &&
+        [match.low_id, match.high_id].includes(otherId as string),
+    ),
+  'match-save': ({ tables, write }, values) => {
+    const [id, status, phase, lowAccepted, highAccepted, warned, endedAt, endReason, dueAt] = values;
+    const row = tables.matches.get(id as string);
+    if (row === undefined) return [];
+    write.set(tables.matches, row.id, {
+      ...row,
+      status: status as StoredMatch['status'],
+      phase: phase as StoredMatch['phase'],
+      low_accepted: lowAccepted as boolean,
+      high_accepted: highAccepted as boolean,
+      warned: warned as boolean,
+      ended_at: timeOf(endedAt),
+      end_reason: endReason as StoredMatch['end_reason'],
+      due_at: timeOf(dueAt),
+      version: row.version + 1,
+    });
+    return [];
+  },
+  'sweep-matches': ({ tables, now }) => overdue(tables.matches, now),
+  'outbox-append': ({ tables, write, now }, [userIds, types, payloads]) =>
+    (userIds as string[]).map((userId, index) => {
+      const inbox: InboxRow = tables.inboxes.get(userId) ?? { user_id: userId, epoch: 1, seq: 0, acked: 0 };
+      const seq = inbox.seq + 1;
+      write.set(tables.inboxes, userId, { ...inbox, seq });
+      const log = tables.outbox.get(userId) ?? [];
+      if (log.length === 0) write.set(tables.outbox, userId, log);
+      const event: OutboxRow = {
+        user_id: userId,
+        seq,
+        epoch: inbox.epoch,
+        type: (types as string[])[index] as InboxEventType,
+        payload: JSON.parse((payloads as string[])[index]!) as object,
+        at: now,
+      };
+      write.append(log, event);
+      return { ...event, ord: index + 1 };
+    }),
+  'inbox-position': ({ tables }, [userId]) => rowsOf(tables.inboxes.get(userId as string)),
+  'inbox-positions': ({ tables }, [userIds]) =>
+    (userIds as string[]).flatMap((userId) => rowsOf(tables.inboxes.get(userId))),
+  'inbox-read-after': ({ tables }, [userId, after, limit]) =>
+    (tables.outbox.get(userId as string) ?? [])
+      .filter((event) => event.seq > (after as number))
+      .slice(0, limit as number),
+  'inbox-ack': ({ tables, write }, [userId, seq]) => {
+    const inbox = tables.inboxes.get(userId as string);
+    if (inbox === undefined || inbox.acked >= (seq as number)) return [];
+    const acked = Math.max(inbox.acked, Math.min(seq as number, inbox.seq));
+    write.set(tables.inboxes, inbox.user_id, { ...inbox, acked });
+    return [];
+  },
+};
+
+function liveCallOf(tables: Tables, matchId: string): CallRow | undefined {
+  for (const call of tables.calls.values()) {
+    if (call.match_id === matchId && call.phase !== 'ended') return call;
+  }
+  return undefined;
+}
+
+function overdue<Row extends { due_at: number | null }>(table: Map<string, Row>, now: number): Row[] {
+  return [...table.values()]
+    .filter((row) => row.due_at !== null && row.due_at <= now)
+    .sort((one, other) => one.due_at! - other.due_at!);
+}
+
+function rowsOf<Row extends object>(row: Row | undefined): Row[] {
+  return row === undefined ? [] : [row];
+}
+
+function timeOf(value: Bind | undefined): number | null {
+  return value instanceof Date ? value.getTime() : null;
+}

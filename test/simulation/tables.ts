@@ -1,0 +1,108 @@
+/**
+ * The tables that matches, calls and inboxes live in, as the simulator holds them, and how they are written: every
+ * write remembers what was there before, so that a transaction can be taken back.
+ */
+import type { Call } from '../../src/calling/state.ts';
+import type { InboxEventType } from '../../src/events/outbox.ts';
+import type { MatchRow } from '../../src/matching/matchStore.ts';
+
+export interface CallRow {
+  id: string;
+  match_id: string;
+  caller_id: string;
+  callee_id: string;
+  phase: Call['phase'];
+  state: Call;
+  outcome: string | null;
+  created_at: number;
+  ended_at: number | null;
+  version: number;
+  owner: string | null;
+  epoch: number;
+  leased_until: number | null;
+  due_at: number | null;
+}
+
+export interface StoredMatch extends MatchRow {
+  due_at: number | null;
+  version: number;
+}
+
+export interface JournalRow {
+  call_id: string;
+  version: number;
+  at: number;
+  epoch: number;
+  command: string;
+  by_id: string | null;
+  state: Call;
+}
+
+export interface InboxRow {
+  user_id: string;
+  epoch: number;
+  seq: number;
+  acked: number;
+}
+
+export interface OutboxRow {
+  user_id: string;
+  seq: number;
+  epoch: number;
+  type: InboxEventType;
+  payload: object;
+  at: number;
+}
+
+export class Tables {
+  /** Counts every write: as long as it stands, nothing has changed. */
+  changes = 0;
+  readonly calls = new Map<string, CallRow>();
+  readonly matches = new Map<string, StoredMatch>();
+  /** Who is in which call, by user. */
+  readonly liveCalls = new Map<string, string>();
+  readonly journal: JournalRow[] = [];
+  readonly inboxes = new Map<string, InboxRow>();
+  /** By user, in order of `seq`. */
+  readonly outbox = new Map<string, OutboxRow[]>();
+}
+
+/** PostgreSQL's answer to a broken constraint. */
+export class ConstraintError extends Error {
+  readonly code = '23505';
+}
+
+/** Writes that can be taken back. Rows are replaced, never changed: whoever read one keeps what was read. */
+export class Writer {
+  readonly #tables: Tables;
+  readonly #undo: (() => void)[] = [];
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  set<K, V>(table: Map<K, V>, key: K, row: V): void {
+    this.#tables.changes++;
+    const before = table.get(key);
+    table.set(key, row);
+    this.#undo.push(() => (before === undefined ? table.delete(key) : table.set(key, before)));
+  }
+
+  delete<K, V>(table: Map<K, V>, key: K): void {
+    const before = table.get(key);
+    if (before === undefined) return;
+    this.#tables.changes++;
+    table.delete(key);
+    this.#undo.push(() => table.set(key, before));
+  }
+
+  append<V>(list: V[], row: V): void {
+    this.#tables.changes++;
+    list.push(row);
+    this.#undo.push(() => list.pop());
+  }
+
+  rollBack(): void {
+    for (const undo of this.#undo.reverse()) undo();
+  }
+}
