@@ -69,8 +69,14 @@ export class LocalTracks extends Emitter<LocalEvents> {
   silence(): MediaStreamTrack | null {
     if (!this.#silence) {
       const context = new AudioContext();
-      const [track] = context.createMediaStreamDestination().stream.getAudioTracks();
+      const destination = context.createMediaStreamDestination();
+      const [track] = destination.stream.getAudioTracks();
       if (!track) return null;
+      // Without a source nothing at all would be sent.
+      const source = context.createConstantSource();
+      source.offset.value = 0;
+      source.connect(destination);
+      source.start();
       this.#silence = { context, track };
     }
     return this.#silence.track;
