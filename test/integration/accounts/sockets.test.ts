@@ -1,0 +1,76 @@
+import { Client } from '@colyseus/sdk';
+import { describe, expect, it } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import { type Inbox, newPerson, type Person, signIn } from '../../support/client.ts';
+
+const app = useApp();
+const PASSWORD = 'correct horse battery';
+
+/** One user signed in on two devices, each with an open inbox. */
+async function twoDevices(): Promise<{ phone: Person; laptop: Person; onPhone: Inbox; onLaptop: Inbox }> {
+  const phone = await newPerson(app.url);
+  const laptop = await signIn(app.url, phone.email, PASSWORD);
+  return { phone, laptop, onPhone: await phone.inbox(), onLaptop: await laptop.inbox() };
+}
+
+/** Milliseconds until a room's socket is closed by the server. */
+function closedAfter(inbox: Inbox): Promise<number> {
+  const startedAt = performance.now();
+  return new Promise((resolve) => inbox.room.onLeave(() => resolve(performance.now() - startedAt)));
+}
+
+const isOpen = (inbox: Inbox) => inbox.room.connection.isOpen;
+
+describe('open rooms', () => {
+  it('are closed within a second of signing out, told why, and those of other sessions are not (AUTH-13)', async () => {
+    const { phone, onPhone, onLaptop } = await twoDevices();
+    const closed = closedAfter(onPhone);
+    const told = onPhone.next('session:revoked');
+    await phone.ok('POST', '/auth/logout');
+    expect(await closed).toBeLessThan(1_000);
+    expect(await told).toBeDefined();
+    expect(isOpen(onLaptop)).toBe(true);
+    expect((await phone.call('POST', '/realtime/inbox')).status).toBe(401);
+  });
+
+  it('of the other sessions are closed when the password changes (AUTH-15)', async () => {
+    const { phone, onPhone, onLaptop } = await twoDevices();
+    const closed = closedAfter(onLaptop);
+    await phone.ok('POST', '/auth/change-password', {
+      currentPassword: PASSWORD,
+      newPassword: 'a quiet violet harbour',
+    });
+    expect(await closed).toBeLessThan(1_000);
+    expect(isOpen(onPhone)).toBe(true);
+  });
+
+  it('of one session are closed by another of the same user', async () => {
+    const { phone, onPhone, onLaptop } = await twoDevices();
+    const { items } = await phone.ok('GET', '/users/me/sessions');
+    const closed = closedAfter(onLaptop);
+    await phone.ok(
+      'DELETE',
+      `/users/me/sessions/${items.find((item: { current: boolean }) => !item.current).id}`,
+    );
+    expect(await closed).toBeLessThan(1_000);
+    expect(isOpen(onPhone)).toBe(true);
+  });
+
+  it('are not opened again by a reconnection token of an ended session (AUTH-17)', async () => {
+    const { phone, onPhone } = await twoDevices();
+    const token = onPhone.room.reconnectionToken;
+    const closed = closedAfter(onPhone);
+    await phone.ok('POST', '/auth/logout');
+    await closed;
+    const sdk = new Client(app.url);
+    sdk.auth.token = phone.token;
+    await expect(sdk.reconnect(token)).rejects.toThrow();
+  });
+
+  it('are not entered with a seat that was given before the session ended', async () => {
+    const { phone } = await twoDevices();
+    const { seat } = await phone.ok('POST', '/realtime/inbox');
+    await phone.ok('POST', '/auth/logout');
+    await expect(phone.sit(seat)).rejects.toThrow();
+  });
+});
