@@ -8,6 +8,7 @@ import { SEAT_SEC } from '../src/actors/Actors.ts';
 import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
+import { PublicKeys } from '../src/calling/PublicKeys.ts';
 import { type Call, durationSec, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
@@ -40,6 +41,7 @@ export abstract class CallRoom extends BaseRoom {
   declare state: CallState;
   #actor!: CallActor;
   #media!: CallMediaHost;
+  readonly #keys = new PublicKeys();
 
   override async onCreate({ callId }: { callId: string }): Promise<void> {
     const { services } = this;
@@ -93,6 +95,8 @@ export abstract class CallRoom extends BaseRoom {
     this.state.people.get(userId)!.connected = true;
     this.patch();
     const peer = this.#peerOf(userId);
+    const key = this.#keys.of(peer);
+    if (key !== undefined) client.send('call:e2ee_key', { userId: peer, ...key });
     for (const { producerId, kind } of this.#media.producers(peer)) {
       client.send('media:producer', { producerId, kind, userId: peer });
     }
@@ -125,7 +129,7 @@ export abstract class CallRoom extends BaseRoom {
     try {
       const call =
         'userId' in given
-          ? await this.#actor.command(given.command, given.userId)
+          ? await this.#actor.command(given.command, given.userId, given.id)
           : await this.#actor.system(given.command);
       return { ok: true, call };
     } catch (error) {
@@ -199,6 +203,11 @@ export abstract class CallRoom extends BaseRoom {
       (await plain()).answer(client.auth!.userId, sdp),
     );
     this.handle('call:ice_candidate', messages['call:ice_candidate'].payload, () => ({}));
+    this.handle('call:e2ee_key', messages['call:e2ee_key'].payload, (client, key) => {
+      if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+      const { userId } = client.auth!;
+      if (this.#keys.take(userId, key)) this.say('call:e2ee_key', { userId, ...key }, this.#peerOf(userId));
+    });
   }
 
   /** After each commit: what may flow first, then what is shown. */
