@@ -26,15 +26,23 @@ import { ObjectStore } from '../src/platform/ObjectStore.ts';
 import { cpuMsOf } from './cpuOf.ts';
 import { HEAVY_DECISIONS, HEAVY_VIEWERS } from './generatePeople.ts';
 
-const someViewers = sql<{ id: string }>('bench-viewers', `select id from users where cell is not null and hashtext(id::text) % 97 = 0 order by hashtext(id::text) limit $1`);
+const someViewers = sql<{ id: string }>(
+  'bench-viewers',
+  `select id from users where cell is not null and hashtext(id::text) % 97 = 0 order by hashtext(id::text) limit $1`,
+);
 const heavyViewers = sql<{ id: string; n: number }>(
   'bench-heavy',
   `select id, n from (select id, (select count(*) from pair_decisions where low_id = u.id) + (select count(*) from pair_decisions where high_id = u.id) as n
      from (select id from users order by id limit 2000) u) counted order by n desc limit $1`,
 );
-const byEmail = sql<{ id: string; password_hash: string }>('bench-login', `select id, password_hash from users where email_key = $1`);
+const byEmail = sql<{ id: string; password_hash: string }>(
+  'bench-login',
+  `select id, password_hash from users where email_key = $1`,
+);
 
-const { values } = parseArgs({ options: { db: { type: 'string' }, rounds: { type: 'string', default: '300' } } });
+const { values } = parseArgs({
+  options: { db: { type: 'string' }, rounds: { type: 'string', default: '300' } },
+});
 if (values.db === undefined) throw new Error('Say which database: --db postgres://…');
 const url = values.db;
 const rounds = Number(values.rounds);
@@ -54,7 +62,13 @@ db.query = async <Row>(statement: Statement<Row>, bound: readonly never[] = []):
 };
 
 const cache = new Cache({ clock, bus: new MemoryBus() });
-const store = new ObjectStore({ endpoint: 'http://127.0.0.1:9', region: 'none', bucket: 'none', accessKeyId: 'x', secretAccessKey: 'x' });
+const store = new ObjectStore({
+  endpoint: 'http://127.0.0.1:9',
+  region: 'none',
+  bucket: 'none',
+  accessKeyId: 'x',
+  secretAccessKey: 'x',
+});
 const secret = 'nothing here is secret, it is a load test';
 const links = new PhotoLinks({ clock, secret, publicUrl: () => 'http://localhost' });
 const photos = new Photos({ db, store, links, clock, onChange: async () => {} });
@@ -63,8 +77,21 @@ const shows = new ShowCounts({ db, clock, log, flushEveryMs: 3_600_000 });
 stack.defer(() => shows.close());
 const discovery = new Discovery({ db, clock, cache, people, shows });
 const match = { acceptMs: 86_400_000, warningMs: 3_600_000 };
-const decisions = new Decisions({ db, clock, match, likesPerDay: { regular: 1e6, premium: 1e6 }, publish: () => {} });
-const matches = new Matches({ db, clock, settings: match, cards: people.cards.bind(people), publish: () => {}, onClosed: async () => {} });
+const decisions = new Decisions({
+  db,
+  clock,
+  match,
+  likesPerDay: { regular: 1e6, premium: 1e6 },
+  publish: () => {},
+});
+const matches = new Matches({
+  db,
+  clock,
+  settings: match,
+  cards: people.cards.bind(people),
+  publish: () => {},
+  onClosed: async () => {},
+});
 
 const viewers = (await plain(someViewers, [rounds] as never)).map((row) => row.id);
 const heavy = await plain(heavyViewers, [HEAVY_VIEWERS] as never);
@@ -85,7 +112,10 @@ print('a page from the cached deck (whole use case)', await timed(viewers, (view
 const worst = heavy.filter((row) => row.n >= Math.min(HEAVY_DECISIONS, size!.n / 50)).map((row) => row.id);
 const often = Array.from({ length: Math.ceil(rounds / Math.max(worst.length, 1)) }, () => worst).flat();
 if (often.length > 0) {
-  print(`a page for who decided on ${Math.min(...heavy.filter((row) => worst.includes(row.id)).map((row) => row.n)).toLocaleString('en')} or more, nothing cached`, await timed(often, (viewer) => page(viewer, true)));
+  print(
+    `a page for who decided on ${Math.min(...heavy.filter((row) => worst.includes(row.id)).map((row) => row.n)).toLocaleString('en')} or more, nothing cached`,
+    await timed(often, (viewer) => page(viewer, true)),
+  );
   await printStatement('its search for candidates', findNear);
   print('the same from the cached deck', await timed(often, (viewer) => page(viewer, false)));
 }
@@ -93,8 +123,17 @@ if (often.length > 0) {
 const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
 print('a like (one at a time, committed)', await timed(pairs, ([a, b]) => decisions.decide(a, b, 'like')));
 print('a mutual like: match and both events', await timed(pairs, ([a, b]) => decisions.decide(b, a, 'like')));
-print('the list of active matches', await timed(viewers, (viewer) => matches.list(viewer, 'active', { limit: 20 })));
-print('login: the account by its address', await timed(viewers.map((_, i) => `p${(i * 7919) % size!.n}@load.test`), (email) => db.query(byEmail, [email])));
+print(
+  'the list of active matches',
+  await timed(viewers, (viewer) => matches.list(viewer, 'active', { limit: 20 })),
+);
+print(
+  'login: the account by its address',
+  await timed(
+    viewers.map((_, i) => `p${(i * 7919) % size!.n}@load.test`),
+    (email) => db.query(byEmail, [email]),
+  ),
+);
 
 async function page(viewerId: string, fresh: boolean): Promise<void> {
   if (fresh) await cache.forget('candidates', [viewerId]);
@@ -121,7 +160,10 @@ async function printStatement(label: string, statement: Statement<unknown>): Pro
   let pages = 0;
   for (const bound of samples) {
     times.push(await cpuMsOf(client, statement, bound));
-    const { rows } = await client.query({ text: `explain (analyze, buffers, format json) ${statement.text}`, values: bound });
+    const { rows } = await client.query({
+      text: `explain (analyze, buffers, format json) ${statement.text}`,
+      values: bound,
+    });
     const plan = rows[0]['QUERY PLAN'][0].Plan;
     pages += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
   }
@@ -132,6 +174,7 @@ async function printStatement(label: string, statement: Statement<unknown>): Pro
 
 function print(label: string, times: readonly number[], pages?: number): void {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(2);
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!.toFixed(2);
   console.log(`| ${label} | ${at(0.5)} | ${at(0.95)} | ${at(0.99)} | ${pages ?? ''} |`);
 }

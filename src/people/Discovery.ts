@@ -14,7 +14,7 @@ import type { Cache } from '../platform/Cache.ts';
 import type { Page } from '../shapes.ts';
 import { ageAt, birthDatesFor, dayOf } from './age.ts';
 import { audiencesFor } from './audience.ts';
-import { type CandidateRow, candidateDetails, findAnywhere, findNear, pageShown, recordShown, stillFit } from './discoverySql.ts';
+import { type CandidateRow, candidateDetails, findAnywhere, findNear, findWide, pageShown, recordShown, stillFit } from './discoverySql.ts';
 import { Directory } from './Directory.ts';
 import type { People } from './People.ts';
 import type { Self } from './peopleSql.ts';
@@ -152,7 +152,7 @@ export class Discovery {
     const pairs = viewer.cell === null ? undefined : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
     if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
     const firstStep = Math.min(size, Math.ceil((2 * size) / Math.max(1, pairs.areas.length)));
-    return db.query(findNear, [...filter, pairs.audiences, pairs.areas, size, firstStep, notAbove]);
+    return db.query(pairs.wide ? findWide : findNear, [...filter, pairs.audiences, pairs.areas, size, firstStep, notAbove]);
   }
 
   async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {

@@ -48,14 +48,15 @@ const WITH_SETTLED = `with settled (id) as materialized (${SETTLED} union all ${
  * area; the $17th of those is a floor under which nobody can be among the best $17. Then each area is read on from
  * where the first step stopped, down to that floor. Nobody above the score $19 is looked at: those were all found, or found out of the question, before.
  */
-export const findNear = sql<CandidateRow>(
-  'discovery-near',
-  `${WITH_SETTLED}, first as materialized (
+const findIn = (name: string, area: 'area' | 'wide_area') =>
+  sql<CandidateRow>(
+    name,
+    `${WITH_SETTLED}, first as materialized (
      select p.audience, p.area, c.id, c.score
      from unnest($15::smallint[], $16::bigint[]) as p (audience, area)
      cross join lateral (
        select u.id, u.score from users u
-       where u.audience = p.audience and u.area = p.area and u.score <= $19 and ${FITS} and ${NOT_SETTLED}
+       where u.audience = p.audience and u.${area} = p.area and u.score <= $19 and ${FITS} and ${NOT_SETTLED}
        order by u.score desc, u.id limit $18
      ) c
    ), floor as materialized (
@@ -66,7 +67,7 @@ export const findNear = sql<CandidateRow>(
    ), further as (
      select c.id, c.score from stopped s cross join lateral (
        select u.id, u.score from users u
-       where u.audience = s.audience and u.area = s.area
+       where u.audience = s.audience and u.${area} = s.area
          and u.score >= (select score from floor) and u.score <= s.score and (u.score < s.score or u.id > s.id)
          and ${FITS} and ${NOT_SETTLED}
        order by u.score desc, u.id limit $17
@@ -74,7 +75,11 @@ export const findNear = sql<CandidateRow>(
    )
    select id, score from (select id, score from first union all select id, score from further) found
    order by score desc, id limit $17`,
-);
+  );
+
+/** With small areas, for a small reach, and with wide ones. */
+export const findNear = findIn('discovery-near', 'area');
+export const findWide = findIn('discovery-wide', 'wide_area');
 
 /** Where people are: the pairs of audience and area that anybody is filed under, found by jumping along the index. */
 export const populatedPairs = sql<{ audience: number; area: string }>(

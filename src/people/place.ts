@@ -9,6 +9,7 @@ export const EARTH_KM = 6371;
 export const CELL_RESOLUTIONS = [7, 6, 5] as const;
 /** The areas that discovery's index is ordered by: about 7 km across, or the cell itself where that is larger. */
 const AREA_RESOLUTION = 6;
+const WIDE_RESOLUTION = 5;
 /** Stands for "place unknown or hidden" in the index. */
 export const NOWHERE = '0';
 
@@ -54,13 +55,16 @@ export function areaOf(cell: string): string {
   return BigInt(`0x${area}`).toString();
 }
 
-/** Whether somebody within `limitKm` of the cell can be filed under an area. */
-export function mayBeFiledWithin(cell: string, area: string, limitKm: number): boolean {
-  const from = spotOf(cell);
-  const areaCell = BigInt(area).toString(16);
-  const middle = spotOf(areaCell);
-  const radiusKm = AREA_RADIUS_KM[getResolution(areaCell)]!;
-  return distanceKm(from, middle) <= limitKm + from.slackKm + middle.slackKm + radiusKm;
+/** The wide area around an area; the database computes the same from the bits. */
+export function wideAreaOf(area: string): string {
+  return area === NOWHERE ? NOWHERE : BigInt(`0x${cellToParent(BigInt(area).toString(16), WIDE_RESOLUTION)}`).toString();
+}
+
+/** An area as a spot whose slack says how far people who are filed under it may be from its centre. */
+export function areaSpot(area: string): Spot {
+  const cell = BigInt(area).toString(16);
+  const resolution = getResolution(cell);
+  return { ...spotOf(cell), slackKm: (SLACK_KM[resolution] ?? 0) + AREA_RADIUS_KM[resolution]! };
 }
 
 /** Along the sphere, between centres. Slack is not in it. The SQL of discovery computes the same. */

@@ -217,7 +217,9 @@ describe('discovery', () => {
 
   it('shows people without a place, or who hide it, to everybody, and tells no distance', async () => {
     const { world } = at;
-    const [me, nowhere, hider] = await world.persons(3);
+    // Of a gender that nobody else here has, so that they find each other among hundreds from everywhere.
+    const [me, nowhere, hider] = await world.persons(3, { gender: 'nonbinary' });
+    for (const id of [me!, nowhere!]) await world.people.editPreferences(id, { genders: ['nonbinary'] });
     await live(me!, town(9));
     await live(hider!, { lat: -50, lon: 100 });
     await world.people.editPreferences(hider!, { hideDistance: true });

@@ -1,6 +1,6 @@
 import { cellToLatLng, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
-import { areaOf, BANDS_KM, bandBetween, cellAndParents, cellsAround, distanceKm, mayBeFiledWithin, mayBeWithin, spotOf } from '../../../src/people/place.ts';
+import { areaOf, areaSpot, BANDS_KM, bandBetween, cellAndParents, cellsAround, distanceKm, mayBeWithin, spotOf, wideAreaOf } from '../../../src/people/place.ts';
 
 /** Points all over the planet, evenly enough and always the same ones. */
 const points = Array.from({ length: 300 }, (_, i) => ({
@@ -36,7 +36,8 @@ describe('places', () => {
           const east = lon + ((km / 111.2) * Math.sin(turn)) / Math.max(0.05, Math.cos((lat * Math.PI) / 180));
           const other = cellsAround(north, ((east + 540) % 360) - 180)[turn % 3]!;
           if (!mayBeWithin(spotOf(mine), spotOf(other), limitKm)) continue;
-          expect(mayBeFiledWithin(mine, areaOf(other), limitKm)).toBe(true);
+          expect(mayBeWithin(spotOf(mine), areaSpot(areaOf(other)), limitKm)).toBe(true);
+          expect(mayBeWithin(spotOf(mine), areaSpot(wideAreaOf(areaOf(other))), limitKm)).toBe(true);
         }
       }
     }

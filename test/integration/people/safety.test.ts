@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { sql } from '../../../src/db/sql.ts';
+import { DuetError } from '../../../src/errors.ts';
+import { newId } from '../../../src/ids.ts';
+import { ReportInput } from '../../../src/safety/shapes.ts';
+import { usePeople } from '../../support/people.ts';
+
+const reportsOf = sql<{ reason: string; details: string; call_id: string | null; status: string }>('test-reports', `select reason, details, call_id, status from reports where reported_id = $1`);
+const addCall = sql(
+  'test-call',
+  `insert into calls (id, match_id, caller_id, callee_id, phase, state, created_at) values ($1, $2, $3, $4, 'ended', '{}', now())`,
+);
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'none',
+    (error: unknown) => (error instanceof DuetError ? error.code : String(error)),
+  );
+}
+
+const nobody = '0190a0a0-0000-7000-8000-000000000000';
+
+describe('blocks and reports', () => {
+  const at = usePeople();
+
+  it('work both ways, are listed for their maker only, newest first, and can be undone', async () => {
+    const { world } = at;
+    const [me, a, b, c] = await world.persons(4);
+    for (const id of [a!, b!, c!]) {
+      await world.blocks.block(me!, id);
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await world.blocks.block(me!, a!);
+    const first = await world.blocks.list(me!, { limit: 2 });
+    expect(first.items.map((item) => item.id)).toEqual([c, b]);
+    const second = await world.blocks.list(me!, { limit: 2, cursor: first.nextCursor! });
+    expect(second.items.map((item) => item.id)).toEqual([a]);
+    expect(second.nextCursor).toBeNull();
+    expect((await world.blocks.list(a!, { limit: 10 })).items).toEqual([]);
+    expect(await codeOf(world.blocks.list(me!, { limit: 2, cursor: 'x' }))).toBe('VALIDATION_FAILED');
+    expect(await codeOf(world.people.card(me!, a!))).toBe('NOT_FOUND');
+    expect(await codeOf(world.people.card(a!, me!))).toBe('NOT_FOUND');
+    await world.blocks.unblock(me!, a!);
+    await world.blocks.unblock(me!, a!);
+    expect(await codeOf(world.people.card(a!, me!))).toBe('none');
+  });
+
+  it('of both sides are two: undoing one leaves the other', async () => {
+    const { world } = at;
+    const [me, other] = await world.persons(2);
+    await Promise.all([world.decisions.decide(me!, other!, 'like'), world.decisions.decide(other!, me!, 'like')]);
+    await Promise.all([world.blocks.block(me!, other!), world.blocks.block(other!, me!)]);
+    await world.blocks.unblock(me!, other!);
+    expect(await codeOf(world.people.card(me!, other!))).toBe('NOT_FOUND');
+    expect(await codeOf(world.decisions.decide(me!, other!, 'like'))).toBe('NOT_FOUND');
+    await world.blocks.unblock(other!, me!);
+    expect(await codeOf(world.people.card(me!, other!))).toBe('none');
+  });
+
+  it('refuse oneself and whoever is not there, in one way', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const gone = await Promise.all((['banned', 'deleted'] as const).map((status) => world.person({ status })));
+    const blocker = await world.person();
+    await world.blocks.block(blocker, me);
+    const input = ReportInput.parse({ reason: 'spam' });
+    expect(await codeOf(world.blocks.block(me, me))).toBe('VALIDATION_FAILED');
+    expect(await codeOf(world.reports.report(me, me, input))).toBe('VALIDATION_FAILED');
+    for (const id of [nobody, blocker, ...gone]) {
+      expect(await codeOf(world.blocks.block(me, id))).toBe('NOT_FOUND');
+      expect(await codeOf(world.reports.report(me, id, input))).toBe('NOT_FOUND');
+    }
+  });
+
+  it('a report blocks unless told otherwise, and ends what is live between the two', async () => {
+    const { world } = at;
+    const [me, a, b] = await world.persons(3);
+    const severedBefore = world.severed.length;
+    const { reportId } = await world.reports.report(me!, a!, ReportInput.parse({ reason: 'harassment', details: 'They said\nthings.' }));
+    expect(reportId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await world.db.query(reportsOf, [a!])).toEqual([{ reason: 'harassment', details: 'They said\nthings.', call_id: null, status: 'open' }]);
+    expect(world.severed.slice(severedBefore)).toEqual([[me, a]]);
+    expect(await codeOf(world.people.card(a!, me!))).toBe('NOT_FOUND');
+    await world.reports.report(me!, b!, ReportInput.parse({ reason: 'fake', block: false }));
+    expect(await codeOf(world.people.card(b!, me!))).toBe('none');
+    expect(world.severed).toHaveLength(severedBefore + 1);
+  });
+
+  it('a report names only a call between the two, and blocking first does not protect from one', async () => {
+    const { world } = at;
+    const [me, other, third] = await world.persons(3);
+    await world.decisions.decide(me!, other!, 'like');
+    const { matchId } = await world.decisions.decide(other!, me!, 'like');
+    const callId = newId();
+    await world.db.query(addCall, [callId, matchId!, other!, me!]);
+    await world.blocks.block(other!, me!);
+    const about = (id: string) => ReportInput.parse({ reason: 'threat', callId: id });
+    expect(await codeOf(world.reports.report(me!, third!, about(callId)))).toBe('VALIDATION_FAILED');
+    expect(await codeOf(world.reports.report(me!, other!, about(nobody)))).toBe('VALIDATION_FAILED');
+    expect(await codeOf(world.reports.report(me!, other!, about(callId)))).toBe('none');
+    expect((await world.db.query(reportsOf, [other!]))[0]!.call_id).toBe(callId);
+  });
+
+  it('takes no report without a reason, or with fields that do not exist', () => {
+    for (const bad of [{}, { reason: '' }, { reason: 'x'.repeat(65) }, { reason: 'a\u0000' }, { reason: 'spam', details: 'x'.repeat(2001) }, { reason: 'spam', callId: 'x' }, { reason: 'spam', block: 'yes' }, { reason: 'spam', status: 'resolved' }, { reason: { $ne: 1 } }]) {
+      expect(ReportInput.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
+    }
+  });
+});
