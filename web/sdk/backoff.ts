@@ -7,9 +7,11 @@ export function backoffMs(attempt: number): number {
   return capMs / 2 + (Math.random() * capMs) / 2;
 }
 
-/** The window's events, where there is a window. */
-const page: { addEventListener?: Listen; removeEventListener?: Listen } = globalThis;
 type Listen = (type: string, listener: () => void) => void;
+type MaybeWindow = { setTimeout: unknown; addEventListener?: Listen; removeEventListener?: Listen };
+
+/** The window's events, where there is a window. */
+const page: MaybeWindow = globalThis;
 
 /** Resolves after `delayMs`, or at once when the browser says that the network is back. */
 export function pause(delayMs: number): Promise<void> {
