@@ -5,8 +5,8 @@ import { Migration0003People } from './migrations/0003People.ts';
 import { Migration0004Idempotency } from './migrations/0004Idempotency.ts';
 import { Migration0005Audience } from './migrations/0005Audience.ts';
 import { Migration0006Push } from './migrations/0006Push.ts';
-import { Migration0007WideAreas } from './migrations/0007WideAreas.ts';
 import { Migration0007CommandIds } from './migrations/0007CommandIds.ts';
+import { Migration0008WideAreas } from './migrations/0008WideAreas.ts';
 
 export const migrations = [
   Migration0001House,
@@ -15,6 +15,6 @@ export const migrations = [
   Migration0004Idempotency,
   Migration0005Audience,
   Migration0006Push,
-  Migration0007WideAreas,
   Migration0007CommandIds,
+  Migration0008WideAreas,
 ];

@@ -5,8 +5,8 @@ import { Migration } from '@mikro-orm/migrations';
  * a search of 100 km looks into a thousand corners; with large ones only, one of 10 km walks through people who live
  * too far away.
  */
-export class Migration0007WideAreas extends Migration {
-  override name = '0007WideAreas';
+export class Migration0008WideAreas extends Migration {
+  override name = '0008WideAreas';
 
   override up(): void {
     // The parent at resolution 5 of an H3 cell, by the layout of its bits: the resolution stands in bits 52 to 55, and
