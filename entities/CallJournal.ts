@@ -10,6 +10,8 @@ const schema = defineEntity({
     at: p.datetime(),
     epoch: p.bigint('number'),
     command: p.string(),
+    /** Of a command that may come again because its answer was lost; null for all others. */
+    commandId: p.uuid().nullable(),
     /** Who gave it; null for the clock, the media and the server itself. */
     byId: p.uuid().nullable(),
     phase: p.string(),

@@ -8,7 +8,7 @@ import type { Call } from '../calling/state.ts';
 import type { PersonCommand, SystemCommand } from '../calling/transitions.ts';
 import { type Clock, sleep } from '../clock.ts';
 import { DuetError, type ErrorCode } from '../errors.ts';
-import { newSecret } from '../ids.ts';
+import { newId, newSecret } from '../ids.ts';
 import type { Log } from '../log.ts';
 import * as colyseus from './colyseus.ts';
 
@@ -30,7 +30,9 @@ export interface SeatOptions {
 }
 
 /** A command as it crosses processes. */
-export type ActorCommand = { userId: string; command: PersonCommand } | { command: SystemCommand };
+export type ActorCommand =
+  | { userId: string; command: PersonCommand; id?: string }
+  | { command: SystemCommand };
 export type ActorAnswer = { ok: true; call: Call } | { ok: false; code: ErrorCode };
 
 export interface ActorsOptions {
@@ -94,7 +96,9 @@ export class Actors {
   }
 
   /** A command to a live call, from a person or from the server. Throws DuetError. */
-  async callCommand(callId: string, command: ActorCommand): Promise<Call> {
+  async callCommand(callId: string, given: ActorCommand): Promise<Call> {
+    // Where no answer comes it is asked again, perhaps of another process: by its id it is done once all the same.
+    const command = { id: newId(), ...given };
     const answer = await this.#atCall(callId, (place) => {
       // The same method here and there: what a command answers cannot depend on where the room is.
       const timeoutMs = place.here ? 60_000 : REMOTE_MS;

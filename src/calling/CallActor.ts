@@ -10,7 +10,7 @@ import type { InboxEvent, StoredEvent } from '../events/outbox.ts';
 import type { Log } from '../log.ts';
 import { acceptInto } from '../matching/matchStore.ts';
 import type { MatchSettings } from '../matching/transitions.ts';
-import type { CallStore, HeldCall } from './CallStore.ts';
+import { type CallStore, type HeldCall, RECENT_IDS } from './CallStore.ts';
 import { type Call, type CallSettings, personOf, roleOf } from './state.ts';
 import {
   byPerson,
@@ -56,6 +56,8 @@ export class CallActor {
   readonly epoch: number;
   #call: Call;
   #version: number;
+  /** Commands that were done and may come again, the oldest first. */
+  #recentIds: string[];
   /** A commit failed and may have been written all the same: the row is read before anything else is decided. */
   #doubtful = false;
   #queue: Promise<unknown> = Promise.resolve();
@@ -68,6 +70,7 @@ export class CallActor {
     this.#call = options.held.call;
     this.epoch = options.held.epoch;
     this.#version = options.held.version;
+    this.#recentIds = options.held.recentIds.toReversed();
     this.#schedule();
   }
 
@@ -75,13 +78,19 @@ export class CallActor {
     return this.#call;
   }
 
-  /** A person's command. Resolves with the call after it; throws DuetError for strangers (NOT_FOUND) and refusals. */
-  async command(command: PersonCommand, userId: string): Promise<Call> {
+  /**
+   * A person's command. Resolves with the call after it; throws DuetError for strangers (NOT_FOUND) and refusals.
+   * Under the same `id` it is done once, however often it comes; again it is answered with the call as it is.
+   */
+  async command(command: PersonCommand, userId: string, id?: string): Promise<Call> {
     const role = roleOf(this.#call, userId);
     if (role === undefined) throw new DuetError('NOT_FOUND');
     const { settings, clock } = this.#options;
-    return this.#enqueue(command.type, userId, (call) =>
-      byPerson(call, command, role, clock.now(), settings),
+    return this.#enqueue(
+      command.type,
+      userId,
+      (call) => byPerson(call, command, role, clock.now(), settings),
+      id,
     );
   }
 
@@ -108,14 +117,20 @@ export class CallActor {
     this.#options.audience.lost();
   }
 
-  #enqueue(name: string, byId: string | null, decide: (call: Call) => CallChange | Refusal): Promise<Call> {
+  #enqueue(
+    name: string,
+    byId: string | null,
+    decide: (call: Call) => CallChange | Refusal,
+    id?: string,
+  ): Promise<Call> {
     if (this.#waiting >= MAX_WAITING) return Promise.reject(new DuetError('UNAVAILABLE'));
     this.#waiting++;
     const result = this.#queue.then(async () => {
       try {
         await this.#resolveDoubt();
         await this.#settle();
-        return await this.#apply(name, byId, decide(this.#call));
+        if (id !== undefined && this.#recentIds.includes(id)) return this.#call;
+        return await this.#apply(name, byId, decide(this.#call), id);
       } finally {
         this.#waiting--;
         this.#schedule();
@@ -136,6 +151,7 @@ export class CallActor {
     this.#doubtful = false;
     if (row.version === this.#version) return;
     this.#version = row.version;
+    this.#recentIds = row.recentIds.toReversed();
     this.#call = row.call;
     this.#options.audience.changed(row.call);
   }
@@ -150,7 +166,12 @@ export class CallActor {
     }
   }
 
-  async #apply(command: string, byId: string | null, change: CallChange | Refusal): Promise<Call> {
+  async #apply(
+    command: string,
+    byId: string | null,
+    change: CallChange | Refusal,
+    commandId?: string,
+  ): Promise<Call> {
     if (isRefusal(change)) throw new DuetError(change.refused);
     if (change.call === this.#call) return this.#call;
     if (this.#closed) throw new DuetError('UNAVAILABLE');
@@ -162,6 +183,7 @@ export class CallActor {
       epoch: this.epoch,
       version: this.#version,
       command,
+      commandId,
       byId,
       dueAt: dueAt(call, settings),
       events: inboxEvents(call, effects, clock.now()),
@@ -177,6 +199,7 @@ export class CallActor {
     }
     this.#call = call;
     this.#version = written.version;
+    if (commandId !== undefined) this.#recentIds = [...this.#recentIds, commandId].slice(-RECENT_IDS);
     publish(written.events);
     audience.changed(call);
     for (const effect of effects) {

@@ -6,8 +6,8 @@
  */
 import type { Database } from '../db/Database.ts';
 import { type Sql, sql } from '../db/sql.ts';
-import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import { isRefusal } from '../errors.ts';
+import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import type { Call, CallSettings, LiveCall } from './state.ts';
 import { bySystem, dueAt } from './transitions.ts';
 
@@ -16,12 +16,17 @@ export const LEASE_MS = 2_000;
 /** How often a process renews what it holds. */
 export const RENEW_EVERY_MS = 500;
 
+/** Ids of commands that are remembered: far more than two people can have under way at once. */
+export const RECENT_IDS = 32;
+
 /** A call that this process holds. */
 export interface HeldCall {
   call: Call;
   epoch: number;
   /** Of the row: the next commit must find it as it is. */
   version: number;
+  /** Ids of the last commands that were done: when one comes again, it is not done again. */
+  recentIds: readonly string[];
 }
 
 export type Claim = { held: HeldCall } | { heldBy: string } | { ended: Call } | { missing: true };
@@ -32,6 +37,8 @@ export interface Commit {
   /** The version that the change was decided on. */
   version: number;
   command: string;
+  /** Of a command that may come again. */
+  commandId?: string | undefined;
   /** The person who gave the command, or null for the server itself. */
   byId: string | null;
   dueAt: number | null;
@@ -77,8 +84,14 @@ const rereadCall = sql<{ state: Call; version: number }>(
 
 const writeJournal = sql(
   'call-journal',
-  `insert into call_journal (call_id, version, at, epoch, command, by_id, phase, state)
-   values ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7::jsonb)`,
+  `insert into call_journal (call_id, version, at, epoch, command, by_id, phase, state, command_id)
+   values ($1, $2, clock_timestamp(), $3, $4, $5, $6, $7::jsonb, $8)`,
+);
+
+const readRecentIds = sql<{ command_id: string }>(
+  'call-recent-ids',
+  `select command_id from call_journal where call_id = $1 and command_id is not null
+   order by version desc limit ${RECENT_IDS}`,
 );
 
 const leaveLive = sql('call-leave-live', 'delete from live_calls where call_id = $1');
@@ -120,10 +133,11 @@ export class CallStore {
       const [row] = await tx.query(claimCall, [callId, owner, LEASE_MS]);
       if (row === undefined) return undefined;
       const { state, epoch, version, held_until: heldUntil, now } = row;
-      if (heldUntil === null) return { call: state, epoch, version };
+      const recentIds = await this.#recentIds(tx, callId);
+      if (heldUntil === null) return { call: state, epoch, version, recentIds };
       const change = bySystem(state, { type: 'recover', heldUntil }, now, this.#settings);
-      if (isRefusal(change)) return { call: state, epoch, version };
-      return this.#write(tx, {
+      if (isRefusal(change)) return { call: state, epoch, version, recentIds };
+      const recovered = await this.#write(tx, {
         call: change.call,
         epoch,
         version,
@@ -131,6 +145,7 @@ export class CallStore {
         byId: null,
         dueAt: dueAt(change.call, this.#settings),
       });
+      return recovered && { call: change.call, epoch, version: recovered.version, recentIds };
     });
     if (held !== undefined) return { held };
     const [other] = await this.#db.query(findCall, [callId]);
@@ -155,13 +170,20 @@ export class CallStore {
   }
 
   /** The call as it is in the row, for its holder; undefined when the lease was lost to another process. */
-  async reread(callId: string, epoch: number): Promise<{ call: Call; version: number } | undefined> {
+  async reread(callId: string, epoch: number): Promise<HeldCall | undefined> {
     const [row] = await this.#db.query(rereadCall, [callId, epoch]);
-    return row && { call: row.state, version: row.version };
+    if (row === undefined) return undefined;
+    const recentIds = await this.#recentIds(this.#db, callId);
+    return { call: row.state, epoch, version: row.version, recentIds };
+  }
+
+  async #recentIds(sql: Sql, callId: string): Promise<string[]> {
+    const rows = await sql.query(readRecentIds, [callId]);
+    return rows.map((row) => row.command_id);
   }
 
   /** The row and its line in the journal. Undefined: the row is not as the change was decided on. */
-  async #write(tx: Sql, change: Omit<Commit, 'events' | 'also'>): Promise<HeldCall | undefined> {
+  async #write(tx: Sql, change: Omit<Commit, 'events' | 'also'>): Promise<{ version: number } | undefined> {
     const { call, epoch } = change;
     const state = JSON.stringify(call);
     const ended = call.phase === 'ended';
@@ -184,8 +206,9 @@ export class CallStore {
       change.byId,
       call.phase,
       state,
+      change.commandId ?? null,
     ]);
-    return { call, epoch, version: saved.version };
+    return saved;
   }
 
   /**

@@ -130,23 +130,13 @@ export class Phone {
       return;
     }
     const action = random.weighted(this.#temper as Temper & Record<string, number>) as keyof Temper;
-    switch (action) {
-      case 'join':
-        return void this.#join(this.callId);
-      case 'leave':
-        return this.drop();
-      case 'initiate':
-        return void this.#initiate();
-      case 'match':
-        return this.#commandMatch();
-      case 'answer':
-        return void this.#command(this.callId, {
-          type: 'answer',
-          media: random.chance(0.5) ? 'video' : 'audio',
-        });
-      default:
-        return void this.#command(this.callId, { type: action });
-    }
+    const { callId } = this;
+    if (action === 'leave') this.drop();
+    else if (action === 'match') this.#commandMatch();
+    else if (action === 'join') void this.#join(callId);
+    else if (action === 'initiate') void this.#initiate();
+    else if (action !== 'answer') void this.#command(callId, { type: action });
+    else void this.#command(callId, { type: action, media: random.chance(0.5) ? 'video' : 'audio' });
   }
 
   /** Nobody asks for anything any more; who is in a call stays in it. */

@@ -4,8 +4,8 @@
  */
 import { Actors, type RoomHost } from '../../src/actors/Actors.ts';
 import { Keeper } from '../../src/actors/Keeper.ts';
-import { Calls } from '../../src/calling/Calls.ts';
 import { CallStore } from '../../src/calling/CallStore.ts';
+import { Calls } from '../../src/calling/Calls.ts';
 import type { Call } from '../../src/calling/state.ts';
 import type { PersonCommand } from '../../src/calling/transitions.ts';
 import type { Database } from '../../src/db/Database.ts';

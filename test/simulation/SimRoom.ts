@@ -72,7 +72,7 @@ export class SimRoom {
     try {
       const call =
         'userId' in given
-          ? await this.actor.command(given.command, given.userId)
+          ? await this.actor.command(given.command, given.userId, given.id)
           : await this.actor.system(given.command);
       return { ok: true, call };
     } catch (error) {

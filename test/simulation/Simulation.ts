@@ -4,7 +4,7 @@
  */
 import type { Sql } from '../../src/db/sql.ts';
 import type { Log } from '../../src/log.ts';
-import { drawDurations, type Durations, REST_MS, START_MS } from './durations.ts';
+import { type Durations, drawDurations, REST_MS, START_MS } from './durations.ts';
 import { Broken, Ledger } from './Ledger.ts';
 import { MemoryDatabase } from './MemoryDatabase.ts';
 import { Phone, type Temper } from './Phone.ts';
@@ -12,8 +12,8 @@ import { Random } from './Random.ts';
 import { SimProcess } from './SimProcess.ts';
 import { makeTrouble } from './trouble.ts';
 import { VirtualTime } from './VirtualTime.ts';
-import { calmed, drawWeather, type Weather } from './Weather.ts';
 import { Watch } from './Watch.ts';
+import { calmed, drawWeather, type Weather } from './Weather.ts';
 import type { World } from './World.ts';
 
 export interface RunReport {

@@ -71,6 +71,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       epoch: 0,
       command: 'initiate',
       by_id: byId as string,
+      command_id: null,
       state: JSON.parse(state as string) as Call,
     });
     return [];
@@ -108,7 +109,13 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   },
   'call-reread': ({ tables }, [id, epoch]) =>
     rowsOf(tables.calls.get(id as string)).filter((row) => row.epoch === epoch),
-  'call-journal': ({ tables, write, now }, [callId, version, epoch, command, byId, _phase, state]) => {
+  'call-recent-ids': ({ tables }, [callId]) =>
+    tables.journal
+      .filter((line) => line.call_id === callId && line.command_id !== null)
+      .reverse()
+      .slice(0, 32),
+  'call-journal': ({ tables, write, now }, values) => {
+    const [callId, version, epoch, command, byId, , state, commandId] = values;
     write.append(tables.journal, {
       call_id: callId as string,
       version: version as number,
@@ -116,6 +123,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       epoch: epoch as number,
       command: command as string,
       by_id: byId as string | null,
+      command_id: commandId as string | null,
       state: JSON.parse(state as string) as Call,
     });
     return [];
@@ -140,12 +148,14 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     return [];
   },
   'sweep-calls': ({ tables, now }) =>
-    [...tables.calls.values()].filter(
-      (call) =>
-        call.phase !== 'ended' &&
-        ((call.leased_until !== null && call.leased_until < now) ||
-          (call.owner === null && call.due_at !== null && call.due_at <= now)),
-    ),
+    [...tables.calls.values()]
+      .filter((call) => call.due_at !== null && call.phase !== 'ended')
+      .filter(
+        (call) =>
+          (call.leased_until !== null && call.leased_until < now) ||
+          (call.owner === null && call.due_at! <= now),
+      )
+      .sort((one, other) => one.due_at! - other.due_at!),
   'match-find': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
   'match-lock': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
   'match-between': ({ tables }, [oneId, otherId]) =>
@@ -173,7 +183,10 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     });
     return [];
   },
-  'sweep-matches': ({ tables, now }) => overdue(tables.matches, now),
+  'sweep-matches': ({ tables, now }) =>
+    [...tables.matches.values()]
+      .filter((match) => match.due_at !== null && match.due_at <= now)
+      .sort((one, other) => one.due_at! - other.due_at!),
   'outbox-append': ({ tables, write, now }, [userIds, types, payloads]) =>
     (userIds as string[]).map((userId, index) => {
       const inbox: InboxRow = tables.inboxes.get(userId) ?? { user_id: userId, epoch: 1, seq: 0, acked: 0 };
@@ -213,12 +226,6 @@ function liveCallOf(tables: Tables, matchId: string): CallRow | undefined {
     if (call.match_id === matchId && call.phase !== 'ended') return call;
   }
   return undefined;
-}
-
-function overdue<Row extends { due_at: number | null }>(table: Map<string, Row>, now: number): Row[] {
-  return [...table.values()]
-    .filter((row) => row.due_at !== null && row.due_at <= now)
-    .sort((one, other) => one.due_at! - other.due_at!);
 }
 
 function rowsOf<Row extends object>(row: Row | undefined): Row[] {

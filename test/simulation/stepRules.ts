@@ -7,8 +7,8 @@ import {
   type Call,
   type CallSettings,
   type EndedCall,
-  otherRole,
   type Outcome,
+  otherRole,
   type Role,
   roleOf,
 } from '../../src/calling/state.ts';

@@ -35,6 +35,7 @@ export interface JournalRow {
   epoch: number;
   command: string;
   by_id: string | null;
+  command_id: string | null;
   state: Call;
 }
 

@@ -1,6 +1,7 @@
 /** What befalls the processes and the network of a run: drawn again every moment until the run rests. */
-import type { Simulation } from './Simulation.ts';
+
 import type { SimProcess } from './SimProcess.ts';
+import type { Simulation } from './Simulation.ts';
 
 export function makeTrouble(world: Simulation): void {
   const { time, random } = world;
@@ -15,7 +16,10 @@ export function makeTrouble(world: Simulation): void {
 
 function strike(world: Simulation, process: SimProcess): void {
   const { time, random, weather } = world;
-  if (random.chance(weather.crash)) return world.kill(process, 'suddenly');
+  if (random.chance(weather.crash)) {
+    world.kill(process, 'suddenly');
+    return;
+  }
   if (random.chance(weather.stall)) {
     const forMs = random.pick([300, 1_500, 2_500, 5_000]) + random.between(0, 500);
     process.stalledUntil = time.now + forMs;
