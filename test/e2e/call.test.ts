@@ -121,7 +121,10 @@ test('two people of the demo town match, talk, extend, see each other, and the c
   expect((await stats(ada)).video.framesSent).toBe(0);
 
   const endedAtFirst = (await endsIn(ada))!;
-  await ada.getByTestId('call-extend').click();
+  // Asked over HTTP, answered in the room: two doors to the same rules.
+  const callId = await ada.getByTestId('call').getAttribute('data-call-id');
+  const { call: asked } = await adaApi.ok('POST', `/calls/${callId}/extend`);
+  expect(asked.pending).toMatchObject({ kind: 'extend', by: adaApi.id });
   await peer.getByTestId('call-extend-yes').click();
   await until(
     () => endsIn(peer),
@@ -153,7 +156,6 @@ test('two people of the demo town match, talk, extend, see each other, and the c
   await shot(peer, 'call-video-phone');
 
   // The clock ends it for both, within a second of what both were shown.
-  const callId = await ada.getByTestId('call').getAttribute('data-call-id');
   await Promise.all([ada, peer].map((page) => page.getByTestId('call-ended').waitFor({ timeout: 60_000 })));
   await shot(peer, 'ended-phone');
   const { call } = await adaApi.ok('GET', `/calls/${callId}`);
