@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type IceServer, turnCredentials } from '../../../src/calling/turn.ts';
+import { useApp } from '../../support/app.ts';
+import { newMatch, newPerson } from '../../support/client.ts';
+import { Coturn, freeUdpPort } from '../../support/coturn.ts';
+import { TurnClient } from '../../support/turnClient.ts';
+import { CallPages } from './callPages.ts';
+
+const SECRET = 'a secret that only the server and coturn know';
+const PORT = await freeUdpPort();
+const app = useApp({
+  TURN_SECRET: SECRET,
+  TURN_URLS: `turn:127.0.0.1:${PORT}?transport=udp`,
+  CALL_DURATION_SEC: '60',
+});
+/** As the sample says; and one that may relay to the SFU of this test, which is on loopback. */
+let strict: Coturn;
+let coturn: Coturn;
+
+beforeAll(async () => {
+  [strict, coturn] = await Promise.all([
+    Coturn.start(await freeUdpPort(), SECRET),
+    Coturn.start(PORT, SECRET, ['127.0.0.1']),
+  ]);
+});
+afterAll(() => Promise.all([strict?.stop(), coturn?.stop()]));
+
+const allocate = async ({ port }: Coturn, { username, credential }: IceServer) => {
+  const client = await TurnClient.connect(port, username, credential);
+  try {
+    return await client.allocate();
+  } finally {
+    client.close();
+  }
+};
+
+const expiring = (inSec: number) => turnCredentials(SECRET, [], Math.floor(Date.now() / 1000) + inSec);
+
+describe('TURN credentials', () => {
+  it('of a call’s people work at a real coturn, and end with the call', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    for (const person of [ann, bob]) {
+      const { iceServers, ttlSec } = await person.ok('GET', '/calls/ice-servers');
+      expect(iceServers).toHaveLength(1);
+      expect(await allocate(strict, iceServers[0])).toBe(0);
+      // Ringing, the call’s length and a margin, never more; and nothing of the person in the user name.
+      expect(ttlSec).toBeLessThanOrEqual(30 + 60 + 30);
+      expect(Number(iceServers[0].username.split(':')[0])).toBeLessThanOrEqual(
+        Date.now() / 1000 + ttlSec + 1,
+      );
+      expect(iceServers[0].username).not.toContain(person.id);
+    }
+  });
+
+  it('are refused to everybody else, and after the end', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const eve = await newPerson(app.url);
+    const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    expect((await eve.call('GET', '/calls/ice-servers')).body.code).toBe('CALL_NOT_ACTIVE');
+    await bob.ok('POST', `/calls/${call.id}/reject`);
+    expect((await ann.call('GET', '/calls/ice-servers')).body.code).toBe('CALL_NOT_ACTIVE');
+  });
+
+  it('expire, and cannot be made up', async () => {
+    expect(await allocate(strict, expiring(60))).toBe(0);
+    expect(await allocate(strict, expiring(-2))).toBe(401);
+    const short = expiring(2);
+    expect(await allocate(strict, short)).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 3_100));
+    expect(await allocate(strict, short)).toBe(401);
+    const good = expiring(60);
+    const longer = `${Number(good.username.split(':')[0]) + 86_400}:${good.username.split(':')[1]}`;
+    expect(await allocate(strict, { ...good, username: longer })).toBe(401);
+    expect(await allocate(strict, turnCredentials('another secret', [], Date.now() / 1000 + 60))).toBe(401);
+  });
+});
+
+describe('the sample configuration', () => {
+  it('relays to no loopback, private or link-local address', async () => {
+    const { username, credential } = expiring(60);
+    const client = await TurnClient.connect(strict.port, username, credential);
+    expect(await client.allocate()).toBe(0);
+    const inside = [
+      '127.0.0.1',
+      '10.0.0.1',
+      '172.16.5.4',
+      '192.168.1.1',
+      '169.254.169.254',
+      '100.64.0.1',
+      '0.0.0.0',
+    ];
+    for (const address of [...inside, '224.0.0.1', '255.255.255.255']) {
+      expect([address, await client.permit(address)]).toEqual([address, 403]);
+    }
+    // A permission sends nothing: that the refusals are not for everything.
+    expect(await client.permit('8.8.8.8')).toBe(0);
+    client.close();
+  });
+
+  it('lets the one address through that is named', async () => {
+    const { username, credential } = expiring(60);
+    const client = await TurnClient.connect(coturn.port, username, credential);
+    expect(await client.allocate()).toBe(0);
+    expect(await client.permit('127.0.0.1')).toBe(0);
+    for (const address of ['127.0.0.2', '10.0.0.1']) expect(await client.permit(address)).toBe(403);
+    client.close();
+  });
+});
+
+describe('with Chromium at both ends', { timeout: 60_000 }, () => {
+  it('a call goes through the relay when nothing else is allowed', async () => {
+    await using stack = new AsyncDisposableStack();
+    const pages = await CallPages.open(app.url);
+    stack.defer(() => pages.close());
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const annPage = await pages.sit('sfu', ann, seat);
+    const bobPage = await pages.sit('sfu', bob, (await bob.ok('POST', `/calls/${call.id}/answer`, {})).seat);
+    await Promise.all(
+      [
+        { page: annPage, person: ann },
+        { page: bobPage, person: bob },
+      ].map(async ({ page, person }) => {
+        const { iceServers } = await person.ok('GET', '/calls/ice-servers');
+        await page.do('open', { iceServers, iceTransportPolicy: 'relay' });
+        expect(await page.do('send', 'audio')).toBe('done');
+      }),
+    );
+    await Promise.all([annPage.hears('audio', { bytes: 2_000 }), bobPage.hears('audio', { bytes: 2_000 })]);
+    for (const page of [annPage, bobPage])
+      expect(await page.do('routes')).toEqual({ send: 'relay', recv: 'relay' });
+  });
+});
