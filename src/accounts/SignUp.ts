@@ -16,9 +16,9 @@ import { choosePassword } from './passwordRules.ts';
 import type { Sessions } from './Sessions.ts';
 import type { RegisterBody } from './shapes.ts';
 import {
-  deletePhotos,
   deleteRegistrations,
   findByEmail,
+  forgetPredecessor,
   insertRegistration,
   insertUser,
   latestRegistration,
@@ -147,7 +147,7 @@ export class SignUp {
     if (!registration.first) {
       // Somebody else registered this address before its owner did: what he set and did is void.
       await tx.query(takeOver, [userId, registrationId]);
-      await tx.query(deletePhotos, [userId]);
+      await tx.query(forgetPredecessor, [userId]);
       ended = await sessions.revokeAll(tx, userId, 'email_verified', { caller });
     }
     await tx.query(markVerified, [userId, new Date(clock.now())]);

@@ -7,10 +7,13 @@ const MIN_PASSWORD = 8;
 const MAX_PASSWORD = 256;
 const MAX_EMAIL = 254;
 
-/** RFC 5321 section 4.5.3.1.3 bounds the path; the pattern is the HTML standard's, plus letters beyond ASCII. */
+/**
+ * RFC 5321 section 4.5.3.1.3 bounds the path; the pattern is the HTML standard's, plus letters beyond ASCII. Mails go to
+ * the address in the form that it is compared in (NFKC): "ｒobin@…" is counted as Robin's, so Robin gets the mail.
+ */
 export const Email = z
   .string()
-  .transform((value) => value.trim())
+  .transform((value) => value.normalize('NFKC').trim())
   .pipe(
     z
       .string()

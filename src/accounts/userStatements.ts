@@ -52,12 +52,20 @@ export const takeOver = sql(
   'account-take-over',
   `update users u
    set email = r.email, password_hash = r.password_hash, display_name = r.display_name, birth_date = r.birth_date,
-       gender = r.gender, bio = '', interests = '{}', cell = default, area = default, version = u.version + 1
+       gender = r.gender, bio = default, interests = default, cell = default, area = default, min_age = default,
+       max_age = default, genders = default, max_distance_km = default, discoverable = default,
+       version = u.version + 1
    from registrations r where r.id = $2 and u.id = $1`,
 );
 
 export const deleteRegistrations = sql('registration-delete', 'delete from registrations where user_id = $1');
-export const deletePhotos = sql('account-delete-photos', 'delete from photos where user_id = $1');
+/** What whoever had the account before left behind. */
+export const forgetPredecessor = sql(
+  'account-forget-predecessor',
+  `with photo as (delete from photos where user_id = $1),
+        block as (delete from blocks where blocker_id = $1)
+   delete from devices where user_id = $1`,
+);
 
 export const markVerified = sql(
   'account-verified',

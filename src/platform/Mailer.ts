@@ -45,7 +45,7 @@ export class SmtpMailer implements Mailer {
       // Nothing in a mail may be read from this machine or fetched from elsewhere.
       disableFileAccess: true,
       disableUrlAccess: true,
-    } as never);
+    });
   }
 
   async send(mail: Mail): Promise<void> {

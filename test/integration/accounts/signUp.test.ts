@@ -114,6 +114,8 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     const principal = parts.accounts.authenticateToken(attacker.accessToken);
     await parts.passwordChange.change(principal, PASSWORD, 'mallorys second idea', CALLER);
     const second = await login(victim.email, 'mallorys second idea');
+    const traces = `update users set bio = 'Mallory was here', interests = '{spam}', min_age = 60, discoverable = false`;
+    await base.db.pool.query(`${traces} where id = $1`, [attacker.userId]);
 
     await parts.signUp.register(victim, CALLER);
     const tokens = await verifyTokens(victim.email, 2);
@@ -130,10 +132,23 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     }
     const grant = await login(victim.email, OWN);
     const { rows } = await base.db.pool.query(
-      'select display_name, birth_date::text, email_verified_at is not null as verified from users where id = $1',
+      `select display_name, birth_date::text, email_verified_at is not null as verified, bio, interests, min_age,
+              discoverable, (select count(*)::int from devices where user_id = u.id) as devices
+       from users u where id = $1`,
       [grant.userId],
     );
-    expect(rows).toEqual([{ display_name: 'Owner', birth_date: victim.birthDate, verified: true }]);
+    expect(rows).toEqual([
+      {
+        display_name: 'Owner',
+        birth_date: victim.birthDate,
+        verified: true,
+        bio: '',
+        interests: [],
+        min_age: 18,
+        discoverable: true,
+        devices: 1,
+      },
+    ]);
     await expect(parts.signUp.verifyEmail(tokens[0]!, CALLER)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });

@@ -13,12 +13,15 @@ describe('addresses', () => {
       'Robin@Example.org',
       ' ROBIN@EXAMPLE.ORG ',
       'ｒｏｂｉｎ@example.org',
-      'robin@exampleｅ.org'.replace('eｅ', 'e'),
+      'robin@ｅxample.org',
     ];
     for (const email of same) expect(emailKey(email), email).toBe('robin@example.org');
-    expect(emailKey('straße@example.org')).toBe(emailKey('STRASSE@example.org'));
+    expect(emailKey('ΟΔΟΣ@example.org')).toBe(emailKey('οδος@example.org'));
+    // Other people's mailboxes.
+    expect(emailKey('mıke@example.org')).not.toBe(emailKey('mike@example.org'));
+    expect(emailKey('straße@example.org')).not.toBe(emailKey('strasse@example.org'));
+    expect(Email.parse(' ｒobin@Example.org ')).toBe('robin@Example.org');
     expect(emailKey('ſam@example.org')).toBe('sam@example.org');
-    expect(emailKey('i\u0307@x.org')).toBe(emailKey(emailKey('I\u0307@x.org')));
   });
 
   it('have the form of one', () => {
