@@ -31,7 +31,8 @@ async function send(connection: CopyConnection, rows: Iterable<string>): Promise
     if (lines.length < 2_000) continue;
     connection.sendCopyFromChunk(Buffer.from(`${lines.join('\n')}\n`));
     lines = [];
-    if (connection.stream.writableNeedDrain) await new Promise<void>((resume) => connection.stream.once('drain', resume));
+    if (connection.stream.writableNeedDrain)
+      await new Promise<void>((resume) => connection.stream.once('drain', resume));
   }
   if (lines.length > 0) connection.sendCopyFromChunk(Buffer.from(`${lines.join('\n')}\n`));
   connection.endCopyFrom();

@@ -9,8 +9,8 @@ import { Database } from '../src/db/Database.ts';
 import { createLog } from '../src/log.ts';
 import { areaOf, cellsAround, spotOf } from '../src/people/place.ts';
 import { SCORE_STEP } from '../src/people/score.ts';
-import { copyRows } from './copyRows.ts';
 import { CITIES } from './cities.ts';
+import { copyRows } from './copyRows.ts';
 
 export interface GenerateOptions {
   /** postgres:// URL of an empty database; it is migrated here. */
@@ -31,7 +31,20 @@ export const HEAVY_VIEWERS = 20;
 const MIN_PEOPLE_A_CELL = 5;
 const START_MS = Date.UTC(2026, 0, 1);
 const GENDERS = ['woman', 'man', 'nonbinary'] as const;
-const INTERESTS = ['Jazz', 'Hiking', 'Cooking', 'Reading', 'Games', 'Tea', 'Dancing', 'Cycling', 'Cats', 'Dogs', 'Travel', 'Science'];
+const INTERESTS = [
+  'Jazz',
+  'Hiking',
+  'Cooking',
+  'Reading',
+  'Games',
+  'Tea',
+  'Dancing',
+  'Cycling',
+  'Cats',
+  'Dogs',
+  'Travel',
+  'Science',
+];
 
 export async function generatePeople(options: GenerateOptions): Promise<void> {
   const step = options.onStep ?? (() => {});
@@ -47,7 +60,11 @@ export async function generatePeople(options: GenerateOptions): Promise<void> {
   const people: Generated[] = [];
   await copyRows(client, USERS_INTO, userRows(options.people, people));
   step(`decisions: ${options.decisions}`);
-  await copyRows(client, 'pair_decisions (low_id, high_id, low_decision, low_at, high_decision, high_at)', decisionRows(people, options.decisions));
+  await copyRows(
+    client,
+    'pair_decisions (low_id, high_id, low_decision, low_at, high_decision, high_at)',
+    decisionRows(people, options.decisions),
+  );
   step('indexes');
   for (const index of indexes) await client.query(index);
   await client.query('analyze users');
@@ -90,7 +107,10 @@ function* userRows(count: number, people: Generated[]): Generator<string> {
     const [lat, lon] = CITIES[city]!;
     // Cities of many are wider: people settle around the middle, about as densely everywhere.
     const widthKm = 4 + 14 * Math.sqrt(weights[city]!);
-    const cells = cellsAround(lat + gauss(random) * (widthKm / 111), lon + (gauss(random) * (widthKm / 111)) / Math.cos((lat * Math.PI) / 180));
+    const cells = cellsAround(
+      lat + gauss(random) * (widthKm / 111),
+      lon + (gauss(random) * (widthKm / 111)) / Math.cos((lat * Math.PI) / 180),
+    );
     for (const cell of cells) tallies.set(cell, (tallies.get(cell) ?? 0) + 1);
     cellsOf.push(cells);
     people.push({ id: uuid(i, random), city });
@@ -98,24 +118,62 @@ function* userRows(count: number, people: Generated[]): Generator<string> {
   for (const [i, { id }] of people.entries()) yield userRow(i, id, cellsOf[i]!, tallies, random);
 }
 
-function userRow(i: number, id: string, cells: string[], tallies: ReadonlyMap<string, number>, random: () => number): string {
+function userRow(
+  i: number,
+  id: string,
+  cells: string[],
+  tallies: ReadonlyMap<string, number>,
+  random: () => number,
+): string {
   const cell = cells.find((one) => tallies.get(one)! >= MIN_PEOPLE_A_CELL) ?? cells.at(-1)!;
   const { x, y, z, slackKm } = spotOf(cell);
   const age = 18 + Math.floor(Math.min(random(), random()) * 52);
   const gender = random() < 0.04 ? 2 : random() < 0.5 ? 0 : 1;
-  const seeks = random() < 0.15 ? '{woman,man,nonbinary}' : gender === 0 ? '{man}' : gender === 1 ? '{woman}' : '{woman,nonbinary}';
+  const seeks =
+    random() < 0.15
+      ? '{woman,man,nonbinary}'
+      : gender === 0
+        ? '{man}'
+        : gender === 1
+          ? '{woman}'
+          : '{woman,nonbinary}';
   const minAge = Math.max(18, age - 3 - Math.floor(random() * 8));
   const maxAge = Math.min(99, age + 3 + Math.floor(random() * 10));
   const photos = Math.floor(random() * 5);
   const hoursAway = Math.floor(random() ** 3 * 1_000);
-  const points = [40, 25, 10, 0][hoursAway < 24 ? 0 : hoursAway < 168 ? 1 : hoursAway < 720 ? 2 : 3]! + [0, 15, 20, 25, 25][photos]! + (random() < 0.6 ? 10 : 0) + 10;
+  const points =
+    [40, 25, 10, 0][hoursAway < 24 ? 0 : hoursAway < 168 ? 1 : hoursAway < 720 ? 2 : 3]! +
+    [0, 15, 20, 25, 25][photos]! +
+    (random() < 0.6 ? 10 : 0) +
+    10;
   const interests = [0, 1, 2].map((n) => INTERESTS[(i * 7 + n * 5) % INTERESTS.length]);
   const active = new Date(Date.now() - hoursAway * 3_600_000).toISOString();
   const born = `${2025 - age}-${String(1 + (i % 12)).padStart(2, '0')}-${String(1 + (i % 28)).padStart(2, '0')}`;
   return [
-    id, `p${i}@load.test`, `p${i}@load.test`, active, '$argon2id$none', `Person ${i}`, born, GENDERS[gender], 'A few words about me, as people write them.',
-    `{${interests.join(',')}}`, cell, areaOf(cell), x.toFixed(3), y.toFixed(3), z.toFixed(3), slackKm, minAge, maxAge, seeks,
-    [10, 25, 50, 100][Math.floor(random() * 4)], photos, points * SCORE_STEP + Math.floor(random() * SCORE_STEP), active, active,
+    id,
+    `p${i}@load.test`,
+    `p${i}@load.test`,
+    active,
+    '$argon2id$none',
+    `Person ${i}`,
+    born,
+    GENDERS[gender],
+    'A few words about me, as people write them.',
+    `{${interests.join(',')}}`,
+    cell,
+    areaOf(cell),
+    x.toFixed(3),
+    y.toFixed(3),
+    z.toFixed(3),
+    slackKm,
+    minAge,
+    maxAge,
+    seeks,
+    [10, 25, 50, 100][Math.floor(random() * 4)],
+    photos,
+    points * SCORE_STEP + Math.floor(random() * SCORE_STEP),
+    active,
+    active,
   ].join('\t');
 }
 
@@ -125,7 +183,9 @@ function userRow(i: number, id: string, cells: string[], tallies: ReadonlyMap<st
  */
 function* decisionRows(people: readonly Generated[], count: number): Generator<string> {
   const random = randomFrom(7);
-  const cities = CITIES.map((_, city) => people.filter((person) => person.city === city).map((person) => person.id));
+  const cities = CITIES.map((_, city) =>
+    people.filter((person) => person.city === city).map((person) => person.id),
+  );
   const mean = count / people.length;
   const at = new Date(Date.now() - 5 * 86_400_000).toISOString();
   for (const ids of cities) {
@@ -137,7 +197,9 @@ function* decisionRows(people: readonly Generated[], count: number): Generator<s
         const mine = random() < 0.4 ? 'like' : 'dislike';
         const theirs = random() < 0.1 ? 'dislike' : '\\N';
         const theirsAt = theirs === '\\N' ? '\\N' : at;
-        yield one < other ? `${one}\t${other}\t${mine}\t${at}\t${theirs}\t${theirsAt}` : `${other}\t${one}\t${theirs}\t${theirsAt}\t${mine}\t${at}`;
+        yield one < other
+          ? `${one}\t${other}\t${mine}\t${at}\t${theirs}\t${theirsAt}`
+          : `${other}\t${one}\t${theirs}\t${theirsAt}\t${mine}\t${at}`;
       }
     }
   }
@@ -188,14 +250,26 @@ function gauss(random: () => number): number {
 /** UUIDv7 by its layout, with time and randomness from the counter. */
 function uuid(i: number, random: () => number): string {
   const time = (START_MS + i).toString(16).padStart(12, '0');
-  const hex = () => Math.floor(random() * 65536).toString(16).padStart(4, '0');
+  const hex = () =>
+    Math.floor(random() * 65536)
+      .toString(16)
+      .padStart(4, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hex().slice(1)}-8${hex().slice(1)}-${hex()}${hex()}${hex()}`;
 }
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { db: { type: 'string' }, people: { type: 'string', default: '10000' }, decisions: { type: 'string', default: '50000' } },
+    options: {
+      db: { type: 'string' },
+      people: { type: 'string', default: '10000' },
+      decisions: { type: 'string', default: '50000' },
+    },
   });
   if (values.db === undefined) throw new Error('Say which database: --db postgres://…');
-  await generatePeople({ url: values.db, people: Number(values.people), decisions: Number(values.decisions), onStep: console.log });
+  await generatePeople({
+    url: values.db,
+    people: Number(values.people),
+    decisions: Number(values.decisions),
+    onStep: console.log,
+  });
 }

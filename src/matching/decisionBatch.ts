@@ -3,7 +3,14 @@ import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { append, type StoredEvent } from '../events/outbox.ts';
 import { newId } from '../ids.ts';
-import { type ContextRow, type DecisionKind, decidePairs, readContext, returnLikes, takeLikes } from './decisionSql.ts';
+import {
+  type ContextRow,
+  type DecisionKind,
+  decidePairs,
+  readContext,
+  returnLikes,
+  takeLikes,
+} from './decisionSql.ts';
 
 /** One person's decision about another. No two of a batch are of the same person about the same one. */
 export interface Order {
@@ -36,7 +43,10 @@ export async function decideBatch(
   orders: readonly Order[],
   settings: BatchSettings,
 ): Promise<{ outcomes: Outcome[]; events: StoredEvent[] }> {
-  const rows = await tx.query(readContext, [orders.map((order) => order.actorId), orders.map((order) => order.targetId)]);
+  const rows = await tx.query(readContext, [
+    orders.map((order) => order.actorId),
+    orders.map((order) => order.targetId),
+  ]);
   const contexts = new Map(rows.map((row) => [orders[row.ord - 1]!, row]));
   const outcomes = new Map<Order, Outcome>();
   for (const order of orders) {
@@ -45,8 +55,17 @@ export async function decideBatch(
   }
   const open = orders.filter((order) => !outcomes.has(order));
   const paid = await takeAllowance(tx, open, contexts, settings, outcomes);
-  const events = await writePairs(tx, open.filter((order) => !outcomes.has(order)), settings, outcomes);
-  await giveBack(tx, paid.filter((order) => outcomes.get(order) === 'settled'), settings.now);
+  const events = await writePairs(
+    tx,
+    open.filter((order) => !outcomes.has(order)),
+    settings,
+    outcomes,
+  );
+  await giveBack(
+    tx,
+    paid.filter((order) => outcomes.get(order) === 'settled'),
+    settings.now,
+  );
   return { outcomes: orders.map((order) => outcomes.get(order)!), events };
 }
 
@@ -79,7 +98,10 @@ async function takeAllowance(
       usedBefore.set(order.actorId, used + 1);
     } else {
       refused.push(order);
-      outcomes.set(order, new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsToMidnight(settings.now) }));
+      outcomes.set(
+        order,
+        new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsToMidnight(settings.now) }),
+      );
     }
   }
   await giveBack(tx, refused, settings.now);
@@ -99,7 +121,10 @@ async function writePairs(
   outcomes: Map<Order, Outcome>,
 ): Promise<StoredEvent[]> {
   if (orders.length === 0) return [];
-  const pairs = new Map<string, { low: string; high: string; lowKind: DecisionKind | null; highKind: DecisionKind | null }>();
+  const pairs = new Map<
+    string,
+    { low: string; high: string; lowKind: DecisionKind | null; highKind: DecisionKind | null }
+  >();
   for (const order of orders) {
     const [low, high] = sorted(order);
     const pair = pairs.get(low + high) ?? { low, high, lowKind: null, highKind: null };

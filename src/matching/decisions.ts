@@ -49,7 +49,9 @@ export class Decisions {
    */
   async decide(actorId: string, targetId: string, kind: DecisionKind): Promise<Decided> {
     if (actorId === targetId) {
-      throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'userId', message: 'must be somebody else' }] });
+      throw new DuetError('VALIDATION_FAILED', {
+        details: [{ path: 'userId', message: 'must be somebody else' }],
+      });
     }
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const outcome = await this.#queue.add({ actorId, targetId, kind });
@@ -100,7 +102,11 @@ export class Decisions {
       if (kind === 'dislike') throw new DuetError('CONFLICT');
       return { decision: 'like', matchId: last.id };
     }
-    const forgotten = await db.query(forgetPair, [low, high, new Date(clock.now() - endedMatchDays * DAY_MS)]);
+    const forgotten = await db.query(forgetPair, [
+      low,
+      high,
+      new Date(clock.now() - endedMatchDays * DAY_MS),
+    ]);
     if (forgotten.length === 0) throw new DuetError('CONFLICT');
     return 'again';
   }

@@ -14,8 +14,17 @@ import type { Cache } from '../platform/Cache.ts';
 import type { Page } from '../shapes.ts';
 import { ageAt, birthDatesFor, dayOf } from './age.ts';
 import { audiencesFor } from './audience.ts';
-import { type CandidateRow, candidateDetails, findAnywhere, findNear, findWide, pageShown, recordShown, stillFit } from './discoverySql.ts';
 import { Directory } from './Directory.ts';
+import {
+  type CandidateRow,
+  candidateDetails,
+  findAnywhere,
+  findNear,
+  findWide,
+  pageShown,
+  recordShown,
+  stillFit,
+} from './discoverySql.ts';
 import type { People } from './People.ts';
 import type { Self } from './peopleSql.ts';
 import { bandBetween, spotOf } from './place.ts';
@@ -78,7 +87,8 @@ export class Discovery {
     const now = clock.now();
     const browsing = page.cursor === undefined ? { since: now, page: 0 } : readCursor(page.cursor, now);
     const again = page.cursor === undefined ? [] : await this.#dealtBefore(viewerId, browsing);
-    const { ids, more } = again.length > 0 ? { ids: again, more: true } : await this.#deal(viewerId, browsing, page.limit);
+    const { ids, more } =
+      again.length > 0 ? { ids: again, more: true } : await this.#deal(viewerId, browsing, page.limit);
     if (again.length === 0 && ids.length > 0) {
       const since = new Date(browsing.since);
       await db.query(recordShown, [viewerId, monthOf(now, 0), since, browsing.page, ids]);
@@ -93,12 +103,21 @@ export class Discovery {
 
   async #dealtBefore(viewerId: string, browsing: Browsing): Promise<string[]> {
     const months = monthsOf(this.#options.clock.now());
-    const rows = await this.#options.db.query(pageShown, [viewerId, months, new Date(browsing.since), browsing.page]);
+    const rows = await this.#options.db.query(pageShown, [
+      viewerId,
+      months,
+      new Date(browsing.since),
+      browsing.page,
+    ]);
     return rows.map((row) => row.id);
   }
 
   /** The next `limit` people, from the cached deck as far as it goes. */
-  async #deal(viewerId: string, browsing: Browsing, limit: number): Promise<{ ids: string[]; more: boolean }> {
+  async #deal(
+    viewerId: string,
+    browsing: Browsing,
+    limit: number,
+  ): Promise<{ ids: string[]; more: boolean }> {
     const { cache, people } = this.#options;
     const viewer = await people.self(viewerId);
     const deck = await this.#held(viewerId, browsing);
@@ -149,10 +168,20 @@ export class Discovery {
     const { db } = this.#options;
     const filter = this.#filter(viewer, browsing);
     const audiences = audiencesFor(viewer);
-    const pairs = viewer.cell === null ? undefined : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
+    const pairs =
+      viewer.cell === null
+        ? undefined
+        : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
     if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
     const firstStep = Math.min(size, Math.ceil((2 * size) / Math.max(1, pairs.areas.length)));
-    return db.query(pairs.wide ? findWide : findNear, [...filter, pairs.audiences, pairs.areas, size, firstStep, notAbove]);
+    return db.query(pairs.wide ? findWide : findNear, [
+      ...filter,
+      pairs.audiences,
+      pairs.areas,
+      size,
+      firstStep,
+      notAbove,
+    ]);
   }
 
   async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {
@@ -194,7 +223,9 @@ function readCursor(cursor: string, now: number): Browsing {
   const match = /^(\d{1,15})\.(\d{1,6})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
   const since = Number(match?.[1]);
   if (match === null || since > now || since < now - CURSOR_VALID_MS) {
-    throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'cursor', message: 'is not a cursor of this list' }] });
+    throw new DuetError('VALIDATION_FAILED', {
+      details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+    });
   }
   return { since, page: Number(match[2]) };
 }

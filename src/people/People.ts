@@ -5,9 +5,17 @@ import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import type { Cache } from '../platform/Cache.ts';
 import { ageAt } from './age.ts';
-import type { Places } from './Places.ts';
-import { hasMet, loadDemoPeople, loadPeople, loadSelf, type Person, type Self, visiblePeople } from './peopleSql.ts';
 import type { Photos } from './Photos.ts';
+import type { Places } from './Places.ts';
+import {
+  hasMet,
+  loadDemoPeople,
+  loadPeople,
+  loadSelf,
+  type Person,
+  type Self,
+  visiblePeople,
+} from './peopleSql.ts';
 import { bandBetween } from './place.ts';
 import { editPreferences, editProfile, rescore } from './profileSql.ts';
 import type { Card, Gender, Me, PreferencesEdit, ProfileEdit } from './shapes.ts';
@@ -76,7 +84,9 @@ export class People {
   }
 
   /** Who can be played on the demo page: each as he sees himself. */
-  async demoPeople(): Promise<{ displayName: string; email: string; age: number; gender: Gender; thumbnailUrl: string }[]> {
+  async demoPeople(): Promise<
+    { displayName: string; email: string; age: number; gender: Gender; thumbnailUrl: string }[]
+  > {
     const rows = await this.#options.db.query(loadDemoPeople);
     const people = await this.#load(rows.map((row) => row.id));
     return rows.flatMap(({ id, email }) => {
@@ -105,8 +115,23 @@ export class People {
   async editPreferences(userId: string, edit: PreferencesEdit): Promise<Me> {
     const { db, places } = this.#options;
     await db.transaction(async (tx) => {
-      const { minAge = null, maxAge = null, genders = null, maxDistanceKm = null, hideDistance = null, discoverable = null } = edit;
-      const [row] = await tx.query(editPreferences, [userId, minAge, maxAge, genders, maxDistanceKm, hideDistance, discoverable]);
+      const {
+        minAge = null,
+        maxAge = null,
+        genders = null,
+        maxDistanceKm = null,
+        hideDistance = null,
+        discoverable = null,
+      } = edit;
+      const [row] = await tx.query(editPreferences, [
+        userId,
+        minAge,
+        maxAge,
+        genders,
+        maxDistanceKm,
+        hideDistance,
+        discoverable,
+      ]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       if (row.min_age > row.max_age) throw new DuetError('INVALID_AGE_RANGE');
       if (hideDistance !== null) await places.rewrite(tx, userId);
@@ -144,7 +169,8 @@ export class People {
 
   #present(self: Self): Me {
     const { photos } = this.#options;
-    const { id, email, emailVerified, role, tier, status, displayName, birthDate, gender, bio, interests } = self;
+    const { id, email, emailVerified, role, tier, status, displayName, birthDate, gender, bio, interests } =
+      self;
     const { minAge, maxAge, genders, maxDistanceKm, hideDistance, discoverable } = self;
     return {
       id,

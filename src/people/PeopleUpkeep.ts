@@ -28,11 +28,17 @@ const ORPHAN_AFTER_MS = HOUR_MS;
 const PEOPLE_AT_ONCE = 2_000;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
-const dropAbandoned = sql<{ key: string }>('upkeep-abandoned', `delete from photos where not ready and created_at < $1 returning key`);
-const knownKeys = sql<{ key: string }>('upkeep-known-keys', `select key from photos where key = any ($1::text[])`);
+const dropAbandoned = sql<{ key: string }>(
+  'upkeep-abandoned',
+  `delete from photos where not ready and created_at < $1 returning key`,
+);
+const knownKeys = sql<{ key: string }>(
+  'upkeep-known-keys',
+  `select key from photos where key = any ($1::text[])`,
+);
 const nextPeople = sql<{ last: string | null }>(
   'upkeep-next-people',
-  `select id as last from (select id from users where id > $1 order by id limit $2) some order by id desc limit 1`,
+  `select id as last from (select id from users where id > $1 order by id limit $2) batch order by id desc limit 1`,
 );
 const sinkScores = sql(
   'upkeep-sink-scores',
@@ -69,7 +75,12 @@ export class PeopleUpkeep {
 
   /** All of it once. Each part is safe to run in two processes at a time. */
   async run(): Promise<void> {
-    const works = [() => this.keepMonths(), () => this.sweepAbandoned(), () => this.sinkScores(), () => this.sweepOrphans()];
+    const works = [
+      () => this.keepMonths(),
+      () => this.sweepAbandoned(),
+      () => this.sinkScores(),
+      () => this.sweepOrphans(),
+    ];
     for (const work of works) {
       if (this.#closed) return;
       await work().catch((error: unknown) => {
@@ -93,7 +104,8 @@ export class PeopleUpkeep {
     const { db, store, clock } = this.#options;
     const rows = await db.query(dropAbandoned, [new Date(clock.now() - ABANDONED_AFTER_MS)]);
     for (const { key } of rows) {
-      for await (const files of store.list(`${PHOTO_PREFIX}${key}/`)) await store.remove(files.map((file) => file.key));
+      for await (const files of store.list(`${PHOTO_PREFIX}${key}/`))
+        await store.remove(files.map((file) => file.key));
     }
     return rows.length;
   }

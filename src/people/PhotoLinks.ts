@@ -5,8 +5,8 @@
  * `/photos/<random key>/<size>.webp?t=<viewer and expiry, encrypted>&s=<signature>`: no id of a person is in it.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { LruMap } from '../platform/LruMap.ts';
 import type { Clock } from '../clock.ts';
+import { LruMap } from '../platform/LruMap.ts';
 import { PHOTO_FILES, type PhotoFile } from './photoImage.ts';
 
 export interface PhotoLinksOptions {
@@ -41,7 +41,8 @@ export class PhotoLinks {
     this.#clock = options.clock;
     this.#publicUrl = options.publicUrl;
     this.#validMs = options.validMs ?? 3_600_000;
-    const derive = (use: string) => Buffer.from(hkdfSync('sha256', options.secret, '', `duet photo ${use}`, 32));
+    const derive = (use: string) =>
+      Buffer.from(hkdfSync('sha256', options.secret, '', `duet photo ${use}`, 32));
     this.#sealKey = derive('viewer');
     this.#signKey = derive('signature');
   }
@@ -74,7 +75,10 @@ export class PhotoLinks {
   }
 
   #sign(token: string, key: string, file: PhotoFile): Buffer {
-    return createHmac('sha256', this.#signKey).update(`${token}\n${key}\n${file}`).digest().subarray(0, SIGNATURE_BYTES);
+    return createHmac('sha256', this.#signKey)
+      .update(`${token}\n${key}\n${file}`)
+      .digest()
+      .subarray(0, SIGNATURE_BYTES);
   }
 
   #seal(viewerId: string, expiresAt: number): string {
@@ -84,7 +88,9 @@ export class PhotoLinks {
     // The nonce is a keyed hash of what is sealed: the same in, the same out, never one nonce for two plaintexts.
     const nonce = createHmac('sha256', this.#signKey).update(plain).digest().subarray(0, 12);
     const cipher = createCipheriv('aes-256-gcm', this.#sealKey, nonce);
-    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]).toString('base64url');
+    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]).toString(
+      'base64url',
+    );
   }
 
   /** Only for tokens whose signature was right: those were sealed here. */
@@ -94,7 +100,13 @@ export class PhotoLinks {
     decipher.setAuthTag(sealed.subarray(-16));
     const plain = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]);
     const hex = plain.toString('hex', 0, 16);
-    const viewerId = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+    const viewerId = [
+      hex.slice(0, 8),
+      hex.slice(8, 12),
+      hex.slice(12, 16),
+      hex.slice(16, 20),
+      hex.slice(20),
+    ].join('-');
     return { viewerId, expiresAt: Number(plain.readBigUInt64BE(16)) };
   }
 }

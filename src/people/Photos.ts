@@ -5,12 +5,12 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
-import { type Sql, sql } from '../db/sql.ts';
+import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { newId, newSecret } from '../ids.ts';
+import { LruMap } from '../platform/LruMap.ts';
 import type { ObjectStore } from '../platform/ObjectStore.ts';
 import { Semaphore } from '../platform/Semaphore.ts';
-import { LruMap } from '../platform/LruMap.ts';
 import type { PhotoLinks } from './PhotoLinks.ts';
 import { PHOTO_FILES, type PhotoFile, type PhotoImage, readPhoto } from './photoImage.ts';
 import { SCORE_SQL } from './score.ts';
@@ -44,12 +44,18 @@ const ALIKE_BITS = 8;
 const UPLOADS_WAITING = 64;
 const FILES_IN_MEMORY = 400;
 
-const lockPerson = sql<{ id: string }>('photo-lock-person', `select id from users where id = $1 and status = 'active' for update`);
+const lockPerson = sql<{ id: string }>(
+  'photo-lock-person',
+  `select id from users where id = $1 and status = 'active' for update`,
+);
 const findBanned = sql<{ found: boolean }>(
   'photo-find-banned',
   `select exists (select from banned_photos where bit_count(phash # $1::bit(64)) <= ${ALIKE_BITS}) as found`,
 );
-const takenPositions = sql<{ position: number }>('photo-positions', `select position from photos where user_id = $1`);
+const takenPositions = sql<{ position: number }>(
+  'photo-positions',
+  `select position from photos where user_id = $1`,
+);
 const reservePhoto = sql(
   'photo-reserve',
   `insert into photos (id, user_id, key, width, height, position, ready, created_at) values ($1, $2, $3, 0, 0, $4, false, $5)`,
@@ -59,9 +65,15 @@ const makeReady = sql<{ id: string }>(
   `update photos set ready = true, width = $2, height = $3, placeholder = $4, phash = $5::bit(64)
    where id = $1 and not ready returning id`,
 );
-const deletePhoto = sql<{ key: string }>('photo-delete', `delete from photos where id = $1 and user_id = $2 and ready returning key`);
+const deletePhoto = sql<{ key: string }>(
+  'photo-delete',
+  `delete from photos where id = $1 and user_id = $2 and ready returning key`,
+);
 const dropReservation = sql('photo-drop', `delete from photos where id = $1 and not ready`);
-const readyPhotos = sql<{ id: string }>('photo-list', `select id from photos where user_id = $1 and ready order by position`);
+const readyPhotos = sql<{ id: string }>(
+  'photo-list',
+  `select id from photos where user_id = $1 and ready order by position`,
+);
 const setPositions = sql(
   'photo-order',
   `update photos p set position = o.position - 1
@@ -142,7 +154,11 @@ export class Photos {
       const rows = await tx.query(readyPhotos, [userId]);
       const known = new Set(rows.map((row) => row.id));
       const named = new Set(photoIds);
-      if (named.size !== photoIds.length || named.size !== known.size || photoIds.some((id) => !known.has(id))) {
+      if (
+        named.size !== photoIds.length ||
+        named.size !== known.size ||
+        photoIds.some((id) => !known.has(id))
+      ) {
         const message = 'must name each of your photos once';
         throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'photoIds', message }] });
       }
@@ -230,7 +246,13 @@ export class Photos {
   async #finish(userId: string, id: string, image: PhotoImage): Promise<number> {
     const position = await this.#options.db.transaction(async (tx) => {
       await tx.query(lockPerson, [userId]);
-      const [ready] = await tx.query(makeReady, [id, image.width, image.height, image.placeholder, image.phash]);
+      const [ready] = await tx.query(makeReady, [
+        id,
+        image.width,
+        image.height,
+        image.placeholder,
+        image.phash,
+      ]);
       // Swept meanwhile: it took longer than any upload may.
       if (ready === undefined) throw new DuetError('UNAVAILABLE');
       await tx.query(closeGaps, [userId]);

@@ -42,7 +42,10 @@ const lockPlace = sql<PlaceRow>(
    on conflict (user_id) do update set user_id = excluded.user_id
    returning tags, moved_on, moves`,
 );
-const savePlace = sql('place-save', `update places set tags = $2::bytea[], moved_on = $3, moves = $4 where user_id = $1`);
+const savePlace = sql(
+  'place-save',
+  `update places set tags = $2::bytea[], moved_on = $3, moves = $4 where user_id = $1`,
+);
 const countPlaces = sql<{ tag: Buffer; people: number }>(
   'place-count',
   `insert into place_tallies as t (tag, people)
@@ -50,7 +53,10 @@ const countPlaces = sql<{ tag: Buffer; people: number }>(
    on conflict (tag) do update set people = t.people + excluded.people
    returning tag, people`,
 );
-const dropEmpty = sql('place-drop-empty', `delete from place_tallies where people <= 0 and tag = any ($1::bytea[])`);
+const dropEmpty = sql(
+  'place-drop-empty',
+  `delete from place_tallies where people <= 0 and tag = any ($1::bytea[])`,
+);
 const readPlace = sql<{ cell: string | null; hide_distance: boolean }>(
   'place-read',
   `select cell, hide_distance from users where id = $1`,
@@ -93,7 +99,8 @@ export class Places {
 
     const today = dayOf(nowMs);
     const movesToday = place!.moved_on === today ? place!.moves : 0;
-    if (movesToday >= this.#movesPerDay) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeft(nowMs) });
+    if (movesToday >= this.#movesPerDay)
+      throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeft(nowMs) });
     const people = await this.#count(tx, before, tags);
     const [old] = await tx.query(readPlace, [userId]);
     await this.#write(tx, userId, old!.hide_distance, this.#finestShared(cells, tags, people));
@@ -130,7 +137,12 @@ export class Places {
   }
 
   /** Who is left in a cell that has become too small to hide in is stored in a coarser one. */
-  async #coarsen(tx: Sql, oldCell: string, oldTags: readonly Buffer[], people: ReadonlyMap<string, number>): Promise<void> {
+  async #coarsen(
+    tx: Sql,
+    oldCell: string,
+    oldTags: readonly Buffer[],
+    people: ReadonlyMap<string, number>,
+  ): Promise<void> {
     const nested = cellAndParents(oldCell);
     const tags = oldTags.slice(-nested.length);
     for (let i = 0; i < nested.length - 1; i++) {
@@ -142,7 +154,11 @@ export class Places {
     }
   }
 
-  #finestShared(cells: string[], tags: readonly Buffer[], people: ReadonlyMap<string, number>): string | null {
+  #finestShared(
+    cells: string[],
+    tags: readonly Buffer[],
+    people: ReadonlyMap<string, number>,
+  ): string | null {
     if (cells.length === 0) return null;
     const shared = cells.find((_, i) => (people.get(tags[i]!.toString('hex')) ?? 0) >= this.#minPeople);
     return shared ?? cells.at(-1)!;
@@ -150,7 +166,15 @@ export class Places {
 
   async #write(tx: Sql, userId: string, hidden: boolean, cell: string | null): Promise<void> {
     const { area, spot } = asOthersSee(cell, hidden);
-    await tx.query(writePlace, [userId, cell, area, spot?.x ?? null, spot?.y ?? null, spot?.z ?? null, spot?.slackKm ?? 0]);
+    await tx.query(writePlace, [
+      userId,
+      cell,
+      area,
+      spot?.x ?? null,
+      spot?.y ?? null,
+      spot?.z ?? null,
+      spot?.slackKm ?? 0,
+    ]);
   }
 
   #tag(cell: string): Buffer {

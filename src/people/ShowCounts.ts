@@ -45,7 +45,12 @@ export class ShowCounts {
     const counts = this.#counts;
     this.#counts = new Map();
     try {
-      await db.query(countShows, [[...counts.keys()], [...counts.values()], this.#showsPerDay, dayOf(clock.now())]);
+      await db.query(countShows, [
+        [...counts.keys()],
+        [...counts.values()],
+        this.#showsPerDay,
+        dayOf(clock.now()),
+      ]);
     } catch (error) {
       log.warn({ err: error }, 'Counts of who was shown could not be written');
     }

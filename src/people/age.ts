@@ -7,7 +7,8 @@ export const MAX_AGE = 99;
 export function ageAt(birthDate: string, nowMs: number): number {
   const [year, month, day] = birthDate.split('-').map(Number) as [number, number, number];
   const now = new Date(nowMs);
-  const hadBirthday = now.getUTCMonth() + 1 > month || (now.getUTCMonth() + 1 === month && now.getUTCDate() >= day);
+  const hadBirthday =
+    now.getUTCMonth() + 1 > month || (now.getUTCMonth() + 1 === month && now.getUTCDate() >= day);
   return now.getUTCFullYear() - year - (hadBirthday ? 0 : 1);
 }
 

@@ -133,7 +133,12 @@ export const stillFit = sql<{ id: string }>(
 );
 
 /** What the rank needs beyond the index. */
-export const candidateDetails = sql<{ id: string; interests: string[]; cell: string | null; can_talk: boolean }>(
+export const candidateDetails = sql<{
+  id: string;
+  interests: string[];
+  cell: string | null;
+  can_talk: boolean;
+}>(
   'discovery-details',
   `select u.id, u.interests, case when u.hide_distance then null else u.cell end as cell,
      u.last_active_at > now() - interval '5 minutes'

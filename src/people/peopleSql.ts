@@ -39,7 +39,10 @@ const PHOTOS_OF = `coalesce((
 const PERSON = `u.id, u.display_name as "displayName", u.birth_date as "birthDate", u.gender, u.bio, u.interests, u.cell,
   u.hide_distance as "hideDistance", ${PHOTOS_OF}`;
 
-export const loadPeople = sql<Person>('people-load', `select ${PERSON} from users u where u.id = any ($1::uuid[])`);
+export const loadPeople = sql<Person>(
+  'people-load',
+  `select ${PERSON} from users u where u.id = any ($1::uuid[])`,
+);
 
 export const loadSelf = sql<Self>(
   'people-self',

@@ -63,15 +63,23 @@ async function encode(bytes: Buffer): Promise<PhotoImage> {
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
-  const upright = () => sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+  const upright = () =>
+    sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
   const [full, card, thumb, tiny, phash] = await Promise.all([
     upright().webp({ quality: 86 }).toBuffer(),
     upright()
       .resize({ width: CARD_SIDE, height: CARD_SIDE, fit: 'inside', withoutEnlargement: true })
       .webp({ quality: 80 })
       .toBuffer({ resolveWithObject: true }),
-    upright().resize(THUMB_SIDE, THUMB_SIDE, { fit: 'cover', position: 'attention' }).webp({ quality: 76 }).toBuffer(),
-    upright().resize(PLACEHOLDER_SIDE, PLACEHOLDER_SIDE, { fit: 'inside' }).blur(0.6).webp({ quality: 30 }).toBuffer(),
+    upright()
+      .resize(THUMB_SIDE, THUMB_SIDE, { fit: 'cover', position: 'attention' })
+      .webp({ quality: 76 })
+      .toBuffer(),
+    upright()
+      .resize(PLACEHOLDER_SIDE, PLACEHOLDER_SIDE, { fit: 'inside' })
+      .blur(0.6)
+      .webp({ quality: 30 })
+      .toBuffer(),
     perceptualHash(upright()),
   ]);
   return {
@@ -91,5 +99,8 @@ function looksLikePhoto(bytes: Buffer): boolean {
 }
 
 function refused(message: string, cause?: unknown): DuetError {
-  return new DuetError('VALIDATION_FAILED', { details: [{ path: '', message: `The image ${message}.` }], cause });
+  return new DuetError('VALIDATION_FAILED', {
+    details: [{ path: '', message: `The image ${message}.` }],
+    cause,
+  });
 }

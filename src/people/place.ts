@@ -57,7 +57,9 @@ export function areaOf(cell: string): string {
 
 /** The wide area around an area; the database computes the same from the bits. */
 export function wideAreaOf(area: string): string {
-  return area === NOWHERE ? NOWHERE : BigInt(`0x${cellToParent(BigInt(area).toString(16), WIDE_RESOLUTION)}`).toString();
+  return area === NOWHERE
+    ? NOWHERE
+    : BigInt(`0x${cellToParent(BigInt(area).toString(16), WIDE_RESOLUTION)}`).toString();
 }
 
 /** An area as a spot whose slack says how far people who are filed under it may be from its centre. */

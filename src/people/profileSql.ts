@@ -15,7 +15,10 @@ export const editProfile = sql<{ id: string }>(
 );
 
 /** The score of somebody whose profile changed; a second statement, because it reads what the first one wrote. */
-export const rescore = sql('profile-rescore', `update users u set score = ${SCORE_SQL} where u.id = any ($1::uuid[]) and u.score <> ${SCORE_SQL}`);
+export const rescore = sql(
+  'profile-rescore',
+  `update users u set score = ${SCORE_SQL} where u.id = any ($1::uuid[]) and u.score <> ${SCORE_SQL}`,
+);
 
 export const editPreferences = sql<{ min_age: number; max_age: number }>(
   'profile-edit-preferences',

@@ -25,7 +25,10 @@ const NEAR: readonly (readonly [upToKm: number, points: number])[] = [
 ];
 
 /** Best first; equals by id, so that the order is the same for the same input. */
-export function ranked<T extends Candidate>(candidates: readonly T[], viewerInterests: readonly string[]): T[] {
+export function ranked<T extends Candidate>(
+  candidates: readonly T[],
+  viewerInterests: readonly string[],
+): T[] {
   const mine = new Set(viewerInterests.map((interest) => interest.toLowerCase()));
   return candidates
     .map((candidate) => ({ candidate, rank: rankOf(candidate, mine) }))
@@ -35,7 +38,9 @@ export function ranked<T extends Candidate>(candidates: readonly T[], viewerInte
 
 function rankOf(candidate: Candidate, mine: ReadonlySet<string>): number {
   const shared = candidate.interests.filter((interest) => mine.has(interest.toLowerCase())).length;
-  const near = candidate.upToKm === null ? 0 : (NEAR.find(([upToKm]) => candidate.upToKm! <= upToKm)?.[1] ?? 0);
-  const points = Math.min(shared, SHARED_AT_MOST) * PER_SHARED_INTEREST + near + (candidate.canTalkNow ? CAN_TALK_NOW : 0);
+  const near =
+    candidate.upToKm === null ? 0 : (NEAR.find(([upToKm]) => candidate.upToKm! <= upToKm)?.[1] ?? 0);
+  const points =
+    Math.min(shared, SHARED_AT_MOST) * PER_SHARED_INTEREST + near + (candidate.canTalkNow ? CAN_TALK_NOW : 0);
   return candidate.score + points * SCORE_STEP;
 }

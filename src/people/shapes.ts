@@ -27,7 +27,9 @@ export const Preferences = z
     maxAge: z.int(),
     genders: z.array(Gender),
     maxDistanceKm: z.int(),
-    hideDistance: z.boolean().meta({ description: 'Others are not told how far away you are, nor found by it.' }),
+    hideDistance: z
+      .boolean()
+      .meta({ description: 'Others are not told how far away you are, nor found by it.' }),
   })
   .meta({ id: 'Preferences' });
 
@@ -83,7 +85,9 @@ export const ProfileEdit = z
     location: z
       .strictObject({ lat: z.number().min(-90).max(90), lon: z.number().min(-180).max(180) })
       .nullable()
-      .meta({ description: 'Snapped to a grid cell before anything is computed or stored; null forgets it.' }),
+      .meta({
+        description: 'Snapped to a grid cell before anything is computed or stored; null forgets it.',
+      }),
   })
   .partial()
   .meta({ id: 'ProfileEdit' });
@@ -101,7 +105,9 @@ export const PreferencesEdit = z
       .refine((all) => new Set(all).size === all.length, 'must not repeat'),
     maxDistanceKm: z.int().min(1).max(MAX_DISTANCE_KM),
     hideDistance: z.boolean(),
-    discoverable: z.boolean().meta({ description: 'False pauses being discovered; matches and calls go on.' }),
+    discoverable: z
+      .boolean()
+      .meta({ description: 'False pauses being discovered; matches and calls go on.' }),
   })
   .partial()
   .meta({ id: 'PreferencesEdit' });

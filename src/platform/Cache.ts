@@ -72,7 +72,12 @@ export class Cache {
   }
 
   /** Loads a value anew, whatever was cached, and keeps it; undefined is not kept. */
-  async renew<T>(kind: string, id: string, ttlMs: number, load: () => Promise<T | undefined>): Promise<T | undefined> {
+  async renew<T>(
+    kind: string,
+    id: string,
+    ttlMs: number,
+    load: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
     const key = `${kind}:${id}`;
     this.#entries.delete(key);
     this.#begin([key]);
@@ -87,7 +92,12 @@ export class Cache {
   }
 
   /** Several values by id; only those that no cache has are asked of `load`, in one call. */
-  async many<T>(kind: string, ids: readonly string[], ttlMs: number, load: Loader<T>): Promise<Map<string, T>> {
+  async many<T>(
+    kind: string,
+    ids: readonly string[],
+    ttlMs: number,
+    load: Loader<T>,
+  ): Promise<Map<string, T>> {
     const found = new Map<string, T>();
     const now = this.#clock.now();
     let missing: string[] = [];

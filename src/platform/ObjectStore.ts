@@ -55,7 +55,9 @@ export class ObjectStore {
     try {
       await this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket }), this.#bounded());
     } catch {
-      await this.#ask((bounded) => this.#client.send(new CreateBucketCommand({ Bucket: this.#bucket }), bounded));
+      await this.#ask((bounded) =>
+        this.#client.send(new CreateBucketCommand({ Bucket: this.#bucket }), bounded),
+      );
     }
   }
 
@@ -65,7 +67,12 @@ export class ObjectStore {
   }
 
   async put(key: string, bytes: Buffer, contentType: string): Promise<void> {
-    const command = new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body: bytes, ContentType: contentType });
+    const command = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: key,
+      Body: bytes,
+      ContentType: contentType,
+    });
     await this.#ask((bounded) => this.#client.send(command, bounded));
   }
 
@@ -73,10 +80,14 @@ export class ObjectStore {
   async get(key: string): Promise<Buffer | undefined> {
     return this.#ask(async (bounded) => {
       try {
-        const answer = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }), bounded);
+        const answer = await this.#client.send(
+          new GetObjectCommand({ Bucket: this.#bucket, Key: key }),
+          bounded,
+        );
         return Buffer.from(await answer.Body!.transformToByteArray());
       } catch (error) {
-        if (error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound')) return undefined;
+        if (error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NotFound'))
+          return undefined;
         throw error;
       }
     });
@@ -95,9 +106,16 @@ export class ObjectStore {
   async *list(prefix: string): AsyncGenerator<StoredObject[]> {
     let token: string | undefined;
     do {
-      const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, ContinuationToken: token });
+      const command = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: prefix,
+        ContinuationToken: token,
+      });
       const page = await this.#ask((bounded) => this.#client.send(command, bounded));
-      yield (page.Contents ?? []).map((item) => ({ key: item.Key!, modifiedAt: item.LastModified?.getTime() ?? 0 }));
+      yield (page.Contents ?? []).map((item) => ({
+        key: item.Key!,
+        modifiedAt: item.LastModified?.getTime() ?? 0,
+      }));
       token = page.NextContinuationToken;
     } while (token !== undefined);
   }

@@ -61,7 +61,11 @@ export class Blocks {
     const shown = rows.slice(0, page.limit);
     const last = shown.at(-1);
     return {
-      items: shown.map((row) => ({ id: row.id, displayName: row.display_name, blockedAt: isoTime(row.created_at)! })),
+      items: shown.map((row) => ({
+        id: row.id,
+        displayName: row.display_name,
+        blockedAt: isoTime(row.created_at)!,
+      })),
       nextCursor: rows.length > page.limit && last !== undefined ? `${last.created_at}.${last.id}` : null,
     };
   }
@@ -69,7 +73,9 @@ export class Blocks {
   /** NOT_FOUND unless the other one is there to be blocked or reported; VALIDATION_FAILED for oneself. */
   async requireThere(userId: string, otherId: string): Promise<void> {
     if (userId === otherId) {
-      throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'userId', message: 'must be somebody else' }] });
+      throw new DuetError('VALIDATION_FAILED', {
+        details: [{ path: 'userId', message: 'must be somebody else' }],
+      });
     }
     const [answer] = await this.#options.db.query(isThere, [userId, otherId]);
     if (!answer!.there) throw new DuetError('NOT_FOUND');
@@ -78,6 +84,9 @@ export class Blocks {
 
 function readCursor(cursor: string): [Date, string] {
   const match = /^(\d{1,15})\.([0-9a-f-]{36})$/.exec(cursor);
-  if (match === null) throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'cursor', message: 'is not a cursor of this list' }] });
+  if (match === null)
+    throw new DuetError('VALIDATION_FAILED', {
+      details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+    });
   return [new Date(Number(match[1])), match[2]!];
 }

@@ -36,7 +36,15 @@ export class Reports {
       }
     }
     const reportId = newId();
-    await db.query(addReport, [reportId, reporterId, reportedId, input.reason, input.details, callId, new Date(clock.now())]);
+    await db.query(addReport, [
+      reportId,
+      reporterId,
+      reportedId,
+      input.reason,
+      input.details,
+      callId,
+      new Date(clock.now()),
+    ]);
     if (input.block) await blocks.blockNow(reporterId, reportedId);
     return { reportId };
   }

@@ -39,7 +39,10 @@ const GOLDEN = 0.381966;
 const PAINTERS = 4;
 
 const lockTown = sql('demo-lock', `select pg_advisory_xact_lock(7415108)`);
-const countUsers = sql<{ n: number }>('demo-count', `select count(*) as n from (select from users limit 1) u`);
+const countUsers = sql<{ n: number }>(
+  'demo-count',
+  `select count(*) as n from (select from users limit 1) u`,
+);
 const insertPerson = sql(
   'demo-insert',
   `insert into users (id, email, email_key, email_verified_at, password_hash, display_name, birth_date, gender, bio,
@@ -66,8 +69,13 @@ export async function seedDemoTown(options: DemoTownOptions): Promise<number> {
     for (const { id, i } of people) await settle(options, id, i);
   }
   const painters = new Semaphore(PAINTERS, people.length);
-  await Promise.all(people.map(({ person, id, i }) => painters.run(() => addPictures(options, person, id, i))));
-  await addLikes(options, people.map(({ id }) => id));
+  await Promise.all(
+    people.map(({ person, id, i }) => painters.run(() => addPictures(options, person, id, i))),
+  );
+  await addLikes(
+    options,
+    people.map(({ id }) => id),
+  );
   return people.length;
 }
 
@@ -85,18 +93,38 @@ async function insertPeople({ db, clock, hashPassword, emailKey }: DemoTownOptio
       const email = emailOf(person);
       const birthDate = `${now.getUTCFullYear() - person.age}-01-${String(1 + (i % 9)).padStart(2, '0')}`;
       const { name, gender, bio, interests, seeks } = person;
-      await tx.query(insertPerson, [newId(), email, emailKey(email), now, passwordHash, name, birthDate, gender, bio, interests, seeks]);
+      await tx.query(insertPerson, [
+        newId(),
+        email,
+        emailKey(email),
+        now,
+        passwordHash,
+        name,
+        birthDate,
+        gender,
+        bio,
+        interests,
+        seeks,
+      ]);
     }
   });
 }
 
 async function settle({ db, places, clock }: DemoTownOptions, userId: string, i: number): Promise<void> {
   const quarter = QUARTERS[i % QUARTERS.length]!;
-  const at = { lat: quarter.lat + ((i * GOLDEN) % 1) * 0.002, lon: quarter.lon + ((i * GOLDEN * 2) % 1) * 0.002 };
+  const at = {
+    lat: quarter.lat + ((i * GOLDEN) % 1) * 0.002,
+    lon: quarter.lon + ((i * GOLDEN * 2) % 1) * 0.002,
+  };
   await db.transaction((tx) => places.move(tx, userId, at, clock.now()));
 }
 
-async function addPictures({ photos }: DemoTownOptions, person: DemoPerson, userId: string, i: number): Promise<void> {
+async function addPictures(
+  { photos }: DemoTownOptions,
+  person: DemoPerson,
+  userId: string,
+  i: number,
+): Promise<void> {
   // Every third person has two pictures, the others three.
   const pictures = drawings(person.look, (i * GOLDEN) % 1).slice(0, i % 3 === 2 ? 2 : 3);
   for (const picture of pictures) await photos.add(userId, await paint(picture));

@@ -55,9 +55,23 @@ function mouth(look: Look): string {
 }
 
 function cheeks(look: Look): string {
-  const blush = '<g fill="#f0696a" opacity="0.2"><ellipse cx="-104" cy="76" rx="36" ry="24"/><ellipse cx="104" cy="76" rx="36" ry="24"/></g>';
+  const blush =
+    '<g fill="#f0696a" opacity="0.2"><ellipse cx="-104" cy="76" rx="36" ry="24"/><ellipse cx="104" cy="76" rx="36" ry="24"/></g>';
   if (!look.freckles) return blush;
-  const dots = [[-118, 62], [-98, 74], [-84, 58], [-106, 90], [-76, 80], [118, 62], [98, 74], [84, 58], [106, 90], [76, 80], [-14, 56], [16, 50]];
+  const dots = [
+    [-118, 62],
+    [-98, 74],
+    [-84, 58],
+    [-106, 90],
+    [-76, 80],
+    [118, 62],
+    [98, 74],
+    [84, 58],
+    [106, 90],
+    [76, 80],
+    [-14, 56],
+    [16, 50],
+  ];
   const spots = dots.map(([x, y]) => `<circle cx="${x}" cy="${y}" r="4.5"/>`).join('');
   return `${blush}<g fill="${shade(look.skin, -0.35)}" opacity="0.6">${spots}</g>`;
 }

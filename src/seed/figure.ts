@@ -11,7 +11,8 @@ export function figure(look: Look): string {
 function clothes(look: Look): string {
   const { colour } = look;
   const dark = shade(colour, -0.18);
-  const body = 'M-380 900 C-380 520 -360 400 -230 350 C-150 322 -110 306 -70 282 Q0 350 70 282 C110 306 150 322 230 350 C360 400 380 520 380 900Z';
+  const body =
+    'M-380 900 C-380 520 -360 400 -230 350 C-150 322 -110 306 -70 282 Q0 350 70 282 C110 306 150 322 230 350 C360 400 380 520 380 900Z';
   const arms = `<path d="M-236 560 q-14 160 -10 340 M236 560 q14 160 10 340" fill="none" stroke="${dark}" stroke-width="12" stroke-linecap="round"/>`;
   const torso = `<path d="${body}" fill="${colour}"/>${arms}`;
   switch (look.clothes) {
@@ -31,7 +32,9 @@ function clothes(look: Look): string {
       return `${torso}<path d="M-74 280 L0 450 L74 280 Q0 330 -74 280Z" fill="${look.skin}"/><path d="M-84 282 L0 462 L84 282" fill="none" stroke="${dark}" stroke-width="18" stroke-linejoin="round" stroke-linecap="round"/>`;
     case 'stripes': {
       const id = `s${colour.slice(1)}`;
-      const bands = [400, 480, 560, 640, 720, 800].map((y) => `<rect x="-400" y="${y}" width="800" height="36" fill="${shade(colour, 0.75)}"/>`);
+      const bands = [400, 480, 560, 640, 720, 800].map(
+        (y) => `<rect x="-400" y="${y}" width="800" height="36" fill="${shade(colour, 0.75)}"/>`,
+      );
       return `${torso}<clipPath id="${id}"><path d="${body}"/></clipPath><g clip-path="url(#${id})">${bands.join('')}</g>${arms}
         <path d="M-84 286 Q0 376 84 286" fill="none" stroke="${shade(colour, 0.75)}" stroke-width="22" stroke-linecap="round"/>`;
     }

@@ -23,7 +23,19 @@ export function hairBack(look: Look): string {
     case 'afro':
       return `<circle cx="0" cy="-70" r="262" fill="${look.hair}"/><circle cx="-170" cy="40" r="120" fill="${look.hair}"/><circle cx="170" cy="40" r="120" fill="${look.hair}"/>`;
     case 'curls':
-      return bubbles([[-176, -30, 74], [176, -30, 74], [-190, 70, 66], [190, 70, 66], [-176, 160, 60], [176, 160, 60], [-130, -130, 80], [130, -130, 80]], fill);
+      return bubbles(
+        [
+          [-176, -30, 74],
+          [176, -30, 74],
+          [-190, 70, 66],
+          [190, 70, 66],
+          [-176, 160, 60],
+          [176, 160, 60],
+          [-130, -130, 80],
+          [130, -130, 80],
+        ],
+        fill,
+      );
     case 'shag':
       return `<path d="M-190 -40 C-200 -256 200 -256 190 -40 C214 40 196 90 226 170 Q170 170 150 210 L-150 210 Q-170 170 -226 170 C-196 90 -214 40 -190 -40Z" fill="${fill}"/>`;
     case 'hijab':
@@ -49,9 +61,32 @@ export function hairFront(look: Look): string {
     case 'bald':
       return `<path d="M-90 -118 q60 -44 130 -34" fill="none" stroke="#fff" stroke-opacity="0.35" stroke-width="16" stroke-linecap="round"/>`;
     case 'curls':
-      return bubbles([[-130, -116, 62], [-70, -162, 68], [4, -176, 70], [78, -160, 68], [134, -112, 60], [-160, -52, 44], [160, -52, 44], [-30, -122, 44], [46, -120, 44]], hair);
+      return bubbles(
+        [
+          [-130, -116, 62],
+          [-70, -162, 68],
+          [4, -176, 70],
+          [78, -160, 68],
+          [134, -112, 60],
+          [-160, -52, 44],
+          [160, -52, 44],
+          [-30, -122, 44],
+          [46, -120, 44],
+        ],
+        hair,
+      );
     case 'afro':
-      return bubbles([[-120, -130, 70], [-50, -166, 72], [30, -168, 72], [110, -136, 70], [-158, -66, 46], [158, -66, 46]], hair);
+      return bubbles(
+        [
+          [-120, -130, 70],
+          [-50, -166, 72],
+          [30, -168, 72],
+          [110, -136, 70],
+          [-158, -66, 46],
+          [158, -66, 46],
+        ],
+        hair,
+      );
     case 'bob':
     case 'silverBob':
       return `<path d="M-178 60 C-206 -246 206 -246 178 60 C176 -20 168 -70 146 -96 Q40 -64 -146 -92 C-168 -66 -176 -20 -178 60Z" fill="${hair}"/><path d="M-120 -150 q110 -60 230 0" ${stroke(light)}/>`;
@@ -83,6 +118,8 @@ function bubbles(circles: number[][], fill: string): string {
 }
 
 function braid(x: number, fill: string): string {
-  const beads = [90, 150, 210, 270, 330].map((y, i) => `<ellipse cx="${x}" cy="${y}" rx="${46 - i * 3}" ry="40" fill="${fill}"/>`);
+  const beads = [90, 150, 210, 270, 330].map(
+    (y, i) => `<ellipse cx="${x}" cy="${y}" rx="${46 - i * 3}" ry="40" fill="${fill}"/>`,
+  );
   return `${beads.join('')}<rect x="${x - 22}" y="360" width="44" height="20" rx="8" fill="#f2c14e"/><path d="M${x - 24} 378 q24 60 48 0z" fill="${fill}"/>`;
 }

@@ -1,12 +1,51 @@
 /** How a demo person looks: the words that the portraits are drawn from. */
 
 export type HairStyle =
-  | 'crop' | 'sidePart' | 'quiff' | 'buzz' | 'bald' | 'curls' | 'afro' | 'bob' | 'long' | 'waves' | 'bun' | 'ponytail'
-  | 'pixie' | 'braids' | 'hijab' | 'shag' | 'topknot' | 'silverBob';
+  | 'crop'
+  | 'sidePart'
+  | 'quiff'
+  | 'buzz'
+  | 'bald'
+  | 'curls'
+  | 'afro'
+  | 'bob'
+  | 'long'
+  | 'waves'
+  | 'bun'
+  | 'ponytail'
+  | 'pixie'
+  | 'braids'
+  | 'hijab'
+  | 'shag'
+  | 'topknot'
+  | 'silverBob';
 export type Clothes = 'crew' | 'collar' | 'hoodie' | 'turtleneck' | 'vneck' | 'stripes' | 'jacket' | 'dress';
 export type Scene =
-  | 'hills' | 'sea' | 'city' | 'park' | 'cafe' | 'library' | 'night' | 'kitchen' | 'stage' | 'studio' | 'snow' | 'garden';
-export type Prop = 'book' | 'guitar' | 'cup' | 'camera' | 'plant' | 'bike' | 'ball' | 'dog' | 'cat' | 'brush' | 'pan' | 'headphones';
+  | 'hills'
+  | 'sea'
+  | 'city'
+  | 'park'
+  | 'cafe'
+  | 'library'
+  | 'night'
+  | 'kitchen'
+  | 'stage'
+  | 'studio'
+  | 'snow'
+  | 'garden';
+export type Prop =
+  | 'book'
+  | 'guitar'
+  | 'cup'
+  | 'camera'
+  | 'plant'
+  | 'bike'
+  | 'ball'
+  | 'dog'
+  | 'cat'
+  | 'brush'
+  | 'pan'
+  | 'headphones';
 
 export interface Look {
   skin: string;
@@ -26,7 +65,16 @@ export interface Look {
   smile?: 'open' | 'soft' | 'wide';
 }
 
-export const SKIN = ['#ffe0c7', '#f7cda8', '#eab98c', '#d39a68', '#b57a4b', '#8f5a35', '#6b4026', '#4f2e1c'] as const;
+export const SKIN = [
+  '#ffe0c7',
+  '#f7cda8',
+  '#eab98c',
+  '#d39a68',
+  '#b57a4b',
+  '#8f5a35',
+  '#6b4026',
+  '#4f2e1c',
+] as const;
 export const HAIR = {
   black: '#231f26',
   espresso: '#3a2a24',

@@ -16,7 +16,9 @@ export function drawings(look: Look, turn: number): string[] {
   const lean = (turn - 0.5) * 7;
   return [
     svg(`${backdrop(look.backdrop, turn)}${place(figure(look), 540, 600, 1.22, lean)}`),
-    svg(`${scene(look.scene, look.colour)}${place(figure({ ...look, smile: 'soft' }), 540 + (turn - 0.5) * 260, 800, 0.86, -lean)}`),
+    svg(
+      `${scene(look.scene, look.colour)}${place(figure({ ...look, smile: 'soft' }), 540 + (turn - 0.5) * 260, 800, 0.86, -lean)}`,
+    ),
     svg(`${backdrop(shade(look.colour, 0.45), (turn + 0.4) % 1)}${place(figure({ ...look, smile: 'open' }), 440, 590, 1.02, lean)}
       ${place(prop(look.prop), 730, 1080, 1.25, lean)}`),
   ];
@@ -30,8 +32,13 @@ export async function paint(drawing: string): Promise<PhotoImage> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   const picture = sharp(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
-  const square = await picture.clone().resize(256, 256, { position: 'top' }).raw().toBuffer({ resolveWithObject: true });
-  const small = () => sharp(square.data, { raw: { width: 256, height: 256, channels: square.info.channels } });
+  const square = await picture
+    .clone()
+    .resize(256, 256, { position: 'top' })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const small = () =>
+    sharp(square.data, { raw: { width: 256, height: 256, channels: square.info.channels } });
   const [card, thumb, tiny, phash] = await Promise.all([
     picture.webp({ quality: 82, effort: 0 }).toBuffer(),
     small().webp({ quality: 80, effort: 1 }).toBuffer(),

@@ -28,8 +28,19 @@ export function scene(kind: Scene, colour: string): string {
         <path d="M150 600 l0 -170 l110 150z" fill="#fff"/><path d="M90 604 h210 l-40 46 h-130z" fill="#d9594c"/>
         <path d="M0 1020 Q300 960 620 1030 T1080 1000 V1350 H0Z" fill="#f4d9a6"/>`;
     case 'city':
-      return `${sky('#fbd3c1', '#f7efe4')}${sun(250, 360, '#fff3c9')}${towers('#d8a9a0', [[0, 560, 170], [190, 430, 150], [360, 610, 140], [700, 480, 160], [880, 580, 200]])}
-        ${towers('#a9788a', [[-20, 720, 150], [150, 640, 190], [770, 690, 140], [930, 620, 170]])}<rect y="1080" width="1080" height="270" fill="#6d5a70"/><path d="M0 1180 h1080" stroke="#f7efe4" stroke-width="14" stroke-dasharray="90 70"/>`;
+      return `${sky('#fbd3c1', '#f7efe4')}${sun(250, 360, '#fff3c9')}${towers('#d8a9a0', [
+        [0, 560, 170],
+        [190, 430, 150],
+        [360, 610, 140],
+        [700, 480, 160],
+        [880, 580, 200],
+      ])}
+        ${towers('#a9788a', [
+          [-20, 720, 150],
+          [150, 640, 190],
+          [770, 690, 140],
+          [930, 620, 170],
+        ])}<rect y="1080" width="1080" height="270" fill="#6d5a70"/><path d="M0 1180 h1080" stroke="#f7efe4" stroke-width="14" stroke-dasharray="90 70"/>`;
     case 'park':
       return `${sky('#cdeaf0', '#f1f8e6')}${cloud(760, 220)}${cloud(260, 320, 0.8)}<path d="M0 800 Q300 720 600 790 T1080 760 V1350 H0Z" fill="#a5cf7f"/>
         ${tree(150, 860)}${tree(930, 840, 1.15)}${tree(720, 800, 0.7)}<path d="M400 1350 Q500 1000 640 800 L700 800 Q640 1040 800 1350Z" fill="#efe0b8"/>`;
@@ -41,7 +52,17 @@ export function scene(kind: Scene, colour: string): string {
       return `<rect width="1080" height="1350" fill="#5a3f35"/>${[120, 400, 680, 960].map((y, row) => shelf(y, row)).join('')}${lamp(880, 0, 200)}`;
     case 'night':
       return `${sky('#1d2347', '#54407a')}<circle cx="820" cy="260" r="100" fill="#fdf3c8"/><circle cx="780" cy="236" r="92" fill="#252b54"/>${stars()}
-        ${towers('#2b2d5c', [[0, 640, 200], [220, 540, 150], [390, 720, 170], [650, 600, 150], [820, 680, 260]], '#f9d976')}<rect y="1120" width="1080" height="230" fill="#1a1c3d"/>`;
+        ${towers(
+          '#2b2d5c',
+          [
+            [0, 640, 200],
+            [220, 540, 150],
+            [390, 720, 170],
+            [650, 600, 150],
+            [820, 680, 260],
+          ],
+          '#f9d976',
+        )}<rect y="1120" width="1080" height="230" fill="#1a1c3d"/>`;
     case 'kitchen':
       return `<rect width="1080" height="1350" fill="#f3e7d7"/>${tiles()}<rect x="80" y="180" width="360" height="260" rx="16" fill="#7fa99b"/><path d="M260 180 v260" stroke="#5e8577" stroke-width="10"/>
         <rect x="620" y="300" width="380" height="20" rx="8" fill="#8a5a3c"/>${pot(700, 300, '#6f9b5b')}${mug(820, 250, '#3f8fa8')}${pot(930, 300, '#88b06a')}<rect y="1060" width="1080" height="290" fill="#7fa99b"/><rect y="1030" width="1080" height="40" fill="#d9c3a5"/>`;
@@ -65,14 +86,22 @@ function sky(top: string, bottom: string): string {
   return `<linearGradient id="${id}" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="${top}"/><stop offset="1" stop-color="${bottom}"/></linearGradient><rect width="${WIDTH}" height="${HEIGHT}" fill="url(#${id})"/>`;
 }
 
-const sun = (x: number, y: number, fill: string, r = 100) => `<circle cx="${x}" cy="${y}" r="${r * 1.5}" fill="${fill}" opacity="0.3"/><circle cx="${x}" cy="${y}" r="${r}" fill="${fill}"/>`;
-const cloud = (x: number, y: number, scale = 1) => `<g transform="translate(${x} ${y}) scale(${scale})" fill="#fff" opacity="0.85"><circle r="60"/><circle cx="70" cy="-20" r="76"/><circle cx="150" r="58"/><rect x="-50" y="0" width="250" height="58" rx="29"/></g>`;
-const pine = (x: number, y: number, scale = 1, fill = '#3f7350') => `<g transform="translate(${x} ${y}) scale(${scale})"><rect x="-14" y="120" width="28" height="70" fill="#6b4a35"/><path d="M0 -190 L90 -20 H-90Z M0 -100 L110 80 H-110Z M0 -10 L126 150 H-126Z" fill="${fill}"/></g>`;
-const tree = (x: number, y: number, scale = 1) => `<g transform="translate(${x} ${y}) scale(${scale})"><path d="M-22 180 L-14 -40 H14 L22 180Z" fill="#8a5a3c"/><circle cy="-120" r="130" fill="#6fa35a"/><circle cx="-80" cy="-50" r="86" fill="#659950"/><circle cx="84" cy="-60" r="90" fill="#7db366"/></g>`;
-const lamp = (x: number, y: number, length: number) => `<path d="M${x} ${y} v${length}" stroke="#4a3428" stroke-width="8"/><path d="M${x - 70} ${length + 60} q70 -120 140 0z" fill="#d9594c"/><ellipse cx="${x}" cy="${length + 62}" rx="50" ry="14" fill="#fff3c9"/>`;
-const pot = (x: number, y: number, leaf: string) => `<path d="M${x - 34} ${y - 60} h68 l-12 60 h-44z" fill="#c8744a"/><path d="M${x} ${y - 60} q-70 -60 -40 -120 q40 40 40 120 q0 -90 44 -130 q30 70 -44 130z" fill="${leaf}"/>`;
-const mug = (x: number, y: number, fill: string) => `<rect x="${x - 26}" y="${y - 4}" width="52" height="54" rx="8" fill="${fill}"/><path d="M${x + 26} ${y + 8} q26 12 0 30" fill="none" stroke="${fill}" stroke-width="9"/>`;
-const flower = (x: number, y: number, fill: string) => `<path d="M${x} ${y} v120" stroke="#5f9654" stroke-width="12"/>${[0, 72, 144, 216, 288].map((turn) => `<ellipse cx="${x}" cy="${y - 34}" rx="24" ry="36" fill="${fill}" transform="rotate(${turn} ${x} ${y})"/>`).join('')}<circle cx="${x}" cy="${y}" r="22" fill="#fff3c9"/>`;
+const sun = (x: number, y: number, fill: string, r = 100) =>
+  `<circle cx="${x}" cy="${y}" r="${r * 1.5}" fill="${fill}" opacity="0.3"/><circle cx="${x}" cy="${y}" r="${r}" fill="${fill}"/>`;
+const cloud = (x: number, y: number, scale = 1) =>
+  `<g transform="translate(${x} ${y}) scale(${scale})" fill="#fff" opacity="0.85"><circle r="60"/><circle cx="70" cy="-20" r="76"/><circle cx="150" r="58"/><rect x="-50" y="0" width="250" height="58" rx="29"/></g>`;
+const pine = (x: number, y: number, scale = 1, fill = '#3f7350') =>
+  `<g transform="translate(${x} ${y}) scale(${scale})"><rect x="-14" y="120" width="28" height="70" fill="#6b4a35"/><path d="M0 -190 L90 -20 H-90Z M0 -100 L110 80 H-110Z M0 -10 L126 150 H-126Z" fill="${fill}"/></g>`;
+const tree = (x: number, y: number, scale = 1) =>
+  `<g transform="translate(${x} ${y}) scale(${scale})"><path d="M-22 180 L-14 -40 H14 L22 180Z" fill="#8a5a3c"/><circle cy="-120" r="130" fill="#6fa35a"/><circle cx="-80" cy="-50" r="86" fill="#659950"/><circle cx="84" cy="-60" r="90" fill="#7db366"/></g>`;
+const lamp = (x: number, y: number, length: number) =>
+  `<path d="M${x} ${y} v${length}" stroke="#4a3428" stroke-width="8"/><path d="M${x - 70} ${length + 60} q70 -120 140 0z" fill="#d9594c"/><ellipse cx="${x}" cy="${length + 62}" rx="50" ry="14" fill="#fff3c9"/>`;
+const pot = (x: number, y: number, leaf: string) =>
+  `<path d="M${x - 34} ${y - 60} h68 l-12 60 h-44z" fill="#c8744a"/><path d="M${x} ${y - 60} q-70 -60 -40 -120 q40 40 40 120 q0 -90 44 -130 q30 70 -44 130z" fill="${leaf}"/>`;
+const mug = (x: number, y: number, fill: string) =>
+  `<rect x="${x - 26}" y="${y - 4}" width="52" height="54" rx="8" fill="${fill}"/><path d="M${x + 26} ${y + 8} q26 12 0 30" fill="none" stroke="${fill}" stroke-width="9"/>`;
+const flower = (x: number, y: number, fill: string) =>
+  `<path d="M${x} ${y} v120" stroke="#5f9654" stroke-width="12"/>${[0, 72, 144, 216, 288].map((turn) => `<ellipse cx="${x}" cy="${y - 34}" rx="24" ry="36" fill="${fill}" transform="rotate(${turn} ${x} ${y})"/>`).join('')}<circle cx="${x}" cy="${y}" r="22" fill="#fff3c9"/>`;
 
 function towers(fill: string, boxes: number[][], light = '#fbe6cf'): string {
   return boxes
@@ -80,7 +109,8 @@ function towers(fill: string, boxes: number[][], light = '#fbe6cf'): string {
       const windows: string[] = [];
       for (let wx = x! + 26; wx < x! + width! - 40; wx += 48) {
         for (let wy = top! + 40; wy < 1000; wy += 74) {
-          if ((wx * 7 + wy * 3) % 5 > 1) windows.push(`<rect x="${wx}" y="${wy}" width="22" height="36" rx="3"/>`);
+          if ((wx * 7 + wy * 3) % 5 > 1)
+            windows.push(`<rect x="${wx}" y="${wy}" width="22" height="36" rx="3"/>`);
         }
       }
       return `<rect x="${x}" y="${top}" width="${width}" height="${1130 - top!}" fill="${fill}"/><g fill="${light}" opacity="0.7">${windows.join('')}</g>`;
@@ -94,7 +124,9 @@ function shelf(y: number, row: number): string {
   for (let x = 20, i = row; x < 1040; i++) {
     const width = 34 + ((i * 37) % 5) * 9;
     const height = 150 + ((i * 53) % 6) * 14;
-    books.push(`<rect x="${x}" y="${y - height}" width="${width}" height="${height}" rx="4" fill="${colours[(i * 5 + row) % colours.length]}"/><rect x="${x + 6}" y="${y - height + 24}" width="${width - 12}" height="10" fill="#fff" opacity="0.5"/>`);
+    books.push(
+      `<rect x="${x}" y="${y - height}" width="${width}" height="${height}" rx="4" fill="${colours[(i * 5 + row) % colours.length]}"/><rect x="${x + 6}" y="${y - height + 24}" width="${width - 12}" height="10" fill="#fff" opacity="0.5"/>`,
+    );
     x += width + 5;
   }
   return `${books.join('')}<rect y="${y}" width="1080" height="30" fill="#3f2b24"/>`;
@@ -108,11 +140,19 @@ function tiles(): string {
 }
 
 function stars(): string {
-  return Array.from({ length: 46 }, (_, i) => `<circle cx="${spread(i, 0.618, 1080)}" cy="${spread(i, 0.755, 560)}" r="${2 + (i % 4)}" fill="#fff" opacity="${0.5 + (i % 3) * 0.2}"/>`).join('');
+  return Array.from(
+    { length: 46 },
+    (_, i) =>
+      `<circle cx="${spread(i, 0.618, 1080)}" cy="${spread(i, 0.755, 560)}" r="${2 + (i % 4)}" fill="#fff" opacity="${0.5 + (i % 3) * 0.2}"/>`,
+  ).join('');
 }
 
 function flakes(): string {
-  return Array.from({ length: 60 }, (_, i) => `<circle cx="${spread(i, 0.618, 1080)}" cy="${spread(i, 0.755, 1300)}" r="${5 + (i % 4) * 2}" fill="#fff" opacity="0.8"/>`).join('');
+  return Array.from(
+    { length: 60 },
+    (_, i) =>
+      `<circle cx="${spread(i, 0.618, 1080)}" cy="${spread(i, 0.755, 1300)}" r="${5 + (i % 4) * 2}" fill="#fff" opacity="0.8"/>`,
+  ).join('');
 }
 
 /** Points that fill a line evenly without looking regular: multiples of an irrational number. */

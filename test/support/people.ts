@@ -46,7 +46,9 @@ const insertPerson = sql(
 export const SECRET = 'a secret of the tests that is long enough';
 
 /** A world for the test file that calls this. */
-export function usePeople(options: { poolSize?: number; likesPerDay?: number } = {}): { readonly world: PeopleWorld } {
+export function usePeople(options: { poolSize?: number; likesPerDay?: number } = {}): {
+  readonly world: PeopleWorld;
+} {
   const database = useDatabase({ poolSize: options.poolSize ?? 10 });
   let world: PeopleWorld | undefined;
   let s3: TestS3 | undefined;
@@ -72,7 +74,13 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number) {
   const cache = new Cache({ clock, bus });
   const links = new PhotoLinks({ clock, secret: SECRET, publicUrl: () => 'http://duet.test' });
   const places = new Places({ secret: SECRET });
-  const photos = new Photos({ db, store, links, clock, onChange: (userId) => cache.forget('person', [userId]) });
+  const photos = new Photos({
+    db,
+    store,
+    links,
+    clock,
+    onChange: (userId) => cache.forget('person', [userId]),
+  });
   const people = new People({ db, clock, cache, photos, places });
   const shows = new ShowCounts({ db, clock, log });
   const discovery = new Discovery({ db, clock, cache, people, shows });
@@ -145,7 +153,15 @@ export async function startTestS3(): Promise<TestS3> {
   return {
     server,
     openStore: (options = {}) =>
-      new ObjectStore({ endpoint, region: 'us-east-1', bucket, accessKeyId, secretAccessKey, timeoutMs: 4_000, ...options }),
+      new ObjectStore({
+        endpoint,
+        region: 'us-east-1',
+        bucket,
+        accessKeyId,
+        secretAccessKey,
+        timeoutMs: 4_000,
+        ...options,
+      }),
     async stop() {
       await server.close();
       await rm(dataDir, { recursive: true, force: true });

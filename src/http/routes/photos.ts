@@ -24,7 +24,8 @@ export function photoRoutes({ photos }: PhotoRoutesDeps): Route[] {
       base: '',
       path: '/photos/:key/:file',
       summary: 'A photo, by its signed address',
-      description: '403 for an address that is wrong, expired, or of somebody who is not yours to see any more.',
+      description:
+        '403 for an address that is wrong, expired, or of somebody who is not yours to see any more.',
       tags: ['users'],
       who: 'anyone',
       limit: 'none',

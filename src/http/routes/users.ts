@@ -59,7 +59,8 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       method: 'post',
       path: '/users/me/photos',
       summary: 'Add a photo',
-      description: 'The image itself is the body: JPEG, PNG or WebP, 10 MB at most. At most 6 photos: 409 beyond.',
+      description:
+        'The image itself is the body: JPEG, PNG or WebP, 10 MB at most. At most 6 photos: 409 beyond.',
       tags,
       who: 'user',
       limit: 'upload',

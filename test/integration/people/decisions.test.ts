@@ -12,8 +12,14 @@ const createdEvents = sql<{ user_id: string; match_id: string; n: number }>(
   `select user_id, payload->>'matchId' as match_id, count(*) as n from outbox
    where type = 'match:created' and user_id = any ($1::uuid[]) group by 1, 2`,
 );
-const endMatch = sql('test-end-match', `update matches set status = 'ended', phase = 'closed', ended_at = $2 where id = $1`);
-const setDislikeAt = sql('test-age-decisions', `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`);
+const endMatch = sql(
+  'test-end-match',
+  `update matches set status = 'ended', phase = 'closed', ended_at = $2 where id = $1`,
+);
+const setDislikeAt = sql(
+  'test-age-decisions',
+  `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`,
+);
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
@@ -49,7 +55,10 @@ describe('decisions', () => {
   it('keeps one decision for a like and a dislike at once', async () => {
     const { world } = at;
     const [me, peer] = await world.persons(2);
-    await Promise.all([world.decisions.decide(me!, peer!, 'like'), world.decisions.decide(me!, peer!, 'dislike')]);
+    await Promise.all([
+      world.decisions.decide(me!, peer!, 'like'),
+      world.decisions.decide(me!, peer!, 'dislike'),
+    ]);
     const answer = await world.decisions.decide(peer!, me!, 'like');
     const [counts] = await world.db.query(countMatches, [[me!]]);
     expect(counts!.matches).toBe(answer.matchId === null ? 0 : 1);
@@ -71,7 +80,9 @@ describe('decisions', () => {
     const me = await world.person();
     const blocker = await world.person();
     await world.blocks.block(blocker, me);
-    const gone = await Promise.all((['banned', 'suspended', 'deleted'] as const).map((status) => world.person({ status })));
+    const gone = await Promise.all(
+      (['banned', 'suspended', 'deleted'] as const).map((status) => world.person({ status })),
+    );
     const nobody = '0190a0a0-0000-7000-8000-000000000000';
     for (const kind of ['like', 'dislike'] as const) {
       expect(await codeOf(world.decisions.decide(me, me, kind))).toBe('VALIDATION_FAILED');
@@ -86,7 +97,9 @@ describe('decisions', () => {
     const me = await world.person({ verified: false });
     const peer = await world.person();
     expect(await codeOf(world.decisions.decide(me, peer, 'like'))).toBe('EMAIL_UNVERIFIED');
-    expect(await codeOf(world.decisions.decide(me, '0190a0a0-0000-7000-8000-000000000000', 'like'))).toBe('EMAIL_UNVERIFIED');
+    expect(await codeOf(world.decisions.decide(me, '0190a0a0-0000-7000-8000-000000000000', 'like'))).toBe(
+      'EMAIL_UNVERIFIED',
+    );
     expect(await world.decisions.decide(me, peer, 'dislike')).toEqual({ decision: 'dislike', matchId: null });
   });
 
@@ -121,7 +134,9 @@ describe('decisions', () => {
       ...pairs.filter((_, i) => i % 7 === 0).map(([a, b]) => world.blocks.block(b, a)),
     ]);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-    expect(failures.filter((error) => !(error instanceof DuetError && error.code === 'NOT_FOUND'))).toEqual([]);
+    expect(failures.filter((error) => !(error instanceof DuetError && error.code === 'NOT_FOUND'))).toEqual(
+      [],
+    );
   });
 
   it('takes the newest dislike back, once, and only while it stands', async () => {

@@ -5,10 +5,19 @@ import type { ProfileEdit } from '../../../src/people/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
 const setStatus = sql('test-status', `update users set status = $2 where id = $1`);
-const setActive = sql('test-active', `update users set last_active_at = now() - $2 * interval '1 hour' where id = $1`);
+const setActive = sql(
+  'test-active',
+  `update users set last_active_at = now() - $2 * interval '1 hour' where id = $1`,
+);
 const endMatch = sql('test-end', `update matches set status = 'ended', ended_at = $2 where id = $1`);
-const ageDecisions = sql('test-age', `update pair_decisions set low_at = low_at - $3 * interval '1 day', high_at = high_at - $3 * interval '1 day' where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)`);
-const rawBlock = sql('test-raw-block', `insert into blocks (blocker_id, blocked_id, created_at) values ($1, $2, now())`);
+const ageDecisions = sql(
+  'test-age',
+  `update pair_decisions set low_at = low_at - $3 * interval '1 day', high_at = high_at - $3 * interval '1 day' where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)`,
+);
+const rawBlock = sql(
+  'test-raw-block',
+  `insert into blocks (blocker_id, blocked_id, created_at) values ($1, $2, now())`,
+);
 const rawPair = sql(
   'test-raw-pair',
   `insert into pair_decisions (low_id, high_id, low_blocked, high_blocked)
@@ -27,7 +36,8 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 
 describe('discovery', () => {
   const at = usePeople();
-  const idsFor = async (viewerId: string) => (await at.world.discovery.list(viewerId, { limit: 100 })).items.map((card) => card.id);
+  const idsFor = async (viewerId: string) =>
+    (await at.world.discovery.list(viewerId, { limit: 100 })).items.map((card) => card.id);
   const live = (id: string, location: ProfileEdit['location'], edit: ProfileEdit = {}) =>
     at.world.people.editProfile(id, { ...edit, location });
 
@@ -95,7 +105,10 @@ describe('discovery', () => {
       const { items, nextCursor } = await world.discovery.list(me, { limit: 10, cursor });
       seen.push(...items.map((card) => card.id));
       // Somebody who was shown, and somebody who was not, change places in the index.
-      await live(others[page]!, town(1), { bio: `This changes my score, again and again: ${page}`, interests: ['A', 'B', 'C'] });
+      await live(others[page]!, town(1), {
+        bio: `This changes my score, again and again: ${page}`,
+        interests: ['A', 'B', 'C'],
+      });
       if (nextCursor === null) break;
       cursor = nextCursor;
     }
@@ -223,7 +236,9 @@ describe('discovery', () => {
     await live(me!, town(9));
     await live(hider!, { lat: -50, lon: 100 });
     await world.people.editPreferences(hider!, { hideDistance: true });
-    const cards = new Map((await world.discovery.list(me!, { limit: 100 })).items.map((card) => [card.id, card]));
+    const cards = new Map(
+      (await world.discovery.list(me!, { limit: 100 })).items.map((card) => [card.id, card]),
+    );
     expect(cards.get(nowhere!)?.distance).toBeNull();
     expect(cards.get(hider!)?.distance).toBeNull();
     expect(await idsFor(nowhere!)).toContain(me);

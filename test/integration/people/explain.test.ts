@@ -21,7 +21,10 @@ const COLD = new Set(['people-demo']);
 
 const statements = [decisions, discovery, people, profile, safety]
   .flatMap((module) => Object.values(module))
-  .filter((value): value is Statement<unknown> => typeof value === 'object' && value !== null && 'text' in value && 'name' in value)
+  .filter(
+    (value): value is Statement<unknown> =>
+      typeof value === 'object' && value !== null && 'text' in value && 'name' in value,
+  )
   .filter((statement) => !COLD.has(statement.name));
 
 describe('the plans of the hot statements', () => {
@@ -36,7 +39,9 @@ describe('the plans of the hot statements', () => {
     const client = await at.db.pool.connect();
     try {
       await client.query('begin; set local enable_seqscan = off');
-      const { rows } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(`explain (generic_plan, format json) ${statement.text}`);
+      const { rows } = await client.query<{ 'QUERY PLAN': { Plan: PlanNode }[] }>(
+        `explain (generic_plan, format json) ${statement.text}`,
+      );
       return flat(rows[0]!['QUERY PLAN'][0]!.Plan);
     } finally {
       await client.query('rollback');
@@ -48,10 +53,13 @@ describe('the plans of the hot statements', () => {
     expect(statements.length).toBeGreaterThan(25);
   });
 
-  it.each(statements.map((statement) => [statement.name, statement] as const))('%s reads no table from end to end', async (_, statement) => {
-    const whole = (await planOf(statement)).filter((node) => node['Node Type'] === 'Seq Scan');
-    expect(whole.map((node) => node['Relation Name'])).toEqual([]);
-  });
+  it.each(statements.map((statement) => [statement.name, statement] as const))(
+    '%s reads no table from end to end',
+    async (_, statement) => {
+      const whole = (await planOf(statement)).filter((node) => node['Node Type'] === 'Seq Scan');
+      expect(whole.map((node) => node['Relation Name'])).toEqual([]);
+    },
+  );
 
   it('discovery reads its index only, in the order of the result', async () => {
     const nodes = await planOf(discovery.findNear);

@@ -11,7 +11,10 @@ import { ObjectStore } from '../../../src/platform/ObjectStore.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
 
-const rowsOf = sql<{ key: string; ready: boolean; position: number }>('test-photos', `select key, ready, position from photos where user_id = $1 order by position`);
+const rowsOf = sql<{ key: string; ready: boolean; position: number }>(
+  'test-photos',
+  `select key, ready, position from photos where user_id = $1 order by position`,
+);
 const setStatus = sql('test-set-status', `update users set status = $2 where id = $1`);
 const addPending = sql(
   'test-pending',
@@ -26,14 +29,22 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 /** A picture that no two seeds share. */
-function picture(seed: number, format: 'jpeg' | 'png' | 'webp' = 'jpeg', width = 640, height = 480): Promise<Buffer> {
+function picture(
+  seed: number,
+  format: 'jpeg' | 'png' | 'webp' = 'jpeg',
+  width = 640,
+  height = 480,
+): Promise<Buffer> {
   const noise = Buffer.alloc(12 * 9 * 3);
   let state = seed * 7919 + 13;
   for (let i = 0; i < noise.length; i++) {
     state = (state * 1103515245 + 12345) % 2147483648;
     noise[i] = state >> 16;
   }
-  return sharp(noise, { raw: { width: 12, height: 9, channels: 3 } }).resize(width, height, { fit: 'fill' }).toFormat(format).toBuffer();
+  return sharp(noise, { raw: { width: 12, height: 9, channels: 3 } })
+    .resize(width, height, { fit: 'fill' })
+    .toFormat(format)
+    .toBuffer();
 }
 
 /** A PNG that claims a size and holds (nearly) nothing. */
@@ -43,7 +54,13 @@ function hollowPng(width: number, height: number, extra: Buffer[] = []): Buffer 
   header.writeUInt32BE(height, 4);
   header.set([8, 2, 0, 0, 0], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk('IHDR', header), ...extra, chunk('IDAT', deflateSync(Buffer.alloc(1000))), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    ...extra,
+    chunk('IDAT', deflateSync(Buffer.alloc(1000))),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
 }
 
 function chunk(type: string, data: Buffer): Buffer {
@@ -82,8 +99,16 @@ describe('photos', () => {
   it('are encoded anew, upright, without any metadata, in every size that is kept', async () => {
     const { world } = at;
     const me = await world.person();
-    const exif = { IFD0: { Copyright: 'SECRET-COPYRIGHT', Make: 'SECRET-CAMERA' }, IFD3: { GPSLatitude: '51/1 2/1 3/1' } };
-    const original = await sharp(await picture(1, 'jpeg', 800, 400)).withExif(exif).withMetadata({ orientation: 6 }).withIccProfile('p3').jpeg().toBuffer();
+    const exif = {
+      IFD0: { Copyright: 'SECRET-COPYRIGHT', Make: 'SECRET-CAMERA' },
+      IFD3: { GPSLatitude: '51/1 2/1 3/1' },
+    };
+    const original = await sharp(await picture(1, 'jpeg', 800, 400))
+      .withExif(exif)
+      .withMetadata({ orientation: 6 })
+      .withIccProfile('p3')
+      .jpeg()
+      .toBuffer();
     const photo = await world.photos.upload(me, Buffer.concat([original, Buffer.from('SECRET-TRAILER')]));
     expect([photo.width, photo.height]).toEqual([400, 800]);
     expect(photo.placeholder).toMatch(/^data:image\/webp;base64,/);
@@ -92,7 +117,14 @@ describe('photos', () => {
     for (const file of ['full', 'card', 'thumb']) {
       const bytes = (await world.store.get(`photos/${row!.key}/${file}.webp`))!;
       const { exif: kept, icc, xmp, iptc, format, orientation } = await sharp(bytes).metadata();
-      expect({ kept, icc, xmp, iptc, format, orientation }).toEqual({ format: 'webp', kept: undefined, icc: undefined, xmp: undefined, iptc: undefined, orientation: undefined });
+      expect({ kept, icc, xmp, iptc, format, orientation }).toEqual({
+        format: 'webp',
+        kept: undefined,
+        icc: undefined,
+        xmp: undefined,
+        iptc: undefined,
+        orientation: undefined,
+      });
       expect(bytes.includes('SECRET')).toBe(false);
     }
   });
@@ -100,11 +132,28 @@ describe('photos', () => {
   it('are known by their content, and bounded before they are decoded', async () => {
     const { world } = at;
     const me = await world.person();
-    const gif = await sharp(await picture(2)).gif().toBuffer();
-    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"><script>alert(1)</script></svg>');
-    const wrong = [gif, svg, Buffer.from('<html><script>1</script></html>'), Buffer.from('<?xml version="1.0"?><!DOCTYPE x>'), Buffer.from('%!PS-Adobe-3.0 EPSF-3.0'), await sharp(await picture(2)).tiff().toBuffer()];
-    for (const bytes of wrong) expect(await codeOf(world.photos.upload(me, bytes))).toBe('UNSUPPORTED_MEDIA_TYPE');
-    const zippedText = chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(60_000_000))]));
+    const gif = await sharp(await picture(2))
+      .gif()
+      .toBuffer();
+    const svg = Buffer.from(
+      '<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"><script>alert(1)</script></svg>',
+    );
+    const wrong = [
+      gif,
+      svg,
+      Buffer.from('<html><script>1</script></html>'),
+      Buffer.from('<?xml version="1.0"?><!DOCTYPE x>'),
+      Buffer.from('%!PS-Adobe-3.0 EPSF-3.0'),
+      await sharp(await picture(2))
+        .tiff()
+        .toBuffer(),
+    ];
+    for (const bytes of wrong)
+      expect(await codeOf(world.photos.upload(me, bytes))).toBe('UNSUPPORTED_MEDIA_TYPE');
+    const zippedText = chunk(
+      'zTXt',
+      Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(60_000_000))]),
+    );
     const broken = [
       Buffer.alloc(0),
       hollowPng(65_000, 65_000),
@@ -117,7 +166,8 @@ describe('photos', () => {
     ];
     const memoryBefore = process.memoryUsage().rss;
     const startedAt = performance.now();
-    for (const bytes of broken) expect(await codeOf(world.photos.upload(me, bytes))).toBe('VALIDATION_FAILED');
+    for (const bytes of broken)
+      expect(await codeOf(world.photos.upload(me, bytes))).toBe('VALIDATION_FAILED');
     expect(performance.now() - startedAt).toBeLessThan(4_000);
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(150 * 1024 * 1024);
     expect(await world.db.query(rowsOf, [me])).toEqual([]);
@@ -129,8 +179,18 @@ describe('photos', () => {
     for (const format of ['jpeg', 'png', 'webp'] as const) {
       expect((await world.photos.upload(me, await picture(10 + format.length, format))).width).toBe(640);
     }
-    const frames = Buffer.concat(await Promise.all([1, 2, 3, 4].map((n) => sharp({ create: { width: 100, height: 100, channels: 3, background: { r: n * 60, g: 0, b: 90 } } }).raw().toBuffer())));
-    const animated = await sharp(frames, { raw: { width: 100, height: 400, channels: 3, pageHeight: 100 } }).webp({ loop: 0 }).toBuffer();
+    const frames = Buffer.concat(
+      await Promise.all(
+        [1, 2, 3, 4].map((n) =>
+          sharp({ create: { width: 100, height: 100, channels: 3, background: { r: n * 60, g: 0, b: 90 } } })
+            .raw()
+            .toBuffer(),
+        ),
+      ),
+    );
+    const animated = await sharp(frames, { raw: { width: 100, height: 400, channels: 3, pageHeight: 100 } })
+      .webp({ loop: 0 })
+      .toBuffer();
     expect((await world.photos.upload(me, animated)).height).toBe(100);
   });
 
@@ -138,7 +198,9 @@ describe('photos', () => {
     const { world } = at;
     const me = await world.person();
     const before = (await allKeys(world.store)).length;
-    const images = await Promise.all(Array.from({ length: 10 }, (_, i) => picture(100 + i, 'jpeg', 200, 200)));
+    const images = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => picture(100 + i, 'jpeg', 200, 200)),
+    );
     const codes = await Promise.all(
       Array.from({ length: 100 }, (_, i) => codeOf(world.photos.upload(me, images[i % 10]!))),
     );
@@ -159,13 +221,25 @@ describe('photos', () => {
       await world.photos.upload(me, await picture(23)),
     ];
     await world.photos.reorder(me, [c.id, a.id, b.id]);
-    expect((await world.people.me(me)).photos.map((photo) => [photo.id, photo.position])).toEqual([[c.id, 0], [a.id, 1], [b.id, 2]]);
-    for (const wrong of [[], [a.id, b.id], [a.id, b.id, b.id], [a.id, b.id, '0190a0a0-0000-7000-8000-000000000000']]) {
+    expect((await world.people.me(me)).photos.map((photo) => [photo.id, photo.position])).toEqual([
+      [c.id, 0],
+      [a.id, 1],
+      [b.id, 2],
+    ]);
+    for (const wrong of [
+      [],
+      [a.id, b.id],
+      [a.id, b.id, b.id],
+      [a.id, b.id, '0190a0a0-0000-7000-8000-000000000000'],
+    ]) {
       expect(await codeOf(world.photos.reorder(me, wrong))).toBe('VALIDATION_FAILED');
     }
     const [row] = await world.db.query(rowsOf, [me]);
     await world.photos.remove(me, c.id);
-    expect((await world.people.me(me)).photos.map((photo) => [photo.id, photo.position])).toEqual([[a.id, 0], [b.id, 1]]);
+    expect((await world.people.me(me)).photos.map((photo) => [photo.id, photo.position])).toEqual([
+      [a.id, 0],
+      [b.id, 1],
+    ]);
     expect(await world.store.get(`photos/${row!.key}/card.webp`)).toBeUndefined();
     expect(await codeOf(world.photos.remove(me, c.id))).toBe('NOT_FOUND');
     expect(await codeOf(world.photos.remove(await world.person(), a.id))).toBe('NOT_FOUND');
@@ -206,7 +280,14 @@ describe('photos', () => {
     await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
     const port = (hanging.address() as AddressInfo).port;
     for (const endpoint of ['http://127.0.0.1:9', `http://127.0.0.1:${port}`]) {
-      const store = new ObjectStore({ endpoint, region: 'us-east-1', bucket: 'duet', accessKeyId: 'x', secretAccessKey: 'x', timeoutMs: 700 });
+      const store = new ObjectStore({
+        endpoint,
+        region: 'us-east-1',
+        bucket: 'duet',
+        accessKeyId: 'x',
+        secretAccessKey: 'x',
+        timeoutMs: 700,
+      });
       const photos = new Photos({ ...world, store, onChange: async () => {} });
       const startedAt = performance.now();
       expect(await codeOf(photos.upload(me, await picture(41)))).toBe('UNAVAILABLE');
@@ -234,7 +315,7 @@ describe('photos', () => {
     const keys = await allKeys(world.store);
     expect(keys.some((key) => /abandoned|orphan/.test(key))).toBe(false);
     expect((await world.people.me(me)).photos.map((photo) => photo.id)).toEqual([kept.id]);
-    expect(keys.filter((key) => key.includes((partsOf(kept.url)[0])))).toHaveLength(3);
+    expect(keys.filter((key) => key.includes(partsOf(kept.url)[0]))).toHaveLength(3);
   });
 
   it('of a banned person are known again, also scaled and re-encoded', async () => {
@@ -243,7 +324,11 @@ describe('photos', () => {
     const original = await picture(61, 'jpeg', 900, 700);
     await world.photos.upload(banned!, original);
     await world.photos.banPicturesOf(banned!);
-    const disguised = await sharp(original).resize(500).modulate({ brightness: 1.05 }).jpeg({ quality: 50 }).toBuffer();
+    const disguised = await sharp(original)
+      .resize(500)
+      .modulate({ brightness: 1.05 })
+      .jpeg({ quality: 50 })
+      .toBuffer();
     expect(await codeOf(world.photos.upload(again!, disguised))).toBe('FORBIDDEN');
     expect(await codeOf(world.photos.upload(again!, await picture(62)))).toBe('none');
   });

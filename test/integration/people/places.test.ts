@@ -6,8 +6,14 @@ import { BANDS_KM } from '../../../src/people/place.ts';
 import type { Card } from '../../../src/people/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
-const placeOf = sql<{ cell: string | null; everything: string }>('test-place', `select cell, to_jsonb(u)::text as everything from users u where id = $1`);
-const tallies = sql<{ everything: string }>('test-tallies', `select coalesce(string_agg(t::text, ' '), '') as everything from (select * from place_tallies) t`);
+const placeOf = sql<{ cell: string | null; everything: string }>(
+  'test-place',
+  `select cell, to_jsonb(u)::text as everything from users u where id = $1`,
+);
+const tallies = sql<{ everything: string }>(
+  'test-tallies',
+  `select coalesce(string_agg(t::text, ' '), '') as everything from (select * from place_tallies) t`,
+);
 const moreMoves = sql('test-more-moves', `update places set moves = 0 where user_id = $1`);
 
 /** A point inside a cell, chosen by two numbers from 0 to 1, well away from its edge. */
@@ -19,14 +25,17 @@ function within(cell: string, a: number, b: number) {
 describe('places', () => {
   const at = usePeople();
   const cellOf = async (id: string) => (await at.world.db.query(placeOf, [id]))[0]!.cell!;
-  const moveTo = (id: string, location: { lat: number; lon: number } | null) => at.world.people.editProfile(id, { location });
+  const moveTo = (id: string, location: { lat: number; lon: number } | null) =>
+    at.world.people.editProfile(id, { location });
 
   it('are coarse until five people share a finer one, and coarse again when they leave', async () => {
     const home = latLngToCell(47.1, 8.1, 7);
     const people = await at.world.persons(5);
     for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
     // The first four had no company when they came; the fifth did.
-    expect(await Promise.all(people.map(async (id) => getResolution(await cellOf(id))))).toEqual([5, 5, 5, 5, 7]);
+    expect(await Promise.all(people.map(async (id) => getResolution(await cellOf(id))))).toEqual([
+      5, 5, 5, 5, 7,
+    ]);
     // The same coordinate again: now there is company.
     for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
     expect(await Promise.all(people.map(cellOf))).toEqual(people.map(() => home));
@@ -93,7 +102,9 @@ describe('places', () => {
       return seen;
     }
 
-    it('ten colluding accounts, every reach and 19 places learn nothing beyond the cell', { timeout: 180_000 }, async () => {
+    it('ten colluding accounts, every reach and 19 places learn nothing beyond the cell', {
+      timeout: 180_000,
+    }, async () => {
       const { world } = at;
       const home = latLngToCell(55.5, 37.5, 7);
       const neighbours = await world.persons(5);
@@ -102,7 +113,11 @@ describe('places', () => {
       const attackers = await world.persons(10);
       const seen: string[][] = [];
       // The victim stands in three corners of the cell in turn; the whole siege is repeated for each.
-      for (const [a, b] of [[0.1, 0.1], [0.9, 0.3], [0.4, 0.9]] as const) {
+      for (const [a, b] of [
+        [0.1, 0.1],
+        [0.9, 0.3],
+        [0.4, 0.9],
+      ] as const) {
         await moveTo(victim, within(home, a, b));
         expect(await cellOf(victim)).toBe(home);
         seen.push(await siege(attackers, victim, home));

@@ -6,10 +6,22 @@ import { PeopleUpkeep } from '../../../src/people/PeopleUpkeep.ts';
 import { Card, Me } from '../../../src/people/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
-const scoreOf = sql<{ score: number; minutes: number }>('test-score', `select score, extract(epoch from now() - last_active_at)::int / 60 as minutes from users where id = $1`);
-const setAway = sql('test-away', `update users set last_active_at = now() - $2 * interval '1 day' where id = $1`);
-const partitions = sql<{ name: string }>('test-partitions', `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'sightings'::regclass order by 1`);
-const oldPartition = sql('test-old-partition', `select ensure_month_partition('sightings', '2020-05-01'::date)`);
+const scoreOf = sql<{ score: number; minutes: number }>(
+  'test-score',
+  `select score, extract(epoch from now() - last_active_at)::int / 60 as minutes from users where id = $1`,
+);
+const setAway = sql(
+  'test-away',
+  `update users set last_active_at = now() - $2 * interval '1 day' where id = $1`,
+);
+const partitions = sql<{ name: string }>(
+  'test-partitions',
+  `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'sightings'::regclass order by 1`,
+);
+const oldPartition = sql(
+  'test-old-partition',
+  `select ensure_month_partition('sightings', '2020-05-01'::date)`,
+);
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
@@ -19,7 +31,25 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 /** Texts that break out of careless SQL, HTML and JSON. */
-const HOSTILE = ["'; drop table users; --", '" or 1=1 --', '$1', '\\x00', "\\'", '${7*7}', '{{7*7}}', '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '%00', 'NULL', '{"a":1}', "{'a','b'}", '\\', '","', '{}', 'O’Brien ☎️'];
+const HOSTILE = [
+  "'; drop table users; --",
+  '" or 1=1 --',
+  '$1',
+  '\\x00',
+  "\\'",
+  `\${7*7}`,
+  '{{7*7}}',
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  '%00',
+  'NULL',
+  '{"a":1}',
+  "{'a','b'}",
+  '\\',
+  '","',
+  '{}',
+  'O’Brien ☎️',
+];
 
 describe('a profile', () => {
   const at = usePeople();
@@ -27,9 +57,22 @@ describe('a profile', () => {
   it('is shown to its owner exactly as the contract says, and to others as a card', async () => {
     const { world } = at;
     const [me, other] = await world.persons(2);
-    const shown = await world.people.editProfile(me!, { displayName: 'Ada', gender: 'nonbinary', bio: 'Hello\nthere', interests: ['Jazz', 'Tea'], location: { lat: 51, lon: 4 } });
+    const shown = await world.people.editProfile(me!, {
+      displayName: 'Ada',
+      gender: 'nonbinary',
+      bio: 'Hello\nthere',
+      interests: ['Jazz', 'Tea'],
+      location: { lat: 51, lon: 4 },
+    });
     expect(Me.parse(shown)).toEqual(shown);
-    expect(shown).toMatchObject({ displayName: 'Ada', gender: 'nonbinary', bio: 'Hello\nthere', interests: ['Jazz', 'Tea'], emailVerified: true, tier: 'regular' });
+    expect(shown).toMatchObject({
+      displayName: 'Ada',
+      gender: 'nonbinary',
+      bio: 'Hello\nthere',
+      interests: ['Jazz', 'Tea'],
+      emailVerified: true,
+      tier: 'regular',
+    });
     const card = await world.people.card(other!, me!);
     expect(Card.parse(card)).toEqual(card);
     expect(JSON.stringify(card)).not.toMatch(/duet\.test|birth|email|51\.|cell|password|Active/);
@@ -44,15 +87,27 @@ describe('a profile', () => {
       world.people.editPreferences(me, { minAge: 21 }),
       world.people.editPreferences(me, { maxAge: 40 }),
     ]);
-    expect(await world.people.me(me)).toMatchObject({ bio: 'From the phone', interests: ['From the desk'], preferences: { minAge: 21, maxAge: 40 } });
+    expect(await world.people.me(me)).toMatchObject({
+      bio: 'From the phone',
+      interests: ['From the desk'],
+      preferences: { minAge: 21, maxAge: 40 },
+    });
   });
 
   it('keeps hostile text as text, everywhere', async () => {
     const { world } = at;
     const me = await world.person();
     for (const text of HOSTILE) {
-      const shown = await world.people.editProfile(me, { displayName: text.slice(0, 50), bio: text, interests: [text.slice(0, 30)] });
-      expect([shown.displayName, shown.bio, shown.interests]).toEqual([text.slice(0, 50), text, [text.slice(0, 30)]]);
+      const shown = await world.people.editProfile(me, {
+        displayName: text.slice(0, 50),
+        bio: text,
+        interests: [text.slice(0, 30)],
+      });
+      expect([shown.displayName, shown.bio, shown.interests]).toEqual([
+        text.slice(0, 50),
+        text,
+        [text.slice(0, 30)],
+      ]);
       expect((await world.people.card(me, me)).bio).toBe(text);
     }
   });
@@ -61,9 +116,17 @@ describe('a profile', () => {
     const { world } = at;
     const me = await world.person();
     await world.people.editPreferences(me, { minAge: 30, maxAge: 40 });
-    expect(await codeOf(world.people.editPreferences(me, { minAge: 50, maxAge: 45 }))).toBe('INVALID_AGE_RANGE');
-    expect(await codeOf(world.people.editPreferences(me, { minAge: 41, genders: ['man'] }))).toBe('INVALID_AGE_RANGE');
-    expect((await world.people.me(me)).preferences).toMatchObject({ minAge: 30, maxAge: 40, genders: ['woman', 'man', 'nonbinary'] });
+    expect(await codeOf(world.people.editPreferences(me, { minAge: 50, maxAge: 45 }))).toBe(
+      'INVALID_AGE_RANGE',
+    );
+    expect(await codeOf(world.people.editPreferences(me, { minAge: 41, genders: ['man'] }))).toBe(
+      'INVALID_AGE_RANGE',
+    );
+    expect((await world.people.me(me)).preferences).toMatchObject({
+      minAge: 30,
+      maxAge: 40,
+      genders: ['woman', 'man', 'nonbinary'],
+    });
   });
 
   it('is fresh in every cache at once after a change', async () => {

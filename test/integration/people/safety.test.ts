@@ -5,7 +5,10 @@ import { newId } from '../../../src/ids.ts';
 import { ReportInput } from '../../../src/safety/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
-const reportsOf = sql<{ reason: string; details: string; call_id: string | null; status: string }>('test-reports', `select reason, details, call_id, status from reports where reported_id = $1`);
+const reportsOf = sql<{ reason: string; details: string; call_id: string | null; status: string }>(
+  'test-reports',
+  `select reason, details, call_id, status from reports where reported_id = $1`,
+);
 const addCall = sql(
   'test-call',
   `insert into calls (id, match_id, caller_id, callee_id, phase, state, created_at) values ($1, $2, $3, $4, 'ended', '{}', now())`,
@@ -48,7 +51,10 @@ describe('blocks and reports', () => {
   it('of both sides are two: undoing one leaves the other', async () => {
     const { world } = at;
     const [me, other] = await world.persons(2);
-    await Promise.all([world.decisions.decide(me!, other!, 'like'), world.decisions.decide(other!, me!, 'like')]);
+    await Promise.all([
+      world.decisions.decide(me!, other!, 'like'),
+      world.decisions.decide(other!, me!, 'like'),
+    ]);
     await Promise.all([world.blocks.block(me!, other!), world.blocks.block(other!, me!)]);
     await world.blocks.unblock(me!, other!);
     expect(await codeOf(world.people.card(me!, other!))).toBe('NOT_FOUND');
@@ -60,7 +66,9 @@ describe('blocks and reports', () => {
   it('refuse oneself and whoever is not there, in one way', async () => {
     const { world } = at;
     const me = await world.person();
-    const gone = await Promise.all((['banned', 'deleted'] as const).map((status) => world.person({ status })));
+    const gone = await Promise.all(
+      (['banned', 'deleted'] as const).map((status) => world.person({ status })),
+    );
     const blocker = await world.person();
     await world.blocks.block(blocker, me);
     const input = ReportInput.parse({ reason: 'spam' });
@@ -76,9 +84,15 @@ describe('blocks and reports', () => {
     const { world } = at;
     const [me, a, b] = await world.persons(3);
     const severedBefore = world.severed.length;
-    const { reportId } = await world.reports.report(me!, a!, ReportInput.parse({ reason: 'harassment', details: 'They said\nthings.' }));
+    const { reportId } = await world.reports.report(
+      me!,
+      a!,
+      ReportInput.parse({ reason: 'harassment', details: 'They said\nthings.' }),
+    );
     expect(reportId).toMatch(/^[0-9a-f-]{36}$/);
-    expect(await world.db.query(reportsOf, [a!])).toEqual([{ reason: 'harassment', details: 'They said\nthings.', call_id: null, status: 'open' }]);
+    expect(await world.db.query(reportsOf, [a!])).toEqual([
+      { reason: 'harassment', details: 'They said\nthings.', call_id: null, status: 'open' },
+    ]);
     expect(world.severed.slice(severedBefore)).toEqual([[me, a]]);
     expect(await codeOf(world.people.card(a!, me!))).toBe('NOT_FOUND');
     await world.reports.report(me!, b!, ReportInput.parse({ reason: 'fake', block: false }));
@@ -102,7 +116,17 @@ describe('blocks and reports', () => {
   });
 
   it('takes no report without a reason, or with fields that do not exist', () => {
-    for (const bad of [{}, { reason: '' }, { reason: 'x'.repeat(65) }, { reason: 'a\u0000' }, { reason: 'spam', details: 'x'.repeat(2001) }, { reason: 'spam', callId: 'x' }, { reason: 'spam', block: 'yes' }, { reason: 'spam', status: 'resolved' }, { reason: { $ne: 1 } }]) {
+    for (const bad of [
+      {},
+      { reason: '' },
+      { reason: 'x'.repeat(65) },
+      { reason: 'a\u0000' },
+      { reason: 'spam', details: 'x'.repeat(2001) },
+      { reason: 'spam', callId: 'x' },
+      { reason: 'spam', block: 'yes' },
+      { reason: 'spam', status: 'resolved' },
+      { reason: { $ne: 1 } },
+    ]) {
       expect(ReportInput.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
     }
   });

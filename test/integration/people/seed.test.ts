@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
-import { DEMO_PEOPLE } from '../../../src/seed/demoPeople.ts';
 import { seedDemoTown } from '../../../src/seed/DemoTown.ts';
+import { DEMO_PEOPLE } from '../../../src/seed/demoPeople.ts';
 import { usePeople } from '../../support/people.ts';
 
 const idOf = sql<{ id: string }>('test-id-of', `select id from users where email_key = $1`);

@@ -17,7 +17,9 @@ describe('ages', () => {
       for (let at = Date.UTC(2000, 0, 1); at < Date.UTC(2008, 0, 1); at += 86_400_000) {
         const born = new Date(at).toISOString().slice(0, 10);
         const age = ageAt(born, now);
-        expect(born >= from && born <= to, `${born} at ${new Date(now).toISOString()}`).toBe(age >= 25 && age <= 27);
+        expect(born >= from && born <= to, `${born} at ${new Date(now).toISOString()}`).toBe(
+          age >= 25 && age <= 27,
+        );
       }
     }
   });

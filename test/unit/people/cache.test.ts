@@ -40,9 +40,19 @@ describe('the cache', () => {
   it('asks only for what it does not have, and for its time only', async () => {
     const clock = new FakeClock();
     const cache = new Cache({ clock, bus: new MemoryBus() });
-    const { asked, load } = loader(new Map([['a', 1], ['b', 2]]));
+    const { asked, load } = loader(
+      new Map([
+        ['a', 1],
+        ['b', 2],
+      ]),
+    );
     expect(await cache.many('n', ['a'], 1_000, load)).toEqual(new Map([['a', 1]]));
-    expect(await cache.many('n', ['a', 'b', 'c'], 1_000, load)).toEqual(new Map([['a', 1], ['b', 2]]));
+    expect(await cache.many('n', ['a', 'b', 'c'], 1_000, load)).toEqual(
+      new Map([
+        ['a', 1],
+        ['b', 2],
+      ]),
+    );
     expect(asked).toEqual([['a'], ['b', 'c']]);
     clock.advance(1_001);
     await cache.one('n', 'a', 1_000, load);

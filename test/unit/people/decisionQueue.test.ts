@@ -54,7 +54,9 @@ describe('the queue of decisions', () => {
       maxWaiting: 3,
     });
     const results = await Promise.allSettled([1, 2, 3, 4].map((item) => queue.add(item)));
-    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as Error).message : 'done'))).toEqual([
+    expect(
+      results.map((result) => (result.status === 'rejected' ? (result.reason as Error).message : 'done')),
+    ).toEqual([
       'the database is away',
       'the database is away',
       'the database is away',

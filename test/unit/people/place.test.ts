@@ -1,6 +1,17 @@
 import { cellToLatLng, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
-import { areaOf, areaSpot, BANDS_KM, bandBetween, cellAndParents, cellsAround, distanceKm, mayBeWithin, spotOf, wideAreaOf } from '../../../src/people/place.ts';
+import {
+  areaOf,
+  areaSpot,
+  BANDS_KM,
+  bandBetween,
+  cellAndParents,
+  cellsAround,
+  distanceKm,
+  mayBeWithin,
+  spotOf,
+  wideAreaOf,
+} from '../../../src/people/place.ts';
 
 /** Points all over the planet, evenly enough and always the same ones. */
 const points = Array.from({ length: 300 }, (_, i) => ({
@@ -33,7 +44,8 @@ describe('places', () => {
         for (let turn = 0; turn < 12; turn++) {
           const km = (limitKm + 25) * ((turn * 0.37 + 0.2) % 1);
           const north = Math.max(-89.9, Math.min(89.9, lat + (km / 111.2) * Math.cos(turn)));
-          const east = lon + ((km / 111.2) * Math.sin(turn)) / Math.max(0.05, Math.cos((lat * Math.PI) / 180));
+          const east =
+            lon + ((km / 111.2) * Math.sin(turn)) / Math.max(0.05, Math.cos((lat * Math.PI) / 180));
           const other = cellsAround(north, ((east + 540) % 360) - 180)[turn % 3]!;
           if (!mayBeWithin(spotOf(mine), spotOf(other), limitKm)) continue;
           expect(mayBeWithin(spotOf(mine), areaSpot(areaOf(other)), limitKm)).toBe(true);

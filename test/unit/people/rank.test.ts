@@ -19,7 +19,13 @@ describe('the rank', () => {
       candidate('d-shares', { interests: ['JAZZ', 'tea', 'other'] }),
       candidate('e-all', { interests: ['jazz'], canTalkNow: true, upToKm: 3 }),
     ];
-    expect(ranked(all, ['Jazz', 'Tea']).map((one) => one.id)).toEqual(['e-all', 'c-now', 'd-shares', 'b-near', 'a-far']);
+    expect(ranked(all, ['Jazz', 'Tea']).map((one) => one.id)).toEqual([
+      'e-all',
+      'c-now',
+      'd-shares',
+      'b-near',
+      'a-far',
+    ]);
   });
 
   it('does not depend on the order it is given', () => {
@@ -30,7 +36,10 @@ describe('the rank', () => {
 
   it('counts no more than five shared interests', () => {
     const many = ['1', '2', '3', '4', '5', '6', '7', '8'];
-    const [first, second] = ranked([candidate('a', { interests: many.slice(0, 5) }), candidate('b', { interests: many })], many);
+    const [first, second] = ranked(
+      [candidate('a', { interests: many.slice(0, 5) }), candidate('b', { interests: many })],
+      many,
+    );
     expect([first!.id, second!.id]).toEqual(['a', 'b']);
   });
 });

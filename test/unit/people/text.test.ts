@@ -20,7 +20,19 @@ describe('text that people write', () => {
   });
 
   it('has no control characters, and nothing that turns the reading order', () => {
-    for (const bad of ['a\u0000b', 'a\u0007b', 'a\u001bb', 'a\u202eb', 'a\u2066b', 'a\u200fb', 'a\ufeffb', 'a\u0085b', 'a\nb', 'a\tb', 'a\ue000b']) {
+    for (const bad of [
+      'a\u0000b',
+      'a\u0007b',
+      'a\u001bb',
+      'a\u202eb',
+      'a\u2066b',
+      'a\u200fb',
+      'a\ufeffb',
+      'a\u0085b',
+      'a\nb',
+      'a\tb',
+      'a\ue000b',
+    ]) {
       expect(name.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
     }
     expect(name.safeParse('علي').success).toBe(true);
@@ -47,7 +59,15 @@ describe('text that people write', () => {
 
 describe('a profile', () => {
   it('takes coordinates of this planet only', () => {
-    for (const location of [{ lat: 91, lon: 0 }, { lat: 0, lon: 181 }, { lat: Number.NaN, lon: 0 }, { lat: Number.POSITIVE_INFINITY, lon: 0 }, { lat: '1', lon: 2 }, { lat: 1 }, { lat: 1, lon: 2, alt: 3 }]) {
+    for (const location of [
+      { lat: 91, lon: 0 },
+      { lat: 0, lon: 181 },
+      { lat: Number.NaN, lon: 0 },
+      { lat: Number.POSITIVE_INFINITY, lon: 0 },
+      { lat: '1', lon: 2 },
+      { lat: 1 },
+      { lat: 1, lon: 2, alt: 3 },
+    ]) {
       expect(ProfileEdit.safeParse({ location }).success).toBe(false);
     }
     expect(ProfileEdit.safeParse({ location: { lat: -0, lon: 180 } }).success).toBe(true);
@@ -55,7 +75,14 @@ describe('a profile', () => {
   });
 
   it('knows no other field: the birth date and the address cannot be changed here', () => {
-    for (const extra of [{ birthDate: '1990-01-01' }, { email: 'a@b.c' }, { role: 'admin' }, { tier: 'premium' }, { status: 'active' }, { id: 'x' }]) {
+    for (const extra of [
+      { birthDate: '1990-01-01' },
+      { email: 'a@b.c' },
+      { role: 'admin' },
+      { tier: 'premium' },
+      { status: 'active' },
+      { id: 'x' },
+    ]) {
       expect(ProfileEdit.safeParse(extra).success).toBe(false);
       expect(PreferencesEdit.safeParse(extra).success).toBe(false);
     }
@@ -63,12 +90,26 @@ describe('a profile', () => {
 
   it('has at most 20 interests, none twice', () => {
     expect(ProfileEdit.safeParse({ interests: ['Jazz', 'jazz'] }).success).toBe(false);
-    expect(ProfileEdit.safeParse({ interests: Array.from({ length: 21 }, (_, i) => `n${i}`) }).success).toBe(false);
+    expect(ProfileEdit.safeParse({ interests: Array.from({ length: 21 }, (_, i) => `n${i}`) }).success).toBe(
+      false,
+    );
     expect(ProfileEdit.safeParse({ interests: [''] }).success).toBe(false);
   });
 
   it('has preferences within their bounds', () => {
-    for (const bad of [{ minAge: 17 }, { maxAge: 100 }, { minAge: 18.5 }, { minAge: 2 ** 53 }, { maxDistanceKm: 0 }, { maxDistanceKm: -1 }, { maxDistanceKm: 1e9 }, { genders: [] }, { genders: ['x'] }, { genders: ['man', 'man'] }, { minAge: { $ne: null } }]) {
+    for (const bad of [
+      { minAge: 17 },
+      { maxAge: 100 },
+      { minAge: 18.5 },
+      { minAge: 2 ** 53 },
+      { maxDistanceKm: 0 },
+      { maxDistanceKm: -1 },
+      { maxDistanceKm: 1e9 },
+      { genders: [] },
+      { genders: ['x'] },
+      { genders: ['man', 'man'] },
+      { minAge: { $ne: null } },
+    ]) {
       expect(PreferencesEdit.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
     }
   });
