@@ -127,6 +127,12 @@ if (often.length > 0) {
   await printStatement('its search for candidates, reach up to 25 km', findNear);
   await printStatement('its search for candidates, reach of 50 or 100 km', findWide);
   print('the same from the cached deck', await timed(often, (viewer) => page(viewer, false)));
+  parameters.clear();
+  const browsed: number[] = [];
+  for (const viewer of worst.slice(0, 5)) browsed.push(...(await browseOn(viewer, 12)));
+  print('the same person browsing on, deciding on everybody shown', browsed);
+  await printStatement('its searches beyond the first', findNear);
+  await printStatement('its searches beyond the first, reach of 50 or 100 km', findWide);
 }
 
 const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
@@ -147,6 +153,21 @@ print(
 async function page(viewerId: string, fresh: boolean): Promise<void> {
   if (fresh) await cache.forget('candidates', [viewerId]);
   await discovery.list(viewerId, { limit: 20 });
+}
+
+/** Pages in a row, everybody on them decided on before the next; the first search, from the top, is not counted. */
+async function browseOn(viewerId: string, pages: number): Promise<number[]> {
+  const times: number[] = [];
+  await page(viewerId, true);
+  parameters.delete(findNear.name);
+  parameters.delete(findWide.name);
+  for (let n = 0; n < pages; n++) {
+    const startedAt = performance.now();
+    const { items } = await discovery.list(viewerId, { limit: 20 });
+    times.push(performance.now() - startedAt);
+    await Promise.all(items.map((card) => decisions.decide(viewerId, card.id, 'dislike')));
+  }
+  return times;
 }
 
 async function timed<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<number[]> {

@@ -12,7 +12,6 @@
 import { App, us_socket_local_port } from 'uWebSockets.js';
 import { fork } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { SystemClock } from '../src/clock.ts';
@@ -24,6 +23,7 @@ import { createLog } from '../src/log.ts';
 import { Decisions } from '../src/matching/decisions.ts';
 import { listenOn } from '../src/transport/uws.ts';
 import { generatePeople } from './generatePeople.ts';
+import { LikeLoad } from './LikeLoad.ts';
 
 type Kind = 'duet' | 'express';
 
@@ -36,7 +36,6 @@ interface Round {
 }
 
 const KINDS: Kind[] = ['duet', 'express'];
-const CONNECTIONS = 64;
 const PEOPLE = 4_000;
 const POOL = 16;
 
@@ -100,7 +99,7 @@ async function measure(
   const heard = () =>
     new Promise<number>((resolve) => child.once('message', (answer) => resolve(Number(answer))));
   const port = await heard();
-  const load = new Load(port, pairs);
+  const load = new LikeLoad(port, pairs);
   await load.run(1);
   child.send('cpu');
   const before = await heard();
@@ -123,64 +122,6 @@ async function measure(
     p99Ms: sorted[Math.floor(sorted.length * 0.99)]!,
     lost: load.mutual - Number(rows[0]!.n),
   };
-}
-
-class Load {
-  readonly latencies: number[] = [];
-  /** Pairs of which both likes were answered. */
-  mutual = 0;
-  readonly #sockets: Socket[] = [];
-  readonly #pairs: Generator<[string, string]>;
-  readonly #half = new Set<string>();
-  #running = false;
-  #idle: (() => void)[] = [];
-
-  constructor(port: number, pairs: Generator<[string, string]>) {
-    this.#pairs = pairs;
-    for (let i = 0; i < CONNECTIONS; i++) this.#open(port);
-  }
-
-  async run(seconds: number): Promise<void> {
-    await this.#allIdle();
-    this.#running = true;
-    for (const send of this.#idle.splice(0)) send();
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    this.#running = false;
-    await this.#allIdle();
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  #open(port: number): void {
-    const socket = connect(port, '127.0.0.1');
-    socket.setNoDelay(true);
-    let sentAt = 0;
-    let key = '';
-    const send = () => {
-      const [actor, target] = this.#pairs.next().value as [string, string];
-      key = [actor, target].sort().join();
-      sentAt = performance.now();
-      socket.write(
-        `POST /api/v1/matches/like/${target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${actor}\r\ncontent-length: 0\r\n\r\n`,
-      );
-    };
-    socket.on('data', (data) => {
-      if (data.subarray(0, 12).toString() !== 'HTTP/1.1 200') throw new Error(data.toString());
-      this.latencies.push(performance.now() - sentAt);
-      if (this.#half.delete(key)) this.mutual++;
-      else this.#half.add(key);
-      if (this.#running) send();
-      else this.#idle.push(send);
-    });
-    socket.once('connect', () => this.#idle.push(send));
-    this.#sockets.push(socket);
-  }
-
-  async #allIdle(): Promise<void> {
-    while (this.#idle.length < CONNECTIONS) await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 async function serveDuet(url: string): Promise<number> {

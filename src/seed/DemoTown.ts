@@ -9,6 +9,7 @@ import { newId } from '../ids.ts';
 import type { Decisions } from '../matching/decisions.ts';
 import type { Photos } from '../people/Photos.ts';
 import type { Places } from '../people/Places.ts';
+import { GENDERS } from '../people/shapes.ts';
 import { Semaphore } from '../platform/Semaphore.ts';
 import { DEMO_PEOPLE, type DemoPerson } from './demoPeople.ts';
 import { drawings, paint } from './portrait.ts';
@@ -92,7 +93,7 @@ async function insertPeople({ db, clock, hashPassword, emailKey }: DemoTownOptio
     for (const [i, person] of DEMO_PEOPLE.entries()) {
       const email = emailOf(person);
       const birthDate = `${now.getUTCFullYear() - person.age}-01-${String(1 + (i % 9)).padStart(2, '0')}`;
-      const { name, gender, bio, interests, seeks } = person;
+      const { name, gender, bio, interests } = person;
       await tx.query(insertPerson, [
         newId(),
         email,
@@ -104,7 +105,7 @@ async function insertPeople({ db, clock, hashPassword, emailKey }: DemoTownOptio
         gender,
         bio,
         interests,
-        seeks,
+        [...GENDERS],
       ]);
     }
   });
