@@ -1,7 +1,7 @@
 /** The page's doors in real Chromium: register, verify by the mail, sign in and out, forget the password and set another. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, PASSWORD, registration } from '../support/accounts.ts';
+import { PASSWORD, registration, until } from '../support/accounts.ts';
 import { openBrowser } from '../support/browser.ts';
 import { type Json, request } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -24,7 +24,7 @@ afterAll(async () => {
 
 /** The link in the newest mail whose subject fits. */
 function mailedLink(email: string, subject: RegExp): Promise<string> {
-  return eventually(async () => {
+  return until(async () => {
     const { body } = await request(server.url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
     const mail = body.items.find((item: Json) => subject.test(item.subject));
     return /https?:\/\/\S+token=\S+/.exec(mail?.text ?? '')?.[0];

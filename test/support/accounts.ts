@@ -135,16 +135,13 @@ export function registration(given: Partial<RegisterBody> = {}): RegisterBody {
   };
 }
 
-/** Waits until `find` finds something (10 s at most). */
-export async function eventually<T>(
-  find: () => Promise<T | undefined> | T | undefined,
-  what = 'it',
-): Promise<T> {
-  const end = performance.now() + 10_000;
+/** Waits until `find` finds something (30 s at most: a busy machine is no failure). */
+export async function until<T>(find: () => Promise<T | undefined> | T | undefined, what = 'it'): Promise<T> {
+  const end = performance.now() + 30_000;
   for (;;) {
     const found = await find();
     if (found !== undefined) return found;
-    if (performance.now() > end) throw new Error(`Waited 10 s for ${what}`);
+    if (performance.now() > end) throw new Error(`Waited 30 s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -156,11 +153,20 @@ export function mailedToken(
   subject: RegExp,
   olderThan?: string,
 ): Promise<string> {
-  return eventually(async () => {
+  return until(async () => {
     const mail = (await parts.mailbox.list(to)).find((kept) => subject.test(kept.subject));
     const token = /\?token=([\w-]+)/.exec(mail?.text ?? '')?.[1];
     return token === olderThan ? undefined : token;
   }, `a mail to ${to}`);
+}
+
+/** The tokens in the mails to verify an address, the oldest first; waits until there are `count`. */
+export async function verifyTokens(parts: AccountsParts, email: string, count: number): Promise<string[]> {
+  const mails = await until(async () => {
+    const found = (await parts.mailbox.list(email)).filter((mail) => /Verify/.test(mail.subject));
+    return found.length >= count ? found : undefined;
+  }, 'mails to verify');
+  return mails.reverse().map((mail) => /\?token=([\w-]+)/.exec(mail.text)![1]!);
 }
 
 function generous(points: Partial<Record<LimitName, number>>): Record<LimitName, LimitRule> {

@@ -6,10 +6,10 @@ import { createLog } from '../../../src/log.ts';
 import {
   type AccountsParts,
   CALLER,
-  eventually,
   openAccounts,
   PASSWORD,
   registration,
+  until,
 } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
@@ -37,7 +37,7 @@ describe('forgetting', () => {
     const grant = await parts.accounts.login(body.email, PASSWORD, CALLER);
     await parts.accounts.login(body.email, PASSWORD, { ...CALLER, userAgent: 'Chrome/150' });
     await parts.accounts.logout(parts.accounts.authenticateToken(grant.accessToken), CALLER);
-    await eventually(async () => ((await count('email_tokens')) === 2 ? true : undefined));
+    await until(async () => ((await count('email_tokens')) === 2 ? true : undefined));
 
     const forgetting = new Forgetting({
       db: base.db,
@@ -62,7 +62,7 @@ describe('forgetting', () => {
     forgetting.start();
     // By its own timer, without being called.
     clock.advance(60 * DAY_MS);
-    await eventually(async () => {
+    await until(async () => {
       clock.advance(3_600_000);
       return (await count('devices')) + (await count('sessions')) === 0 ? true : undefined;
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Tokens } from '../../../src/accounts/shapes.ts';
-import { eventually, PASSWORD, registration } from '../../support/accounts.ts';
+import { PASSWORD, registration, until } from '../../support/accounts.ts';
 import { useApp } from '../../support/app.ts';
 import { type Json, request } from '../../support/client.ts';
 
@@ -19,7 +19,7 @@ async function mails(email: string): Promise<Json[]> {
 }
 
 async function mailedToken(email: string, subject: RegExp): Promise<string> {
-  const mail = await eventually(async () => (await mails(email)).find((item) => subject.test(item.subject)));
+  const mail = await until(async () => (await mails(email)).find((item) => subject.test(item.subject)));
   return /\?token=([\w-]+)/.exec(mail.text)![1]!;
 }
 

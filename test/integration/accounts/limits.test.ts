@@ -5,10 +5,10 @@ import { openRedis } from '../../../src/platform/redis.ts';
 import {
   type AccountsParts,
   CALLER,
-  eventually,
   openAccounts,
   PASSWORD,
   registration,
+  until,
 } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const limits = { login: 5, browse: 3 };
   a = await openAccounts({ db: base.db, url: base.url, redis: clients[0], limits });
   b = await openAccounts({ db: base.db, url: base.url, redis: clients[1], limits });
-  await eventually(() => (clients.every((client) => client.status === 'ready') ? true : undefined));
+  await until(() => (clients.every((client) => client.status === 'ready') ? true : undefined));
 });
 afterAll(async () => {
   await a.close();
@@ -76,7 +76,7 @@ describe('limits over two processes and Redis', () => {
     await a.accounts.refresh(grant.refreshToken, CALLER);
 
     await redis.start();
-    await eventually(async () =>
+    await until(async () =>
       (await code(a.accounts.login(email, PASSWORD, CALLER))) === 'fine' ? true : undefined,
     );
   });

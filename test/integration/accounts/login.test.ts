@@ -5,10 +5,10 @@ import { Passwords } from '../../../src/accounts/Passwords.ts';
 import {
   type AccountsParts,
   CALLER,
-  eventually,
   openAccounts,
   PASSWORD,
   registration,
+  until,
 } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 
@@ -137,15 +137,14 @@ describe('signing in', () => {
     const laptop = { ...CALLER, deviceId: randomUUID() };
     const newDevices = async () =>
       (await parts.mailbox.list(email)).filter((mail) => /New sign-in/.test(mail.subject));
-    const drained = () =>
-      eventually(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined));
+    const drained = () => until(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined));
 
     expect((await parts.accounts.login(email, PASSWORD, laptop)).deviceId).toBe(laptop.deviceId);
     await drained();
     expect(await newDevices()).toHaveLength(0);
 
     await parts.accounts.login(email, PASSWORD, phone);
-    const mails = await eventually(async () => ((await newDevices()).length > 0 ? newDevices() : undefined));
+    const mails = await until(async () => ((await newDevices()).length > 0 ? newDevices() : undefined));
     expect(mails).toHaveLength(1);
     expect(mails[0]!.text).toContain('Safari on iOS, network 203.0.113.0/24');
 
@@ -157,7 +156,7 @@ describe('signing in', () => {
     await base.db.pool.query(`update devices set seen_at = now() - interval '91 days'`);
     await parts.accounts.login(email, PASSWORD, laptop);
     await parts.accounts.login(email, PASSWORD, phone);
-    await eventually(async () => ((await newDevices()).length === 2 ? true : undefined));
+    await until(async () => ((await newDevices()).length === 2 ? true : undefined));
     const { rows } = await base.db.pool.query(`select encode(fingerprint, 'escape') as text from devices`);
     for (const { text } of rows) expect(text).not.toContain(phone.deviceId);
   });

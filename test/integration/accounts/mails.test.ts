@@ -3,13 +3,7 @@ import { createServer } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SmtpMailer } from '../../../src/platform/Mailer.ts';
-import {
-  type AccountsParts,
-  CALLER,
-  eventually,
-  openAccounts,
-  registration,
-} from '../../support/accounts.ts';
+import { type AccountsParts, CALLER, openAccounts, registration, until } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 
 const base = useDatabase();
@@ -75,14 +69,14 @@ afterEach(() => {
 
 const mailsTo = (email: string) => received.filter((mail) => mail.to.includes(email));
 const drained = () =>
-  eventually(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined), 'the queue');
+  until(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined), 'the queue');
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('mails over SMTP', () => {
   it('have a text and HTML, one recipient, and links to the public address only', async () => {
     const body = registration();
     await parts.signUp.register(body, CALLER);
-    const mail = await eventually(() => mailsTo(body.email)[0]);
+    const mail = await until(() => mailsTo(body.email)[0]);
     expect(mail.to).toEqual([body.email]);
     const raw = mail.raw.replaceAll('=\r\n', '').replaceAll('=3D', '=');
     expect(raw).toContain('From: Duet <hello@duet.test>');
@@ -102,7 +96,7 @@ describe('mails over SMTP', () => {
     await pause(1_500);
     expect(received).toEqual([]);
     await startSmtp();
-    for (const body of bodies) await eventually(() => mailsTo(body.email)[0], 'the mail after the outage');
+    for (const body of bodies) await until(() => mailsTo(body.email)[0], 'the mail after the outage');
     await drained();
     await pause(1_500);
     for (const body of bodies) expect(mailsTo(body.email)).toHaveLength(1);
@@ -116,7 +110,7 @@ describe('mails over SMTP', () => {
     await startSmtp();
     const mailer = new SmtpMailer({ url: `smtp://127.0.0.1:${port}`, from: 'Duet <hello@duet.test>' });
     const again = await openAccounts({ db: base.db, url: base.url, mailer });
-    await eventually(() => mailsTo(body.email)[0]);
+    await until(() => mailsTo(body.email)[0]);
     parts = again;
   }, 30_000);
 
@@ -124,7 +118,7 @@ describe('mails over SMTP', () => {
     refusals = [451, 421];
     const body = registration();
     await parts.signUp.register(body, CALLER);
-    await eventually(() => mailsTo(body.email)[0]);
+    await until(() => mailsTo(body.email)[0]);
     await drained();
     expect(mailsTo(body.email)).toHaveLength(1);
   }, 30_000);

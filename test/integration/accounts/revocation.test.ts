@@ -6,10 +6,10 @@ import { RedisBus } from '../../../src/platform/RedisBus.ts';
 import {
   type AccountsParts,
   CALLER,
-  eventually,
   openAccounts,
   PASSWORD,
   registration,
+  until,
 } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
@@ -48,7 +48,7 @@ beforeEach(async () => {
 /** Milliseconds until `parts` refuses the token. */
 async function refusedAfter(parts: AccountsParts, token: string): Promise<number> {
   const startedAt = performance.now();
-  await eventually(() => {
+  await until(() => {
     try {
       parts.accounts.authenticateToken(token);
       return undefined;
@@ -128,7 +128,7 @@ describe('a session that ends', () => {
     // A message of our own tells that both are connected again.
     const heard: unknown[] = [];
     busB.subscribe('test', (message) => heard.push(message));
-    await eventually(() => {
+    await until(() => {
       busA.publish('test', { again: true });
       return heard.length > 0 ? true : undefined;
     });

@@ -6,10 +6,10 @@ import { MemoryBus } from '../../../src/platform/Bus.ts';
 import {
   type AccountsParts,
   CALLER,
-  eventually,
   openAccounts,
   PASSWORD,
   registration,
+  until,
 } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
@@ -57,7 +57,7 @@ describe('refresh tokens', () => {
     clock.advance(10_001);
     await expect(a.accounts.refresh(first.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
     await expect(b.accounts.refresh(second.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
-    await eventually(() => (b.revocations.has(first.sessionId) ? true : undefined));
+    await until(() => (b.revocations.has(first.sessionId) ? true : undefined));
     for (const parts of [a, b]) {
       for (const { accessToken } of [first, second]) {
         expect(() => parts.accounts.authenticateToken(accessToken)).toThrow('Sign in first.');
@@ -66,7 +66,7 @@ describe('refresh tokens', () => {
     }
     await a.accounts.refresh(other.refreshToken, CALLER);
     expect(await audit(first.userId)).toContain('session_reused');
-    const mail = await eventually(async () =>
+    const mail = await until(async () =>
       (await a.mailbox.list(email)).find((kept) => /signed out/.test(kept.subject)),
     );
     expect(mail.text).toContain('Firefox on Linux');
@@ -146,7 +146,7 @@ describe('sessions', () => {
       clock.advance(1_000);
     }
     const [oldest, second] = grants;
-    await eventually(() =>
+    await until(() =>
       a.revocations.has(oldest!.sessionId) && b.revocations.has(oldest!.sessionId) ? true : undefined,
     );
     expect(() => a.accounts.authenticateToken(oldest!.accessToken)).toThrow();
