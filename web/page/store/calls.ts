@@ -2,7 +2,7 @@ import type { CallSession } from '../../sdk/call/CallSession.ts';
 import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import type { Call, Card, Media, Outcome } from '../../sdk/types.ts';
 import { duet, exposeCall } from '../duet.ts';
-import { matches } from './matches.ts';
+import { matches, seeMatch } from './matches.ts';
 import { Store } from './Store.ts';
 import { say, sayError } from './toasts.ts';
 
@@ -128,6 +128,7 @@ export function abandon(): void {
 function follow(session: CallSession, peer: Card, outgoing: boolean): void {
   sessionStorage.setItem(CALL_KEY, session.id);
   exposeCall(session);
+  seeMatch(session.snapshot.matchId);
   calls.set({ current: { session, peer, outgoing } });
   session.on('ended', ({ outcome, durationSec, elsewhere }) => {
     sessionStorage.removeItem(CALL_KEY);

@@ -95,6 +95,12 @@ export function seeMatches(): void {
   if (matches.value.fresh.size > 0) matches.set({ fresh: new Set() });
 }
 
+/** One talks with this match: it is no news any more. */
+export function seeMatch(matchId: string): void {
+  const fresh = new Set(matches.value.fresh);
+  if (fresh.delete(matchId)) matches.set({ fresh });
+}
+
 export async function endMatch(match: Match): Promise<void> {
   try {
     const ended = await duet.matches.end(match.id);

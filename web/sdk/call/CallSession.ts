@@ -145,7 +145,7 @@ export class CallSession extends Emitter<CallEvents> {
 
   /** Hangs up (cancels while it rings). The session is over even if the server cannot be told. */
   async end(): Promise<void> {
-    await this.#command('end').catch(() => undefined);
+    await this.#command('end').catch(() => this.#reload());
     this.#finish(false);
   }
 
@@ -247,12 +247,16 @@ export class CallSession extends Emitter<CallEvents> {
   async #settle(): Promise<void> {
     if (this.#hasEnded) return;
     this.#dropMedia();
+    await this.#reload();
+    this.#finish(this.#snapshot.phase !== 'ended');
+  }
+
+  /** What HTTP knows of the call, if it can be asked. */
+  async #reload(): Promise<void> {
     const answer = await this.#http.get<{ call: Call }>(`/calls/${this.id}`).catch((error) => {
       if (!(error instanceof DuetApiError)) throw error;
     });
-    if (this.#hasEnded) return;
-    if (answer) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
-    this.#finish(this.#snapshot.phase !== 'ended');
+    if (answer && !this.#hasEnded) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
   }
 
   #finish(elsewhere: boolean): void {
