@@ -61,6 +61,7 @@ export abstract class CallRoom extends BaseRoom {
         producerClosed: (producer) => this.#producerClosed(producer),
         flowing: () => this.#tell({ type: 'media_flowing' }),
         quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
+        videoStepped: (userId, step) => this.say('call:video_step', { step }, userId),
         restart: () => this.say('media:restart', {}),
         sdp: (userId, type, sdp) => this.say(type, { sdp }, userId),
       },
@@ -68,6 +69,7 @@ export abstract class CallRoom extends BaseRoom {
     this.#actor = new CallActor({
       held,
       store: services.callStore,
+      factsAtEnd: () => ({ quality: this.#media.quality }),
       settings: services.callSettings,
       matchSettings: services.matchSettings,
       clock: services.clock,
@@ -216,6 +218,7 @@ export abstract class CallRoom extends BaseRoom {
     showCall(this.state, call);
     this.patch();
     if (call.phase !== 'ended') return;
+    for (const heard of Object.values(this.#media.quality)) this.services.observeQuality(heard);
     this.#media.close();
     this.services.keeper.letGo(this.#actor);
     this.services.clock.after(LINGER_MS, () => this.#close(CLOSE.ended));

@@ -110,6 +110,7 @@ export const SERVER_MESSAGES = {
     'call:downgraded': ByPerson,
     'call:timeout_warning': OfCall.extend({ remainingMs: z.int() }),
     'call:quality': z.looseObject({ userId: Id, mos: z.number() }),
+    'call:video_step': z.strictObject({ step: z.enum(['full', 'reduced', 'off']) }),
     'call:peer_dropped': z.strictObject({ userId: Id }),
     'call:peer_back': z.strictObject({ userId: Id }),
     'call:sdp_offer': z.strictObject({ sdp: z.string() }),

@@ -11,6 +11,7 @@ import type { Matches } from '../src/matching/Matches.ts';
 import type { MatchSettings } from '../src/matching/transitions.ts';
 import type { CallMedia } from '../src/media/CallMedia.ts';
 import type { CallMediaOptions } from '../src/media/callMediaPort.ts';
+import type { QualitySummary } from '../src/media/QualityTally.ts';
 
 /** Who a client's access token says it is. */
 export interface Identity {
@@ -37,6 +38,8 @@ export interface RoomServices {
   /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery. */
   present(event: StoredEvent): Promise<object>;
   createMedia(options: CallMediaOptions): Promise<CallMedia>;
+  /** Told how a person heard the other in a call that is over. */
+  observeQuality(heard: QualitySummary): void;
   clock: Clock;
   log: Log;
   /** Where clients reach this process, told with seats that were asked for in another one. */

@@ -421,6 +421,7 @@ async function openDoors(
     hub,
     present: (event) => presentEvent({ matches, cards }, event),
     createMedia: (options) => media.createCall(options),
+    observeQuality: (heard) => metrics.callQuality(heard),
     clock,
     log,
     limits: config.limits,

@@ -42,6 +42,8 @@ export interface CallActorOptions {
   clock: Clock;
   log: Log;
   audience: CallAudience;
+  /** What else the journal is to hold of a call that ends. */
+  factsAtEnd?: () => object;
   /** Hands committed inbox events on for delivery. */
   publish: (events: readonly StoredEvent[]) => void;
 }
@@ -186,6 +188,7 @@ export class CallActor {
       commandId,
       byId,
       dueAt: dueAt(call, settings),
+      ...(call.phase === 'ended' && { facts: this.#options.factsAtEnd?.() }),
       events: inboxEvents(call, effects, clock.now()),
       // Answering is the callee's acceptance of the match.
       ...(command === 'answer' && {

@@ -7,10 +7,11 @@ import type { CallMedia } from '../media/CallMedia.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from '../media/callMediaPort.ts';
 import type { LiveProducer } from '../media/PersonMedia.ts';
 import { PlainPeers } from '../media/plain/PlainPeers.ts';
+import { type QualitySummary, QualityTally } from '../media/QualityTally.ts';
 
 /** What the room hears of the media; must not throw. */
 export interface CallMediaAudience
-  extends Pick<CallMediaPort, 'producerAdded' | 'producerClosed' | 'flowing' | 'quality'> {
+  extends Pick<CallMediaPort, 'producerAdded' | 'producerClosed' | 'flowing' | 'quality' | 'videoStepped'> {
   /** Everything is gone: the clients open new transports, on another worker. */
   restart(): void;
   /** A description for a person's bare RTCPeerConnection. */
@@ -27,6 +28,7 @@ export interface CallMediaHostOptions {
 
 export class CallMediaHost {
   readonly #options: CallMediaHostOptions;
+  readonly #tally = new QualityTally();
   #policy: MediaPolicy;
   #media: Promise<CallMedia> | undefined;
   #made: CallMedia | undefined;
@@ -64,6 +66,11 @@ export class CallMediaHost {
     return this.#made?.producers(userId) ?? [];
   }
 
+  /** How the two heard each other so far, by person. */
+  get quality(): Record<string, QualitySummary> {
+    return this.#tally.summary();
+  }
+
   /** Closes everything of a person whose client is gone. */
   leave(userId: string): void {
     this.#plain?.leave(userId);
@@ -77,7 +84,7 @@ export class CallMediaHost {
   }
 
   async #make(): Promise<CallMedia> {
-    const { people, create, audience } = this.#options;
+    const { people, create, audience, clock } = this.#options;
     try {
       const media = await create({
         people,
@@ -92,7 +99,10 @@ export class CallMediaHost {
             this.#plain?.changed();
           },
           flowing: () => audience.flowing(),
-          quality: (userId, quality) => audience.quality(userId, quality),
+          quality: (userId, quality) => {
+            if (this.#tally.add(userId, quality, clock.now())) audience.quality(userId, quality);
+          },
+          videoStepped: (userId, step) => audience.videoStepped(userId, step),
           connectionChanged: () => {},
           lost: () => {
             this.#forget();

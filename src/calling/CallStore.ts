@@ -43,6 +43,8 @@ export interface Commit {
   byId: string | null;
   dueAt: number | null;
   events: readonly InboxEvent[];
+  /** For the journal alone, beside the state. */
+  facts?: object | undefined;
   /** More to write in the same transaction. */
   also?: (tx: Sql) => Promise<StoredEvent[]>;
 }
@@ -205,7 +207,7 @@ export class CallStore {
       change.command,
       change.byId,
       call.phase,
-      state,
+      change.facts === undefined ? state : JSON.stringify({ ...call, ...change.facts }),
       change.commandId ?? null,
     ]);
     return saved;

@@ -4,7 +4,7 @@ import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { CallRouter } from './CallRouter.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from './callMediaPort.ts';
-import { maxIncomingBps } from './codecs.ts';
+import { MAX_VIDEO_ENCODINGS, maxIncomingBps } from './codecs.ts';
 import {
   BOTH,
   CallPeople,
@@ -23,6 +23,7 @@ import {
   type RtpParameters,
 } from './rtpSchemas.ts';
 import { TwoWayFlow } from './TwoWayFlow.ts';
+import { STEP_VIDEO_BPS, type VideoStep, VideoSteps } from './VideoSteps.ts';
 import type { LostCause, WorkerProcess } from './WorkerProcess.ts';
 
 export type { CallMediaOptions, CallMediaPort, LiveProducer, MediaPolicy, Quality };
@@ -45,6 +46,7 @@ export class CallMedia {
   readonly #people: CallPeople;
   readonly #flow: TwoWayFlow;
   readonly #meter: QualityMeter;
+  readonly #steps = new VideoSteps((listenerId, step) => this.#stepVideo(listenerId, step));
   readonly #onClose: () => void;
   readonly #forgetWorker: () => void;
   #policy: MediaPolicy;
@@ -64,7 +66,7 @@ export class CallMedia {
       listening: () => (this.#router.over ? [] : this.#people.listening),
       stats: (consumer) =>
         this.#router.process.ask('stats', () => consumer.getStats(), { refusedAs: 'NOT_FOUND' }),
-      report: (userId, quality) => this.closed || this.#port.quality(userId, quality),
+      report: (userId, quality) => this.#judged(userId, quality),
       overLimit: (producerId) => this.#cutOff(producerId),
     });
     this.#forgetWorker = parts.process.onLost((cause) => this.#workerLost(cause));
@@ -183,6 +185,8 @@ export class CallMedia {
 
   async resume(userId: string, id: string): Promise<void> {
     const { item } = this.#usable.item(userId, id);
+    // It stays off while the network does not carry it, and comes back by itself.
+    if (!isProducer(item) && item.kind === 'video' && this.#steps.stepOf(userId) === 'off') return;
     await this.#router.process.ask('resume', () => item.resume(), { refusedAs: 'NOT_FOUND' });
   }
 
@@ -288,8 +292,31 @@ export class CallMedia {
     this.#closeProducer(person, producer);
   }
 
-  #limitIncoming(transport: types.WebRtcTransport): void {
-    this.#router.tell('limit', () => transport.setMaxIncomingBitrate(maxIncomingBps(this.#policy)));
+  #limitIncoming(transport: types.WebRtcTransport, step: VideoStep = 'full'): void {
+    const mostBps = maxIncomingBps({ video: false }) + STEP_VIDEO_BPS[step];
+    const limitBps = Math.min(maxIncomingBps(this.#policy), mostBps);
+    this.#router.tell('limit', () => transport.setMaxIncomingBitrate(limitBps));
+  }
+
+  #judged(userId: string, quality: Quality): void {
+    if (this.closed) return;
+    this.#port.quality(userId, quality);
+    const hasVideo = this.#people.get(userId).consumers.some(({ kind }) => kind === 'video');
+    this.#steps.judge(userId, quality, hasVideo);
+  }
+
+  /** The other sends less, so that what is sent fits; `off` also passes nothing of it on. */
+  #stepVideo(listenerId: string, step: VideoStep): void {
+    const transport = this.#people.other(listenerId).legs.get('send')?.transport;
+    if (transport !== undefined) this.#limitIncoming(transport, step);
+    const video = this.#people.get(listenerId).consumers.find(({ kind }) => kind === 'video');
+    if (video === undefined) return;
+    this.#router.tell('step', () => (step === 'off' ? video.pause() : video.resume()));
+    if (video.type === 'simulcast' && step !== 'off') {
+      const spatialLayer = step === 'full' ? MAX_VIDEO_ENCODINGS - 1 : 0;
+      this.#router.tell('layers', () => video.setPreferredLayers({ spatialLayer }));
+    }
+    this.#port.videoStepped(listenerId, step);
   }
 
   #connectionMayHaveChanged(person: PersonMedia): void {

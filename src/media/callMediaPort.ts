@@ -1,5 +1,6 @@
 import type { LiveProducer } from './PersonMedia.ts';
 import type { Quality } from './QualityMeter.ts';
+import type { VideoStep } from './VideoSteps.ts';
 import type { LostCause } from './WorkerProcess.ts';
 
 /** What may be produced and consumed now. Video without audio does not occur. */
@@ -15,6 +16,8 @@ export type CallMediaPort = {
   connectionChanged(userId: string, connected: boolean): void;
   /** How this person hears the other; every two seconds while audio goes to them. */
   quality(userId: string, quality: Quality): void;
+  /** How much of the other's video this person gets from now on, for the network's sake. */
+  videoStepped(userId: string, step: VideoStep): void;
   /** Once: the worker is gone, and everything here with it. Make a new `CallMedia`; this one refuses everything. */
   lost(cause: LostCause): void;
 };

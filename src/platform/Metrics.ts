@@ -28,6 +28,31 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly #mos = new Histogram({
+    name: 'duet_call_mos',
+    help: 'Mean opinion score of what a person heard over a call (ITU-T G.107).',
+    buckets: [2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.4],
+    registers: [this.registry],
+  });
+  readonly #loss = new Histogram({
+    name: 'duet_call_loss_ratio',
+    help: 'Share of audio packets lost between speaker and listener over a call.',
+    buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
+    registers: [this.registry],
+  });
+  readonly #jitter = new Histogram({
+    name: 'duet_call_jitter_seconds',
+    help: 'Mean interarrival jitter of the audio over a call.',
+    buckets: [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16],
+    registers: [this.registry],
+  });
+  readonly #roundTrip = new Histogram({
+    name: 'duet_call_round_trip_seconds',
+    help: 'Mean round trip between a person and the SFU over a call.',
+    buckets: [0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8],
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -46,6 +71,14 @@ export class Metrics {
 
   workerLost(cause: string): void {
     this.#workersLost.inc({ cause });
+  }
+
+  /** How one person heard the other in a call that is over. */
+  callQuality(heard: { mos: number; lossRatio: number; jitterMs: number; rttMs: number }): void {
+    this.#mos.observe(heard.mos);
+    this.#loss.observe(heard.lossRatio);
+    this.#jitter.observe(heard.jitterMs / 1000);
+    this.#roundTrip.observe(heard.rttMs / 1000);
   }
 
   /** The Prometheus text format. */

@@ -14,6 +14,7 @@ export type Told =
   | { event: 'flowing' }
   | { event: 'connection'; userId: string; connected: boolean }
   | { event: 'quality'; userId: string; mos: number; lossRatio: number; audioBps: number; videoBps: number }
+  | { event: 'stepped'; userId: string; step: string }
   | { event: 'lost'; cause: string };
 
 export function startWorkers(options: Partial<MediaWorkersOptions> = {}): Promise<MediaWorkers> {
@@ -45,6 +46,7 @@ export function recorder(told: Told[]): CallMediaPort {
     connectionChanged: (userId, connected) => told.push({ event: 'connection', userId, connected }),
     quality: (userId, { mos, lossRatio, audioBps, videoBps }) =>
       told.push({ event: 'quality', userId, mos, lossRatio, audioBps, videoBps }),
+    videoStepped: (userId, step) => told.push({ event: 'stepped', userId, step }),
     lost: (cause) => told.push({ event: 'lost', cause }),
   };
 }

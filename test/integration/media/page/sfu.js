@@ -16,10 +16,9 @@ async function sit(url, token, seat) {
   sdk.auth.token = token;
   room = await sdk.consumeSeatReservation(seat);
   room.onMessage('media:producer', ({ producerId }) => {
-    told.push(performance.now());
     consume(producerId).catch((error) => console.error(error));
   });
-  room.onMessage('*', () => {});
+  room.onMessage('*', (type, payload) => told.push({ type, ...payload, atMs: performance.now() }));
 }
 
 /** Opens both transports; with `warm` they also connect. */
@@ -124,6 +123,8 @@ Object.assign(window, {
     stop,
     received,
     routes,
+    /** The messages of a type that came, with the time of this page. */
+    heard: (type) => told.filter((one) => one.type === type),
     ask: (...message) =>
       room.request(...message).catch((error) => Promise.reject(new Error(error.reason?.code))),
   },

@@ -1,0 +1,68 @@
+import type { Quality } from './QualityMeter.ts';
+
+/** How much of the other's video a listener gets: all of it, little of it, none. Audio is never touched. */
+export type VideoStep = 'full' | 'reduced' | 'off';
+
+/** What one person's video may take in each step, bits per second on top of the audio; the encoder keeps to it. */
+export const STEP_VIDEO_BPS = { full: Number.POSITIVE_INFINITY, reduced: 350_000, off: 30_000 } as const;
+
+const STEPS: readonly VideoStep[] = ['full', 'reduced', 'off'];
+
+/** Worse than either is poor; better than both is good; between them nothing changes. */
+const POOR = { mos: 3.3, lossRatio: 0.08 };
+const GOOD = { mos: 3.9, lossRatio: 0.02 };
+/** Rounds of measuring (2 s) in a row before it is changed; up takes longer, or it would go to and fro. */
+const ROUNDS_DOWN = 2;
+const ROUNDS_UP = 5;
+
+type Standing = { step: VideoStep; poor: number; good: number };
+
+/**
+ * Decides from how a listener hears the other whether the network still carries video beside the audio: what spoils
+ * the audio is nearly always what shares the path with it.
+ */
+export class VideoSteps {
+  readonly #standings = new Map<string, Standing>();
+  readonly #changed: (listenerId: string, step: VideoStep) => void;
+
+  /** `changed` is called with each new step. */
+  constructor(changed: (listenerId: string, step: VideoStep) => void) {
+    this.#changed = changed;
+  }
+
+  stepOf(listenerId: string): VideoStep {
+    return this.#standings.get(listenerId)?.step ?? 'full';
+  }
+
+  /** Takes one round of measuring. Without video there is nothing to step down. */
+  judge(listenerId: string, { mos, lossRatio }: Quality, hasVideo: boolean): void {
+    if (!hasVideo) {
+      this.#forget(listenerId);
+      return;
+    }
+    const standing = this.#standings.get(listenerId) ?? { step: 'full', poor: 0, good: 0 };
+    this.#standings.set(listenerId, standing);
+    const isPoor = mos < POOR.mos || lossRatio > POOR.lossRatio;
+    const isGood = mos >= GOOD.mos && lossRatio <= GOOD.lossRatio;
+    standing.poor = isPoor ? standing.poor + 1 : 0;
+    standing.good = isGood ? standing.good + 1 : 0;
+    if (standing.poor >= ROUNDS_DOWN) this.#move(listenerId, standing, 1);
+    else if (standing.good >= ROUNDS_UP) this.#move(listenerId, standing, -1);
+  }
+
+  /** The video is gone; the next one starts in full. */
+  #forget(listenerId: string): void {
+    const isLess = this.stepOf(listenerId) !== 'full';
+    this.#standings.delete(listenerId);
+    if (isLess) this.#changed(listenerId, 'full');
+  }
+
+  #move(listenerId: string, standing: Standing, by: 1 | -1): void {
+    standing.poor = 0;
+    standing.good = 0;
+    const step = STEPS[STEPS.indexOf(standing.step) + by];
+    if (step === undefined) return;
+    standing.step = step;
+    this.#changed(listenerId, step);
+  }
+}

@@ -1,0 +1,93 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Quality } from '../../../src/media/QualityMeter.ts';
+import { QualityTally } from '../../../src/media/QualityTally.ts';
+import { VideoSteps } from '../../../src/media/VideoSteps.ts';
+
+const heard = (mos: number, lossRatio = 0): Quality => ({
+  mos,
+  lossRatio,
+  jitterMs: 5,
+  rttMs: 40,
+  audioBps: 32_000,
+  videoBps: 800_000,
+});
+
+let stepped: string[];
+let steps: VideoSteps;
+
+beforeEach(() => {
+  stepped = [];
+  steps = new VideoSteps((userId, step) => stepped.push(`${userId} ${step}`));
+});
+
+const rounds = (count: number, quality: Quality, hasVideo = true) => {
+  for (let i = 0; i < count; i += 1) steps.judge('ben', quality, hasVideo);
+};
+
+describe('video on a poor network', () => {
+  it('is reduced after two poor rounds, off after two more, and no further', () => {
+    rounds(1, heard(2.5));
+    expect(stepped).toEqual([]);
+    rounds(1, heard(2.5));
+    expect(stepped).toEqual(['ben reduced']);
+    rounds(2, heard(4.3, 0.2));
+    expect(stepped).toEqual(['ben reduced', 'ben off']);
+    rounds(20, heard(1.5));
+    expect(stepped).toHaveLength(2);
+    expect(steps.stepOf('ben')).toBe('off');
+    expect(steps.stepOf('ann')).toBe('full');
+  });
+
+  it('comes back a step at a time, and only when it is good for long', () => {
+    rounds(4, heard(2));
+    rounds(4, heard(4.3));
+    rounds(1, heard(3.6));
+    rounds(4, heard(4.3));
+    expect(steps.stepOf('ben')).toBe('off');
+    rounds(1, heard(4.3));
+    expect(steps.stepOf('ben')).toBe('reduced');
+    rounds(5, heard(4.3));
+    expect(steps.stepOf('ben')).toBe('full');
+    rounds(50, heard(4.3));
+    expect(stepped).toEqual(['ben reduced', 'ben off', 'ben reduced', 'ben full']);
+  });
+
+  it('does not move on one bad round among others, and starts anew with new video', () => {
+    for (let i = 0; i < 10; i += 1) {
+      rounds(1, heard(2));
+      rounds(1, heard(4));
+    }
+    expect(stepped).toEqual([]);
+    rounds(3, heard(2));
+    rounds(1, heard(2), false);
+    expect(stepped).toEqual(['ben reduced', 'ben full']);
+  });
+});
+
+describe('the quality of a whole call', () => {
+  it('is the mean of what was measured, the worst score, and how often it was measured', () => {
+    const tally = new QualityTally();
+    tally.add('ben', heard(4.4), 0);
+    tally.add('ben', heard(3.4, 0.1), 2_000);
+    expect(tally.summary()).toEqual({
+      ben: { ...heard(3.9, 0.05), worstMos: 3.4, reports: 2 },
+    });
+    expect(new QualityTally().summary()).toEqual({});
+  });
+
+  it('is passed on at most every two seconds a person', () => {
+    const tally = new QualityTally();
+    const at = (now: number, userId = 'ben') => tally.add(userId, heard(4), now);
+    expect([at(0), at(500), at(1_900), at(1_999), at(2_500), at(3_999), at(4_000)]).toEqual([
+      true,
+      false,
+      false,
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect(at(2_100, 'ann')).toBe(true);
+    expect(tally.summary().ben!.reports).toBe(7);
+  });
+});
