@@ -8,13 +8,8 @@
  * medians in ms and the p-value of the two-sample Kolmogorov-Smirnov test; exits with 1 where the medians differ by
  * more than 1 ms or p is 0.01 or less.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startOwnServer } from './ownServer.ts';
 
 const MAX_DIFFERENCE_MS = 1;
 const MIN_P = 0.01;
@@ -31,7 +26,7 @@ const CALLS = {
 
 const [count = '2000', ...chosen] = process.argv.slice(2);
 const names = (chosen.length > 0 ? chosen : Object.keys(CALLS)) as (keyof typeof CALLS)[];
-const server = await startServer();
+const server = await startOwnServer();
 try {
   const known = Array.from({ length: KNOWN_ACCOUNTS }, (_, nth) => `known-${nth}@example.org`);
   for (const email of known) await makeAccount(server.url, email);
@@ -124,48 +119,4 @@ function kolmogorovSmirnov(first: number[], second: number[]): number {
   let p = 0;
   for (let k = 1; k <= 100; k++) p += 2 * (-1) ** (k - 1) * Math.exp(-2 * k * k * lambda * lambda);
   return lambda < 0.2 ? 1 : Math.min(1, Math.max(0, p));
-}
-
-async function startServer(): Promise<{ url: string; close(): Promise<void> }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'duet-timing-'));
-  const port = await freePort();
-  const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'UPLOAD'].map((name) => [
-    `LIMIT_${name}`,
-    '10000000',
-  ]);
-  const child: ChildProcess = spawn(process.execPath, [resolve(import.meta.dirname, '../src/main.ts')], {
-    env: {
-      ...process.env,
-      ...Object.fromEntries(limits),
-      NODE_ENV: 'test',
-      PORT: `${port}`,
-      DATA_DIR: dataDir,
-      MEDIA_WORKERS: '1',
-      LOG_LEVEL: 'warn',
-      SEED_DEMO: 'false',
-    },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const url = `http://127.0.0.1:${port}`;
-  while (!(await fetch(`${url}/health/liveness`).catch(() => undefined))?.ok) {
-    if (child.exitCode !== null) throw new Error('The server did not start');
-    await sleep(200);
-  }
-  return {
-    url,
-    close: async () => {
-      child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

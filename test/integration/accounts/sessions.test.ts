@@ -135,7 +135,7 @@ describe('refresh tokens', () => {
       grant.sessionId,
     ]);
     expect(rows).toEqual([{ rotations: 1_000, revoked_at: null }]);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe('sessions', () => {
