@@ -13,7 +13,7 @@ export function Faces({ session, peer, peerLost }: Props) {
   const own = useRef<HTMLSpanElement>(null);
   const { snapshot } = session;
   const voice = session.remote.audio.getAudioTracks()[0];
-  const picture = session.remote.video.getVideoTracks()[0];
+  const picture = session.videoStep === 'off' ? undefined : session.remote.video.getVideoTracks()[0];
   useLevel(stage, voice);
   useLevel(own, session.devices.muted ? null : session.devices.track('audio'));
   const isVideo = snapshot.media === 'video';
@@ -113,6 +113,7 @@ function statusWords(session: CallSession, name: string, peerLost: boolean): str
   if (snapshot.phase === 'ringing') return snapshot.callerId === session.userId ? 'Ringing' : 'Answering';
   if (snapshot.phase === 'connecting') return 'Connecting';
   if (session.devices.muted) return 'You are muted';
+  if (session.videoStep === 'off') return 'Your connection is weak, so the picture waits';
   if (snapshot.media === 'video' && snapshot.people[session.peerId]?.video === false)
     return `${name}’s camera is off`;
   return null;

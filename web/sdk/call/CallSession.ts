@@ -18,6 +18,8 @@ import { type CallStats, receivedStats } from './callStats.ts';
 import type { Kind, LocalTracks } from './LocalTracks.ts';
 import { MediaLink } from './MediaLink.ts';
 
+export type VideoStep = 'full' | 'reduced' | 'off';
+
 export type CallEvents = {
   /** Anything of `snapshot` changed. */
   change: CallSnapshot;
@@ -68,6 +70,8 @@ export class CallSession extends Emitter<CallEvents> {
   /** The other's tracks; the streams stay the same objects, tracks come and go in them. */
   readonly remote: Record<Kind, MediaStream> = { audio: new MediaStream(), video: new MediaStream() };
   readonly userId: string;
+  /** How much of the other's video the server sends here; less on a poor network, so that the voice stays good. */
+  videoStep: VideoStep = 'full';
   readonly #http: Http;
   readonly #clock: ServerClock;
   readonly #link: RoomLink;
@@ -205,6 +209,9 @@ export class CallSession extends Emitter<CallEvents> {
       this.#rebuildMedia();
     } else if (type === 'call:quality') {
       this.emit('quality', { userId: String(payload.userId), mos: Number(payload.mos) });
+    } else if (type === 'call:video_step') {
+      this.videoStep = payload.step ?? 'full';
+      this.emit('change', this.#snapshot);
     } else if (type === 'call:timeout_warning') {
       this.emit('warning', { remainingMs: Number(payload.remainingMs) });
     } else if (type.startsWith('call:')) {
@@ -215,6 +222,7 @@ export class CallSession extends Emitter<CallEvents> {
   #rebuildMedia(): void {
     if (this.#hasEnded) return;
     this.#dropMedia();
+    this.videoStep = 'full';
     const iceServers = this.#http
       .get<{ iceServers: RTCIceServer[] }>(`/calls/ice-servers?callId=${this.id}`)
       .then((answer) => answer.iceServers)
@@ -279,4 +287,5 @@ type RoomPayload = {
   by?: string;
   mos?: number;
   remainingMs?: number;
+  step?: VideoStep;
 };
