@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// `unit` needs nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
+// `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 export default defineConfig({
   test: {
     globals: false,
@@ -13,6 +13,15 @@ export default defineConfig({
           testTimeout: 15_000,
           pool: 'forks',
           maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 300_000,
+          pool: 'forks',
           sequence: { groupOrder: 0 },
         },
       },

@@ -4,6 +4,7 @@
  */
 import type { Call, Role } from '../../src/calling/state.ts';
 import { personOf, roleOf } from '../../src/calling/state.ts';
+import type { PersonCommand } from '../../src/calling/transitions.ts';
 import type { StoredEvent } from '../../src/events/outbox.ts';
 import { wrongStep } from './stepRules.ts';
 import type { CallRow, JournalRow, OutboxRow } from './tables.ts';
@@ -20,6 +21,8 @@ interface Account {
   creditedEpoch: number;
   /** Wishes that reached the server, by role and kind. */
   asked: Map<string, number>;
+  /** Lines of the journal, likewise: a wish comes true once at most. */
+  done: Map<string, number>;
 }
 
 /** A broken invariant. */
@@ -41,12 +44,13 @@ export class Ledger implements Books {
     this.#broken ??= what;
   }
 
-  asked(callId: string, userId: string, command: string): void {
+  asked(callId: string, userId: string, command: PersonCommand): void {
     const account = this.#accounts.get(callId);
     const role = account && roleOf(account.row.state, userId);
     if (account === undefined || role === undefined) return;
-    const key = `${role} ${command}`;
-    account.asked.set(key, (account.asked.get(key) ?? 0) + 1);
+    count(account.asked, `${role} ${command.type}`);
+    // Consent to video is another wish than an answer.
+    if (command.type === 'answer' && command.media === 'video') count(account.asked, `${role} answer:video`);
   }
 
   acknowledged(call: Call): void {
@@ -138,6 +142,7 @@ export class Ledger implements Books {
         this.fail(`${name} went on in epoch ${line.epoch} before the outage was credited`);
       }
       if (line.command === 'recover') this.#credited(account, line, last.state);
+      this.#wished(account, line);
     }
     if (line.epoch === 1) account.creditedEpoch = 1;
     if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {
@@ -145,6 +150,15 @@ export class Ledger implements Books {
     }
     account.states.add(JSON.stringify(line.state));
     account.last = line;
+  }
+
+  /** What a person does was asked for, once for each time it is done. Coming and going is not asked for. */
+  #wished(account: Account, line: JournalRow): void {
+    if (line.by_id === null || line.command === 'joined' || line.command === 'dropped') return;
+    const key = `${roleOf(line.state, line.by_id)} ${line.command}`;
+    if (count(account.done, key) > (account.asked.get(key) ?? 0)) {
+      this.fail(`${this.#name(line.call_id)}: ${line.command} is done more often than it was asked for`);
+    }
   }
 
   /** The deadlines of a call move by as long as nobody held it: no second is lost or given twice. */
@@ -188,6 +202,7 @@ export class Ledger implements Books {
       servedUntil: 0,
       creditedEpoch: 0,
       asked: new Map(),
+      done: new Map(),
     };
     this.#accounts.set(row.id, account);
     return account;
@@ -196,6 +211,12 @@ export class Ledger implements Books {
   #name(id: string): string {
     return this.#world.nameOf(id);
   }
+}
+
+function count(counts: Map<string, number>, key: string): number {
+  const next = (counts.get(key) ?? 0) + 1;
+  counts.set(key, next);
+  return next;
 }
 
 /** The deadline that an outage moves. */

@@ -4,17 +4,22 @@
  * over before the next begins. What PostgreSQL does with transactions that overlap is tested on PostgreSQL.
  */
 import type { Bind, Sql, Statement } from '../../src/db/sql.ts';
-import { STATEMENTS } from './statements.ts';
+import { STATEMENTS, type StatementModel } from './statements.ts';
 import { Tables, Writer } from './tables.ts';
 
 export class MemoryDatabase implements Sql {
   readonly tables = new Tables();
   readonly #clock: { readonly now: number };
+  readonly #statements: Readonly<Record<string, StatementModel>>;
   #inTransaction = false;
 
-  /** `clock` is the database's clock: what `clock_timestamp()` says (epoch ms). */
-  constructor(clock: { readonly now: number }) {
+  /**
+   * `clock` is the database's clock: what `clock_timestamp()` says (epoch ms). `broken` are statements that do
+   * something else than they should, for tests of what the simulation finds.
+   */
+  constructor(clock: { readonly now: number }, broken: Readonly<Record<string, StatementModel>> = {}) {
     this.#clock = clock;
+    this.#statements = { ...STATEMENTS, ...broken };
   }
 
   async query<Row>(statement: Statement<Row>, values: readonly Bind[] = []): Promise<Row[]> {
@@ -38,7 +43,7 @@ export class MemoryDatabase implements Sql {
   }
 
   #run<Row>(statement: Statement<Row>, values: readonly Bind[], write: Writer): Row[] {
-    const model = STATEMENTS[statement.name];
+    const model = this.#statements[statement.name];
     if (model === undefined) {
       throw new Error(
         `no model of the statement ${statement.name}: write one in test/simulation/statements.ts`,

@@ -41,6 +41,8 @@ export class Phone {
   /** The call this person believes to be in. */
   callId: string | undefined;
   #socket: Socket | undefined;
+  /** Whether this person leaves when people rest; undefined until then. */
+  #goesHome: boolean | undefined;
   readonly #world: World;
   readonly #temper: Temper;
 
@@ -69,12 +71,7 @@ export class Phone {
 
   /** The network is gone for a moment; the server finds out later. */
   drop(): void {
-    const { time, random } = this.#world;
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (socket !== undefined) {
-      time.after(random.between(20, 1_500), socket.process, () => socket.room.leave(socket));
-    }
+    this.#leaveRoom();
     this.inbox.drop();
   }
 
@@ -139,9 +136,19 @@ export class Phone {
     else void this.#command(callId, { type: action, media: random.chance(0.5) ? 'video' : 'audio' });
   }
 
-  /** Nobody asks for anything any more; who is in a call stays in it. */
+  /** Nobody asks for anything any more; who is in a call stays in it, or never comes back. */
   #rest(): void {
-    if (this.callId !== undefined && this.#socket === undefined) void this.#join(this.callId);
+    this.#goesHome ??= this.#world.random.chance(0.3);
+    if (this.#goesHome) this.#leaveRoom();
+    else if (this.callId !== undefined && this.#socket === undefined) void this.#join(this.callId);
+  }
+
+  #leaveRoom(): void {
+    const { time, random } = this.#world;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket === undefined) return;
+    time.after(random.between(20, 1_500), socket.process, () => socket.room.leave(socket));
   }
 
   async #initiate(): Promise<void> {
@@ -179,7 +186,7 @@ export class Phone {
     const process = this.#world.anyProcess();
     this.#world.tell(this.name, () => `asks ${process.id} to ${command.type} ${this.#world.nameOf(callId)}`);
     const call = await this.ask(command.type, process, () => {
-      ledger.asked(callId, this.userId, wishOf(command));
+      ledger.asked(callId, this.userId, command);
       return process.command(callId, this.userId, command);
     });
     if (call !== undefined) this.#believe(call);
@@ -191,7 +198,7 @@ export class Phone {
     this.#world.tell(this.name, () => `says ${command.type} in the room of ${this.#world.nameOf(callId)}`);
     time.after(this.#world.latency(), socket.process, () => {
       if (!socket.room.clients.has(socket)) return;
-      ledger.asked(callId, this.userId, wishOf(command));
+      ledger.asked(callId, this.userId, command);
       socket.room.obey(socket, command).then(
         (call) => time.after(this.#world.latency(), null, () => this.#believe(call)),
         (error: { code?: string; message: string }) =>
@@ -246,9 +253,4 @@ export class Phone {
     this.#world.ledger.acknowledged(call);
     if (call.phase === 'ended') this.ended(call.id);
   }
-}
-
-/** A command as the ledger counts it: consent to video is another wish than an answer. */
-function wishOf(command: PersonCommand): string {
-  return command.type === 'answer' && command.media === 'video' ? 'answer:video' : command.type;
 }

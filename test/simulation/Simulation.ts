@@ -10,6 +10,7 @@ import { MemoryDatabase } from './MemoryDatabase.ts';
 import { Phone, type Temper } from './Phone.ts';
 import { Random } from './Random.ts';
 import { SimProcess } from './SimProcess.ts';
+import type { StatementModel } from './statements.ts';
 import { makeTrouble } from './trouble.ts';
 import { VirtualTime } from './VirtualTime.ts';
 import { Watch } from './Watch.ts';
@@ -30,13 +31,20 @@ export interface RunReport {
   story: string[];
 }
 
+export interface RunOptions {
+  /** Whether the story is written down. */
+  story?: boolean;
+  /** Statements of the database that are to be wrong. */
+  brokenStatements?: Readonly<Record<string, StatementModel>>;
+}
+
 /** Runs one seed. The same seed goes the same way, always. */
-export async function simulate(seed: number, options: { story?: boolean } = {}): Promise<RunReport> {
+export async function simulate(seed: number, options: RunOptions = {}): Promise<RunReport> {
   const { stackTraceLimit } = Error;
   // Refusals are errors, and most of what a run does is refused.
   Error.stackTraceLimit = 0;
   try {
-    return await new Simulation(seed, options.story ?? false).go();
+    return await new Simulation(seed, options).go();
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
@@ -69,13 +77,13 @@ export class Simulation implements World {
   readonly #lives: number[] = [];
   readonly #watch = new Watch(this);
 
-  constructor(seed: number, storyWanted: boolean) {
+  constructor(seed: number, options: RunOptions) {
     this.seed = seed;
-    this.#storyWanted = storyWanted;
+    this.#storyWanted = options.story ?? false;
     this.random = new Random(seed);
     this.weather = drawWeather(this.random);
     this.durations = drawDurations(this.random);
-    this.database = new MemoryDatabase(this.time);
+    this.database = new MemoryDatabase(this.time, options.brokenStatements);
     this.ledger = new Ledger(this);
   }
 
@@ -271,9 +279,9 @@ function drawTemper(random: Random): Temper {
     answer: 2 * often(),
     reject: 0.1 * often(),
     end: 0.15 * often(),
-    extend: often(),
+    extend: 2 * often(),
     decline_extend: 0.2 * often(),
-    upgrade: often(),
+    upgrade: 2 * often(),
     decline_upgrade: 0.2 * often(),
     downgrade: 0.4 * often(),
     leave: 0.2 * often(),

@@ -1,5 +1,6 @@
 /** Everything that a run is made of, and what its parts ask of it. */
 import type { Call } from '../../src/calling/state.ts';
+import type { PersonCommand } from '../../src/calling/transitions.ts';
 import type { Sql } from '../../src/db/sql.ts';
 import type { StoredEvent } from '../../src/events/outbox.ts';
 import type { Log } from '../../src/log.ts';
@@ -15,7 +16,7 @@ export interface Books {
   /** A rule was broken: the run is over. */
   fail(what: string): void;
   /** A person's request reached the server (once more). */
-  asked(callId: string, userId: string, command: string): void;
+  asked(callId: string, userId: string, command: PersonCommand): void;
   /** Somebody was shown this call by the server. */
   acknowledged(call: Call): void;
   /** An event of somebody's inbox arrived. */

@@ -22,7 +22,7 @@ export interface Running {
   now: number;
 }
 
-type StatementModel = (running: Running, values: readonly Bind[]) => object[];
+export type StatementModel = (running: Running, values: readonly Bind[]) => object[];
 
 export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-find': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),

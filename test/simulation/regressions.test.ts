@@ -1,0 +1,174 @@
+// What the simulation found, each told by itself. The seeds that found it are named; a seed's story changes with the
+// program, these do not.
+import { describe, expect, test } from 'vitest';
+import { CallActor } from '../../src/calling/CallActor.ts';
+import { CallStore, type HeldCall, LEASE_MS } from '../../src/calling/CallStore.ts';
+import { Calls } from '../../src/calling/Calls.ts';
+import type { Call, CallSettings } from '../../src/calling/state.ts';
+import type { Database } from '../../src/db/Database.ts';
+import type { Sql } from '../../src/db/sql.ts';
+import { createLog } from '../../src/log.ts';
+import { FakeClock } from '../support/FakeClock.ts';
+import { MemoryDatabase } from './MemoryDatabase.ts';
+
+const ANN = '00000000-0000-7000-8000-000000000001';
+const BEN = '00000000-0000-7000-8000-000000000002';
+const MATCH = '00000000-0000-7000-8000-000000000003';
+const settings: CallSettings = {
+  ringMs: 30_000,
+  durationMs: 300_000,
+  extensionMs: 300_000,
+  maxExtensions: 3,
+  warningMs: 30_000,
+  requestMs: 20_000,
+  reconnectMs: 30_000,
+};
+const matchSettings = { acceptMs: 86_400_000, warningMs: 3_600_000 };
+
+/** A memory database whose next transaction can be done without its leader ever hearing of it. */
+async function setUp() {
+  /** The database's clock. Each process has one of its own, which stands still from when the process is gone. */
+  const time = { now: Date.UTC(2030, 0, 1) };
+  const memory = new MemoryDatabase(time);
+  let loseAnswer = false;
+  const db = {
+    query: memory.query.bind(memory),
+    transaction: async <T>(work: (tx: Sql) => Promise<T>) => {
+      const result = await memory.transaction(work);
+      if (!loseAnswer) return result;
+      loseAnswer = false;
+      throw new Error('the answer was lost');
+    },
+  } as unknown as Database;
+  memory.tables.matches.set(MATCH, {
+    id: MATCH,
+    low_id: ANN,
+    high_id: BEN,
+    status: 'active',
+    phase: 'ready',
+    low_accepted: true,
+    high_accepted: true,
+    warned: false,
+    created_at: time.now,
+    accept_by: time.now + matchSettings.acceptMs,
+    ended_at: null,
+    end_reason: null,
+    due_at: null,
+    version: 1,
+  });
+  const calls = new Calls({
+    db,
+    clock: new FakeClock(time.now),
+    settings,
+    matchSettings,
+    turn: { secret: undefined, urls: [] },
+    publish: () => {},
+  });
+  const store = new CallStore(db, settings);
+  const { id } = await calls.initiate(MATCH, ANN, 'audio');
+  const hold = async (owner: string): Promise<HeldCall> => {
+    const claim = await store.claim(id, owner);
+    if (!('held' in claim)) throw new Error('not to be had');
+    return claim.held;
+  };
+  const shown: Call[] = [];
+  const actorOf = (held: HeldCall, clock = new FakeClock(time.now)) =>
+    new CallActor({
+      held,
+      store,
+      settings,
+      matchSettings,
+      clock,
+      log: createLog('silent'),
+      publish: () => {},
+      audience: { changed: (call) => shown.push(call), say: () => {}, lost: () => {} },
+    });
+  /** An actor of the call, in the middle of the talk. */
+  const talk = async (owner: string) => {
+    const clock = new FakeClock(time.now);
+    const actor = actorOf(await hold(owner), clock);
+    for (const userId of [ANN, BEN]) await actor.command({ type: 'joined' }, userId);
+    await actor.command({ type: 'answer' }, BEN);
+    await actor.system({ type: 'media_flowing' });
+    return { actor, clock };
+  };
+  const row = () => memory.tables.calls.get(id)!;
+  const loseNextAnswer = () => {
+    loseAnswer = true;
+  };
+  return { time, memory, store, id, hold, actorOf, talk, row, shown, loseNextAnswer };
+}
+
+describe('what the simulation found', () => {
+  test('a change whose answer was lost is not written over (seeds 65, 106)', async () => {
+    const { talk, row, shown, loseNextAnswer } = await setUp();
+    const { actor } = await talk('P');
+    loseNextAnswer();
+    await expect(actor.command({ type: 'end' }, ANN)).rejects.toThrow('the answer was lost');
+    expect(row().outcome).toBe('completed');
+
+    await expect(actor.command({ type: 'extend' }, BEN)).rejects.toMatchObject({ code: 'CALL_NOT_ACTIVE' });
+    expect(row()).toMatchObject({ phase: 'ended', outcome: 'completed' });
+    expect(shown.at(-1)?.phase).toBe('ended');
+  });
+
+  test('the people in the room see such a change soon, though nobody does anything', async () => {
+    const { talk, shown, loseNextAnswer } = await setUp();
+    const { actor, clock } = await talk('P');
+    loseNextAnswer();
+    await expect(actor.command({ type: 'end' }, ANN)).rejects.toThrow();
+    expect(actor.call.phase).toBe('active');
+    clock.advance(600);
+    await expect.poll(() => actor.call.phase).toBe('ended');
+    expect(shown.at(-1)?.phase).toBe('ended');
+  });
+
+  test('a deadline that fell into an outage is moved, not fired (seed 2)', async () => {
+    const { time, talk, hold, row } = await setUp();
+    const { call } = (await talk('P')).actor;
+    const endsAt = (call as { endsAt: number }).endsAt;
+    const outageMs = settings.durationMs + 10_000;
+    time.now += outageMs;
+    const { call: after } = await hold('Q');
+    expect(after).toMatchObject({ phase: 'active', endsAt: endsAt + outageMs });
+    // Both have as long to come back as anybody.
+    expect(row().due_at).toBe(time.now + settings.reconnectMs);
+  });
+
+  test('an outage is credited once, also when the first to take over fails (seed 3)', async () => {
+    const { time, talk, hold, loseNextAnswer } = await setUp();
+    const { call } = (await talk('P')).actor;
+    const endsAt = (call as { endsAt: number }).endsAt;
+    time.now += 5_000;
+    loseNextAnswer();
+    await expect(hold('Q')).rejects.toThrow('the answer was lost');
+    time.now += LEASE_MS + 1;
+    expect((await hold('R')).call).toMatchObject({ endsAt: endsAt + 5_000 + LEASE_MS + 1 });
+  });
+
+  test('a command that comes again is done once, by the next holder too (seed 1550)', async () => {
+    const { time, talk, hold, actorOf, memory } = await setUp();
+    const command = { type: 'extend' } as const;
+    const id = '00000000-0000-7000-8000-00000000000a';
+    const { actor: first } = await talk('P');
+    await first.command(command, ANN, id);
+    await first.command(command, BEN);
+    await first.command(command, ANN, id);
+    expect(first.call).toMatchObject({ extensions: 1, pending: null });
+
+    time.now += LEASE_MS + 1;
+    const next = actorOf(await hold('Q'));
+    await next.command(command, ANN, id);
+    expect(next.call).toMatchObject({ extensions: 1, pending: null });
+    expect(memory.tables.journal.filter((line) => line.command === 'extend')).toHaveLength(2);
+  });
+
+  test('a held call hears that its match has ended, when it was not told (seed 30)', async () => {
+    const { talk, store, id, memory } = await setUp();
+    const { epoch } = (await talk('P')).actor;
+    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map([[id, false]]));
+    const match = memory.tables.matches.get(MATCH)!;
+    memory.tables.matches.set(MATCH, { ...match, phase: 'closed', status: 'ended' });
+    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map([[id, true]]));
+  });
+});

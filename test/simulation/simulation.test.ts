@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { type RunOptions, simulate } from './Simulation.ts';
+import { STATEMENTS, type StatementModel } from './statements.ts';
+
+const RUNS_A_TEST = 500;
+
+/** The first of some seeds that breaks, as the story that a reader wants; undefined when none does. */
+async function firstBroken(
+  first: number,
+  runs: number,
+  options: RunOptions = {},
+): Promise<string | undefined> {
+  for (let seed = first; seed < first + runs; seed++) {
+    const { broken } = await simulate(seed, options);
+    if (broken === undefined) continue;
+    const { story } = await simulate(seed, { ...options, story: true });
+    return [...story.slice(-60), `again: node loadtest/simulate.ts --seed ${seed} --story`].join('\n');
+  }
+  return undefined;
+}
+
+describe('calls and matches, whatever goes wrong', () => {
+  test.each([0, 1, 2, 3, 4, 5])('the invariants hold, %#', async (nth) => {
+    expect(await firstBroken(1 + nth * RUNS_A_TEST, RUNS_A_TEST)).toBeUndefined();
+  });
+
+  test('a seed goes the same way every time', async () => {
+    for (const seed of [11, 12, 13, 14]) {
+      const one = await simulate(seed, { story: true });
+      const other = await simulate(seed, { story: true });
+      expect(other).toEqual(one);
+      expect((await simulate(seed)).digest).toBe(one.digest);
+    }
+    expect((await simulate(11)).digest).not.toBe((await simulate(12)).digest);
+  });
+});
+
+describe('the simulation finds', () => {
+  const wrongs: [string, Record<string, StatementModel>][] = [
+    [
+      'writes of an old epoch',
+      {
+        'call-save': (running, values) => {
+          const row = running.tables.calls.get(values[0] as string)!;
+          return STATEMENTS['call-save']!(running, values.with(1, row.epoch).with(7, row.version));
+        },
+      },
+    ],
+    [
+      'outages that are not credited',
+      {
+        'call-claim': (running, values) =>
+          STATEMENTS['call-claim']!(running, values).map((row) => ({ ...row, held_until: null })),
+      },
+    ],
+    [
+      'outages that are credited twice',
+      {
+        'call-claim': (running, values) =>
+          STATEMENTS['call-claim']!(running, values).map((row) => {
+            const { held_until: until } = row as { held_until: number | null };
+            return { ...row, held_until: until === null ? null : until - 1_000 };
+          }),
+      },
+    ],
+    [
+      'people in two calls',
+      { 'call-insert-live': (_, [ids]) => (ids as string[]).map((id) => ({ user_id: id })) },
+    ],
+    [
+      'events that are skipped',
+      {
+        'inbox-read-after': (running, [id, after, limit]) =>
+          STATEMENTS['inbox-read-after']!(running, [id!, (after as number) + 1, limit!]),
+      },
+    ],
+    ['deadlines that nobody keeps', { 'sweep-calls': () => [] }],
+  ];
+  test.each(wrongs)('%s', async (_, brokenStatements) => {
+    expect(await firstBroken(1, 2_000, { brokenStatements })).toBeDefined();
+  });
+});
