@@ -14,7 +14,7 @@ import { createLog } from '../src/log.ts';
 import { Decisions } from '../src/matching/decisions.ts';
 import { Matches } from '../src/matching/Matches.ts';
 import { Discovery } from '../src/people/Discovery.ts';
-import { findAnywhere, findNear, findWide } from '../src/people/discoverySql.ts';
+import { findAnywhere, findNear, findNearAll, findWide, findWideAll } from '../src/people/discoverySql.ts';
 import { People } from '../src/people/People.ts';
 import { PhotoLinks } from '../src/people/PhotoLinks.ts';
 import { Photos } from '../src/people/Photos.ts';
@@ -131,8 +131,8 @@ if (often.length > 0) {
   const browsed: number[] = [];
   for (const viewer of worst.slice(0, 5)) browsed.push(...(await browseOn(viewer, 12)));
   print('the same person browsing on, deciding on everybody shown', browsed);
-  await printStatement('its searches beyond the first', findNear);
-  await printStatement('its searches beyond the first, reach of 50 or 100 km', findWide);
+  await printStatement('its searches beyond the first, reach up to 25 km', findNearAll);
+  await printStatement('its searches beyond the first, reach of 50 or 100 km', findWideAll);
 }
 
 const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
@@ -159,8 +159,6 @@ async function page(viewerId: string, fresh: boolean): Promise<void> {
 async function browseOn(viewerId: string, pages: number): Promise<number[]> {
   const times: number[] = [];
   await page(viewerId, true);
-  parameters.delete(findNear.name);
-  parameters.delete(findWide.name);
   for (let n = 0; n < pages; n++) {
     const startedAt = performance.now();
     const { items } = await discovery.list(viewerId, { limit: 20 });

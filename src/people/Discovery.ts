@@ -20,7 +20,9 @@ import {
   candidateDetails,
   findAnywhere,
   findNear,
+  findNearAll,
   findWide,
+  findWideAll,
   pageShown,
   recordShown,
   stillFit,
@@ -127,7 +129,8 @@ export class Discovery {
     await cache.renew<Deck>('candidates', viewerId, DECK_MS, async () => {
       if (deck !== undefined) found = await this.#findDeck(viewer, browsing, limit, { ...deck, ids: fit });
       // The end of what is below may still not be the end of what there is.
-      if (found === undefined || found.complete) found = await this.#findDeck(viewer, browsing, limit);
+      if (found === undefined || found.complete || found.ids.length < limit)
+        found = await this.#findDeck(viewer, browsing, limit);
       return found.complete ? undefined : found;
     });
     return { ids: found!.ids.slice(0, limit), more: found!.ids.length > limit || !found!.complete };
@@ -144,8 +147,11 @@ export class Discovery {
   async #findDeck(viewer: Self, browsing: Browsing, limit: number, after?: Deck): Promise<Deck> {
     const { db, clock } = this.#options;
     const size = Math.max(DECK_SIZE, limit);
-    const rows = await this.#find(viewer, browsing, size, after?.lowest ?? MAX_SCORE);
-    const details = await db.query(candidateDetails, [rows.map((row) => row.id)]);
+    const rows = await this.#find(viewer, browsing, size, after);
+    const foundIds = rows.map((row) => row.id);
+    // Who decided on thousands did so on the best: below them the few found are asked about, and not the thousands.
+    const fitIds = after === undefined ? foundIds : await this.#stillFit(viewer, browsing, foundIds);
+    const details = await db.query(candidateDetails, [fitIds]);
     const detailOf = new Map(details.map((detail) => [detail.id, detail]));
     const candidates = rows.flatMap(({ id, score }): Candidate[] => {
       const detail = detailOf.get(id);
@@ -164,7 +170,7 @@ export class Discovery {
     };
   }
 
-  async #find(viewer: Self, browsing: Browsing, size: number, notAbove: number): Promise<CandidateRow[]> {
+  async #find(viewer: Self, browsing: Browsing, size: number, after?: Deck): Promise<CandidateRow[]> {
     const { db } = this.#options;
     const filter = this.#filter(viewer, browsing);
     const audiences = audiencesFor(viewer);
@@ -172,9 +178,11 @@ export class Discovery {
       viewer.cell === null
         ? undefined
         : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
+    const notAbove = after?.lowest ?? MAX_SCORE;
     if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
     const firstStep = Math.min(size, Math.ceil((2 * size) / Math.max(1, pairs.areas.length)));
-    return db.query(pairs.wide ? findWide : findNear, [
+    const [wide, near] = after === undefined ? [findWide, findNear] : [findWideAll, findNearAll];
+    return db.query(pairs.wide ? wide : near, [
       ...filter,
       pairs.audiences,
       pairs.areas,

@@ -42,21 +42,23 @@ const FITS = `${SHOWN_AT_ALL}
 
 const NOT_SETTLED = `u.id not in (select id from settled)`;
 const WITH_SETTLED = `with settled (id) as materialized (${SETTLED} union all ${SHOWN})`;
+/** The parameters of what is not asked still need their types. */
+const WITHOUT_SETTLED = `with unasked as (select $2::integer, $3::integer, $4::timestamptz, $5::date[])`;
 
 /**
  * The best $17 of the areas $16, for audiences $15, in two steps that read nothing twice. First the best $18 of each
  * area; the $17th of those is a floor under which nobody can be among the best $17. Then each area is read on from
  * where the first step stopped, down to that floor. Nobody above the score $19 is looked at: those were all found, or found out of the question, before.
  */
-const findIn = (name: string, area: 'area' | 'wide_area') =>
+const findIn = (name: string, area: 'area' | 'wide_area', asks: { settled: boolean }) =>
   sql<CandidateRow>(
     name,
-    `${WITH_SETTLED}, first as materialized (
+    `${asks.settled ? WITH_SETTLED : WITHOUT_SETTLED}, first as materialized (
      select p.audience, p.area, c.id, c.score
      from unnest($15::smallint[], $16::bigint[]) as p (audience, area)
      cross join lateral (
        select u.id, u.score from users u
-       where u.audience = p.audience and u.${area} = p.area and u.score <= $19 and ${FITS} and ${NOT_SETTLED}
+       where u.audience = p.audience and u.${area} = p.area and u.score <= $19 and ${FITS} and ${asks.settled ? NOT_SETTLED : 'true'}
        order by u.score desc, u.id limit $18
      ) c
    ), floor as materialized (
@@ -69,7 +71,7 @@ const findIn = (name: string, area: 'area' | 'wide_area') =>
        select u.id, u.score from users u
        where u.audience = s.audience and u.${area} = s.area
          and u.score >= (select score from floor) and u.score <= s.score and (u.score < s.score or u.id > s.id)
-         and ${FITS} and ${NOT_SETTLED}
+         and ${FITS} and ${asks.settled ? NOT_SETTLED : 'true'}
        order by u.score desc, u.id limit $17
      ) c
    )
@@ -78,8 +80,11 @@ const findIn = (name: string, area: 'area' | 'wide_area') =>
   );
 
 /** With small areas, for a small reach, and with wide ones. */
-export const findNear = findIn('discovery-near', 'area');
-export const findWide = findIn('discovery-wide', 'wide_area');
+export const findNear = findIn('discovery-near', 'area', { settled: true });
+export const findWide = findIn('discovery-wide', 'wide_area', { settled: true });
+/** Without asking who is out of the question: for those further down, of whom few are; `stillFit` asks afterwards. */
+export const findNearAll = findIn('discovery-near-all', 'area', { settled: false });
+export const findWideAll = findIn('discovery-wide-all', 'wide_area', { settled: false });
 
 /** Where people are: the pairs of audience and area that anybody is filed under, found by jumping along the index. */
 export const populatedPairs = sql<{ audience: number; area: string }>(

@@ -243,4 +243,26 @@ describe('discovery', () => {
     expect(cards.get(hider!)?.distance).toBeNull();
     expect(await idsFor(nowhere!)).toContain(me);
   });
+
+  it('goes on below a deck that was decided on, misses nobody, and finds at the top again who was taken back', async () => {
+    const { world } = at;
+    const me = await world.person();
+    await live(me, town(10));
+    await world.people.editPreferences(me, { maxDistanceKm: 20 });
+    const others = await world.persons(170);
+    for (const id of others) await live(id, town(10));
+    const seen: string[] = [];
+    for (;;) {
+      const { items } = await world.discovery.list(me, { limit: 20 });
+      const mine = items.map((card) => card.id).filter((id) => others.includes(id));
+      if (mine.length === 0) break;
+      seen.push(...mine);
+      for (const id of mine) await world.decisions.decide(me, id, 'dislike');
+    }
+    expect(seen).toHaveLength(170);
+    expect(new Set(seen)).toEqual(new Set(others));
+    const back = await world.decisions.undo(me);
+    await world.people.changed(me, { candidates: true });
+    expect(await idsFor(me)).toContain(back);
+  });
 });

@@ -20,9 +20,11 @@ describe('the demo town', () => {
       },
       emailKey: (email: string) => email.toLowerCase(),
     };
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     expect(await seedDemoTown(options)).toBe(DEMO_PEOPLE.length);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    // Processor time, not a clock's: a few seconds on two idle cores, whatever else this machine is doing.
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000_000).toBeLessThan(25);
     expect(hashed).toEqual(['duet-demo']);
     expect(await seedDemoTown(options)).toBe(0);
 
