@@ -65,9 +65,9 @@ export class Cluster {
     return cluster;
   }
 
-  /** The addresses of the processes that live, as a load balancer knows them. */
+  /** The addresses of the processes that live, as a load balancer finds out at once. */
   get urls(): string[] {
-    return this.#live.map(({ url }) => url);
+    return this.#live.filter(({ child }) => child.signalCode === null).map(({ url }) => url);
   }
 
   /** Kills one of the two at random and resolves when another runs in its place. */

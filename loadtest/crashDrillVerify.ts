@@ -34,6 +34,8 @@ export interface Findings {
 
 /** How late a deadline may be acted on. */
 const LATE_MS = 5_000;
+/** What is credited counts from the last renewal of the lease, which a busy process does less often than it should. */
+const CREDIT_MARGIN_MS = 3_000;
 
 const CLOCK_OUTCOMES = new Set(['missed', 'timed_out']);
 
@@ -121,7 +123,8 @@ function checkStep(before: Line, line: Line, wrong: (what: string) => void): voi
   const extended = is.extensions - was.extensions;
   if (line.command === 'recover') {
     const outageMs = line.atMs - before.atMs;
-    if (addedMs < 0 || addedMs > outageMs + 1_000) wrong(`credited ${addedMs} ms for at most ${outageMs} ms`);
+    if (addedMs < 0 || addedMs > outageMs + CREDIT_MARGIN_MS)
+      wrong(`credited ${addedMs} ms for at most ${outageMs} ms`);
     return;
   }
   if (addedMs !== extended * DURATIONS.extensionMs) wrong(`${line.command} moved the clock by ${addedMs} ms`);

@@ -22,6 +22,10 @@ export interface Subscriber {
   deliver(event: StoredEvent): void;
   /** Events between were discarded by retention: the client must reload. `seq` is where the log stands. */
   resync(position: Position): void;
+  /** Whether what was delivered is still on its way. Absent: everything is taken at once. */
+  isBusy?(): boolean;
+  /** Resolves when more can be taken, or when nothing ever will be. */
+  ready?(): Promise<void>;
 }
 
 export interface Position {
@@ -153,7 +157,9 @@ class Listener {
 
   hint(event: StoredEvent): void {
     if (this.#closed || event.seq <= this.last) return;
-    if (event.seq === this.last + 1 && !this.#reading) this.#deliver(event);
+    const isNext = event.seq === this.last + 1 && !this.#reading;
+    // A client that reads slowly gets the rest from the log, as fast as it reads: nothing piles up for it here.
+    if (isNext && !this.#subscriber.isBusy?.()) this.#deliver(event);
     else this.catchUp();
   }
 
@@ -194,7 +200,15 @@ class Listener {
       const first = rows[0];
       if (first !== undefined && first.seq !== from + 1) await this.#resync();
       for (const row of rows) {
-        if (row.seq > this.last) this.#deliver({ ...row, userId: row.user_id });
+        if (row.seq <= this.last) continue;
+        if (this.#subscriber.isBusy?.()) await this.#subscriber.ready?.();
+        if (this.#closed) return;
+        if (row.seq !== this.last + 1) {
+          // A replay moved the place meanwhile.
+          this.#behind = true;
+          break;
+        }
+        this.#deliver({ ...row, userId: row.user_id });
       }
       if (rows.length === BATCH) this.#behind = true;
     }

@@ -15,6 +15,8 @@ export type Upgraded = { socket?: RoomSocket };
 
 // What a room may say to a client that has not yet acknowledged its join.
 const MAX_BEFORE_ACK = 256;
+// Of which each counts for this at least: whoever paces what it says stops long before there are too many.
+const BYTES_BEFORE_ACK = 2048;
 // A close reason may quote what the client sent; it is not given back at length.
 const MAX_REASON = 64;
 const MAX_ERROR_TEXT = 200;
@@ -83,6 +85,22 @@ export class RoomClient extends uWebSocketClient {
       // The socket had closed by itself, and uWebSockets.js throws on any use of it.
       this.readyState = WS_CLOSED;
     }
+  }
+}
+
+/**
+ * What waits in this process to be sent to a room's client, its acknowledgement included; nothing for one that is gone.
+ */
+export function waitingBytes(client: object): number {
+  if (!(client instanceof RoomClient) || client.readyState !== WS_OPEN) return 0;
+  const { ws, outbox } = client._ref as RoomSocket;
+  let beforeAck = 0;
+  for (const frame of client._enqueuedMessages ?? []) beforeAck += Math.max(frame.length, BYTES_BEFORE_ACK);
+  try {
+    return beforeAck + outbox.bytes + ws.getBufferedAmount();
+  } catch {
+    // Closed in this very turn.
+    return 0;
   }
 }
 

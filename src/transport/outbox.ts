@@ -53,6 +53,11 @@ export class FrameQueue {
     this.#schedule = schedule;
   }
 
+  /** What waits for the end of the turn. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Queues a frame. It must not change any more: whoever reuses its memory copies it first. */
   push(frame: Uint8Array): void {
     if (this.#closed) return;
@@ -86,5 +91,6 @@ export class FrameQueue {
   close(): void {
     this.#closed = true;
     this.#frames = [];
+    this.#bytes = 0;
   }
 }

@@ -1,0 +1,201 @@
+/** A server to measure, in a process of its own: Duet with its database, or uWebSockets.js with nothing on top. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import pg from 'pg';
+import { AccessTokens } from '../src/accounts/AccessTokens.ts';
+import { SystemClock } from '../src/clock.ts';
+import { newId } from '../src/ids.ts';
+import { createLog } from '../src/log.ts';
+import { startEmbeddedPostgres } from '../src/platform/EmbeddedPostgres.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const SECRET = 'a-secret-of-this-measurement-0123456789abcdef';
+const MANY = '10000000';
+const LIMITS = [
+  'ANONYMOUS',
+  'BROWSE',
+  'DECIDE',
+  'WRITE',
+  'MESSAGES',
+  'SOCKETS_PER_USER',
+  'SOCKETS_PER_ADDRESS',
+];
+
+/** Bytes after a collection of garbage, and the processor time used since the start. */
+export interface Usage {
+  rss: number;
+  heapUsed: number;
+  external: number;
+  arrayBuffers: number;
+  cpuMs: number;
+}
+
+export interface TestPerson {
+  id: string;
+  token: string;
+}
+
+/** A child that can be asked what it uses. */
+export class MeasuredServer {
+  readonly url: string;
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #lines: () => string;
+
+  private constructor(url: string, child: ChildProcess, lines: () => string) {
+    this.url = url;
+    this.port = Number(new URL(url).port);
+    this.#child = child;
+    this.#lines = lines;
+  }
+
+  /** Runs `script`, which prints its address, and resolves when it has. */
+  static async start(script: string, environment: Record<string, string> = {}): Promise<MeasuredServer> {
+    const flags = ['--expose-gc', '--import', './loadtest/densityGc.ts'];
+    const child = spawn(process.execPath, [...flags, script], {
+      cwd: ROOT,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    const url = await new Promise<string>((done, fail) => {
+      child.once('exit', (code) => fail(new Error(`the server ended with ${code}:\n${output}`)));
+      child.stdout!.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(output) ?? [];
+        if (address !== undefined) done(address);
+      });
+    });
+    return new MeasuredServer(url, child, () => output);
+  }
+
+  async usage(): Promise<Usage> {
+    const count = () => this.#lines().split('{"measured":').length;
+    const before = count();
+    this.#child.kill('SIGUSR2');
+    while (count() === before || !this.#lines().endsWith('\n')) await pause(20);
+    const line = this.#lines().trimEnd().split('\n').at(-1)!;
+    return JSON.parse(line).measured;
+  }
+
+  async close(): Promise<void> {
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/** Duet on a PostgreSQL of its own, with limits that no measurement runs into. */
+export class MeasuredDuet implements AsyncDisposable {
+  readonly server: MeasuredServer;
+  readonly dbUrl: string;
+  readonly #closing: AsyncDisposableStack;
+
+  private constructor(server: MeasuredServer, dbUrl: string, closing: AsyncDisposableStack) {
+    this.server = server;
+    this.dbUrl = dbUrl;
+    this.#closing = closing;
+  }
+
+  static async start(environment: Record<string, string> = {}): Promise<MeasuredDuet> {
+    await using closing = new AsyncDisposableStack();
+    const dir = await mkdtemp(join(tmpdir(), 'duet-measured-'));
+    closing.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
+    const postgres = await startEmbeddedPostgres({
+      dataDir: join(dir, 'postgres'),
+      log: createLog('silent'),
+    });
+    closing.defer(() => postgres.close());
+    const server = await MeasuredServer.start('src/main.ts', {
+      NODE_ENV: 'test',
+      NODE_COMPILE_CACHE: join(dir, 'compiled'),
+      LOG_LEVEL: 'silent',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATA_DIR: join(dir, 'data'),
+      DB_URL: postgres.url,
+      JWT_SECRET: SECRET,
+      DATA_KEY: SECRET,
+      MEDIA_WORKERS: '1',
+      CALL_RING_SEC: '3600',
+      LIKES_PER_DAY_REGULAR: MANY,
+      ...Object.fromEntries(LIMITS.map((name) => [`LIMIT_${name}`, MANY])),
+      ...environment,
+    });
+    closing.defer(() => server.close());
+    return new MeasuredDuet(server, postgres.url, closing.move());
+  }
+
+  /** Verified people with access tokens. */
+  async people(count: number): Promise<TestPerson[]> {
+    const ids = Array.from({ length: count }, () => newId());
+    await this.sql(
+      `insert into users (id, email, email_key, email_verified_at, password_hash, display_name, birth_date, gender)
+       select id, id || '@example.org', id || '@example.org', now(), '', 'Somebody', '1990-01-01', 'woman'
+       from unnest($1::uuid[]) as given (id)`,
+      [ids],
+    );
+    const tokens = new AccessTokens({ clock: new SystemClock(), secrets: { current: SECRET } });
+    return Promise.all(
+      ids.map(async (id) => ({
+        id,
+        token: (await tokens.sign({ userId: id, sessionId: newId(), role: 'user' })).token,
+      })),
+    );
+  }
+
+  async sql(text: string, values: unknown[] = []): Promise<pg.QueryResult> {
+    const client = new pg.Client(this.dbUrl);
+    await client.connect();
+    try {
+      return await client.query(text, values);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** A request below /api/v1; throws for whatever is no success. */
+  // biome-ignore lint/suspicious/noExplicitAny: read field by field
+  async post(person: TestPerson, path: string, body?: object): Promise<any> {
+    const response = await fetch(`${this.server.url}/api/v1${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${person.token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closing.disposeAsync();
+  }
+}
+
+/** Runs `work` for all items, so many at once. */
+export async function inParallel<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      const at = next++;
+      results[at] = await work(items[at]!);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return results;
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}

@@ -1,0 +1,59 @@
+/** FT-26: the wall clock of a running process jumps by an hour and by a day: nothing fires early, late, or at all. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Json, newMatch } from '../../support/client.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { TestServer } from '../../support/server.ts';
+import { pause, startShared } from './processes.ts';
+
+const HOUR_MS = 3_600_000;
+const STEPS_MS = [HOUR_MS, -2 * HOUR_MS, 25 * HOUR_MS, -48 * HOUR_MS];
+const RING_MS = 12_000;
+const preload = pathToFileURL(resolve(import.meta.dirname, 'stepClock.js')).href;
+let database: TestDatabase;
+let server: TestServer;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startShared({
+    DB_URL: database.url,
+    CALL_RING_SEC: `${RING_MS / 1000}`,
+    MATCH_ACCEPT_SEC: '1800',
+    MATCH_WARNING_SEC: '60',
+    NODE_OPTIONS: `--import ${preload}`,
+    STEPS_MS: STEPS_MS.join(','),
+  });
+});
+afterAll(async () => {
+  await server?.kill();
+  await database?.drop();
+});
+
+test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no match expires', async () => {
+  const { ann, bob, matchId } = await newMatch(server.url);
+  const inboxes = await Promise.all([ann.inbox(), bob.inbox()]);
+  const kicked: number[] = [];
+  for (const { room } of inboxes) room.onLeave((code) => kicked.push(code));
+  const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const rangFrom = performance.now();
+  let offsetMs = 0;
+  for (const stepMs of STEPS_MS) {
+    offsetMs += stepMs;
+    process.kill(server.pid, 'SIGUSR2');
+    await eventually(() => server.output().includes(`stepped to ${offsetMs}\n`)).toBe(true);
+    await pause(1_000);
+    // The access token was good for 15 minutes before the step, and is no older after it.
+    expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
+    expect((await bob.ok('POST', '/realtime/inbox')).seat.serverNow).toBeLessThan(Date.parse(call.ringUntil));
+  }
+  const ended = await inboxes[0]!.next('call:ended', (event: Json) => event.call.id === call.id, 2 * RING_MS);
+  expect(ended.call.outcome).toBe('missed');
+  const rangMs = performance.now() - rangFrom;
+  expect(rangMs).toBeGreaterThan(RING_MS - 1_000);
+  expect(rangMs).toBeLessThan(RING_MS + 1_500);
+  expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
+  expect(kicked).toEqual([]);
+  expect(inboxes[1]!.ofType('call:ended')).toHaveLength(1);
+});

@@ -1,0 +1,45 @@
+import { createServer } from 'node:net';
+import { Person } from '../../support/client.ts';
+import { startServer, type TestServer } from '../../support/server.ts';
+
+/** One of several processes of the program that share a database, a Redis and their secrets. */
+export async function startShared(environment: Record<string, string>): Promise<TestServer> {
+  const port = await freePort();
+  return startServer({
+    JWT_SECRET: 'a-secret-that-all-processes-share-0123456789',
+    DATA_KEY: 'a-data-key-that-all-processes-share-0123456789',
+    PORT: String(port),
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    ...environment,
+  });
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((done) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** The same person, through another process. */
+export const at = (server: TestServer, person: Person) =>
+  new Person(server.url, person.id, person.email, person.token);
+
+/** Asks again until it works: what a client does that lost its process. */
+export async function again<T>(ask: () => Promise<T>, withinMs = 20_000): Promise<T> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await pause(100);
+    }
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}

@@ -1,0 +1,61 @@
+/** FT-26: no step of the wall clock moves the clock that deadlines are kept by. */
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { SystemClock } from '../../../src/clock.ts';
+
+const HOUR_MS = 3_600_000;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('the clock of the process', () => {
+  test.each([HOUR_MS, -HOUR_MS, 24 * HOUR_MS, -24 * HOUR_MS])(
+    'a step of the wall clock by %d ms',
+    (stepMs) => {
+      const clock = new SystemClock();
+      const before = clock.now();
+      const wall = Date.now();
+      vi.spyOn(Date, 'now').mockImplementation(() => wall + stepMs);
+      const after = clock.now();
+      expect(after).toBeGreaterThanOrEqual(before);
+      expect(after - before).toBeLessThan(1_000);
+    },
+  );
+
+  test('never goes back', () => {
+    const clock = new SystemClock();
+    let last = clock.now();
+    for (let i = 0; i < 100_000; i++) {
+      const now = clock.now();
+      expect(now >= last).toBe(true);
+      last = now;
+    }
+  });
+
+  test('takes over the clock of the database, half the round trip counted', async () => {
+    const clock = new SystemClock();
+    const databaseMs = clock.now() + 5 * HOUR_MS;
+    await clock.calibrate(async () => {
+      await new Promise((done) => setTimeout(done, 40));
+      return databaseMs;
+    });
+    const off = clock.now() - databaseMs;
+    expect(off).toBeGreaterThanOrEqual(15);
+    expect(off).toBeLessThan(1_000);
+  });
+
+  test('a timer is none of the wall clock’s business; a long delay is capped, not at once', async () => {
+    const clock = new SystemClock();
+    vi.spyOn(Date, 'now').mockImplementation(() => 0);
+    const startedAt = performance.now();
+    await new Promise<void>((done) => clock.after(50, done));
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(45);
+    let fired = false;
+    const timer = clock.after(40 * 24 * HOUR_MS, () => {
+      fired = true;
+    });
+    await new Promise((done) => setTimeout(done, 20));
+    timer.cancel();
+    expect(fired).toBe(false);
+  });
+});
