@@ -27,8 +27,8 @@ export class CallPages {
     this.#scripts = scripts;
   }
 
-  /** A page of its own context, in the call's room. */
-  async sit(script: Script, person: Person, seat: Seat): Promise<CallPage> {
+  /** A page of its own context, in the call's room; `roomUrl`: where the room is reached, if not at the program. */
+  async sit(script: Script, person: Person, seat: Seat, roomUrl = this.#url): Promise<CallPage> {
     const context = await this.#browser.newContext({
       permissions: ['microphone', 'camera'],
       bypassCSP: true,
@@ -39,7 +39,7 @@ export class CallPages {
     await page.addScriptTag({ content: this.#scripts[script], type: 'module' });
     await page.waitForFunction(() => 'duet' in globalThis);
     const callPage = new CallPage(page);
-    await callPage.do('sit', this.#url, person.token, seat);
+    await callPage.do('sit', roomUrl, person.token, seat);
     return callPage;
   }
 

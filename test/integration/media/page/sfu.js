@@ -35,11 +35,14 @@ async function open(configuration = {}, warm = false) {
       send: wire(device.createSendTransport({ ...send, ...configuration })),
       recv: wire(device.createRecvTransport({ ...recv, ...configuration })),
     };
-    transports.send.on('produce', ({ kind, rtpParameters }, done, failed) => {
-      room.request('media:produce', { transportId: transports.send.id, kind, rtpParameters }).then(
-        ({ producerId }) => done({ id: producerId }),
-        (error) => failed(new Error(error.reason?.code ?? error.message)),
-      );
+    transports.send.on('produce', ({ kind, rtpParameters: { encodings, ...rest } }, done, failed) => {
+      const rtpParameters = { ...rest, encodings: encodings.map(({ active, ...encoding }) => encoding) };
+      allowed
+        .then(() => room.request('media:produce', { transportId: transports.send.id, kind, rtpParameters }))
+        .then(
+          ({ producerId }) => done({ id: producerId }),
+          (error) => failed(new Error(error.reason?.code ?? error.message)),
+        );
     });
   })();
   await given;
@@ -53,8 +56,66 @@ function wire(transport) {
   return transport;
 }
 
+/** Lets the server be told of what is sent. */
+let allow = () => {};
+let allowed = Promise.resolve();
+let warmed;
+
+/**
+ * Brings ICE and DTLS up in both directions with nothing sent: a producer of which the server is told later, and a
+ * consumer of nothing.
+ */
 async function warmUp() {
-  throw new Error('not yet');
+  allowed = new Promise((done) => {
+    allow = done;
+  });
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  warmed = transports.send.produce({ track: stream.getTracks()[0], encodings: [{ active: false }] });
+  const opus = device.recvRtpCapabilities.codecs.find(
+    ({ mimeType }) => mimeType.toLowerCase() === 'audio/opus',
+  );
+  const codec = {
+    mimeType: 'audio/opus',
+    payloadType: opus.preferredPayloadType,
+    clockRate: 48_000,
+    channels: 2,
+  };
+  await transports.recv.consume({
+    id: 'warm',
+    producerId: 'warm',
+    kind: 'audio',
+    rtpParameters: { mid: 'warm', codecs: [codec], encodings: [{ ssrc: 1 }], rtcp: { cname: 'warm' } },
+  });
+  while ([transports.send, transports.recv].some(({ connectionState }) => connectionState !== 'connected')) {
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+/** Sends audio as soon as the call is answered, here or there. */
+function sendOnAnswer() {
+  room.onMessage('call:answered', async () => {
+    if (warmed === undefined) return void (await send('audio'));
+    allow();
+    const { rtpSender } = await warmed;
+    const parameters = rtpSender.getParameters();
+    for (const encoding of parameters.encodings) encoding.active = true;
+    await rtpSender.setParameters(parameters);
+  });
+}
+
+/** Answers; → when, on the clock that all pages of a machine share. */
+function answer() {
+  const at = performance.timeOrigin + performance.now();
+  return room.request('call:answer', {}).then(() => at);
+}
+
+/** When the first packet of the other's audio came, on that clock. */
+async function heardAt() {
+  for (;;) {
+    const [source] = consumers.get('audio')?.rtpReceiver.getSynchronizationSources() ?? [];
+    if (source !== undefined) return performance.timeOrigin + performance.now();
+    await new Promise((done) => setTimeout(done, 1));
+  }
 }
 
 /** Sends a kind; → `done` or the code of the refusal. */
@@ -119,6 +180,9 @@ Object.assign(window, {
   duet: {
     sit,
     open,
+    sendOnAnswer,
+    answer,
+    heardAt,
     send,
     stop,
     received,
