@@ -155,7 +155,7 @@ export class CallActor {
     this.#version = row.version;
     this.#recentIds = row.recentIds.toReversed();
     this.#call = row.call;
-    this.#options.audience.changed(row.call);
+    this.#tellAudience(row.call, []);
   }
 
   /** Deadlines that have passed come before any command. */
@@ -177,7 +177,7 @@ export class CallActor {
     if (isRefusal(change)) throw new DuetError(change.refused);
     if (change.call === this.#call) return this.#call;
     if (this.#closed) throw new DuetError('UNAVAILABLE');
-    const { store, settings, clock, audience, publish } = this.#options;
+    const { store, settings, clock, publish } = this.#options;
     const { call, effects } = change;
     this.#doubtful = true;
     const written = await store.commit({
@@ -204,11 +204,21 @@ export class CallActor {
     this.#version = written.version;
     if (commandId !== undefined) this.#recentIds = [...this.#recentIds, commandId].slice(-RECENT_IDS);
     publish(written.events);
-    audience.changed(call);
-    for (const effect of effects) {
-      if (effect.kind === 'say') audience.say(effect, call);
-    }
+    this.#tellAudience(call, effects);
     return call;
+  }
+
+  /** What is committed has happened: a failure to show it is logged, and refuses nobody's command. */
+  #tellAudience(call: Call, effects: readonly CallEffect[]): void {
+    const { audience, log } = this.#options;
+    try {
+      audience.changed(call);
+      for (const effect of effects) {
+        if (effect.kind === 'say') audience.say(effect, call);
+      }
+    } catch (err) {
+      log.error({ err, callId: call.id }, 'a change of a call could not be shown');
+    }
   }
 
   #schedule(delayAtLeastMs = 0): void {
