@@ -7,6 +7,7 @@ import { Migration0005Audience } from './migrations/0005Audience.ts';
 import { Migration0006Push } from './migrations/0006Push.ts';
 import { Migration0007CommandIds } from './migrations/0007CommandIds.ts';
 import { Migration0008WideAreas } from './migrations/0008WideAreas.ts';
+import { Migration0009Tallies } from './migrations/0009Tallies.ts';
 
 export const migrations = [
   Migration0001House,
@@ -17,4 +18,5 @@ export const migrations = [
   Migration0006Push,
   Migration0007CommandIds,
   Migration0008WideAreas,
+  Migration0009Tallies,
 ];

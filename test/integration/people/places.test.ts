@@ -15,6 +15,7 @@ const tallies = sql<{ everything: string }>(
   `select coalesce(string_agg(t::text, ' '), '') as everything from (select * from place_tallies) t`,
 );
 const moreMoves = sql('test-more-moves', `update places set moves = 0 where user_id = $1`);
+const erase = sql('test-erase', `delete from users where id = $1`);
 
 /** A point inside a cell, chosen by two numbers from 0 to 1, well away from its edge. */
 function within(cell: string, a: number, b: number) {
@@ -55,6 +56,19 @@ describe('places', () => {
       expect(text).not.toContain(latLngToCell(12.345678, 98.765432, 7));
       expect(text).not.toContain(latLngToCell(12.345678, 98.765432, 6));
     }
+  });
+
+  it('are counted without those who are erased', async () => {
+    const home = latLngToCell(-33, 18.5, 7);
+    const people = await at.world.persons(5);
+    for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
+    await at.world.db.query(erase, [people[0]!]);
+    const late = await at.world.persons(2);
+    await moveTo(late[0]!, within(home, 0.5, 0.5));
+    expect(await cellOf(late[0]!)).toBe(home);
+    for (const id of people.slice(1, 3)) await at.world.db.query(erase, [id]);
+    await moveTo(late[1]!, within(home, 0.5, 0.5));
+    expect(getResolution(await cellOf(late[1]!))).toBe(5);
   });
 
   it('can be changed only so often a day', async () => {
