@@ -6,7 +6,7 @@ import { Semaphore } from '../platform/Semaphore.ts';
 export interface PasswordsOptions {
   /** Hashes computed at a time. Default: as many as cores, 3 at most (see `DEFAULT_CONCURRENCY`). */
   concurrency?: number;
-  /** Hashes that may wait; beyond it UNAVAILABLE. Default 200, which two cores work off in about 3 s. */
+  /** Hashes that may wait; beyond it UNAVAILABLE. Default 100: two cores work them off in about 1.5 s. */
   maxWaiting?: number;
 }
 
@@ -21,7 +21,7 @@ const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelis
 
 /** libuv has four threads for everything: one stays free, so that signing and file access never wait for logins. */
 const DEFAULT_CONCURRENCY = Math.min(availableParallelism(), 3);
-const DEFAULT_MAX_WAITING = 200;
+const DEFAULT_MAX_WAITING = 100;
 
 /**
  * Password hashes: argon2id, a few at a time, a bounded number waiting. An account that does not exist costs the

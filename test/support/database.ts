@@ -34,11 +34,7 @@ export function useDatabase(options: { poolSize?: number } = {}): {
   let opened: Database | undefined;
   beforeAll(async () => {
     made = await createTestDatabase();
-    opened = await Database.open({
-      url: made.url,
-      poolSize: options.poolSize ?? 10,
-      log: createLog('silent'),
-    });
+    opened = await openDatabase(made.url, options.poolSize);
   });
   afterAll(async () => {
     await opened?.close();
@@ -52,4 +48,10 @@ export function useDatabase(options: { poolSize?: number } = {}): {
       return made!.url;
     },
   };
+}
+
+/** A pool on a test's database, with time-outs that a busy machine keeps. */
+export function openDatabase(url: string, poolSize = 10): Promise<Database> {
+  const patience = { connectionTimeoutMs: 20_000, statementTimeoutMs: 20_000 };
+  return Database.open({ url, poolSize, log: createLog('silent'), ...patience });
 }

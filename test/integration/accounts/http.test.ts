@@ -284,11 +284,11 @@ describe('a storm of logins (AUTH-35)', () => {
     }
     const statuses = (await storm).map((answer) => answer.status);
     expect(new Set(statuses).difference(new Set([401, 503]))).toEqual(new Set());
-    // The queue holds 200 and some run: all of those are answered, nobody more is waited for.
-    expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(200);
+    // The queue holds 100 and some run: all of those are answered, nobody more is waited for.
+    expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(100);
     for (const answer of await storm)
       if (answer.status === 503) expect(answer.headers.get('retry-after')).toBe('2');
     tookMs.sort((one, other) => one - other);
     expect(tookMs[Math.floor(tookMs.length * 0.5)]).toBeLessThan(200);
-  });
+  }, 240_000);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Database } from '../../../src/db/Database.ts';
+import type { Database } from '../../../src/db/Database.ts';
 import { createLog } from '../../../src/log.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { RedisBus } from '../../../src/platform/RedisBus.ts';
@@ -11,7 +11,7 @@ import {
   registration,
   until,
 } from '../../support/accounts.ts';
-import { useDatabase } from '../../support/database.ts';
+import { openDatabase, useDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
 
 const base = useDatabase();
@@ -25,7 +25,7 @@ let a: AccountsParts;
 let b: AccountsParts;
 
 beforeAll(async () => {
-  dbB = await Database.open({ url: base.url, poolSize: 5, log });
+  dbB = await openDatabase(base.url, 5);
   busA = new RedisBus({ url: redis.url, log });
   busB = new RedisBus({ url: redis.url, log });
   // The bus alone has to do it in most of these tests: the database is not asked for an hour.

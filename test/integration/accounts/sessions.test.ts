@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Database } from '../../../src/db/Database.ts';
+import type { Database } from '../../../src/db/Database.ts';
 import { newId } from '../../../src/ids.ts';
-import { createLog } from '../../../src/log.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import {
   type AccountsParts,
@@ -11,7 +10,7 @@ import {
   registration,
   until,
 } from '../../support/accounts.ts';
-import { useDatabase } from '../../support/database.ts';
+import { openDatabase, useDatabase } from '../../support/database.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 // A and B are two processes of the server as far as accounts go: pools, caches and sets of their own.
@@ -23,7 +22,7 @@ let b: AccountsParts;
 let email: string;
 
 beforeAll(async () => {
-  dbB = await Database.open({ url: base.url, poolSize: 10, log: createLog('silent') });
+  dbB = await openDatabase(base.url, 10);
   const bus = new MemoryBus();
   a = await openAccounts({ db: base.db, url: base.url, clock, bus });
   b = await openAccounts({ db: dbB, url: base.url, clock, bus });
