@@ -48,7 +48,8 @@ export abstract class CallRoom extends BaseRoom {
     const held = services.actors.takeClaim(callId);
     // The call needs its room while nobody is in it: its clock runs.
     this.autoDispose = false;
-    this.maxClients = 8;
+    // Seats are only given to its two people, who are limited themselves: counting them here would let one who asks
+    // for seats without taking them keep the other out.
     this.state = newCallState(held.call);
     this.open();
     this.#media = new CallMediaHost({

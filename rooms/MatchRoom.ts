@@ -19,7 +19,6 @@ export abstract class MatchRoom extends BaseRoom {
 
   override onCreate({ matchId }: { matchId: string }): void {
     this.#matchId = matchId;
-    this.maxClients = 8;
     this.open();
     this.#on('match:accept', { type: 'accept' });
     this.#on('match:decline', { type: 'decline' });

@@ -24,12 +24,8 @@ describe('the clock of the process', () => {
 
   test('never goes back', () => {
     const clock = new SystemClock();
-    let last = clock.now();
-    for (let i = 0; i < 100_000; i++) {
-      const now = clock.now();
-      expect(now >= last).toBe(true);
-      last = now;
-    }
+    const read = Array.from({ length: 100_000 }, () => clock.now());
+    expect(read).toEqual([...read].sort((a, b) => a - b));
   });
 
   test('takes over the clock of the database, half the round trip counted', async () => {
