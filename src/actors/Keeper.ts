@@ -37,13 +37,13 @@ const DROP_EVERY_MS = 3_600_000;
 
 // `skip locked` keeps two processes that sweep at once from waiting for each other; that each deadline acts once is
 // the rules' doing, which decide under the row's lock or the lease.
-const overdueMatches = sql<{ id: string }>(
+export const overdueMatches = sql<{ id: string }>(
   'sweep-matches',
   `select id from matches where due_at <= clock_timestamp() order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
 // A call whose holder died is held again as soon as its lease has run out, whether or not anybody asks for it: what it
 // would be credited otherwise is all the time until its deadline. One that nobody has held yet is being activated.
-const unheldCalls = sql<{ id: string }>(
+export const unheldCalls = sql<{ id: string }>(
   'sweep-calls',
   `select id from calls where due_at is not null and phase <> 'ended'
      and (leased_until < clock_timestamp() or (owner is null and due_at <= clock_timestamp()))

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type RunOptions, simulate } from './Simulation.ts';
 import { STATEMENTS, type StatementModel } from './statements.ts';
 
-const RUNS_A_TEST = 500;
+const RUNS_A_TEST = 400;
 
 /** The first of some seeds that breaks, as the story that a reader wants; undefined when none does. */
 async function firstBroken(

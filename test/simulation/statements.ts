@@ -205,7 +205,8 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       write.append(log, event);
       return { ...event, ord: index + 1 };
     }),
-  'inbox-position': ({ tables }, [userId]) => rowsOf(tables.inboxes.get(userId as string)),
+  'inbox-position': ({ tables }, [userId]) =>
+    rowsOf(tables.inboxes.get(userId as string)).map(({ epoch, seq, acked }) => ({ epoch, seq, acked })),
   'inbox-positions': ({ tables }, [userIds]) =>
     (userIds as string[]).flatMap((userId) => rowsOf(tables.inboxes.get(userId))),
   'inbox-read-after': ({ tables }, [userId, after, limit]) =>
