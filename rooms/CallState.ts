@@ -1,5 +1,8 @@
-import { type SchemaType, schema, t } from '@colyseus/schema';
+import { Encoder, type SchemaType, schema, t } from '@colyseus/schema';
 import type { Call } from '../src/calling/state.ts';
+
+// A call's state is some 400 bytes and its description some 500; by default a room keeps two buffers of 16 KiB.
+Encoder.BUFFER_SIZE = 1024;
 
 export const PersonState = schema(
   {
