@@ -22,6 +22,7 @@ export default defineConfig({
           include: ['test/simulation/**/*.test.ts'],
           testTimeout: 300_000,
           pool: 'forks',
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
