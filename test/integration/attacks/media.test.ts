@@ -1,0 +1,171 @@
+/** The media part of the attacks, through the program's own doors: what a call room lets a client do to the SFU. */
+import { execFileSync } from 'node:child_process';
+import type { Room } from '@colyseus/sdk';
+import { afterEach, describe, expect, test } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import { Inbox, type Json, newMatch, type Person } from '../../support/client.ts';
+import { audioParameters, dtlsParameters, videoParameters } from '../media/rtpSamples.ts';
+
+const app = useApp({ MEDIA_WORKERS: '2' });
+
+interface Side {
+  person: Person;
+  room: Room;
+  heard: Inbox;
+  send: string;
+  recv: string;
+}
+
+/** The calls of a test, ended after it: the next test's then are placed on workers with nothing on them. */
+const begun: { person: Person; callId: string }[] = [];
+afterEach(async () => {
+  for (const { person, callId } of begun.splice(0)) await person.call('POST', `/calls/${callId}/end`);
+});
+
+/** An answered call with both people in its room and all four transports. */
+async function answered(): Promise<{ callId: string; ann: Side; bob: Side }> {
+  const { ann, bob, matchId } = await newMatch(app.url);
+  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  begun.push({ person: ann, callId: call.id });
+  const annSide = await side(ann, await ann.sit(seat));
+  const answer = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+  return { callId: call.id, ann: annSide, bob: await side(bob, await bob.sit(answer.seat)) };
+}
+
+async function side(person: Person, room: Room): Promise<Side> {
+  const [send, recv] = await Promise.all(
+    ['send', 'recv'].map((direction) => ask(room, 'media:open', { direction })),
+  );
+  return { person, room, heard: new Inbox(room), send: send.id, recv: recv.id };
+}
+
+const ask = (room: Room, type: string, payload: object = {}): Promise<Json> => room.request(type, payload);
+
+/** The code of a refusal, or `done`. */
+const codeOf = (asked: Promise<unknown>): Promise<string> =>
+  asked.then(
+    () => 'done',
+    (error: { reason?: { code: string } }) => error.reason?.code ?? String(error),
+  );
+
+const audio = (transportId: string, ssrc?: number) => ({
+  transportId,
+  kind: 'audio',
+  rtpParameters: audioParameters(ssrc),
+});
+const video = (transportId: string) => ({ transportId, kind: 'video', rtpParameters: videoParameters() });
+
+/** The media workers of this process, by process id. */
+function workerPids(): number[] {
+  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)]).toString();
+  return children
+    .split('\n')
+    .filter((line) => line.includes('mediasoup-worker'))
+    .map((line) => Number.parseInt(line, 10));
+}
+
+describe('media of a call', () => {
+  test('AZ-23: no video before both consented, nothing while it rings or after the end', async () => {
+    const { ann, bob, callId } = await answered();
+    expect(await codeOf(ask(ann.room, 'media:produce', video(ann.send)))).toBe('FORBIDDEN');
+    await ann.person.ok('POST', `/calls/${callId}/end`);
+    expect(await codeOf(ask(bob.room, 'media:produce', audio(bob.send)))).toBe('CALL_NOT_ACTIVE');
+
+    const { ann: eve, matchId } = await newMatch(app.url);
+    const { seat, call } = await eve.ok('POST', `/calls/initiate/${matchId}`, { media: 'video' });
+    begun.push({ person: eve, callId: call.id });
+    const ringing = await side(eve, await eve.sit(seat));
+    expect(await codeOf(ask(ringing.room, 'media:produce', audio(ringing.send)))).toBe('WRONG_PHASE');
+    expect(await codeOf(ask(ringing.room, 'media:produce', video(ringing.send)))).toBe('WRONG_PHASE');
+  });
+
+  test('AZ-25: the other’s transports and producers are not there', async () => {
+    const { ann, bob } = await answered();
+    const { producerId } = await ask(bob.room, 'media:produce', audio(bob.send));
+    const { rtpCapabilities } = await ask(ann.room, 'media:capabilities');
+    const attempts: [string, object][] = [
+      ['media:connect', { transportId: bob.send, dtlsParameters: dtlsParameters() }],
+      ['media:produce', audio(bob.send, 999)],
+      ['media:restart_ice', { transportId: bob.recv }],
+      ['media:pause', { id: producerId }],
+      ['media:close', { id: producerId }],
+    ];
+    for (const [type, payload] of attempts) {
+      expect([type, await codeOf(ask(ann.room, type, payload))]).toEqual([type, 'NOT_FOUND']);
+    }
+    // One's own cannot be consumed, and what is another call's does not exist.
+    expect(await codeOf(ask(bob.room, 'media:consume', { producerId, rtpCapabilities }))).toBe('NOT_FOUND');
+    const other = await answered();
+    expect(await codeOf(ask(other.ann.room, 'media:consume', { producerId, rtpCapabilities }))).toBe(
+      'NOT_FOUND',
+    );
+    expect(await codeOf(ask(ann.room, 'media:consume', { producerId, rtpCapabilities }))).toBe('done');
+  });
+
+  test('never more than two transports, two producers and two consumers a person', async () => {
+    const { ann } = await answered();
+    const opened = await Promise.all(
+      Array.from({ length: 200 }, () => codeOf(ask(ann.room, 'media:open', { direction: 'send' }))),
+    );
+    expect(opened).toContain('CONFLICT');
+    const { id } = await ask(ann.room, 'media:open', { direction: 'send' });
+    const produced = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => codeOf(ask(ann.room, 'media:produce', audio(id, 50_000 + i)))),
+    );
+    expect(produced.filter((code) => code === 'done')).toHaveLength(1);
+    expect(new Set(produced)).toEqual(new Set(['done', 'CONFLICT']));
+  });
+
+  test('FT-21: what would wedge a worker is refused, and others can call', async () => {
+    const { ann } = await answered();
+    const before = workerPids();
+    const wedges = [
+      { maxBitrate: 1.5 },
+      { maxBitrate: -1 },
+      { ssrc: 2 ** 32 },
+      { ssrc: 1.5 },
+      { rtx: { ssrc: 0.1 } },
+    ];
+    for (const wedge of wedges) {
+      const rtpParameters = { ...audioParameters(), encodings: [{ ssrc: 4_242, ...wedge }] };
+      const asked = ask(ann.room, 'media:produce', { ...audio(ann.send), rtpParameters });
+      expect([wedge, await codeOf(asked)]).toEqual([wedge, 'VALIDATION_FAILED']);
+    }
+    const other = await answered();
+    expect(await codeOf(ask(other.ann.room, 'media:produce', audio(other.ann.send)))).toBe('done');
+    expect(await codeOf(ask(ann.room, 'media:produce', audio(ann.send)))).toBe('done');
+    expect(workerPids()).toEqual(before);
+  });
+});
+
+describe('a media worker', () => {
+  for (const [name, signal, withinMs] of [
+    ['FT-19: killed', 'SIGKILL', 1_000],
+    ['FT-20: stopped', 'SIGSTOP', 3_000],
+  ] as const) {
+    test(`${name}: its call is told and served again within ${withinMs} ms, the other notices nothing`, async () => {
+      // One on each worker: a call goes where the fewest are.
+      const calls = [await answered(), await answered()];
+      const [victim] = workerPids();
+      const startedAt = performance.now();
+      process.kill(victim!, signal);
+      const hit = await Promise.any(
+        calls.map(async (call) => {
+          await call.ann.heard.next('media:restart', undefined, withinMs + 2_000);
+          return call;
+        }),
+      );
+      const { id } = await ask(hit.ann.room, 'media:open', { direction: 'send' });
+      expect(await codeOf(ask(hit.ann.room, 'media:produce', audio(id)))).toBe('done');
+      expect(performance.now() - startedAt).toBeLessThan(withinMs);
+      await hit.bob.heard.next('media:producer');
+
+      const spared = calls.find((call) => call !== hit)!;
+      expect(await codeOf(ask(spared.ann.room, 'media:produce', audio(spared.ann.send)))).toBe('done');
+      expect(spared.ann.heard.ofType('media:restart')).toEqual([]);
+      await expect
+        .poll(() => workerPids().filter((pid) => pid !== victim).length, { timeout: 5_000 })
+        .toBe(2);
+    });
+  }
+});
