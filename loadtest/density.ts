@@ -19,8 +19,8 @@ import {
 import { seatPath, ThinSocket } from './densitySocket.ts';
 
 /** Connections made before the first measurement. */
-const WARM_UP = 500;
-const AT_ONCE = 40;
+const WARM_UP = 2_000;
+const AT_ONCE = 8;
 const IDLE_SEC = 20;
 
 const { values } = parseArgs({
