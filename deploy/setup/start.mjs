@@ -14,5 +14,7 @@ await run(async (args) => {
   const { node, env } = await prepareAll();
   if (!args.includes('--watch')) return runInForeground(node, [SERVER], { env, endWithParent: true });
   const server = ['--watch', '--watch-preserve-output', ...SERVER];
-  return runInForeground(node, [server, [...VITE_BUILD, '--watch', '--logLevel', 'warn']], { env });
+  const page = [...VITE_BUILD, '--watch', '--logLevel', 'warn'];
+  // A restart after a change does not wait for calls to end.
+  return runInForeground(node, [server, page], { env: { DRAIN_SEC: '0', ...env } });
 });

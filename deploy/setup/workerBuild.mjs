@@ -79,6 +79,12 @@ function copySource(target) {
     "cpp_args + ['-DMS_EXECUTABLE'],",
     "cpp_args + ['-DMS_EXECUTABLE'],\n  cpp_pch: 'pch/worker.hpp',",
   );
+  const flatbuffers = "flatbuffers_proj.get_variable('flatbuffers_dep'),";
+  change(
+    join(target, 'deps', 'libwebrtc', 'meson.build'),
+    flatbuffers,
+    `${flatbuffers}\n    flatbuffers_generator_dep,`,
+  );
   change(
     join(target, 'src', 'RTC', 'DtlsTransport.cpp'),
     '(operationType == BIO_CB_RETURN) ?',
