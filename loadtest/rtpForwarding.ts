@@ -124,6 +124,8 @@ const ours = await measure('with its pool', pool.processes[0]!.worker);
 const theirs = await measure('bare worker', bare);
 await pool.close();
 bare.close();
+// At the top of the ladder nothing was saturated, and the first ratio says nothing.
+if (ours.calls * 1.5 > mostCalls) console.log('No limit was reached: allow for more calls.');
 console.log(
   `Audio calls below 1 % of loss: ${ours.calls} against ${theirs.calls}, ratio ${(ours.calls / theirs.calls).toFixed(2)}`,
 );
