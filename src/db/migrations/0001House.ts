@@ -40,7 +40,9 @@ export class Migration0001House extends Migration {
         created_at timestamptz not null default now(),
         version integer not null default 1
       )`);
-    this.addSql(`create index users_discovery on users (gender, area, score desc, id) where status = 'active' and discoverable and email_verified_at is not null`);
+    this.addSql(
+      `create index users_discovery on users (gender, area, score desc, id) where status = 'active' and discoverable and email_verified_at is not null`,
+    );
 
     this.addSql(`
       create table photos (
@@ -112,7 +114,9 @@ export class Migration0001House extends Migration {
         due_at timestamptz,
         check (low_id < high_id)
       )`);
-    this.addSql(`create unique index matches_one_active on matches (low_id, high_id) where status = 'active'`);
+    this.addSql(
+      `create unique index matches_one_active on matches (low_id, high_id) where status = 'active'`,
+    );
     this.addSql(`create index matches_low on matches (low_id, created_at desc, id)`);
     this.addSql(`create index matches_high on matches (high_id, created_at desc, id)`);
     this.addSql(`create index matches_due on matches (due_at) where due_at is not null`);
