@@ -26,6 +26,9 @@ export interface CallsOptions {
 /** Calls of a pair that nobody answered, in an hour, before the next is refused. */
 const MAX_UNANSWERED = 3;
 const UNANSWERED_WINDOW_SEC = 3_600;
+/** PostgreSQL's code of a transaction that was taken back because two waited for each other. */
+const DEADLOCK = '40P01';
+const TRIES = 4;
 /** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */
 const TURN_MARGIN_SEC = 30;
 
@@ -109,6 +112,18 @@ export class Calls {
    * one. Throws NOT_FOUND, MATCH_NOT_ACTIVE, BUSY (one of the two is in another call), TOO_MANY_REQUESTS.
    */
   async initiate(matchId: string, userId: string, media: MediaKind): Promise<Call> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#tryInitiate(matchId, userId, media);
+      } catch (error) {
+        // People who call and hang up on each other all at once: PostgreSQL takes one transaction back, whole.
+        const isDeadlock = error instanceof Error && 'code' in error && error.code === DEADLOCK;
+        if (!isDeadlock || attempt === TRIES) throw error;
+      }
+    }
+  }
+
+  async #tryInitiate(matchId: string, userId: string, media: MediaKind): Promise<Call> {
     const { db, publish } = this.#options;
     const { call, events } = await db.transaction(async (tx) => {
       const match = await lock(tx, matchId);
