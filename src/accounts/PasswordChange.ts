@@ -10,7 +10,7 @@ import type { Audit } from './Audit.ts';
 import { addressKey, type Caller } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { emailKey } from './emailKey.ts';
-import { evenly } from './evenly.ts';
+import { afterTheAnswer, evenly } from './evenly.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
 import type { Grant, OpenedSession, Sessions } from './Sessions.ts';
@@ -34,11 +34,11 @@ export interface PasswordChangeOptions {
   emailTokens: EmailTokens;
   mails: AccountMails;
   audit: Audit;
-  /** Asking for a reset answers after a whole number of these. Default 30 ms; 0 answers as soon as it can. */
+  /** Asking for a reset answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
   forgotStepMs?: number;
 }
 
-const DEFAULT_FORGOT_STEP_MS = 30;
+const DEFAULT_FORGOT_STEP_MS = 100;
 
 /** New passwords: for who forgot the old one, and for who knows it. */
 export class PasswordChange {
@@ -52,7 +52,8 @@ export class PasswordChange {
   async forgot(email: string, caller: Caller): Promise<void> {
     const { clock, limits, db, mails, audit, emailTokens } = this.#o;
     const mayMail = await limits.take('mail', `reset:${audit.subject(email)}`);
-    await evenly(clock, this.#o.forgotStepMs ?? DEFAULT_FORGOT_STEP_MS, async () => {
+    const stepMs = this.#o.forgotStepMs ?? DEFAULT_FORGOT_STEP_MS;
+    await evenly(clock, stepMs, async () => {
       const [user] = await db.query(findByEmail, [emailKey(email)]);
       await db.transaction(async (tx) => {
         await audit.record(tx, { action: 'password_reset_asked', userId: user?.id, email, caller });
@@ -60,7 +61,7 @@ export class PasswordChange {
         await emailTokens.voidAll(tx, user.id, 'reset');
         await mails.add(tx, { kind: 'reset', userId: user.id });
       });
-      mails.wake();
+      afterTheAnswer(clock, stepMs, () => mails.wake());
     });
   }
 

@@ -10,7 +10,7 @@ import type { Audit } from './Audit.ts';
 import { addressKey, type Caller } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { emailKey } from './emailKey.ts';
-import { evenly } from './evenly.ts';
+import { afterTheAnswer, evenly } from './evenly.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
 import type { Sessions } from './Sessions.ts';
@@ -39,12 +39,11 @@ export interface SignUpOptions {
   audit: Audit;
   /** Registering answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
   registerStepMs?: number;
-  /** The same for asking for another mail. Default 30 ms. */
+  /** The same for asking for another mail. Default 100 ms. */
   resendStepMs?: number;
 }
 
-const DEFAULT_REGISTER_STEP_MS = 100;
-const DEFAULT_RESEND_STEP_MS = 30;
+const DEFAULT_STEP_MS = 100;
 
 /**
  * Getting an account. Whether an address has one is a secret: every answer is the same in words and in time.
@@ -65,10 +64,11 @@ export class SignUp {
     if (ageAt(body.birthDate, clock.now()) < MIN_AGE) throw new DuetError('UNDERAGE');
     choosePassword(body.password, 'password', [body.email, body.displayName]);
     const mayMail = await limits.take('mail', `register:${this.#o.audit.subject(body.email)}`);
-    await evenly(clock, this.#o.registerStepMs ?? DEFAULT_REGISTER_STEP_MS, async () => {
+    const stepMs = this.#o.registerStepMs ?? DEFAULT_STEP_MS;
+    await evenly(clock, stepMs, async () => {
       const passwordHash = await passwords.hash(body.password);
       if (mayMail) await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, caller));
-      this.#o.mails.wake();
+      afterTheAnswer(clock, stepMs, () => this.#o.mails.wake());
     });
   }
 
@@ -87,7 +87,8 @@ export class SignUp {
   async resendVerification(email: string): Promise<void> {
     const { clock, limits, db } = this.#o;
     const mayMail = await limits.take('mail', `verify:${this.#o.audit.subject(email)}`);
-    await evenly(clock, this.#o.resendStepMs ?? DEFAULT_RESEND_STEP_MS, async () => {
+    const stepMs = this.#o.resendStepMs ?? DEFAULT_STEP_MS;
+    await evenly(clock, stepMs, async () => {
       const [user] = await db.query(findByEmail, [emailKey(email)]);
       if (!mayMail || user === undefined || user.email_verified_at !== null) return;
       await db.transaction(async (tx) => {
@@ -95,7 +96,7 @@ export class SignUp {
         if (registration !== undefined)
           await this.#o.mails.add(tx, { kind: 'verify', registrationId: registration.id });
       });
-      this.#o.mails.wake();
+      afterTheAnswer(clock, stepMs, () => this.#o.mails.wake());
     });
   }
 

@@ -13,3 +13,12 @@ export async function evenly<T>(clock: Clock, stepMs: number, work: () => Promis
   }
   return result;
 }
+
+/**
+ * Runs `work` when the answer is long gone, at a time that cannot be foreseen: done at once, it would keep the process
+ * busy in the very moment of the answer, and only where there is an account.
+ */
+export function afterTheAnswer(clock: Clock, stepMs: number, work: () => void): void {
+  if (stepMs === 0) work();
+  else clock.after(stepMs + 100 + Math.random() * 300, work);
+}

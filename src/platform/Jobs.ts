@@ -111,7 +111,7 @@ export class Jobs {
   /** Looks for jobs now instead of at the next poll. */
   wake(queue: string): void {
     const worker = this.#workers.get(queue);
-    if (worker !== undefined) this.#boss.notifyWorker(worker);
+    if (worker !== undefined && this.#closed === undefined) this.#boss.notifyWorker(worker);
   }
 
   /** Jobs of a queue that are still to be done, for tests and metrics. */
