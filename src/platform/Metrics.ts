@@ -62,7 +62,11 @@ export class Metrics {
     this.#gauge('duet_sockets', 'Open WebSockets.', gauges.sockets);
     this.#gauge('duet_calls', 'Live calls held by this process.', gauges.calls);
     this.#gauge('duet_media_workers', 'Media workers that are alive.', gauges.mediaWorkers);
-    this.#gauge('duet_password_verifications', 'Passwords checked since the start.', gauges.passwordVerifications);
+    this.#gauge(
+      'duet_password_verifications',
+      'Passwords checked since the start.',
+      gauges.passwordVerifications,
+    );
   }
 
   request(route: string, status: number, durationMs: number): void {
@@ -87,6 +91,11 @@ export class Metrics {
   }
 
   #gauge(name: string, help: string, read: () => number): void {
-    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect: () => gauge.set(read()),
+    });
   }
 }

@@ -57,7 +57,8 @@ declare const duet: { call: OpenCall };
 const stats = (page: Page) => page.evaluate(() => duet.call.stats());
 const endsIn = (page: Page) => page.evaluate(() => duet.call.snapshot.endsAtMs);
 const shot = async (page: Page, name: string) => {
-  if (PICTURES !== undefined) await page.screenshot({ path: `${PICTURES}/${name}.png`, animations: 'disabled' });
+  if (PICTURES !== undefined)
+    await page.screenshot({ path: `${PICTURES}/${name}.png`, animations: 'disabled' });
 };
 
 /** Reads until it fits. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Metrics } from '../../platform/Metrics.ts';
 import { DuetError } from '../../errors.ts';
+import type { Metrics } from '../../platform/Metrics.ts';
 import { type Route, route } from '../route.ts';
 
 /** Whether each thing that requests depend on answers now. */
@@ -49,7 +49,10 @@ export function healthRoutes(options: { readiness: () => Promise<Readiness>; met
       status: 200,
       run: async (ctx) => {
         if (!LOOPBACK.test(ctx.address)) throw new DuetError('NOT_FOUND');
-        return ctx.reply({ headers: { 'content-type': 'text/plain; version=0.0.4' }, body: await options.metrics.text() });
+        return ctx.reply({
+          headers: { 'content-type': 'text/plain; version=0.0.4' },
+          body: await options.metrics.text(),
+        });
       },
     }),
   ];

@@ -63,6 +63,7 @@ function hostilePayloads(): unknown[] {
     new Array(2_000).fill(0),
     {},
     { toString: 1 },
+    // biome-ignore lint/suspicious/noThenProperty: what looks like a promise to whoever awaits it
     { then: 'x' },
     { length: -1 },
     { constructor: { prototype: {} } },
@@ -75,7 +76,7 @@ function hostilePayloads(): unknown[] {
     { direction: ['send'] },
     { transportId: { $ne: null } },
     { id: "'; drop table calls; --" },
-    { seq: 1e400 },
+    { seq: Number.POSITIVE_INFINITY },
     { seq: -1 },
     { seq: '1' },
     { after: {} },
