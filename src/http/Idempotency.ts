@@ -16,7 +16,7 @@ const HEADER = 'idempotency-key';
 /** How long an answer is kept. */
 const KEEP_HOURS = 24;
 /** A request that has not been answered by then died with its process; the next one does the work. */
-const GIVE_UP_SEC = 30;
+const GIVE_UP_SEC = 15;
 
 const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null; body: unknown }>(
   'idempotency-take',
