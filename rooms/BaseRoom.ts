@@ -117,6 +117,13 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     this.onMessage(type, handler as never);
   }
 
+  /** Call first in `onJoin`: a session that was revoked while its client came in is not told of by `onRevoked`. */
+  protected admit(client: DuetClient): Identity {
+    const { auth } = client;
+    if (auth === undefined || this.services.isRevoked(auth.sessionId)) throw new DuetError('UNAUTHORIZED');
+    return auth;
+  }
+
   /** Sends the change of the state to everybody now. */
   protected patch(): void {
     this.broadcastPatch();

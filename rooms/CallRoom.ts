@@ -87,7 +87,7 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   override async onJoin(client: DuetClient): Promise<void> {
-    const { userId } = client.auth!;
+    const { userId } = this.admit(client);
     // One device a person: the one that joins takes the seat over.
     for (const other of this.clientsOf(userId)) {
       if (other === client) continue;

@@ -29,7 +29,7 @@ export abstract class InboxRoom extends BaseRoom {
 
   override async onJoin(client: DuetClient): Promise<void> {
     const { hub } = this.services;
-    const { userId } = client.auth!;
+    const { userId } = this.admit(client);
     const { acked } = await hub.position(userId);
     const subscription = hub.subscribe(userId, acked, new InboxFeed(client, this.services));
     this.#subscriptions.set(client.sessionId, subscription);

@@ -37,7 +37,7 @@ export abstract class MatchRoom extends BaseRoom {
 
   override async onJoin(client: DuetClient): Promise<void> {
     const { hub, log } = this.services;
-    const { userId } = client.auth!;
+    const { userId } = this.admit(client);
     const { seq } = await hub.position(userId);
     const subscription = hub.subscribe(userId, seq, {
       deliver: (event) => {

@@ -16,6 +16,7 @@ import { addressKey } from './accounts/caller.ts';
 import { Devices } from './accounts/Devices.ts';
 import { EmailTokens } from './accounts/EmailTokens.ts';
 import { emailKey } from './accounts/emailKey.ts';
+import { Forgetting } from './accounts/Forgetting.ts';
 import { PasswordChange } from './accounts/PasswordChange.ts';
 import { Passwords } from './accounts/Passwords.ts';
 import { RefreshTokens } from './accounts/RefreshTokens.ts';
@@ -247,6 +248,9 @@ async function openAccounts(
     mails,
     audit,
   });
+  const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices });
+  forgetting.start();
+  closing.defer(() => forgetting.close());
   return { accounts, signUp, passwordChange, refreshTokens, revocations, mailbox, passwords };
 }
 
@@ -409,6 +413,7 @@ async function openDoors(
       activity.seen(principal.userId);
       return principal;
     },
+    isRevoked: (sessionId) => accounts.revocations.has(sessionId),
     onRevoked: (listener) => accounts.revocations.onRevoked(listener),
     actors,
     keeper,
