@@ -50,6 +50,8 @@ async function install(report) {
   report('installing the npm packages');
   await command('npm', ['ci', '--include=dev'], {
     log: 'packages',
+    // npm tries to put back what was there, for minutes; the next npm ci begins from nothing anyhow.
+    stopSignal: 'SIGKILL',
     failure: 'The npm packages could not be installed: see what "npm ci" says, most often about the network.',
     env: {
       ...process.env,
