@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Browsers, media and killed processes on a shared machine: a test that fails is tried again, and the report says so.
+const RETRIES = 2;
+
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 export default defineConfig({
   test: {
@@ -33,6 +36,7 @@ export default defineConfig({
           globalSetup: ['test/support/globalSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          retry: RETRIES,
           pool: 'forks',
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -45,6 +49,7 @@ export default defineConfig({
           globalSetup: ['test/support/globalSetup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          retry: RETRIES,
           pool: 'forks',
           // One at a time: browsers and media want the machine to themselves.
           maxWorkers: 1,
