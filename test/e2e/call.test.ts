@@ -51,11 +51,34 @@ interface OpenCall {
     video: { framesDecoded: number; framesSent: number };
   }>;
   snapshot: { endsAtMs: number | null };
+  request(type: string, payload: object): Promise<unknown>;
 }
 declare const duet: { call: OpenCall };
 
 const stats = (page: Page) => page.evaluate(() => duet.call.stats());
 const endsIn = (page: Page) => page.evaluate(() => duet.call.snapshot.endsAtMs);
+/** Asks the server for a video producer behind the page's back; the code of the refusal. */
+const tryToSendVideo = (page: Page) =>
+  page.evaluate(
+    (payload) =>
+      duet.call.request('media:produce', payload).then(
+        () => 'taken',
+        (error: { code: string }) => error.code,
+      ),
+    {
+      transportId: '00000000-0000-4000-8000-000000000000',
+      kind: 'video',
+      rtpParameters: {
+        mid: '1',
+        codecs: [
+          { mimeType: 'video/VP8', payloadType: 96, clockRate: 90_000, parameters: {}, rtcpFeedback: [] },
+        ],
+        headerExtensions: [],
+        encodings: [{ ssrc: 12_345_678 }],
+        rtcp: { cname: 'x', reducedSize: true },
+      },
+    },
+  );
 const shot = async (page: Page, name: string) => {
   if (PICTURES !== undefined)
     await page.screenshot({ path: `${PICTURES}/${name}.png`, animations: 'disabled' });
@@ -118,8 +141,9 @@ test('two people of the demo town match, talk, extend, see each other, and the c
   }
   await shot(ada, 'call-voice');
 
-  // No video before consent: nobody sends any, and the server would not take it.
+  // No video before consent: nobody sends any, and the server does not take it from a client that tries.
   expect((await stats(ada)).video.framesSent).toBe(0);
+  expect(await tryToSendVideo(ada)).toBe('FORBIDDEN');
 
   const endedAtFirst = (await endsIn(ada))!;
   // Asked over HTTP, answered in the room: two doors to the same rules.
@@ -153,6 +177,8 @@ test('two people of the demo town match, talk, extend, see each other, and the c
       'video stands',
     );
   }
+  // The same attempt is refused for another reason now: it names a transport that is not there.
+  expect(await tryToSendVideo(ada)).toBe('NOT_FOUND');
   await shot(ada, 'call-video');
   await shot(peer, 'call-video-phone');
 

@@ -158,6 +158,11 @@ export class CallSession extends Emitter<CallEvents> {
     return (await this.#media?.stats()) ?? receivedStats();
   }
 
+  /** A message of the call's room that this class has no method for; rejects with a DuetApiError. */
+  request<T>(type: string, payload: object = {}): Promise<T> {
+    return this.#link.request<T>(type, payload);
+  }
+
   /** Lets go of this device's part without ending the call. */
   leave(): void {
     this.#finish(true);
