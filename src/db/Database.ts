@@ -16,7 +16,7 @@ export interface DatabaseOptions {
   /** Connections at most; requests beyond wait `connectionTimeoutMs`, then fail as UNAVAILABLE. */
   poolSize: number;
   log: Log;
-  /** How long a request waits for a connection. Default 4,000 ms: a burst is worked off, not refused. */
+  /** How long a request waits for a connection. Default 8,000 ms: a burst is worked off, not refused. */
   connectionTimeoutMs?: number;
   /** How long a statement may run, measured by the server and, 500 ms later, by the client. Default 5,000 ms. */
   statementTimeoutMs?: number;
@@ -53,7 +53,7 @@ export class Database implements Sql {
       logger: (message) => options.log.debug({}, message),
       driverOptions: {
         application_name: 'duet',
-        connectionTimeoutMillis: options.connectionTimeoutMs ?? 4_000,
+        connectionTimeoutMillis: options.connectionTimeoutMs ?? 8_000,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs + 500,
         idle_in_transaction_session_timeout: 10_000,
