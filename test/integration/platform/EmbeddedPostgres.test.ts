@@ -10,7 +10,8 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/platf
 import { processInfo } from '../../../src/platform/processInfo.ts';
 
 const log = createLog('silent');
-const dataDir = join(mkdtempSync(join(tmpdir(), 'duet-pg-')), 'postgres');
+const folder = mkdtempSync(join(tmpdir(), 'duet-pg-'));
+const dataDir = join(folder, 'postgres');
 const MODULE = resolve(import.meta.dirname, '../../../src/platform/EmbeddedPostgres.ts');
 
 let started: EmbeddedPostgres[] = [];
@@ -20,7 +21,7 @@ afterEach(async () => {
   started = [];
 });
 
-afterAll(() => rmSync(dataDir, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 async function start(settings: Record<string, number> = {}): Promise<EmbeddedPostgres> {
   const server = await startEmbeddedPostgres({ dataDir, log, settings });
