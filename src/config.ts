@@ -155,9 +155,12 @@ function productionProblems(given: Record<string, string | undefined>): string[]
     SMTP_URL: 'the mailbox page is for development only',
     MEDIA_ANNOUNCED_ADDRESS: 'the address that calls reach the media workers at',
   };
-  return Object.entries(needed)
+  const problems = Object.entries(needed)
     .filter(([name]) => given[name] === undefined)
     .map(([name, why]) => `${name}: is needed in production (${why})`);
+  // Everybody of the demo town has the same, published password.
+  if (given.SEED_DEMO === 'true') problems.push('SEED_DEMO: the demo town is not for production');
+  return problems;
 }
 
 /** Groups the flat environment by who uses it; durations become milliseconds. */
