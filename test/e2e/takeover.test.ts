@@ -4,7 +4,7 @@
  */
 import { connect, createServer, type Server } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openBrowser } from '../support/browser.ts';
 import { type Json, type Person, signIn } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -19,6 +19,12 @@ let servers: { port: number; server: TestServer }[] = [];
 let browser: Browser;
 
 beforeAll(async () => {
+  browser = await openBrowser();
+});
+afterAll(() => browser?.close());
+
+// For every try: a killed process does not come back, and who has called does not like again.
+beforeEach(async () => {
   database = await createTestDatabase();
   // Like a load balancer: hands a connection to the first process that takes it.
   balancer = createServer((client) =>
@@ -30,10 +36,9 @@ beforeAll(async () => {
   await new Promise<void>((done) => balancer.listen(0, '127.0.0.1', done));
   site = `http://127.0.0.1:${(balancer.address() as { port: number }).port}`;
   servers = [await start('true'), await start('false')];
-  browser = await openBrowser();
 });
-afterAll(async () => {
-  await browser?.close();
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
   await Promise.all(servers.map(({ server }) => server.kill()));
   balancer?.close();
   await database?.drop();

@@ -132,8 +132,9 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.emit('remote', { kind: consumer.kind, track: null });
   }
 
+  /** What the transports counted so far; nothing of a transport that was closed meanwhile. */
   async stats(): Promise<CallStats> {
-    return receivedStats(await this.#recv?.getStats(), await this.#send?.getStats());
+    return receivedStats(await countsOf(this.#recv), await countsOf(this.#send));
   }
 
   close(): void {
@@ -268,4 +269,15 @@ async function switchOn(sender: RTCRtpSender | undefined): Promise<void> {
   if (!sender || !parameters?.encodings.some((encoding) => encoding.active === false)) return;
   for (const encoding of parameters.encodings) encoding.active = true;
   await sender.setParameters(parameters);
+}
+
+/** A transport that closes while it is asked has nothing to say; it is closed under us whenever media is re-made. */
+async function countsOf(transport: types.Transport | undefined): Promise<RTCStatsReport | undefined> {
+  if (!transport || transport.closed) return undefined;
+  try {
+    return await transport.getStats();
+  } catch (error) {
+    if (transport.closed) return undefined;
+    throw error;
+  }
 }
