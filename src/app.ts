@@ -209,6 +209,7 @@ async function openAccounts(
   const { clock, db, bus, limits, jobs, log } = stores;
   const secrets = stores.secrets.jwt;
   const passwords = await Passwords.open();
+  closing.defer(() => passwords.close());
   const accessTokens = new AccessTokens({ clock, secrets });
   const refreshTokens = new RefreshTokens(secrets);
   const revocations = new Revocations({ db, bus, clock, log });

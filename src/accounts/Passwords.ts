@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { argon2id, hash, needsRehash, verify } from 'argon2';
+import { needsRehash } from 'argon2';
 import { Semaphore } from '../platform/Semaphore.ts';
+import { HashingProcess } from './HashingProcess.ts';
+import { PARAMETERS } from './hashing.ts';
 
 export interface PasswordsOptions {
-  /** Hashes computed at a time. Default: as many as cores, 3 at most (see `DEFAULT_CONCURRENCY`). */
+  /** Hashes computed at a time. Default: as many as cores. */
   concurrency?: number;
   /** Hashes that may wait; beyond it UNAVAILABLE. Default 100: two cores work them off in about 1.5 s. */
   maxWaiting?: number;
@@ -16,11 +18,6 @@ export interface PasswordCheck {
   outdated: boolean;
 }
 
-/** OWASP's recommendation for argon2id: 19 MiB, 2 passes, 1 lane: about 25 ms of one core. */
-const PARAMETERS = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-
-/** libuv has four threads for everything: one stays free, so that signing and file access never wait for logins. */
-const DEFAULT_CONCURRENCY = Math.min(availableParallelism(), 3);
 const DEFAULT_MAX_WAITING = 100;
 
 /**
@@ -29,20 +26,26 @@ const DEFAULT_MAX_WAITING = 100;
  */
 export class Passwords {
   readonly #turns: Semaphore;
+  readonly #hashing: HashingProcess;
   readonly #dummy: string;
   #verifications = 0;
 
-  private constructor(options: PasswordsOptions, dummy: string) {
-    this.#turns = new Semaphore(
-      options.concurrency ?? DEFAULT_CONCURRENCY,
-      options.maxWaiting ?? DEFAULT_MAX_WAITING,
-    );
+  private constructor(turns: Semaphore, hashing: HashingProcess, dummy: string) {
+    this.#turns = turns;
+    this.#hashing = hashing;
     this.#dummy = dummy;
   }
 
   /** Makes the hash that stands in for unknown accounts: of a password that nobody knows. */
   static async open(options: PasswordsOptions = {}): Promise<Passwords> {
-    return new Passwords(options, await hash(randomBytes(32), PARAMETERS));
+    const concurrency = options.concurrency ?? availableParallelism();
+    const hashing = new HashingProcess(concurrency);
+    const dummy = await hashing.hash(randomBytes(32).toString('base64url'));
+    return new Passwords(
+      new Semaphore(concurrency, options.maxWaiting ?? DEFAULT_MAX_WAITING),
+      hashing,
+      dummy,
+    );
   }
 
   /** Verifications begun since the start, for the metrics. */
@@ -52,7 +55,7 @@ export class Passwords {
 
   /** The PHC string of a new password. Throws UNAVAILABLE when too many wait. */
   hash(password: string): Promise<string> {
-    return this.#turns.run(() => hash(password, PARAMETERS));
+    return this.#turns.run(() => this.#hashing.hash(password));
   }
 
   /**
@@ -62,11 +65,15 @@ export class Passwords {
   check(stored: string | undefined, password: string): Promise<PasswordCheck> {
     return this.#turns.run(async () => {
       this.#verifications += 1;
-      const ok = await verify(stored ?? this.#dummy, password);
+      const ok = await this.#hashing.verify(stored ?? this.#dummy, password);
       return {
         ok: ok && stored !== undefined,
         outdated: stored !== undefined && needsRehash(stored, PARAMETERS),
       };
     });
+  }
+
+  close(): void {
+    this.#hashing.close();
   }
 }

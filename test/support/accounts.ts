@@ -109,6 +109,7 @@ export async function openAccounts(options: OpenAccountsOptions) {
     signUp,
     passwordChange,
     close: async () => {
+      passwords.close();
       await revocations.close();
       await jobs.close();
       await mailer.close();

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { getPriority } from 'node:os';
 import { argon2id, hash } from 'argon2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HashingProcess } from '../../../src/accounts/HashingProcess.ts';
 import { Passwords } from '../../../src/accounts/Passwords.ts';
 import {
   type AccountsParts,
@@ -254,5 +256,17 @@ describe('hashing passwords', () => {
     ]);
     expect(answers[4]).toMatchObject({ reason: { code: 'UNAVAILABLE', retryAfterSec: 2 } });
     expect(await passwords.check(undefined, WRONG)).toEqual({ ok: false, outdated: false });
+    passwords.close();
+  });
+
+  it('happens in a process below everybody else, and a killed one costs only what it was at', async () => {
+    const hashing = new HashingProcess(2);
+    const stored = await hashing.hash(PASSWORD);
+    expect(getPriority(hashing.pid)).toBeGreaterThan(getPriority());
+    const lost = hashing.verify(stored, PASSWORD);
+    process.kill(hashing.pid!, 'SIGKILL');
+    await expect(lost).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await hashing.verify(stored, PASSWORD)).toBe(true);
+    hashing.close();
   });
 });

@@ -1,0 +1,89 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { DuetError } from '../errors.ts';
+import type { HashingAnswer, HashingRequest } from './hashing.ts';
+
+const PROGRAM = fileURLToPath(new URL('./hashing.ts', import.meta.url));
+
+type Work = HashingRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
+
+/**
+ * Computes argon2id in a process of its own, at the lowest priority. In the server's own thread pool a
+ * storm of logins competes with signing, file access and the event loop for the same cores; measured on two cores it
+ * more than doubled other people's p95. Here it gets what the others leave.
+ *
+ * A process that dies (also by a terminal's Ctrl-C, while the server still drains) takes the hashes in flight with it (UNAVAILABLE: nothing was decided); the next one starts
+ * another. Not bounded here: `Passwords` admits.
+ */
+export class HashingProcess {
+  readonly #concurrency: number;
+  readonly #pending = new Map<number, PromiseWithResolvers<string | boolean>>();
+  #child: ChildProcess | undefined;
+  #lastId = 0;
+
+  /** `concurrency`: hashes computed at a time, at least 1. */
+  constructor(concurrency: number) {
+    this.#concurrency = concurrency;
+  }
+
+  /** Of the process that runs now. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** The PHC string of a password, with today's parameters. */
+  async hash(password: string): Promise<string> {
+    return (await this.#ask({ kind: 'hash', password })) as string;
+  }
+
+  /** Whether the password is the one of the PHC string. */
+  async verify(stored: string, password: string): Promise<boolean> {
+    return (await this.#ask({ kind: 'verify', stored, password })) as boolean;
+  }
+
+  close(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  #ask(work: Work): Promise<string | boolean> {
+    const id = ++this.#lastId;
+    const answer = Promise.withResolvers<string | boolean>();
+    this.#pending.set(id, answer);
+    this.#child ??= this.#start();
+    this.#child.send({ id, ...work }, (error) => {
+      if (error) this.#settle({ id });
+    });
+    return answer.promise;
+  }
+
+  #start(): ChildProcess {
+    const child = fork(PROGRAM, {
+      execArgv: [],
+      env: { UV_THREADPOOL_SIZE: String(this.#concurrency) },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    // Not `detached`: Linux weighs priorities within a session only (sched_autogroup), another one has its full share.
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    // It does not keep the server alive; whoever waits for a hash holds a socket that does.
+    child.unref();
+    child.channel?.unref();
+    child.on('message', (answer: HashingAnswer) => this.#settle(answer));
+    child.on('error', () => this.#ended(child));
+    child.on('exit', () => this.#ended(child));
+    return child;
+  }
+
+  #ended(child: ChildProcess): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    for (const id of [...this.#pending.keys()]) this.#settle({ id });
+  }
+
+  #settle({ id, result }: HashingAnswer): void {
+    const answer = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (result === undefined) answer?.reject(new DuetError('UNAVAILABLE', { retryAfterSec: 2 }));
+    else answer?.resolve(result);
+  }
+}
