@@ -9,12 +9,12 @@ const PROGRAM = fileURLToPath(new URL('./hashing.ts', import.meta.url));
 type Work = HashingRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
 /**
- * Computes argon2id in a process of its own, at the lowest priority. In the server's own thread pool a
- * storm of logins competes with signing, file access and the event loop for the same cores; measured on two cores it
- * more than doubled other people's p95. Here it gets what the others leave.
+ * Computes argon2id in a process of its own, at the lowest priority. In the server's own thread pool a storm of
+ * logins competes with signing, file access and the event loop for the same cores; measured on two cores it more than
+ * doubled other people's p95. Here it gets what the others leave.
  *
- * A process that dies (also by a terminal's Ctrl-C, while the server still drains) takes the hashes in flight with it (UNAVAILABLE: nothing was decided); the next one starts
- * another. Not bounded here: `Passwords` admits.
+ * A process that dies (also by a terminal's Ctrl-C, while the server still drains) takes the hashes in flight with it
+ * (UNAVAILABLE: nothing was decided); the next one starts another. Not bounded here: `Passwords` admits.
  */
 export class HashingProcess {
   readonly #concurrency: number;
