@@ -12,7 +12,7 @@ import { Database } from '../src/db/Database.ts';
 import { type Statement, sql } from '../src/db/sql.ts';
 import { createLog } from '../src/log.ts';
 import { Decisions } from '../src/matching/decisions.ts';
-import { Matches } from '../src/matching/Matches.ts';
+import { MatchLists } from '../src/matching/MatchLists.ts';
 import { Discovery } from '../src/people/Discovery.ts';
 import { findAnywhere, findNear, findNearAll, findWide, findWideAll } from '../src/people/discoverySql.ts';
 import { People } from '../src/people/People.ts';
@@ -84,14 +84,7 @@ const decisions = new Decisions({
   likesPerDay: { regular: 1e6, premium: 1e6 },
   publish: () => {},
 });
-const matches = new Matches({
-  db,
-  clock,
-  settings: match,
-  cards: people.cards.bind(people),
-  publish: () => {},
-  onClosed: async () => {},
-});
+const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
 
 const viewers = (await plain(someViewers, [rounds] as never)).map((row) => row.id);
 const heavy = await plain(heavyViewers, [HEAVY_VIEWERS] as never);
@@ -140,7 +133,7 @@ print('a like (one at a time, committed)', await timed(pairs, ([a, b]) => decisi
 print('a mutual like: match and both events', await timed(pairs, ([a, b]) => decisions.decide(b, a, 'like')));
 print(
   'the list of active matches',
-  await timed(viewers, (viewer) => matches.list(viewer, 'active', { limit: 20 })),
+  await timed(viewers, (viewer) => matchLists.list(viewer, 'active', { limit: 20 })),
 );
 print(
   'login: the account by its address',

@@ -45,6 +45,7 @@ import { loadStaticFiles } from './http/staticFiles.ts';
 import type { Log } from './log.ts';
 import { Decisions } from './matching/decisions.ts';
 import { Matches } from './matching/Matches.ts';
+import { MatchLists } from './matching/MatchLists.ts';
 import { MediaWorkers } from './media/MediaWorkers.ts';
 import { Activity } from './people/Activity.ts';
 import { Discovery } from './people/Discovery.ts';
@@ -277,15 +278,19 @@ function openPeople(config: Config, stores: Stores, site: { url: string }, closi
   upkeep.start();
   closing.defer(() => upkeep.close());
   const discovery = new Discovery({ db, clock, cache, people, shows });
+  const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
   const decisions = new Decisions({
     db,
     clock,
     match: config.match,
     likesPerDay: config.likesPerDay,
-    publish: (events) => hub.publish(events),
+    publish: (events) => {
+      matchLists.heed(events);
+      hub.publish(events);
+    },
   });
   closing.defer(() => decisions.close());
-  return { people, photos, discovery, decisions, places, activity };
+  return { people, matchLists, photos, discovery, decisions, places, activity };
 }
 
 /** Matches, calls, their actors and media, and the two doors. */
@@ -293,13 +298,14 @@ async function openDoors(
   config: Config,
   stores: Stores,
   accounts: AccountServices,
-  { people, photos, discovery, decisions, activity }: PeopleServices,
+  { people, matchLists, photos, discovery, decisions, activity }: PeopleServices,
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
   const { clock, db, hub, log, limits, metrics, cache } = stores;
   const push = openPush(config, stores);
   const publish = (events: readonly StoredEvent[]) => {
+    matchLists.heed(events);
     hub.publish(events);
     push?.mirror(events);
   };
@@ -337,6 +343,7 @@ async function openDoors(
     settings: config.match,
     cards,
     publish,
+    onChanged: (userIds) => matchLists.changed(userIds),
     onClosed: async (matchId) => {
       const call = await calls.liveOf(matchId);
       if (call !== undefined) await actors.callCommand(call.id, { command: { type: 'sever' } });
@@ -464,6 +471,7 @@ async function openDoors(
       reports,
       matchView: matches.view.bind(matches),
       matches,
+      matchLists,
       calls,
       actors,
       metrics,

@@ -72,6 +72,7 @@ export interface RouteServices
     Deps<typeof safetyRoutes>,
     Deps<typeof devPeopleRoutes> {
   matches: Deps<typeof matchRoutes>['matches'];
+  matchLists: Deps<typeof matchRoutes>['matchLists'];
   metrics: Deps<typeof healthRoutes>['metrics'];
   readiness: Deps<typeof healthRoutes>['readiness'];
   idempotency: Idempotency;

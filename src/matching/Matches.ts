@@ -1,13 +1,12 @@
-/** Matches as a use case: lists, and the commands that people and the clock give. */
+/** Matches as a use case: one of them, and the commands that people and the clock give. Lists: `MatchLists`. */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError, isRefusal, type Refusal } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
 import type { Card } from '../people/shapes.ts';
-import type { Page } from '../shapes.ts';
 import { lock, MATCH_COLUMNS, type MatchRow, matchOf, save } from './matchStore.ts';
-import { matchView } from './matchView.ts';
+import { matchViews } from './matchView.ts';
 import type { MatchView } from './shapes.ts';
 import {
   byPerson,
@@ -27,31 +26,18 @@ export interface MatchesOptions {
   /** The cards of several people as one viewer sees them. */
   cards: (viewerId: string, userIds: readonly string[]) => Promise<Map<string, Card>>;
   publish: (events: readonly StoredEvent[]) => void;
+  /** Told of the two people of a match that changed, after the commit and before `publish`. */
+  onChanged?: (userIds: readonly string[]) => void;
   /** Called after a match closed, to end a call that is live between the two. */
   onClosed: (matchId: string) => Promise<void>;
 }
 
 const findMatch = sql<MatchRow>('match-find', `select ${MATCH_COLUMNS} from matches where id = $1`);
 
-const listMatches = (name: string, condition: string) =>
-  sql<MatchRow>(
-    name,
-    `select * from (
-       (select ${MATCH_COLUMNS} from matches where low_id = $1 and ${condition} and id < $2 order by id desc limit $3)
-       union all
-       (select ${MATCH_COLUMNS} from matches where high_id = $1 and ${condition} and id < $2 order by id desc limit $3)
-     ) both_sides order by id desc limit $3`,
-  );
-const listActive = listMatches('match-list-active', `status = 'active'`);
-const listHistory = listMatches('match-list-history', `status <> 'active'`);
-
 const findBetween = sql<{ id: string }>(
   'match-between',
   `select id from matches where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid) and status = 'active'`,
 );
-
-/** Above every UUIDv7: where a list starts. Ids sort by time of making, so the newest come first. */
-const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 export class Matches {
   readonly #options: MatchesOptions;
@@ -64,7 +50,7 @@ export class Matches {
   async view(matchId: string, viewerId: string): Promise<MatchView> {
     const match = await this.find(matchId);
     if (match === undefined || sideOf(match, viewerId) === undefined) throw new DuetError('NOT_FOUND');
-    const [view] = await this.#views([match], viewerId);
+    const [view] = await matchViews([match], viewerId, this.#options.cards);
     if (view === undefined) throw new DuetError('NOT_FOUND');
     return view;
   }
@@ -72,19 +58,6 @@ export class Matches {
   async find(matchId: string): Promise<Match | undefined> {
     const [row] = await this.#options.db.query(findMatch, [matchId]);
     return row && matchOf(row);
-  }
-
-  /** The active (or the past) matches of a person, newest first. The cursor is the last id of the page before. */
-  async list(
-    viewerId: string,
-    which: 'active' | 'history',
-    page: Page,
-  ): Promise<{ items: MatchView[]; nextCursor: string | null }> {
-    const statement = which === 'active' ? listActive : listHistory;
-    const rows = await this.#options.db.query(statement, [viewerId, page.cursor ?? NEWEST, page.limit + 1]);
-    const shown = rows.slice(0, page.limit).map(matchOf);
-    const items = await this.#views(shown, viewerId);
-    return { items, nextCursor: rows.length > page.limit ? shown.at(-1)!.id : null };
   }
 
   /** A person's command. Resolves with the match after it. */
@@ -109,8 +82,8 @@ export class Matches {
   }
 
   async #change(matchId: string, decide: (match: Match) => MatchChange | Refusal): Promise<Match> {
-    const { db, settings, publish, onClosed, clock } = this.#options;
-    const { match, events, closed } = await db.transaction(async (tx) => {
+    const { db, settings, publish, onChanged, onClosed, clock } = this.#options;
+    const { match, events, people, closed } = await db.transaction(async (tx) => {
       const found = await lock(tx, matchId);
       if (found === undefined) throw new DuetError('NOT_FOUND');
       // Deadlines that have passed come before any command.
@@ -124,22 +97,15 @@ export class Matches {
       return {
         match: isRefusal(change) ? change : change.match,
         events: stored,
+        people: after.match === found ? [] : [found.lowId, found.highId],
         closed: found.phase !== 'closed' && after.match.phase === 'closed',
       };
     });
+    if (people.length > 0) onChanged?.(people);
     publish(events);
     if (closed) await onClosed(matchId);
     if (isRefusal(match)) throw new DuetError(match.refused);
     return match;
-  }
-
-  async #views(matches: readonly Match[], viewerId: string): Promise<MatchView[]> {
-    const peers = matches.map((match) => (match.lowId === viewerId ? match.highId : match.lowId));
-    const cards = await this.#options.cards(viewerId, peers);
-    return matches.flatMap((match, index) => {
-      const card = cards.get(peers[index]!);
-      return card === undefined ? [] : [matchView(match, viewerId, card)];
-    });
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Actors } from '../../actors/Actors.ts';
 import { SeatView } from '../../actors/shapes.ts';
 import type { Matches } from '../../matching/Matches.ts';
+import type { MatchLists } from '../../matching/MatchLists.ts';
 import { MatchView } from '../../matching/shapes.ts';
 import { Id, listOf, Page } from '../../shapes.ts';
 import { type Route, route } from '../route.ts';
@@ -9,7 +10,13 @@ import { type Route, route } from '../route.ts';
 const tags = ['matches'];
 const params = z.object({ matchId: Id });
 
-export function matchRoutes({ matches, actors }: { matches: Matches; actors: Actors }): Route[] {
+export interface MatchRoutesDeps {
+  matches: Matches;
+  matchLists: MatchLists;
+  actors: Actors;
+}
+
+export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): Route[] {
   return [
     route({
       method: 'get',
@@ -21,7 +28,7 @@ export function matchRoutes({ matches, actors }: { matches: Matches; actors: Act
       query: Page,
       status: 200,
       out: listOf(MatchView),
-      run: ({ auth, query }) => matches.list(auth.userId, 'active', query),
+      run: ({ auth, query }) => matchLists.list(auth.userId, 'active', query),
     }),
     route({
       method: 'get',
@@ -33,7 +40,7 @@ export function matchRoutes({ matches, actors }: { matches: Matches; actors: Act
       query: Page,
       status: 200,
       out: listOf(MatchView),
-      run: ({ auth, query }) => matches.list(auth.userId, 'history', query),
+      run: ({ auth, query }) => matchLists.list(auth.userId, 'history', query),
     }),
     route({
       method: 'post',

@@ -1,0 +1,98 @@
+/**
+ * People's lists of matches. The first page of each is cached for a minute and forgotten with every change of a
+ * match of theirs; whom a list shows is asked anew for every answer, so a block or a ban is in force whatever is cached.
+ */
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import type { StoredEvent } from '../events/outbox.ts';
+import type { Card } from '../people/shapes.ts';
+import type { Cache } from '../platform/Cache.ts';
+import type { Page } from '../shapes.ts';
+import { MATCH_COLUMNS, type MatchRow, matchOf } from './matchStore.ts';
+import { matchViews } from './matchView.ts';
+import type { MatchView } from './shapes.ts';
+
+export interface MatchListsOptions {
+  db: Database;
+  cache: Cache;
+  /** The cards of several people as one viewer sees them. */
+  cards: (viewerId: string, userIds: readonly string[]) => Promise<Map<string, Card>>;
+}
+
+export type MatchListName = 'active' | 'history';
+
+const LIST_MS = 60_000;
+/** The largest page that may be asked for (`Page`), and one more to know whether there is another. */
+const CACHED_ROWS = 101;
+/** Above every UUIDv7: where a list starts. Ids sort by time of making, so the newest come first. */
+const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+const listMatches = (name: string, condition: string) =>
+  sql<MatchRow>(
+    name,
+    `select * from (
+       (select ${MATCH_COLUMNS} from matches where low_id = $1 and ${condition} and id < $2 order by id desc limit $3)
+       union all
+       (select ${MATCH_COLUMNS} from matches where high_id = $1 and ${condition} and id < $2 order by id desc limit $3)
+     ) both_sides order by id desc limit $3`,
+  );
+const STATEMENTS = {
+  active: listMatches('match-list-active', `status = 'active'`),
+  history: listMatches('match-list-history', `status <> 'active'`),
+};
+export const listActive = STATEMENTS.active;
+export const listHistory = STATEMENTS.history;
+
+export class MatchLists {
+  readonly #options: MatchListsOptions;
+
+  constructor(options: MatchListsOptions) {
+    this.#options = options;
+  }
+
+  /** The active (or the past) matches of a person, newest first. The cursor is the last id of the page before. */
+  async list(
+    viewerId: string,
+    which: MatchListName,
+    page: Page,
+  ): Promise<{ items: MatchView[]; nextCursor: string | null }> {
+    const rows = await this.#rows(viewerId, which, page);
+    const shown = rows.slice(0, page.limit).map(matchOf);
+    const items = await matchViews(shown, viewerId, this.#options.cards);
+    return { items, nextCursor: rows.length > page.limit ? shown.at(-1)!.id : null };
+  }
+
+  /** A match of these people changed: every process forgets their lists, this one at once. */
+  changed(userIds: readonly string[]): void {
+    const { cache } = this.#options;
+    void cache.forget(kindOf('active'), userIds);
+    void cache.forget(kindOf('history'), userIds);
+  }
+
+  /** The same, from what was told: every change that others make to a match comes with one of these events. */
+  heed(events: readonly StoredEvent[]): void {
+    const userIds = new Set<string>();
+    for (const event of events) {
+      if (event.type.startsWith('match:')) userIds.add(event.userId);
+      // Starting a call is the caller's acceptance of the match, answering it the callee's.
+      if (event.type !== 'call:incoming' && event.type !== 'call:answered') continue;
+      const { call } = event.payload as { call: { callerId: string; calleeId: string } };
+      userIds.add(call.callerId).add(call.calleeId);
+    }
+    if (userIds.size > 0) this.changed([...userIds]);
+  }
+
+  async #rows(viewerId: string, which: MatchListName, page: Page): Promise<MatchRow[]> {
+    const { db, cache } = this.#options;
+    const statement = STATEMENTS[which];
+    if (page.cursor !== undefined) return db.query(statement, [viewerId, page.cursor, page.limit + 1]);
+    const rows = await cache.one(kindOf(which), viewerId, LIST_MS, async () => {
+      return new Map([[viewerId, await db.query(statement, [viewerId, NEWEST, CACHED_ROWS])]]);
+    });
+    return rows!;
+  }
+}
+
+function kindOf(which: MatchListName): string {
+  return `matches-${which}`;
+}
