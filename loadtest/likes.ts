@@ -1,31 +1,28 @@
 /**
- * A like over HTTP, end to end and committed: Duet beside Express with `pg` doing the textbook transaction (insert the
- * like, look for the other one, insert the match), in one run on one database.
+ * A like over HTTP, end to end and committed: Duet beside Express 4 with jsonwebtoken and `pg` doing the textbook
+ * transaction (insert the like, look for the other one, insert the match), in one run on one database.
  *
  *   node loadtest/likes.ts --db postgres://…  [--seconds 5] [--rounds 3]
  *
+ * Needs `wrk` (`apt-get install wrk`): a load generator of Node costs as much as the server that it measures. Where
+ * `taskset` exists and there are two cores, the server has one, wrk the other; PostgreSQL is left where it is.
+ *
  * The database is an empty one or one that `generatePeople.ts` filled. Rounds alternate; the best of each counts.
  * Beside requests a second it prints the server's own processor time for one like, which a busy machine changes less.
- * One like in ten is answered at once: each of those pairs must have its match afterwards.
+ * One like in ten is answered at once: each pair whose two likes are in the database must have its match.
  */
-
-import { App, us_socket_local_port } from 'uWebSockets.js';
-import { fork } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { parseArgs } from 'node:util';
+import { execFile, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
 import pg from 'pg';
+import { AccessTokens } from '../src/accounts/AccessTokens.ts';
 import { SystemClock } from '../src/clock.ts';
-import { Database } from '../src/db/Database.ts';
-import { Router } from '../src/http/router.ts';
-import { decisionRoutes } from '../src/http/routes/decisions.ts';
 import { newId } from '../src/ids.ts';
-import { createLog } from '../src/log.ts';
-import { Decisions } from '../src/matching/decisions.ts';
-import { listenOn } from '../src/transport/uws.ts';
 import { generatePeople } from './generatePeople.ts';
-import { LikeLoad } from './LikeLoad.ts';
-
-type Kind = 'duet' | 'express';
+import { type LikeServer, TOKEN_SECRET } from './likeServers.ts';
 
 interface Round {
   perSecond: number;
@@ -35,9 +32,18 @@ interface Round {
   lost: number;
 }
 
-const KINDS: Kind[] = ['duet', 'express'];
+const KINDS: LikeServer[] = ['duet', 'express'];
 const PEOPLE = 4_000;
-const POOL = 16;
+const CONNECTIONS = 64;
+/** Pairs whose two likes are there, and which of them has no match. */
+const LOST = {
+  duet: `select count(*) as n from pair_decisions d where low_decision = 'like' and high_decision = 'like'
+    and not exists (select from matches m where m.low_id = d.low_id and m.high_id = d.high_id)`,
+  express: `select count(*) as n from plain_likes a join plain_likes b on b.actor = a.target and b.target = a.actor
+    where a.actor < a.target
+      and not exists (select from plain_matches m where m.low_id = a.actor and m.high_id = a.target)`,
+};
+const isPinned = availableParallelism() >= 2 && existsSync('/usr/bin/taskset');
 
 async function compare(url: string, seconds: number, rounds: number): Promise<void> {
   const client = new pg.Client({ connectionString: url });
@@ -50,25 +56,25 @@ async function compare(url: string, seconds: number, rounds: number): Promise<vo
   await client.query(
     'create table if not exists plain_matches (id uuid primary key, low_id uuid, high_id uuid)',
   );
-  const { rows } = await client.query<{ id: string }>('select id from users order by id limit $1', [PEOPLE]);
-  const ids = rows.map((row) => row.id);
-  const best = new Map<Kind, Round>();
-  let from = 1;
+  const folder = await mkdtemp(join(tmpdir(), 'duet-likes-'));
+  const people = join(folder, 'people');
+  await writeFile(people, await tokensOf(client));
+  const best = new Map<LikeServer, Round>();
   for (let round = 0; round < rounds; round++) {
     for (const kind of KINDS) {
       await client.query(
         'truncate plain_likes, plain_matches, pair_decisions, matches, outbox, inboxes cascade',
       );
-      const result = await measure(kind, url, client, pairsOf(ids, from), seconds);
+      const result = await measure(kind, url, client, people, seconds);
       if ((best.get(kind)?.perSecond ?? 0) < result.perSecond) best.set(kind, result);
-      from += 40;
     }
   }
   await client.end();
+  await rm(folder, { recursive: true });
   for (const kind of KINDS) {
     const { perSecond, cpuUs, p50Ms, p99Ms, lost } = best.get(kind)!;
     console.log(
-      `| ${kind} | ${perSecond.toFixed(0)} | ${cpuUs.toFixed(0)} | ${p50Ms.toFixed(1)} | ${p99Ms.toFixed(1)} | ${lost} |`,
+      `| ${kind} | ${perSecond.toFixed(0)} | ${cpuUs.toFixed(1)} | ${p50Ms.toFixed(1)} | ${p99Ms.toFixed(1)} | ${lost} |`,
     );
   }
   const [duet, express] = KINDS.map((kind) => best.get(kind)!);
@@ -77,172 +83,76 @@ async function compare(url: string, seconds: number, rounds: number): Promise<vo
   );
 }
 
-/** Likes without end, of ever new pairs; one in ten is answered at once. */
-function* pairsOf(ids: readonly string[], from: number): Generator<[string, string]> {
-  for (let step = from; ; step++) {
-    for (let i = 0; i < ids.length; i++) {
-      const [one, other] = [ids[i]!, ids[(i + step) % ids.length]!];
-      yield [one, other];
-      if (i % 10 === 0) yield [other, one];
-    }
-  }
+/** One line a person: the id, and an access token. */
+async function tokensOf(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ id: string }>('select id from users order by id limit $1', [PEOPLE]);
+  const tokens = new AccessTokens({ clock: new SystemClock(), secrets: { current: TOKEN_SECRET } });
+  const lines = rows.map(async ({ id }) => {
+    const { token } = await tokens.sign({ userId: id, sessionId: newId(), role: 'user' });
+    return `${id} ${token}`;
+  });
+  return `${(await Promise.all(lines)).join('\n')}\n`;
 }
 
 async function measure(
-  kind: Kind,
+  kind: LikeServer,
   url: string,
   client: pg.Client,
-  pairs: Generator<[string, string]>,
+  people: string,
   seconds: number,
 ): Promise<Round> {
-  const child = fork(import.meta.filename, ['--serve', kind, '--db', url]);
+  const child = fork(join(import.meta.dirname, 'likeServers.ts'), [kind, url]);
   const heard = () =>
     new Promise<number>((resolve) => child.once('message', (answer) => resolve(Number(answer))));
   const port = await heard();
-  const load = new LikeLoad(port, pairs);
-  await load.run(1);
+  if (isPinned) await promisify(execFile)('taskset', ['-a', '-p', '-c', '0', String(child.pid)]);
+  await runWrk(port, people, 1, 1);
   child.send('cpu');
   const before = await heard();
-  load.latencies.length = 0;
-  const startedAt = performance.now();
-  await load.run(seconds);
-  const elapsed = (performance.now() - startedAt) / 1000;
+  const { requests, elapsedUs, ...latencies } = await runWrk(port, people, seconds, 1_000);
   child.send('cpu');
   const after = await heard();
-  load.close();
   child.kill();
-  const sorted = load.latencies.sort((a, b) => a - b);
-  const { rows } = await client.query<{ n: string }>(
-    `select count(*) as n from ${kind === 'duet' ? 'matches' : 'plain_matches'}`,
-  );
+  const { rows } = await client.query<{ n: string }>(LOST[kind]);
   return {
-    perSecond: sorted.length / elapsed,
-    cpuUs: (after - before) / sorted.length,
-    p50Ms: sorted[Math.floor(sorted.length * 0.5)]!,
-    p99Ms: sorted[Math.floor(sorted.length * 0.99)]!,
-    lost: load.mutual - Number(rows[0]!.n),
+    perSecond: requests / (elapsedUs / 1e6),
+    cpuUs: (after - before) / requests,
+    ...latencies,
+    lost: Number(rows[0]!.n),
   };
 }
 
-async function serveDuet(url: string): Promise<number> {
-  const db = await Database.open({ url, poolSize: POOL, log: createLog('silent') });
-  const clock = new SystemClock();
-  const likesPerDay = { regular: 1e9, premium: 1e9 };
-  const match = { acceptMs: 86_400_000, warningMs: 3_600_000 };
-  const decisions = new Decisions({ db, clock, match, likesPerDay, publish: () => {} });
-  const router = new Router(
-    {
-      authenticate: (authorization) => ({
-        userId: String(authorization).slice(7),
-        sessionId: 's',
-        role: 'user',
-      }),
-      limit: () => {},
-      observe: () => {},
-      log: createLog('silent'),
-      clock,
-    },
-    {
-      allowedOrigins: [],
-      trustedProxies: [],
-      bodyCapBytes: 65_536,
-      slowBodyMs: 10_000,
-      checkResponses: false,
-      hsts: false,
-    },
-  );
-  // The view of the match is left out on both sides: what is compared is the like.
-  const routes = decisionRoutes({
-    decisions,
-    people: undefined as never,
-    matchView: (id) => Promise.resolve({ id } as never),
-  });
-  router.add(routes);
-  const app = App();
-  router.bind(app);
-  return us_socket_local_port(await listenOn(app, '127.0.0.1', 0));
-}
-
-/** As much of Express as is used here; it has no types of its own. */
-interface ExpressApp {
-  post(
-    path: string,
-    run: (
-      req: { params: { userId: string }; headers: { authorization: string } },
-      res: { json(value: unknown): void },
-      next: (error: unknown) => void,
-    ) => void,
-  ): void;
-  listen(port: number, host: string, fn: () => void): { address(): { port: number } };
-}
-
-async function serveExpress(url: string): Promise<number> {
-  const express = createRequire(import.meta.url)('express') as () => ExpressApp;
-  const pool = new pg.Pool({ connectionString: url, max: POOL });
-  const app = express();
-  app.post('/api/v1/matches/like/:userId', (req, res, next) => {
-    const actor = req.headers.authorization.slice(7);
-    like(pool, actor, req.params.userId).then(
-      (matchId) => res.json({ decision: 'like', match: matchId && { id: matchId } }),
-      next,
-    );
-  });
-  return new Promise((resolve) => {
-    const server = app.listen(0, '127.0.0.1', () => resolve(server.address().port));
-  });
-}
-
-async function like(pool: pg.Pool, actor: string, target: string): Promise<string | null> {
-  const client = await pool.connect();
-  try {
-    await client.query('begin');
-    await client.query({
-      name: 'there',
-      text: `select 1 from users where id = $1 and status = 'active'`,
-      values: [target],
-    });
-    await client.query({
-      name: 'like',
-      text: 'insert into plain_likes values ($1, $2) on conflict do nothing',
-      values: [actor, target],
-    });
-    const { rows } = await client.query({
-      name: 'back',
-      text: 'select 1 from plain_likes where actor = $2 and target = $1',
-      values: [actor, target],
-    });
-    const id = rows.length > 0 ? newId() : null;
-    if (id !== null)
-      await client.query({
-        name: 'match',
-        text: 'insert into plain_matches values ($1, least($2::uuid, $3::uuid), greatest($2::uuid, $3::uuid))',
-        values: [id, actor, target],
-      });
-    await client.query('commit');
-    return id;
-  } finally {
-    client.release();
-  }
+/** `firstStep`: at what distance people are paired first; each distance gives as many pairs as there are people. */
+async function runWrk(port: number, people: string, seconds: number, firstStep: number) {
+  const wrk = [
+    'wrk',
+    '-t1',
+    `-c${CONNECTIONS}`,
+    `-d${seconds}s`,
+    '-s',
+    join(import.meta.dirname, 'likes.lua'),
+    `http://127.0.0.1:${port}`,
+    people,
+    String(firstStep),
+  ];
+  const [file, ...args] = isPinned ? ['taskset', '-c', '1', ...wrk] : wrk;
+  const { stdout } = await promisify(execFile)(file!, args);
+  const [requests, elapsedUs, p50Us, p99Us, refused, broken] = (/RESULT (.+)/.exec(stdout)?.[1] ?? '')
+    .split(' ')
+    .map(Number) as [number, number, number, number, number, number];
+  if (!(requests > 0) || refused > 0 || broken > 0) throw new Error(`wrk was not served well:\n${stdout}`);
+  return { requests, elapsedUs, p50Ms: p50Us / 1_000, p99Ms: p99Us / 1_000 };
 }
 
 const { values } = parseArgs({
   options: {
     db: { type: 'string' },
-    serve: { type: 'string' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
   },
 });
 if (values.db === undefined) throw new Error('Say which database: --db postgres://…');
-if (values.serve === undefined) {
-  console.log(
-    '| server | likes a second | processor time a like, µs | p50 ms | p99 ms | matches lost |\n|---|---|---|---|---|---|',
-  );
-  await compare(values.db, Number(values.seconds), Number(values.rounds));
-} else {
-  process.send!(await (values.serve === 'duet' ? serveDuet : serveExpress)(values.db));
-  process.on('message', () => {
-    const { user, system } = process.cpuUsage();
-    process.send!(user + system);
-  });
-}
+console.log(
+  '| server | likes a second | processor time a like, µs | p50 ms | p99 ms | matches lost |\n|---|---|---|---|---|---|',
+);
+await compare(values.db, Number(values.seconds), Number(values.rounds));
