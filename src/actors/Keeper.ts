@@ -27,9 +27,9 @@ export interface KeeperOptions {
   processId?: () => string;
 }
 
-/** How often overdue deadlines are looked for. */
-const SWEEP_EVERY_MS = 500;
-/** Deadlines handled in one sweep. */
+/** How often overdue deadlines are looked for: what a lease that ran out waits at most until somebody sees it. */
+const SWEEP_EVERY_MS = 250;
+/** Deadlines found in one sweep, and acted on at once. */
 const SWEEP_BATCH = 100;
 /** How often inboxes are compared with the log, for hints that were lost. */
 const RECONCILE_EVERY_MS = 3_000;
@@ -54,6 +54,8 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #held = new Map<string, CallActor>();
   readonly #timers = new Map<string, Timer>();
+  /** What earlier sweeps found and is still being acted on: one that takes long holds up nothing else. */
+  readonly #acting = new Set<string>();
   #closed = false;
 
   constructor(options: KeeperOptions) {
@@ -105,10 +107,14 @@ export class Keeper {
   async #sweep(): Promise<void> {
     const { db, tickMatch, activateCall } = this.#options;
     const [matches, calls] = await Promise.all([db.query(overdueMatches), db.query(unheldCalls)]);
-    await Promise.all([
-      ...matches.map(({ id }) => this.#attempt(() => tickMatch(id))),
-      ...calls.map(({ id }) => this.#attempt(() => activateCall(id))),
-    ]);
+    for (const { id } of calls) this.#actOn(id, activateCall);
+    for (const { id } of matches) this.#actOn(id, tickMatch);
+  }
+
+  #actOn(id: string, act: (id: string) => Promise<unknown>): void {
+    if (this.#closed || this.#acting.has(id) || this.#acting.size >= 2 * SWEEP_BATCH) return;
+    this.#acting.add(id);
+    void this.#attempt(() => act(id)).finally(() => this.#acting.delete(id));
   }
 
   async #attempt(act: () => Promise<unknown>): Promise<void> {

@@ -8,7 +8,7 @@ import type { Sql } from '../db/sql.ts';
 import { DuetError, isRefusal, type Refusal } from '../errors.ts';
 import type { InboxEvent, StoredEvent } from '../events/outbox.ts';
 import type { Log } from '../log.ts';
-import { acceptInto } from '../matching/matchStore.ts';
+import { acceptInto, lock } from '../matching/matchStore.ts';
 import type { MatchSettings } from '../matching/transitions.ts';
 import { type CallStore, type HeldCall, RECENT_IDS } from './CallStore.ts';
 import { type Call, type CallSettings, personOf, roleOf } from './state.ts';
@@ -192,6 +192,7 @@ export class CallActor {
       events: inboxEvents(call, effects, clock.now()),
       // Answering is the callee's acceptance of the match.
       ...(command === 'answer' && {
+        first: (tx: Sql) => lock(tx, call.matchId),
         also: (tx: Sql) => acceptInto(tx, call.matchId, call.calleeId, this.#options.matchSettings),
       }),
     });

@@ -45,6 +45,8 @@ export interface Commit {
   events: readonly InboxEvent[];
   /** For the journal alone, beside the state. */
   facts?: object | undefined;
+  /** Locks that come before the call's in the order that everybody keeps (docs/reliability.md). */
+  first?: (tx: Sql) => Promise<unknown>;
   /** More to write in the same transaction. */
   also?: (tx: Sql) => Promise<StoredEvent[]>;
 }
@@ -72,10 +74,13 @@ const claimCall = sql<CallRow & { version: number; held_until: number | null; no
           else before.leased_until - $3 * interval '1 ms' end as held_until`,
 );
 
+// Whoever writes holds: each commit renews the lease, so that an outage is credited from the last sign of life on.
 const saveCall = sql<{ version: number }>(
   'call-save',
   `update calls set state = $3::jsonb, phase = $4, outcome = $5, ended_at = $6, due_at = $7, version = version + 1,
-     owner = case when $4 = 'ended' then null else owner end
+     owner = case when $4 = 'ended' then null else owner end,
+     leased_until = case when $4 = 'ended' or owner is null then leased_until
+                         else clock_timestamp() + $9 * interval '1 ms' end
    where id = $1 and epoch = $2 and version = $8 returning version`,
 );
 
@@ -96,13 +101,17 @@ const readRecentIds = sql<{ command_id: string }>(
    order by version desc limit ${RECENT_IDS}`,
 );
 
-const leaveLive = sql('call-leave-live', 'delete from live_calls where call_id = $1');
+const leaveLive = sql(
+  'call-leave-live',
+  'delete from live_calls where user_id = any($2::uuid[]) and call_id = $1',
+);
 
 const renewCalls = sql<{ id: string; severed: boolean }>(
   'call-renew',
   `update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
-   from unnest($2::uuid[], $3::bigint[]) as mine (id, epoch)
-   where c.id = mine.id and c.epoch = mine.epoch and c.owner = $1
+   from (select c.id, c.match_id from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
+         where c.epoch = mine.epoch and c.owner = $1 order by c.id for no key update of c) held
+   where c.id = held.id
    returning c.id, (select m.phase = 'closed' from matches m where m.id = c.match_id) as severed`,
 );
 
@@ -163,9 +172,11 @@ export class CallStore {
    */
   async commit(change: Commit): Promise<{ version: number; events: StoredEvent[] } | undefined> {
     return this.#db.transaction(async (tx) => {
+      await change.first?.(tx);
       const written = await this.#write(tx, change);
       if (written === undefined) return undefined;
-      if (change.call.phase === 'ended') await tx.query(leaveLive, [change.call.id]);
+      const { id, phase, callerId, calleeId } = change.call;
+      if (phase === 'ended') await tx.query(leaveLive, [id, [callerId, calleeId]]);
       const more = (await change.also?.(tx)) ?? [];
       return { version: written.version, events: [...more, ...(await append(tx, change.events))] };
     });
@@ -185,7 +196,10 @@ export class CallStore {
   }
 
   /** The row and its line in the journal. Undefined: the row is not as the change was decided on. */
-  async #write(tx: Sql, change: Omit<Commit, 'events' | 'also'>): Promise<{ version: number } | undefined> {
+  async #write(
+    tx: Sql,
+    change: Omit<Commit, 'events' | 'first' | 'also'>,
+  ): Promise<{ version: number } | undefined> {
     const { call, epoch } = change;
     const state = JSON.stringify(call);
     const ended = call.phase === 'ended';
@@ -198,6 +212,7 @@ export class CallStore {
       ended ? new Date(call.endedAt) : null,
       change.dueAt === null ? null : new Date(change.dueAt),
       change.version,
+      LEASE_MS,
     ]);
     if (saved === undefined) return undefined;
     await tx.query(writeJournal, [

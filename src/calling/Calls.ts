@@ -116,7 +116,8 @@ export class Calls {
       try {
         return await this.#tryInitiate(matchId, userId, media);
       } catch (error) {
-        // People who call and hang up on each other all at once: PostgreSQL takes one transaction back, whole.
+        // The order of locks leaves no circle (docs/reliability.md). Should a new statement make one, PostgreSQL takes
+        // one transaction back, whole, and nobody who calls needs to know.
         const isDeadlock = error instanceof Error && 'code' in error && error.code === DEADLOCK;
         if (!isDeadlock || attempt === TRIES) throw error;
       }

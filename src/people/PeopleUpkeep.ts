@@ -43,7 +43,10 @@ const nextPeople = sql<{ last: string | null }>(
 const sinkScores = sql(
   'upkeep-sink-scores',
   `update users u set score = ${SCORE_SQL}
-   where u.id > $1 and u.id <= $2 and u.last_active_at < now() - interval '1 day' and u.score <> ${SCORE_SQL}`,
+   from (select id from users u where u.id > $1 and u.id <= $2
+           and u.last_active_at < now() - interval '1 day' and u.score <> ${SCORE_SQL}
+         order by u.id for no key update) them
+   where u.id = them.id`,
 );
 const ensureMonth = sql('upkeep-ensure-month', `select ensure_month_partition('sightings', $1::date)`);
 const oldPartitions = sql<{ name: string }>(

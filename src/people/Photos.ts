@@ -46,7 +46,7 @@ const FILES_IN_MEMORY = 400;
 
 const lockPerson = sql<{ id: string }>(
   'photo-lock-person',
-  `select id from users where id = $1 and status = 'active' for update`,
+  `select id from users where id = $1 and status = 'active' for no key update`,
 );
 const findBanned = sql<{ found: boolean }>(
   'photo-find-banned',

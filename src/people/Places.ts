@@ -67,7 +67,7 @@ const writePlace = sql(
 );
 const lonelyPeople = sql<{ id: string; hide_distance: boolean }>(
   'place-lonely',
-  `select id, hide_distance from users where cell = $1 order by id limit $2 for update`,
+  `select id, hide_distance from users where cell = $1 order by id limit $2 for no key update`,
 );
 const readTallies = sql<{ tag: Buffer; people: number }>(
   'place-tallies',

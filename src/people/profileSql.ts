@@ -17,7 +17,10 @@ export const editProfile = sql<{ id: string }>(
 /** The score of somebody whose profile changed; a second statement, because it reads what the first one wrote. */
 export const rescore = sql(
   'profile-rescore',
-  `update users u set score = ${SCORE_SQL} where u.id = any ($1::uuid[]) and u.score <> ${SCORE_SQL}`,
+  `update users u set score = ${SCORE_SQL}
+   from (select id from users u where u.id = any ($1::uuid[]) and u.score <> ${SCORE_SQL}
+         order by u.id for no key update) them
+   where u.id = them.id`,
 );
 
 export const editPreferences = sql<{ min_age: number; max_age: number }>(
@@ -39,7 +42,7 @@ export const touch = sql<{ id: string }>(
   'profile-touch',
   `update users u set last_active_at = now()
    from (select id from users where id = any ($1::uuid[]) and last_active_at < now() - $2 * interval '1 minute'
-         order by id for update) due
+         order by id for no key update) due
    where u.id = due.id
    returning u.id`,
 );

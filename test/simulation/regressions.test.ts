@@ -146,6 +146,19 @@ describe('what the simulation found', () => {
     expect((await hold('R')).call).toMatchObject({ endsAt: endsAt + 5_000 + LEASE_MS + 1 });
   });
 
+  test('an outage is credited from the last commit on, though the lease was renewed long before (crash drill)', async () => {
+    const { time, talk, hold } = await setUp();
+    const { actor } = await talk('P');
+    // A starved process renews late and still commits: by that it holds.
+    time.now += 1_600;
+    await actor.command({ type: 'extend' }, ANN);
+    const { endsAt } = actor.call as { endsAt: number };
+    time.now += LEASE_MS;
+    await expect(hold('Q')).rejects.toThrow('not to be had');
+    time.now += 1;
+    expect((await hold('Q')).call).toMatchObject({ endsAt: endsAt + LEASE_MS + 1 });
+  });
+
   test('a command that comes again is done once, by the next holder too (seed 1550)', async () => {
     const { time, talk, hold, actorOf, memory } = await setUp();
     const command = { type: 'extend' } as const;

@@ -91,7 +91,8 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     write.set(tables.calls, row.id, claimed);
     return [{ ...claimed, held_until: row.owner === null ? row.leased_until : kept, now }];
   },
-  'call-save': ({ tables, write }, [id, epoch, state, phase, outcome, endedAt, dueAt, version]) => {
+  'call-save': ({ tables, write, now }, values) => {
+    const [id, epoch, state, phase, outcome, endedAt, dueAt, version, leaseMs] = values;
     const row = tables.calls.get(id as string);
     if (row === undefined || row.epoch !== epoch || row.version !== version) return [];
     const saved: CallRow = {
@@ -103,6 +104,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       due_at: timeOf(dueAt),
       version: row.version + 1,
       owner: phase === 'ended' ? null : row.owner,
+      leased_until: phase === 'ended' || row.owner === null ? row.leased_until : now + (leaseMs as number),
     };
     write.set(tables.calls, row.id, saved);
     return [{ version: saved.version }];
@@ -128,9 +130,9 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     });
     return [];
   },
-  'call-leave-live': ({ tables, write }, [callId]) => {
-    for (const [userId, inCall] of [...tables.liveCalls]) {
-      if (inCall === callId) write.delete(tables.liveCalls, userId);
+  'call-leave-live': ({ tables, write }, [callId, userIds]) => {
+    for (const userId of userIds as string[]) {
+      if (tables.liveCalls.get(userId) === callId) write.delete(tables.liveCalls, userId);
     }
     return [];
   },
