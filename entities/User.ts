@@ -14,6 +14,14 @@ const schema = defineEntity({
     role: p.string().$type<'user' | 'admin'>().default('user'),
     tier: p.string().$type<'regular' | 'premium'>().default('regular'),
     status: p.string().$type<'active' | 'suspended' | 'banned' | 'deleted'>().default('active'),
+    /** Why an admin changed the status; shown to admins only. */
+    statusReason: p.string().nullable(),
+    /** When a suspension ends by itself. */
+    statusUntil: p.datetime().nullable(),
+    /** When an account whose owner deleted it is erased; signing in before then takes the deletion back. */
+    eraseAt: p.datetime().nullable(),
+    /** When the matches and calls of somebody who is not active any more are ended (again). */
+    settleAt: p.datetime().nullable(),
     displayName: p.string(),
     birthDate: p.string().columnType('date'),
     gender: p.string().$type<'woman' | 'man' | 'nonbinary'>(),

@@ -1,5 +1,6 @@
 /** Every entity: the list that MikroORM is given. */
 import { AuditEntry } from './AuditEntry.ts';
+import { BanTag } from './BanTag.ts';
 import { Block } from './Block.ts';
 import { Call } from './Call.ts';
 import { CallJournal } from './CallJournal.ts';
@@ -17,6 +18,7 @@ import { User } from './User.ts';
 
 export const entities = [
   AuditEntry,
+  BanTag,
   Block,
   Call,
   CallJournal,

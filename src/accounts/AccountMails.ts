@@ -4,7 +4,9 @@ import type { Jobs } from '../platform/Jobs.ts';
 import type { Mailer } from '../platform/Mailer.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import {
+  accountDeletedMail,
   accountExistsMail,
+  accountRestoredMail,
   type MailText,
   mailTime,
   newDeviceMail,
@@ -21,6 +23,8 @@ export type MailJob =
   | { kind: 'reset'; userId: string }
   | { kind: 'password-changed'; userId: string; at: number }
   | { kind: 'new-device'; userId: string; deviceName: string; address: string; at: number }
+  | { kind: 'account-deleted'; userId: string; until: number }
+  | { kind: 'account-restored'; userId: string; at: number }
   | { kind: 'session-reused'; userId: string; deviceName: string; at: number };
 
 export interface AccountMailsOptions {
@@ -36,10 +40,8 @@ const QUEUE = 'mail';
 /** Two weeks of tries: the queue's own keeping time ends it. */
 const RULES = { retries: 20_000, retryDelaySec: 1, retryDelayMaxSec: 60, timeoutSec: 60 };
 
-const readUser = sql<{ email: string }>(
-  'mail-user',
-  `select email from users where id = $1 and status <> 'deleted'`,
-);
+/** Who deleted the account is still told so; once it is erased there is no address. */
+const readUser = sql<{ email: string }>('mail-user', 'select email from users where id = $1');
 const readRegistration = sql<{ user_id: string; email: string }>(
   'mail-registration',
   'select user_id, email from registrations where id = $1',
@@ -70,7 +72,7 @@ export class AccountMails {
 
   async #send(job: MailJob, id: string): Promise<void> {
     const written = await this.#write(job);
-    // Nobody to write to any more: the account was deleted, or the address verified in the meantime.
+    // Nobody to write to any more: the account was erased, or the address verified in the meantime.
     if (written !== undefined) await this.#o.mailer.send({ ...written, id });
   }
 
@@ -104,6 +106,10 @@ export class AccountMails {
         return passwordChangedMail(mailTime(job.at), forgot);
       case 'new-device':
         return newDeviceMail(job.deviceName, job.address, mailTime(job.at), forgot);
+      case 'account-deleted':
+        return accountDeletedMail(mailTime(job.until), this.#o.publicUrl());
+      case 'account-restored':
+        return accountRestoredMail(mailTime(job.at), forgot);
       case 'session-reused':
         return sessionReusedMail(job.deviceName, mailTime(job.at), forgot);
     }

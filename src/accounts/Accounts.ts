@@ -9,6 +9,7 @@ import type { Audit } from './Audit.ts';
 import { addressKey, type Caller, deviceName, shortAddress } from './caller.ts';
 import type { Devices } from './Devices.ts';
 import { emailKey } from './emailKey.ts';
+import { restore } from './lifeStatements.ts';
 import type { Passwords } from './Passwords.ts';
 import type { Revocations, RevokedEvent } from './Revocations.ts';
 import type { Grant, OpenedSession, RevokedFor, Sessions } from './Sessions.ts';
@@ -17,6 +18,7 @@ import {
   type AccountRow,
   findByEmail,
   findById,
+  isGone,
   lockById,
   rehashPassword,
   touchUser,
@@ -65,7 +67,8 @@ export class Accounts {
 
   /**
    * Signs in. Throws INVALID_CREDENTIALS (after the same work, whether or not there is such an account),
-   * ACCOUNT_SUSPENDED (to who knows the password), TOO_MANY_REQUESTS, UNAVAILABLE.
+   * ACCOUNT_SUSPENDED (to who knows the password), TOO_MANY_REQUESTS, UNAVAILABLE. Who deleted the account and comes
+   * back before it is erased has it back.
    */
   async login(email: string, password: string, caller: Caller): Promise<Grant> {
     const { limits, db, passwords, audit, sessions, mails } = this.#o;
@@ -74,10 +77,11 @@ export class Accounts {
     await this.#count(subject, email, caller);
     const [user] = await db.query(findByEmail, [emailKey(email)]);
     const check = await passwords.check(user?.password_hash, password);
-    if (user === undefined || !check.ok || user.status === 'deleted') {
+    if (user === undefined || !check.ok || isGone(user, this.#o.clock.now())) {
       return this.#refuse('INVALID_CREDENTIALS', email, caller, user);
     }
-    if (user.status !== 'active') return this.#refuse('ACCOUNT_SUSPENDED', email, caller, user);
+    if (user.status !== 'active' && user.status !== 'deleted')
+      return this.#refuse('ACCOUNT_SUSPENDED', email, caller, user);
     const better = check.outdated ? await passwords.hash(password) : undefined;
     const opened = await db.transaction((tx) => this.#open(tx, user, better, caller));
     if (opened === undefined) return this.#refuse('INVALID_CREDENTIALS', email, caller, user);
@@ -176,8 +180,9 @@ export class Accounts {
     const now = clock.now();
     // Locked: two sign-ins at once count each other's sessions, and neither overtakes a change of the password.
     const [locked] = await tx.query(lockById, [user.id]);
-    if (locked === undefined || locked.status !== 'active' || locked.password_hash !== user.password_hash)
-      return undefined;
+    if (locked === undefined || locked.password_hash !== user.password_hash) return undefined;
+    if (locked.status === 'deleted' && !(await this.#restore(tx, user.id, caller))) return undefined;
+    if (locked.status !== 'active' && locked.status !== 'deleted') return undefined;
     const opened = await sessions.open(tx, locked, caller);
     const { sessionId, deviceId } = opened;
     if (betterHash !== undefined) {
@@ -198,5 +203,14 @@ export class Accounts {
       await mails.add(tx, { kind: 'new-device', userId: user.id, ...where, at: now });
     }
     return opened;
+  }
+
+  /** Takes the deletion of an account back; false when it is too late. */
+  async #restore(tx: Sql, userId: string, caller: Caller): Promise<boolean> {
+    const rows = await tx.query(restore, [userId, new Date(this.#o.clock.now())]);
+    if (rows.length === 0) return false;
+    await this.#o.audit.record(tx, { action: 'account_restored', userId, caller });
+    await this.#o.mails.add(tx, { kind: 'account-restored', userId, at: this.#o.clock.now() });
+    return true;
   }
 }

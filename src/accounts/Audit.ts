@@ -23,7 +23,16 @@ export type AuditAction =
   | 'password_reset_refused'
   | 'password_changed'
   | 'password_change_refused'
-  | 'password_rehashed';
+  | 'password_rehashed'
+  | 'registration_refused'
+  | 'status_changed'
+  | 'role_changed'
+  | 'account_deleted'
+  | 'account_restored'
+  | 'account_erased'
+  | 'account_exported'
+  | 'account_viewed'
+  | 'report_handled';
 
 export interface AuditEntry {
   action: AuditAction;

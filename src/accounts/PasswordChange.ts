@@ -19,6 +19,7 @@ import {
   type AccountRow,
   deleteRegistrations,
   findByEmail,
+  isGone,
   lockById,
   markVerified,
   setPassword,
@@ -57,7 +58,7 @@ export class PasswordChange {
       const [user] = await db.query(findByEmail, [emailKey(email)]);
       await db.transaction(async (tx) => {
         await audit.record(tx, { action: 'password_reset_asked', userId: user?.id, email, caller });
-        if (!mayMail || user === undefined || user.status === 'deleted') return;
+        if (!mayMail || user === undefined || isGone(user, clock.now())) return;
         await emailTokens.voidAll(tx, user.id, 'reset');
         await mails.add(tx, { kind: 'reset', userId: user.id });
       });
@@ -126,7 +127,7 @@ export class PasswordChange {
     if (used === undefined) return undefined;
     const { userId } = used;
     const [user] = await tx.query(lockById, [userId]);
-    if (user === undefined || user.status === 'deleted') return undefined;
+    if (user === undefined || isGone(user, clock.now())) return undefined;
     await tx.query(markVerified, [userId, new Date(clock.now())]);
     const ended = await this.#set(tx, userId, passwordHash, caller);
     await audit.record(tx, { action: 'password_reset', userId, caller });

@@ -7,6 +7,7 @@ import { ageAt, MIN_AGE } from '../people/age.ts';
 import type { Limits } from '../platform/Limits.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Audit } from './Audit.ts';
+import type { Bans } from './Bans.ts';
 import { addressKey, type Caller } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { emailKey } from './emailKey.ts';
@@ -37,6 +38,7 @@ export interface SignUpOptions {
   emailTokens: EmailTokens;
   mails: AccountMails;
   audit: Audit;
+  bans: Bans;
   /** Registering answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
   registerStepMs?: number;
   /** The same for asking for another mail. Default 100 ms. */
@@ -101,9 +103,14 @@ export class SignUp {
   }
 
   async #register(tx: Sql, body: RegisterBody, passwordHash: string, caller: Caller): Promise<void> {
-    const { clock, audit, mails } = this.#o;
+    const { clock, audit, mails, bans } = this.#o;
     const now = new Date(clock.now());
     const key = emailKey(body.email);
+    if (await bans.holds(tx, body.email, caller.deviceId)) {
+      // Somebody who was banned; he hears what everybody hears, and no mail comes.
+      await audit.record(tx, { action: 'registration_refused', email: body.email, caller });
+      return;
+    }
     const profile = [body.displayName, body.birthDate, body.gender, now] as const;
     const [made] = await tx.query(insertUser, [newId(), body.email, key, passwordHash, ...profile]);
     const [known] = made === undefined ? await tx.query(findByEmail, [key]) : [];

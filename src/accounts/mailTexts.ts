@@ -79,6 +79,27 @@ export function sessionReusedMail(device: string, at: string, url: string): Mail
   });
 }
 
+export function accountDeletedMail(until: string, url: string): MailText {
+  return compose({
+    subject: 'Your account is deleted',
+    paragraphs: [
+      'You deleted your Duet account. Nobody can see you any more, and your matches and calls are over.',
+      `On ${until} everything that we hold about you is erased. If you change your mind before then, sign in: your profile, photos and settings come back, your matches do not.`,
+    ],
+    link: { label: 'Keep my account: sign in', url },
+    after: ['If it was not you, sign in and change your password.'],
+  });
+}
+
+export function accountRestoredMail(at: string, url: string): MailText {
+  return compose({
+    subject: 'Your account is back',
+    paragraphs: [`You signed in on ${at}, so your Duet account is not deleted after all.`],
+    link: { label: 'It was not me: choose a new password', url },
+    after: ['If it was you, you need not do anything.'],
+  });
+}
+
 /** `2026-03-01 12:00 UTC` */
 export function mailTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;

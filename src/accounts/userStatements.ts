@@ -9,9 +9,11 @@ export interface AccountRow {
   password_hash: string;
   role: 'user' | 'admin';
   status: 'active' | 'suspended' | 'banned' | 'deleted';
+  /** When an account that its owner deleted is erased. */
+  erase_at: number | null;
 }
 
-const COLUMNS = 'id, email, email_verified_at, password_hash, role, status';
+const COLUMNS = 'id, email, email_verified_at, password_hash, role, status, erase_at';
 
 export const findByEmail = sql<AccountRow>(
   'account-by-email',
@@ -54,6 +56,7 @@ export const takeOver = sql(
    set email = r.email, password_hash = r.password_hash, display_name = r.display_name, birth_date = r.birth_date,
        gender = r.gender, bio = default, interests = default, cell = default, area = default, min_age = default,
        max_age = default, genders = default, max_distance_km = default, discoverable = default,
+       status = case u.status when 'deleted' then 'active' else u.status end, erase_at = null,
        version = u.version + 1
    from registrations r where r.id = $2 and u.id = $1`,
 );
@@ -84,3 +87,8 @@ export const rehashPassword = sql<{ id: string }>(
 );
 
 export const touchUser = sql('account-touch', 'update users set last_active_at = $2 where id = $1');
+
+/** Whether an account was deleted for good: its owner cannot have it back by signing in. */
+export function isGone(user: AccountRow, now: number): boolean {
+  return user.status === 'deleted' && (user.erase_at === null || user.erase_at <= now);
+}

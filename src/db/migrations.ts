@@ -8,6 +8,7 @@ import { Migration0006Push } from './migrations/0006Push.ts';
 import { Migration0007CommandIds } from './migrations/0007CommandIds.ts';
 import { Migration0008WideAreas } from './migrations/0008WideAreas.ts';
 import { Migration0009Tallies } from './migrations/0009Tallies.ts';
+import { Migration0012AccountLife } from './migrations/0012AccountLife.ts';
 
 export const migrations = [
   Migration0001House,
@@ -19,4 +20,5 @@ export const migrations = [
   Migration0007CommandIds,
   Migration0008WideAreas,
   Migration0009Tallies,
+  Migration0012AccountLife,
 ];

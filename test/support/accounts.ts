@@ -1,19 +1,6 @@
-import { availableParallelism } from 'node:os';
-import { AccessTokens } from '../../src/accounts/AccessTokens.ts';
-import { AccountMails } from '../../src/accounts/AccountMails.ts';
-import { Accounts } from '../../src/accounts/Accounts.ts';
-import { Audit } from '../../src/accounts/Audit.ts';
 import type { Caller } from '../../src/accounts/caller.ts';
-import { Devices } from '../../src/accounts/Devices.ts';
-import { EmailTokens } from '../../src/accounts/EmailTokens.ts';
-import { emailKey } from '../../src/accounts/emailKey.ts';
-import { PasswordChange } from '../../src/accounts/PasswordChange.ts';
-import { Passwords } from '../../src/accounts/Passwords.ts';
-import { RefreshTokens } from '../../src/accounts/RefreshTokens.ts';
-import { Revocations } from '../../src/accounts/Revocations.ts';
-import { Sessions } from '../../src/accounts/Sessions.ts';
-import { SignUp } from '../../src/accounts/SignUp.ts';
 import type { RegisterBody } from '../../src/accounts/shapes.ts';
+import { openAccounts as openAccountServices } from '../../src/app/accounts.ts';
 import type { Clock } from '../../src/clock.ts';
 import { SystemClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config.ts';
@@ -29,7 +16,6 @@ import {
   type LimitsOptions,
   limitRules,
 } from '../../src/platform/Limits.ts';
-import { Mailbox } from '../../src/platform/Mailbox.ts';
 import type { Mailer } from '../../src/platform/Mailer.ts';
 
 /** Everything of accounts on a database of a test, put together as the program does it. */
@@ -55,65 +41,40 @@ export const TEST_SECRETS: Secrets = {
 };
 
 export async function openAccounts(options: OpenAccountsOptions) {
-  const { db, url } = options;
+  const { db, url, mailer, pollMs } = options;
   const log = createLog('silent');
   const clock = options.clock ?? new SystemClock();
   const secrets = options.secrets ?? TEST_SECRETS;
   const bus = options.bus ?? new MemoryBus();
-  const mailbox = new Mailbox({ db, clock, secrets, keyOf: emailKey });
-  const mailer = options.mailer ?? mailbox;
   const jobs = new Jobs({ url, log });
   await jobs.start();
   const limits = new Limits({ rules: generous(options.limits ?? {}), redis: options.redis });
-  const passwords = await Passwords.open({ concurrency: availableParallelism() });
-  const audit = new Audit({ clock, secrets });
-  const emailTokens = new EmailTokens({ clock });
-  const mails = new AccountMails({ db, jobs, mailer, emailTokens, publicUrl: () => 'https://duet.test' });
-  await mails.start();
-  const accessTokens = new AccessTokens({ clock, secrets });
-  const refreshTokens = new RefreshTokens(secrets);
-  const revocations = new Revocations({ db, bus, clock, log, pollMs: options.pollMs });
-  await revocations.start();
-  const sessions = new Sessions({ db, clock, accessTokens, refreshTokens, revocations, audit, mails });
-  const devices = new Devices(secrets);
-  const accounts = new Accounts({
-    db,
-    clock,
-    limits,
-    passwords,
-    accessTokens,
-    sessions,
-    revocations,
-    devices,
-    mails,
-    audit,
-  });
-  const step = options.evenly ? {} : { registerStepMs: 0, resendStepMs: 0, forgotStepMs: 0 };
-  const common = { db, clock, limits, passwords, sessions, emailTokens, mails, audit, ...step };
-  const signUp = new SignUp(common);
-  const passwordChange = new PasswordChange({ ...common, accounts });
+  const closing = new AsyncDisposableStack();
+  const services = await openAccountServices(
+    {
+      db,
+      clock,
+      bus,
+      limits,
+      jobs,
+      log,
+      secrets: { jwt: secrets, dataKey: TEST_SECRETS.current },
+      mail: readConfig({}).mail,
+      publicUrl: () => 'https://duet.test',
+      overrides: { mailer, pollMs, answerStepMs: options.evenly ? undefined : 0 },
+    },
+    closing,
+  );
   return {
+    ...services,
+    mailbox: services.mailbox!,
     db,
     clock,
     secrets,
     bus,
-    mailbox,
     jobs,
     limits,
-    passwords,
-    accessTokens,
-    refreshTokens,
-    revocations,
-    sessions,
-    accounts,
-    signUp,
-    passwordChange,
-    close: async () => {
-      passwords.close();
-      await revocations.close();
-      await jobs.close();
-      await mailer.close();
-    },
+    close: () => closing.disposeAsync(),
   };
 }
 

@@ -11,7 +11,7 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 /** From the roof down. A file may import from its own floor and from those below. */
 const FLOORS: readonly (readonly string[])[] = [
   ['src/main.ts'],
-  ['src/app.ts'],
+  ['src/app.ts', 'src/app'],
   ['src/server.ts'],
   ['src/http', 'rooms'],
   ['src/actors'],

@@ -1,0 +1,88 @@
+import type { Clock, Timer } from '../clock.ts';
+import type { Sql } from '../db/sql.ts';
+import type { Log } from '../log.ts';
+import type { Erasure } from './Erasure.ts';
+import { eraseDue, settleDue, settled } from './lifeStatements.ts';
+import type { Standing } from './Standing.ts';
+import type { Settle } from './settle.ts';
+
+export interface AccountDeadlinesOptions {
+  db: Sql;
+  clock: Clock;
+  log: Log;
+  standing: Standing;
+  erasure: Erasure;
+  settle: Settle;
+  /** How often it is looked. Default 1 s. */
+  everyMs?: number;
+}
+
+const DEFAULT_EVERY_MS = 1_000;
+/** An account with which it did not work (the photo store is away, say) is left alone for this long. */
+const AGAIN_AFTER_MS = 30_000;
+
+/**
+ * Does to accounts what time asks for: ends suspensions, erases who left, ends the matches of who is gone. Deadlines are
+ * rows, so whatever was due while no process ran is done at the next start; every process looks, and doing a thing
+ * twice is the same as once.
+ */
+export class AccountDeadlines {
+  readonly #o: AccountDeadlinesOptions;
+  readonly #leaveAlone = new Map<string, number>();
+  #timer: Timer | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: AccountDeadlinesOptions) {
+    this.#o = options;
+  }
+
+  start(): void {
+    this.#running = this.#round();
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Does once what is due. */
+  async run(): Promise<void> {
+    const { db, clock, standing, settle, erasure } = this.#o;
+    await standing.liftDue();
+    for (const { id } of await db.query(settleDue, [new Date(clock.now())])) {
+      if (this.#closed) return;
+      const startedAt = new Date(clock.now());
+      await this.#attempt(id, async () => {
+        await settle(id, true);
+        await db.query(settled, [id, startedAt]);
+      });
+    }
+    for (const { id } of await db.query(eraseDue, [new Date(clock.now())])) {
+      if (this.#closed) return;
+      await this.#attempt(id, () => erasure.erase(id));
+    }
+  }
+
+  async #attempt(userId: string, work: () => Promise<unknown>): Promise<void> {
+    const { clock, log } = this.#o;
+    if ((this.#leaveAlone.get(userId) ?? 0) > clock.now()) return;
+    try {
+      await work();
+      this.#leaveAlone.delete(userId);
+    } catch (error) {
+      this.#leaveAlone.set(userId, clock.now() + AGAIN_AFTER_MS);
+      log.warn({ err: error, userId }, 'A deadline of an account could not be kept and will be tried again');
+    }
+  }
+
+  async #round(): Promise<void> {
+    await this.run().catch((error: unknown) => {
+      if (!this.#closed) this.#o.log.warn({ err: error }, 'Deadlines of accounts could not be kept');
+    });
+    if (this.#closed) return;
+    this.#timer = this.#o.clock.after(this.#o.everyMs ?? DEFAULT_EVERY_MS, () => this.start());
+  }
+}

@@ -1,0 +1,88 @@
+import { sql } from '../db/sql.ts';
+
+/** The SQL of what becomes of accounts: standing, deletion, erasure. */
+
+export interface LifeRow {
+  id: string;
+  email: string;
+  role: 'user' | 'admin';
+  status: 'active' | 'suspended' | 'banned' | 'deleted';
+  status_reason: string | null;
+  status_until: number | null;
+  erase_at: number | null;
+}
+
+const COLUMNS = 'id, email, role, status, status_reason, status_until, erase_at';
+
+export const lockLife = sql<LifeRow>('life-lock', `select ${COLUMNS} from users where id = $1 for update`);
+
+/** `$5` is when what is between this person and others is to be ended once more; null for who is active. */
+export const setStatus = sql(
+  'life-set-status',
+  `update users set status = $2, status_reason = $3, status_until = $4, settle_at = $5, version = version + 1
+   where id = $1`,
+);
+
+export const markDeleted = sql(
+  'life-mark-deleted',
+  `update users set status = 'deleted', erase_at = $2, settle_at = $3, version = version + 1 where id = $1`,
+);
+
+/** Takes a deletion back. */
+export const restore = sql<{ id: string }>(
+  'life-restore',
+  `update users set status = 'active', erase_at = null, settle_at = null, version = version + 1
+   where id = $1 and status = 'deleted' and erase_at > $2 returning id`,
+);
+
+/** Ends suspensions whose time is over; one row each, for the log. */
+export const liftDue = sql<{ id: string }>(
+  'life-lift-due',
+  `update users set status = 'active', status_reason = null, status_until = null, settle_at = null, version = version + 1
+   where id in (select id from users where status_until <= $1 and status = 'suspended'
+                order by id limit 100 for update skip locked)
+   returning id`,
+);
+
+export const settleDue = sql<{ id: string }>(
+  'life-settle-due',
+  'select id from users where settle_at <= $1 order by settle_at limit 100',
+);
+export const settled = sql(
+  'life-settled',
+  'update users set settle_at = null where id = $1 and settle_at <= $2',
+);
+
+export const eraseDue = sql<{ id: string }>(
+  'life-erase-due',
+  'select id from users where erase_at <= $1 order by erase_at limit 20',
+);
+
+/** What calls of this person reports are about, copied before the calls go. */
+export const keepCallFacts = sql(
+  'life-keep-call-facts',
+  `update reports r set call_facts = jsonb_build_object('phase', c.phase, 'outcome', c.outcome, 'media', c.state->'media',
+     'createdAt', c.created_at, 'startedAt', c.state->'startedAt', 'endedAt', c.ended_at, 'byReporter', c.caller_id = r.reporter_id)
+   from calls c where c.id = r.call_id and r.call_facts is null and (r.reporter_id = $1 or r.reported_id = $1)`,
+);
+
+export const eraseUser = sql('life-erase', 'delete from users where id = $1');
+
+export const forgetSubscriptions = sql(
+  'life-forget-subscriptions',
+  'delete from push_subscriptions where user_id = $1',
+);
+
+/** Promotes who has a verified address of the list; one row each that was not an admin before. */
+export const promote = sql<{ id: string }>(
+  'life-promote',
+  `update users set role = 'admin', version = version + 1
+   where email_key = any ($1::text[]) and role <> 'admin' and email_verified_at is not null and status = 'active'
+   returning id`,
+);
+/** Demotes admins who are not on it. */
+export const demote = sql<{ id: string }>(
+  'life-demote',
+  `update users set role = 'user', version = version + 1
+   where role = 'admin' and email_key <> all ($1::text[]) returning id`,
+);

@@ -1,0 +1,106 @@
+import { AccessTokens } from '../accounts/AccessTokens.ts';
+import { AccountMails } from '../accounts/AccountMails.ts';
+import { Accounts } from '../accounts/Accounts.ts';
+import { Audit } from '../accounts/Audit.ts';
+import { Bans } from '../accounts/Bans.ts';
+import { Devices } from '../accounts/Devices.ts';
+import { EmailTokens } from '../accounts/EmailTokens.ts';
+import { emailKey } from '../accounts/emailKey.ts';
+import { Forgetting } from '../accounts/Forgetting.ts';
+import { PasswordChange } from '../accounts/PasswordChange.ts';
+import { Passwords } from '../accounts/Passwords.ts';
+import { RefreshTokens } from '../accounts/RefreshTokens.ts';
+import { Revocations } from '../accounts/Revocations.ts';
+import { Sessions } from '../accounts/Sessions.ts';
+import { SignUp } from '../accounts/SignUp.ts';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import type { Log } from '../log.ts';
+import type { Bus } from '../platform/Bus.ts';
+import type { Jobs } from '../platform/Jobs.ts';
+import type { Secrets } from '../platform/keys.ts';
+import type { Limits } from '../platform/Limits.ts';
+import { Mailbox } from '../platform/Mailbox.ts';
+import { type Mailer, SmtpMailer } from '../platform/Mailer.ts';
+
+export type AccountServices = Awaited<ReturnType<typeof openAccounts>>;
+
+export interface AccountNeeds {
+  clock: Clock;
+  db: Database;
+  bus: Bus;
+  limits: Limits;
+  jobs: Jobs;
+  log: Log;
+  secrets: { jwt: Secrets; dataKey: string };
+  /** Without an SMTP server mails go to the mailbox of development. */
+  mail: { smtpUrl: string | undefined; from: string };
+  /** Where links in mails lead. */
+  publicUrl: () => string;
+  /** What tests set apart. */
+  overrides?: {
+    mailer?: Mailer;
+    pollMs?: number;
+    answerStepMs?: number;
+  };
+}
+
+/** Who people are: sign-up, sign-in, sessions. */
+export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposableStack) {
+  const { clock, db, bus, limits, jobs, log, mail, publicUrl, overrides = {} } = needs;
+  const secrets = needs.secrets.jwt;
+  const passwords = await Passwords.open();
+  closing.defer(() => passwords.close());
+  const accessTokens = new AccessTokens({ clock, secrets });
+  const refreshTokens = new RefreshTokens(secrets);
+  const revocations = new Revocations({ db, bus, clock, log, pollMs: overrides.pollMs });
+  await revocations.start();
+  closing.defer(() => revocations.close());
+  const audit = new Audit({ clock, secrets });
+  const devices = new Devices(secrets);
+  const bans = new Bans({ secret: needs.secrets.dataKey });
+  const emailTokens = new EmailTokens({ clock });
+  const mailbox =
+    mail.smtpUrl === undefined ? new Mailbox({ db, clock, secrets, keyOf: emailKey }) : undefined;
+  const mailer = overrides.mailer ?? mailbox ?? new SmtpMailer({ url: mail.smtpUrl!, from: mail.from });
+  closing.defer(() => mailer.close());
+  const mails = new AccountMails({ db, jobs, mailer, emailTokens, publicUrl });
+  await mails.start();
+  // Before the mailer: jobs that are under way still send.
+  closing.defer(() => jobs.close());
+  const sessions = new Sessions({ db, clock, accessTokens, refreshTokens, revocations, audit, mails });
+  const accounts = new Accounts({
+    db,
+    clock,
+    limits,
+    passwords,
+    accessTokens,
+    sessions,
+    revocations,
+    devices,
+    mails,
+    audit,
+  });
+  const common = { db, clock, limits, passwords, sessions, emailTokens, mails, audit };
+  const stepMs = overrides.answerStepMs;
+  const signUp = new SignUp({ ...common, bans, registerStepMs: stepMs, resendStepMs: stepMs });
+  const passwordChange = new PasswordChange({ ...common, accounts, forgotStepMs: stepMs });
+  const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices });
+  forgetting.start();
+  closing.defer(() => forgetting.close());
+  return {
+    accounts,
+    signUp,
+    passwordChange,
+    accessTokens,
+    refreshTokens,
+    revocations,
+    sessions,
+    emailTokens,
+    mails,
+    mailbox,
+    passwords,
+    audit,
+    bans,
+  };
+}

@@ -1,0 +1,118 @@
+import { availableParallelism } from 'node:os';
+import { Actors } from '../actors/Actors.ts';
+import { Keeper } from '../actors/Keeper.ts';
+import { CallStore } from '../calling/CallStore.ts';
+import { Calls } from '../calling/Calls.ts';
+import type { Config } from '../config.ts';
+import type { StoredEvent } from '../events/outbox.ts';
+import { PushMirror } from '../events/PushMirror.ts';
+import { keepMonths } from '../events/retention.ts';
+import { Idempotency } from '../http/Idempotency.ts';
+import { Matches } from '../matching/Matches.ts';
+import { MediaWorkers } from '../media/MediaWorkers.ts';
+import { WebPush } from '../platform/WebPush.ts';
+import { Blocks } from '../safety/Blocks.ts';
+import { Reports } from '../safety/Reports.ts';
+import type { PeopleServices } from './people.ts';
+import type { Stores } from './stores.ts';
+
+export type CallServices = Awaited<ReturnType<typeof openCalls>>;
+
+/** Matches, calls, their actors and media. */
+export async function openCalls(
+  config: Config,
+  stores: Stores,
+  { people, matchLists }: PeopleServices,
+  closing: AsyncDisposableStack,
+) {
+  const { clock, db, hub, log, metrics, cache } = stores;
+  const push = openPush(config, stores);
+  const publish = (events: readonly StoredEvent[]) => {
+    matchLists.heed(events);
+    hub.publish(events);
+    push?.mirror(events);
+  };
+  const cards = people.cards.bind(people);
+  const media = await MediaWorkers.start({
+    count: config.media.workers ?? availableParallelism(),
+    listenIp: config.media.listenAddress,
+    announcedAddress: config.media.announcedAddress,
+    basePort: config.media.port,
+    onWorkerLost: ({ cause }) => metrics.workerLost(cause),
+    log,
+    clock,
+  });
+  closing.defer(() => media.close());
+
+  const callStore = new CallStore(db, config.call);
+  const publicAddress = config.processAddress ?? (config.publicUrl && new URL(config.publicUrl).host);
+  const actors = new Actors({
+    calls: callStore,
+    clock,
+    log,
+    ...(publicAddress !== undefined && { publicAddress }),
+  });
+  const calls = new Calls({
+    db,
+    clock,
+    settings: config.call,
+    matchSettings: config.match,
+    turn: config.turn,
+    publish,
+  });
+  const matches: Matches = new Matches({
+    db,
+    clock,
+    settings: config.match,
+    cards,
+    publish,
+    onChanged: (userIds) => matchLists.changed(userIds),
+    onClosed: async (matchId) => {
+      const call = await calls.liveOf(matchId);
+      if (call !== undefined) await actors.callCommand(call.id, { command: { type: 'sever' } });
+    },
+  });
+  const blocks = new Blocks({
+    db,
+    clock,
+    pairSevered: (oneId, otherId) => matches.sever(oneId, otherId),
+    forgetCandidates: (userIds) => cache.forget('candidates', [...userIds]),
+  });
+  const reports = new Reports({ db, clock, blocks });
+  const idempotency = new Idempotency(db);
+  const keeper = new Keeper({
+    db,
+    calls: callStore,
+    clock,
+    log,
+    tickMatch: (matchId) => matches.system(matchId, { type: 'tick' }),
+    activateCall: (callId) => actors.activateCall(callId),
+    reconcileInboxes: () => hub.reconcile(),
+    dropOld: async () => {
+      await Promise.all([keepMonths(db), idempotency.dropOld()]);
+    },
+  });
+  closing.defer(() => keeper.close());
+  return {
+    push,
+    publish,
+    cards,
+    media,
+    publicAddress,
+    actors,
+    callStore,
+    calls,
+    matches,
+    blocks,
+    reports,
+    idempotency,
+    keeper,
+  };
+}
+
+/** Push, where there are keys for it: made in development, given in production or left out. */
+function openPush(config: Config, { db, clock, log, secrets }: Stores): PushMirror | undefined {
+  const { publicKey, privateKey, subject } = config.push;
+  const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
+  return vapid && new PushMirror({ db, clock, log, push: new WebPush({ vapid, subject }) });
+}

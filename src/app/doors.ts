@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { LocalPresence } from '@colyseus/core';
+import { RedisDriver } from '@colyseus/redis-driver';
+import type { RoomServices } from '../../rooms/services.ts';
+import { addressKey } from '../accounts/caller.ts';
+import { CalmPresence } from '../actors/CalmPresence.ts';
+import { localRoom } from '../actors/colyseus.ts';
+import { RoomListings } from '../actors/RoomListings.ts';
+import { presentEvent } from '../calling/presentEvent.ts';
+import { sleep } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { DuetError } from '../errors.ts';
+import { Router } from '../http/router.ts';
+import { loadStaticFiles } from '../http/staticFiles.ts';
+import type { Limits } from '../platform/Limits.ts';
+import { closeRooms, listen, prepareRooms, routes } from '../server.ts';
+import { HardenedTransport } from '../transport/HardenedTransport.ts';
+import type { AccountServices } from './accounts.ts';
+import type { CallServices } from './calls.ts';
+import type { PeopleServices } from './people.ts';
+import { checksOf } from './readiness.ts';
+import type { Stores } from './stores.ts';
+
+/** Where the links in mails lead. */
+const MAIL_PAGES = ['/verify-email', '/reset-password', '/forgot-password'];
+/** The built page. */
+const PAGE_DIR = resolve(import.meta.dirname, '../../web/dist');
+
+/** The two doors, HTTP and rooms, on one transport. */
+export async function openDoors(
+  config: Config,
+  stores: Stores,
+  accounts: AccountServices,
+  { people, matchLists, photos, discovery, decisions, activity }: PeopleServices,
+  live: CallServices,
+  site: { url: string },
+  closing: AsyncDisposableStack,
+) {
+  const { clock, db, redis, objects, hub, log, limits, metrics } = stores;
+  const { actors, calls, callStore, matches, media, keeper, publish, cards, publicAddress } = live;
+  const names = ownNames(config);
+  const allowedOrigins = () => new Set([site.url, ...names, ...config.allowedOrigins]);
+  const transport = new HardenedTransport({
+    findRoom: localRoom,
+    allowedOrigins: { has: (origin) => allowedOrigins().has(origin) },
+    trustedProxies: config.trustedProxies,
+    socketLimits: config.socketLimits,
+    userOf: (token) => {
+      try {
+        return accounts.accounts.authenticateToken(token).userId;
+      } catch {
+        // The room refuses the token, with words; here it only counts for nobody.
+        return undefined;
+      }
+    },
+    addressKey,
+    log,
+    clock,
+  });
+  closing.defer(() => transport.close());
+  const router = new Router(
+    {
+      authenticate: (authorization) => {
+        const principal = accounts.accounts.authenticate(authorization);
+        activity.seen(principal.userId);
+        return principal;
+      },
+      limit: (limit, caller) =>
+        limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller),
+      observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
+      log,
+      clock,
+    },
+    {
+      allowedOrigins: config.allowedOrigins,
+      trustedProxies: config.trustedProxies,
+      bodyCapBytes: 64 * 1024,
+      slowBodyMs: 10_000,
+      checkResponses: config.mode !== 'production',
+      hsts: config.mode === 'production',
+    },
+  );
+  closing.defer(() => router.close());
+  let draining = false;
+  const services: RoomServices = {
+    identify: async (token) => {
+      const principal = accounts.accounts.authenticateToken(token);
+      activity.seen(principal.userId);
+      return principal;
+    },
+    isRevoked: (sessionId) => accounts.revocations.has(sessionId),
+    onRevoked: (listener) => accounts.revocations.onRevoked(listener),
+    actors,
+    keeper,
+    calls,
+    callStore,
+    callSettings: config.call,
+    matches,
+    matchSettings: config.match,
+    publish,
+    hub,
+    present: (event) => presentEvent({ matches, cards }, event),
+    createMedia: (options) => media.createCall(options),
+    observeQuality: (heard) => metrics.callQuality(heard),
+    clock,
+    log,
+    limits: config.limits,
+    ...(publicAddress !== undefined && { publicAddress }),
+  };
+  const mirror = stores.redis && new RedisDriver(stores.redis);
+  const driver = new RoomListings({ clock, ...(mirror && { mirror }) });
+  closing.defer(() => driver.shutdown());
+  const presence = stores.redis === undefined ? new LocalPresence() : new CalmPresence(stores.redis);
+  closing.defer(() => presence.shutdown());
+  const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
+  await prepareRooms(server);
+  closing.defer(() => closeRooms());
+  metrics.gauges({
+    sockets: () => transport.socketCount,
+    calls: () => keeper.heldCount,
+    mediaWorkers: () => media.health.alive,
+    passwordVerifications: () => accounts.passwords.verifications,
+  });
+  router.add(
+    routes({
+      idempotency: live.idempotency,
+      push: live.push,
+      pushHosts: config.push.hosts,
+      ...accounts,
+      clock,
+      allowedOrigins: config.allowedOrigins,
+      me: people.me.bind(people),
+      people,
+      photos,
+      discovery,
+      decisions,
+      blocks: live.blocks,
+      reports: live.reports,
+      matchView: matches.view.bind(matches),
+      matches,
+      matchLists,
+      calls,
+      actors,
+      metrics,
+      hasDemoTown: config.seedDemo,
+      assertAcceptingCalls: () => {
+        if (draining) throw new DuetError('UNAVAILABLE');
+      },
+      readiness: async () => {
+        const checks = await checksOf(clock, {
+          database: () => db.epochMs(),
+          objects: () => objects.check(),
+          ...(redis && { redis: () => redis.ping() }),
+          media: async () => {
+            if (media.health.alive === 0) throw new DuetError('UNAVAILABLE');
+          },
+        });
+        const down = Object.values(checks).includes('down');
+        return { status: draining ? 'draining' : down ? 'down' : 'ready', checks };
+      },
+    }),
+  );
+  if (existsSync(PAGE_DIR))
+    router.addFiles(loadStaticFiles(PAGE_DIR, { pages: MAIL_PAGES, imageOrigins: names }));
+  const port = await listen(server);
+  if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
+  keeper.start();
+
+  const drain = async (deadlineMs: number) => {
+    draining = true;
+    actors.drain();
+    const until = clock.now() + deadlineMs;
+    while (keeper.heldCount > 0 && clock.now() < until) await sleep(clock, 200);
+  };
+  return { drain };
+}
+
+/** In development people type `localhost` as well as the address: the page works under both names. */
+function ownNames({ publicUrl, port }: Config): string[] {
+  return publicUrl === undefined ? [`http://127.0.0.1:${port}`, `http://localhost:${port}`] : [];
+}
+
+function countRequest(
+  limits: Limits,
+  limit: 'anonymous' | 'browse' | 'decide' | 'write' | 'upload',
+  caller: { userId: string | undefined; address: string },
+): Promise<void> {
+  // `address` is worked out when it is read, and is dear: only who is not signed in is counted by it.
+  return limits.consume(limit, caller.userId ?? addressKey(caller.address));
+}

@@ -1,0 +1,56 @@
+import type { Config } from '../config.ts';
+import { Decisions } from '../matching/decisions.ts';
+import { MatchLists } from '../matching/MatchLists.ts';
+import { Activity } from '../people/Activity.ts';
+import { Discovery } from '../people/Discovery.ts';
+import { People } from '../people/People.ts';
+import { PeopleUpkeep } from '../people/PeopleUpkeep.ts';
+import { PhotoLinks } from '../people/PhotoLinks.ts';
+import { Photos } from '../people/Photos.ts';
+import { Places } from '../people/Places.ts';
+import { ShowCounts } from '../people/ShowCounts.ts';
+import type { Stores } from './stores.ts';
+
+export type PeopleServices = ReturnType<typeof openPeople>;
+
+/** Who people are to each other: profiles, photos, discovery. */
+export function openPeople(
+  config: Config,
+  stores: Stores,
+  site: { url: string },
+  closing: AsyncDisposableStack,
+) {
+  const { clock, db, cache, objects, secrets, log, hub } = stores;
+  const secret = secrets.dataKey;
+  const places = new Places({ secret });
+  const links = new PhotoLinks({ clock, secret, publicUrl: () => site.url });
+  const photos: Photos = new Photos({
+    db,
+    store: objects,
+    links,
+    clock,
+    onChange: (userId) => people.changed(userId, { candidates: true }),
+  });
+  const people: People = new People({ db, clock, cache, photos, places });
+  const shows = new ShowCounts({ db, clock, log });
+  closing.defer(() => shows.close());
+  const activity = new Activity({ db, clock, log });
+  closing.defer(() => activity.close());
+  const upkeep = new PeopleUpkeep({ db, store: objects, clock, log });
+  upkeep.start();
+  closing.defer(() => upkeep.close());
+  const discovery = new Discovery({ db, clock, cache, people, shows });
+  const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
+  const decisions = new Decisions({
+    db,
+    clock,
+    match: config.match,
+    likesPerDay: config.likesPerDay,
+    publish: (events) => {
+      matchLists.heed(events);
+      hub.publish(events);
+    },
+  });
+  closing.defer(() => decisions.close());
+  return { people, matchLists, photos, discovery, decisions, places, activity };
+}
