@@ -47,19 +47,19 @@ const TOPIC = 'inbox';
 /** Events of one user read from the log at a time. */
 const BATCH = 200;
 
-const readPosition = sql<Position>(
+export const readPosition = sql<Position>(
   'inbox-position',
   'select epoch, seq, acked from inboxes where user_id = $1',
 );
-const readAfter = sql<EventRow>(
+export const readAfter = sql<EventRow>(
   'inbox-read-after',
   'select user_id, seq, epoch, type, payload, at from outbox where user_id = $1 and seq > $2 order by seq limit $3',
 );
-const writeAck = sql(
+export const writeAck = sql(
   'inbox-ack',
   'update inboxes set acked = greatest(acked, least($2, seq)) where user_id = $1 and acked < $2',
 );
-const readPositions = sql<{ user_id: string; seq: number }>(
+export const readPositions = sql<{ user_id: string; seq: number }>(
   'inbox-positions',
   'select user_id, seq from inboxes where user_id = any($1::uuid[])',
 );
@@ -198,7 +198,8 @@ class Listener {
         continue;
       }
       const first = rows[0];
-      if (first !== undefined && first.seq !== from + 1) await this.#resync();
+      if (first === undefined) await this.#resyncIfBehind(from);
+      else if (first.seq !== from + 1) await this.#resync();
       for (const row of rows) {
         if (row.seq <= this.last) continue;
         if (this.#subscriber.isBusy?.()) await this.#subscriber.ready?.();
@@ -212,6 +213,17 @@ class Listener {
       }
       if (rows.length === BATCH) this.#behind = true;
     }
+  }
+
+  /** The log is empty after `from`: either there was nothing to tell, or all of it was dropped meanwhile. */
+  async #resyncIfBehind(from: number): Promise<void> {
+    const { db } = this.#options;
+    const [position] = await db.query(readPosition, [this.#userId]);
+    if (position === undefined || position.seq <= from) return;
+    // Perhaps it was told between the two looks: then it is in the log by now.
+    const rows = await db.query(readAfter, [this.#userId, from, 1]);
+    if (this.#closed || from !== this.last || rows.length > 0) this.#behind = true;
+    else await this.#resync();
   }
 
   async #resync(): Promise<void> {

@@ -34,7 +34,7 @@ export interface StoredEvent extends InboxEvent {
   at: number;
 }
 
-const appendEvents = sql<{ user_id: string; seq: number; epoch: number; at: number; ord: number }>(
+export const appendEvents = sql<{ user_id: string; seq: number; epoch: number; at: number; ord: number }>(
   'outbox-append',
   `with given as (
      select user_id, type, payload, ord, row_number() over (partition by user_id order by ord) as nth

@@ -1,22 +1,22 @@
 import type { Database } from '../db/Database.ts';
-import { sql } from '../db/sql.ts';
+import { dropMonthsBefore, ensureMonths } from '../db/months.ts';
 
-/** How long events are kept, acknowledged or not. A client that was away for longer is told to reload. */
+/** How long events are kept at least, acknowledged or not. A client that was away for longer is told to reload. */
 export const KEEP_DAYS = 30;
-const BATCH = 10_000;
+/** How long the journal of calls is kept at least: as long as somebody may still have a complaint about a call. */
+export const JOURNAL_KEEP_DAYS = 180;
 
-const dropOld = sql<{ n: number }>(
-  'outbox-drop-old',
-  `with old as (
-     select ctid from outbox where at < clock_timestamp() - $1 * interval '1 day' limit ${BATCH}
-   ), gone as (delete from outbox where ctid in (select ctid from old) returning 1)
-   select count(*) as n from gone`,
-);
+const DAY_MS = 86_400_000;
+const TABLES = [
+  ['outbox', KEEP_DAYS],
+  ['call_journal', JOURNAL_KEEP_DAYS],
+] as const;
 
-/** Deletes what is older than `KEEP_DAYS`, in batches that lock little. */
-export async function dropOldEvents(db: Database): Promise<void> {
-  for (;;) {
-    const [row] = await db.query(dropOld, [KEEP_DAYS]);
-    if (row!.n < BATCH) return;
+/** Makes the months to come and drops those that are kept no longer. `nowMs` is epoch ms; default: the database's clock. */
+export async function keepMonths(db: Database, nowMs?: number): Promise<void> {
+  const now = nowMs ?? (await db.epochMs());
+  for (const [table, keepDays] of TABLES) {
+    await ensureMonths(db, table, now);
+    await dropMonthsBefore(db, table, now - keepDays * DAY_MS);
   }
 }

@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database } from '../../../src/db/Database.ts';
 import { append } from '../../../src/events/outbox.ts';
-import { dropOldEvents, KEEP_DAYS } from '../../../src/events/retention.ts';
 import { createLog } from '../../../src/log.ts';
 import { useApp } from '../../support/app.ts';
 import { type Json, newPerson, type Person } from '../../support/client.ts';
@@ -97,19 +96,4 @@ test('two writers for the same two people: no number twice, none left out, no de
     await inbox.next('match:ready', ({ seq }) => seq === 200);
     expect(seqs(inbox.ofType('match:ready'))).toEqual(upTo(200));
   }
-});
-
-test('what retention took is told as a resync, never passed over in silence', async () => {
-  const ann = await newPerson(app.url);
-  await tell(ann, 10);
-  await db.pool.query(
-    `update outbox set at = now() - $1 * interval '1 day' where user_id = $2 and seq <= 6`,
-    [KEEP_DAYS + 1, ann.id],
-  );
-  await dropOldEvents(db);
-  const inbox = await ann.inbox();
-  expect(await inbox.next('inbox:resync')).toEqual({ epoch: 1, seq: 10 });
-  expect(inbox.ofType('match:ready')).toEqual([]);
-  await tell(ann, 1);
-  await inbox.next('match:ready', (event) => event.seq === 11, 10_000);
 });

@@ -1,7 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { generatePeople } from '../../../loadtest/generatePeople.ts';
 import type { Statement } from '../../../src/db/sql.ts';
+import * as hub from '../../../src/events/InboxHub.ts';
+import * as outbox from '../../../src/events/outbox.ts';
 import * as decisions from '../../../src/matching/decisionSql.ts';
+import * as lists from '../../../src/matching/MatchLists.ts';
 import * as discovery from '../../../src/people/discoverySql.ts';
 import * as people from '../../../src/people/peopleSql.ts';
 import * as profile from '../../../src/people/profileSql.ts';
@@ -19,7 +22,7 @@ interface PlanNode {
 /** Not hot: the demo page only. */
 const COLD = new Set(['people-demo']);
 
-const statements = [decisions, discovery, people, profile, safety]
+const statements = [decisions, discovery, people, profile, safety, lists, outbox, hub]
   .flatMap((module) => Object.values(module))
   .filter(
     (value): value is Statement<unknown> =>
@@ -50,7 +53,7 @@ describe('the plans of the hot statements', () => {
   }
 
   it('cover every module of statements', () => {
-    expect(statements.length).toBeGreaterThan(25);
+    expect(statements.length).toBeGreaterThan(32);
   });
 
   it.each(statements.map((statement) => [statement.name, statement] as const))(
@@ -60,6 +63,14 @@ describe('the plans of the hot statements', () => {
       expect(whole.map((node) => node['Relation Name'])).toEqual([]);
     },
   );
+
+  it('an inbox is read from the index of each month, in order', async () => {
+    const nodes = await planOf(hub.readAfter);
+    const months = nodes.filter((node) => node['Relation Name'] !== undefined);
+    expect(months.length).toBeGreaterThanOrEqual(4);
+    for (const node of months) expect(node['Index Cond']).toMatch(/user_id.*seq/s);
+    expect(nodes.map((node) => node['Node Type'])).not.toContain('Sort');
+  });
 
   it('discovery reads its index only, in the order of the result', async () => {
     const nodes = await planOf(discovery.findNear);

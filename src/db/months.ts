@@ -1,0 +1,59 @@
+/**
+ * Tables by month (PostgreSQL's partitions): months are made ahead of time, and dropped whole when nothing in them is
+ * kept any longer. Both are safe to do in several processes at once.
+ */
+import type { Database } from './Database.ts';
+import { sql } from './sql.ts';
+
+/** The tables that are kept by month, by `at`. */
+export const MONTHLY_TABLES = ['outbox', 'call_journal'] as const;
+export type MonthlyTable = (typeof MONTHLY_TABLES)[number];
+
+/** This month and the next two: a month begins without anybody's doing for as long as two months. */
+const MONTHS_AHEAD = [0, 1, 2];
+
+/**
+ * Making and dropping need a lock on the table for a moment. Whoever waits for one makes all others wait: rather give
+ * up, and try again with the next round.
+ */
+const waitBriefly = sql('months-wait-briefly', `set local lock_timeout = '2s'`);
+const ensureMonth = sql('months-ensure', 'select ensure_month($1, $2::date)');
+const listMonths = sql<{ name: string }>(
+  'months-list',
+  `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+   where i.inhparent = $1::regclass and c.relname ~ '_[0-9]{4}_[0-9]{2}$' order by 1`,
+);
+/** Rows that came while nobody had made their month. */
+const dropStrays: Record<MonthlyTable, ReturnType<typeof sql>> = {
+  outbox: sql('months-strays-outbox', 'delete from outbox_default where at < $1'),
+  call_journal: sql('months-strays-journal', 'delete from call_journal_default where at < $1'),
+};
+
+/** Makes the months around and after a moment (epoch ms) that are not there yet. */
+export async function ensureMonths(db: Database, table: MonthlyTable, nowMs: number): Promise<void> {
+  for (const ahead of MONTHS_AHEAD) {
+    await db.transaction(async (tx) => {
+      await tx.query(waitBriefly);
+      await tx.query(ensureMonth, [table, firstOfMonth(nowMs, ahead)]);
+    });
+  }
+}
+
+/** Drops the months that lie wholly before a moment (epoch ms). */
+export async function dropMonthsBefore(db: Database, table: MonthlyTable, keepFromMs: number): Promise<void> {
+  const oldest = `${table}_${firstOfMonth(keepFromMs, 0).slice(0, 7).replace('-', '_')}`;
+  for (const { name } of await db.query(listMonths, [table])) {
+    if (name >= oldest) continue;
+    await db.transaction(async (tx) => {
+      await tx.query(waitBriefly);
+      await tx.query(sql(`months-drop-${name}`, `drop table if exists ${name}`));
+    });
+  }
+  await db.query(dropStrays[table], [new Date(keepFromMs)]);
+}
+
+/** The first day of a month, `YYYY-MM-DD`, `ahead` months after the one of `atMs`, in UTC. */
+function firstOfMonth(atMs: number, ahead: number): string {
+  const at = new Date(atMs);
+  return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + ahead, 1)).toISOString().slice(0, 10);
+}
