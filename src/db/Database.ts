@@ -1,14 +1,18 @@
 /**
  * The database: one pool, used by MikroORM for the model (entities, units of work, migrations) and directly for the
- * statements of the hot path. Every connection has time-outs, so that a stalled PostgreSQL makes errors, not waits.
+ * statements of the hot path. Every connection has time-outs, and a PostgreSQL that does not answer at all is noticed
+ * before them (`Pulse`), so that it makes errors, not waits.
  */
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
+import { SystemClock, type Timer } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { migrations } from './migrations.ts';
 import { ensureMonths, MONTHLY_TABLES } from './months.ts';
+import { Probe } from './Probe.ts';
+import { Pulse } from './Pulse.ts';
 import { type Bind, type Sql, type Statement, sql, sqlOn } from './sql.ts';
 
 export interface DatabaseOptions {
@@ -35,16 +39,31 @@ const readEpochMs = sql<{ epoch_ms: number }>(
  */
 const BEGIN = 'begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off';
 
+/** How long closing waits for connections that are in use: those of a server that stands still are, for ever. */
+const CLOSE_MS = 3_000;
+
 export class Database implements Sql {
   readonly orm: MikroORM;
   readonly pool: Pool;
   readonly #sql: Sql;
+  readonly #clock = new SystemClock();
+  readonly #probe: Probe;
+  readonly #pulse: Pulse;
   #closed: Promise<void> | undefined;
 
-  private constructor(orm: MikroORM, pool: Pool) {
+  private constructor(orm: MikroORM, pool: Pool, probe: Probe, log: Log) {
     this.orm = orm;
     this.pool = pool;
     this.#sql = sqlOn(pool);
+    this.#probe = probe;
+    this.#pulse = new Pulse({
+      clock: this.#clock,
+      probe: () => probe.ask(),
+      onChange: (stalled) => {
+        if (stalled) log.error({}, 'PostgreSQL stands still: requests are refused until it answers');
+        else log.warn({}, 'PostgreSQL answers again');
+      },
+    });
   }
 
   /** Connects; throws when PostgreSQL does not answer. Does not migrate: call `migrate()`. */
@@ -69,7 +88,9 @@ export class Database implements Sql {
       },
     });
     const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
-    return new Database(orm, pool);
+    const probe = new Probe(options.url);
+    await probe.open();
+    return new Database(orm, pool, probe, options.log);
   }
 
   /** Brings the schema up to date, the months to come included. */
@@ -85,26 +106,46 @@ export class Database implements Sql {
   }
 
   query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
-    return this.#sql.query(statement, values);
+    return this.#pulse.watch(() => this.#sql.query(statement, values));
   }
 
   /** Runs `work` in one transaction on one connection: committed when it resolves, rolled back when it throws. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
+    const client = await this.#connect();
+    const pulse = this.#pulse;
+    const onClient = sqlOn(client);
     let broken = false;
     try {
-      await client.query(BEGIN);
-      const result = await work(sqlOn(client));
-      await client.query('commit');
+      await pulse.watch(() => client.query(BEGIN));
+      const result = await work({
+        query: (statement, values) => pulse.watch(() => onClient.query(statement, values)),
+      });
+      await pulse.watch(() => client.query('commit'));
       return result;
     } catch (error) {
-      await client.query('rollback').catch(() => {
-        // The connection itself is gone: PostgreSQL rolls back by itself, the pool drops the client.
-        broken = true;
-      });
+      await pulse
+        .watch(() => client.query('rollback'))
+        .catch(() => {
+          // The connection itself is gone: PostgreSQL rolls back by itself, the pool drops the client.
+          broken = true;
+        });
       throw error;
     } finally {
       client.release(broken);
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    const connecting = this.pool.connect();
+    try {
+      return await this.#pulse.watch(() => connecting);
+    } catch (error) {
+      // It may still come, to nobody.
+      connecting.then(
+        (client) => client.release(),
+        () => {},
+      );
+      throw error;
     }
   }
 
@@ -115,7 +156,18 @@ export class Database implements Sql {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.orm.close(true);
+    this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#pulse.close();
+    this.#probe.close();
+    let late: Timer | undefined;
+    const longEnough = new Promise<void>((resolve) => {
+      late = this.#clock.after(CLOSE_MS, resolve);
+    });
+    await Promise.race([this.orm.close(true), longEnough]);
+    late?.cancel();
   }
 }

@@ -16,7 +16,8 @@ export interface ContextRow {
 
 /**
  * What is to be known of each decision before it is taken: actor $1[i], target $2[i]; a dislike counts for $3 days.
- * No row comes back for an actor who is not active.
+ * No row comes back for an actor who is not active. The pair is looked up LATERAL with a limit: as a plain join, planned
+ * while the partitions are small, it becomes a scan of all of them.
  */
 export const readContext = sql<ContextRow>(
   'decision-context',
@@ -27,7 +28,9 @@ export const readContext = sql<ContextRow>(
    from unnest($1::uuid[], $2::uuid[]) with ordinality as g (actor, target, ord)
    join users a on a.id = g.actor and a.status = 'active'
    left join users t on t.id = g.target
-   left join pair_decisions d on d.low_id = least(g.actor, g.target) and d.high_id = greatest(g.actor, g.target)`,
+   left join lateral (
+     select * from pair_decisions
+     where low_id = least(g.actor, g.target) and high_id = greatest(g.actor, g.target) limit 1) d on true`,
 );
 
 /** Takes likes from the day's allowance: $2[i] of person $1[i] on day $3. Returns the count after it. */
