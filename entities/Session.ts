@@ -13,6 +13,8 @@ const schema = defineEntity({
     rotatedAt: p.datetime().nullable(),
     rotations: p.integer().default(0),
     deviceId: p.uuid(),
+    /** Ed25519, public: what the device signs its keys for end-to-end encryption with. */
+    deviceKey: p.blob().nullable(),
     /** "Firefox on Linux". */
     deviceName: p.string(),
     /** The network that it was last used from: /24 or /48. */

@@ -8,7 +8,7 @@ import { SEAT_SEC } from '../src/actors/Actors.ts';
 import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
-import { PublicKeys } from '../src/calling/PublicKeys.ts';
+import { type EncryptionClaim, PublicKeys } from '../src/calling/PublicKeys.ts';
 import { type Call, durationSec, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
@@ -94,6 +94,8 @@ export abstract class CallRoom extends BaseRoom {
       other.leave(CLOSE.takenOver);
       this.#media.leave(userId);
     }
+    this.#keys.forget(userId);
+    this.#showEncryption(userId, { state: 'off', able: false });
     await this.#actor.command({ type: 'joined' }, userId);
     this.state.people.get(userId)!.connected = true;
     this.patch();
@@ -111,7 +113,7 @@ export abstract class CallRoom extends BaseRoom {
     this.#media.leave(userId);
     const person = this.state.people.get(userId);
     if (person !== undefined) person.connected = false;
-    this.patch();
+    this.#showEncryption(userId, { state: 'off', able: false });
     await this.#actor.command({ type: 'dropped' }, userId).catch(() => {
       // The deadline of a lost person is in the row as soon as the database is back: whoever holds the call counts
       // everybody as absent from then on.
@@ -190,6 +192,7 @@ export abstract class CallRoom extends BaseRoom {
     on('media:close', (media, userId, { id }) => media.closeItem(userId, id));
     on('media:restart_ice', (media, userId, { transportId }) => media.restartIce(userId, transportId));
     this.#takeDescriptions();
+    this.#takeEncryption();
   }
 
   /** Between one client and the server only: the other person must not learn an address. */
@@ -206,11 +209,23 @@ export abstract class CallRoom extends BaseRoom {
       (await plain()).answer(client.auth!.userId, sdp),
     );
     this.handle('call:ice_candidate', messages['call:ice_candidate'].payload, () => ({}));
-    this.handle('call:e2ee_key', messages['call:e2ee_key'].payload, (client, key) => {
+  }
+
+  /** What the server is told of end-to-end encryption: public keys, and what each client says that it does. */
+  #takeEncryption(): void {
+    const messages = CLIENT_MESSAGES.call;
+    this.handle('call:e2ee_key', messages['call:e2ee_key'].payload, async (client, key) => {
       if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-      const { userId } = client.auth!;
+      const { userId, sessionId } = client.auth!;
+      if (key.device !== undefined && key.device !== (await this.services.deviceKeyOf(sessionId)))
+        throw new DuetError('FORBIDDEN');
+      // Another client of this person's may have come while the key was looked up.
+      if (!this.clients.includes(client)) throw new DuetError('CONFLICT');
       if (this.#keys.take(userId, key)) this.say('call:e2ee_key', { userId, ...key }, this.#peerOf(userId));
     });
+    this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (client, claim) =>
+      this.#showEncryption(client.auth!.userId, claim),
+    );
   }
 
   /** After each commit: what may flow first, then what is shown. */
@@ -254,6 +269,14 @@ export abstract class CallRoom extends BaseRoom {
     const person = this.state.people.get(userId);
     if (person === undefined) return;
     person[kind] = flows;
+    this.patch();
+  }
+
+  #showEncryption(userId: string, { state, able }: z.output<typeof EncryptionClaim>): void {
+    const person = this.state.people.get(userId);
+    if (person === undefined) return;
+    person.e2ee = state;
+    person.e2eeAble = able;
     this.patch();
   }
 

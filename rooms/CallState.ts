@@ -11,6 +11,10 @@ export const PersonState = schema(
     /** Whether this person sends audio, video. */
     audio: t.boolean(),
     video: t.boolean(),
+    /** What this person's client says of its frames: `off`, `on` (encrypted end to end) or `verified`. */
+    e2ee: t.string(),
+    /** Whether it says that it can encrypt them. */
+    e2eeAble: t.boolean(),
   },
   'PersonState',
 );
@@ -55,6 +59,8 @@ export function newCallState(call: Call): CallState {
     person.connected = false;
     person.audio = false;
     person.video = false;
+    person.e2ee = 'off';
+    person.e2eeAble = false;
     state.people.set(userId, person);
   }
   showCall(state, call);

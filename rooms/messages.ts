@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { SeatView } from '../src/actors/shapes.ts';
-import { PublicKey } from '../src/calling/PublicKeys.ts';
+import { EncryptionClaim, PublicKey } from '../src/calling/PublicKeys.ts';
 import { AnswerCall, CallView, InitiateCall, MediaKind, OUTCOMES } from '../src/calling/shapes.ts';
 import { MatchView } from '../src/matching/shapes.ts';
 import { MEDIA_MESSAGES, PLAIN_MESSAGES } from '../src/media/messages.ts';
@@ -43,6 +43,7 @@ export const CLIENT_MESSAGES = {
     'call:sdp_answer': { payload: PLAIN_MESSAGES['call:sdp_answer'], answer: AnswersNothing },
     'call:ice_candidate': { payload: PLAIN_MESSAGES['call:ice_candidate'], answer: AnswersNothing },
     'call:e2ee_key': { payload: PublicKey, answer: AnswersNothing },
+    'call:e2ee_state': { payload: EncryptionClaim, answer: AnswersNothing },
     'media:capabilities': { payload: MEDIA_MESSAGES['media:capabilities'], answer: z.looseObject({}) },
     'media:open': { payload: MEDIA_MESSAGES['media:open'], answer: z.looseObject({ id: z.string() }) },
     'media:connect': { payload: MEDIA_MESSAGES['media:connect'], answer: AnswersNothing },

@@ -23,6 +23,8 @@ export interface Identity {
 export interface RoomServices {
   /** Checks an access token; throws DuetError. */
   identify(accessToken: string): Promise<Identity>;
+  /** The public key that was registered for a sign-in (base64url), if any. */
+  deviceKeyOf(sessionId: string): Promise<string | undefined>;
   /** Whether a session has ended, as far as this process knows: within a second of it. */
   isRevoked(sessionId: string): boolean;
   /** Calls `listener` when sessions are revoked. Returns how to stop. */

@@ -12,6 +12,7 @@ import type { Router } from './http/router.ts';
 import { type AccountRouteDeps, accountRoutes } from './http/routes/accounts.ts';
 import { type CallRoutesOptions, callRoutes } from './http/routes/calls.ts';
 import { decisionRoutes } from './http/routes/decisions.ts';
+import { deviceKeyRoutes } from './http/routes/deviceKeys.ts';
 import { devMailboxRoutes } from './http/routes/devMailbox.ts';
 import { devPeopleRoutes } from './http/routes/devPeople.ts';
 import { healthRoutes } from './http/routes/health.ts';
@@ -67,6 +68,7 @@ type Deps<F extends (deps: never) => unknown> = Parameters<F>[0];
 export interface RouteServices
   extends AccountRouteDeps,
     CallRoutesOptions,
+    Deps<typeof deviceKeyRoutes>,
     Deps<typeof userRoutes>,
     Deps<typeof decisionRoutes>,
     Deps<typeof safetyRoutes>,
@@ -88,6 +90,7 @@ export interface RouteServices
 export function routes(services: RouteServices): Route[] {
   const declared = services.idempotency.guard([
     ...accountRoutes(services),
+    ...deviceKeyRoutes(services),
     ...userRoutes(services),
     ...photoRoutes(services),
     ...decisionRoutes(services),

@@ -3,6 +3,7 @@ import { AccountMails } from '../accounts/AccountMails.ts';
 import { Accounts } from '../accounts/Accounts.ts';
 import { Audit } from '../accounts/Audit.ts';
 import { Bans } from '../accounts/Bans.ts';
+import { DeviceKeys } from '../accounts/DeviceKeys.ts';
 import { Devices } from '../accounts/Devices.ts';
 import { EmailTokens } from '../accounts/EmailTokens.ts';
 import { emailKey } from '../accounts/emailKey.ts';
@@ -92,6 +93,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     accounts,
     signUp,
     passwordChange,
+    deviceKeys: new DeviceKeys(db),
     accessTokens,
     refreshTokens,
     revocations,

@@ -89,6 +89,7 @@ export async function openDoors(
       activity.seen(principal.userId);
       return principal;
     },
+    deviceKeyOf: (sessionId) => accounts.deviceKeys.of(sessionId),
     isRevoked: (sessionId) => accounts.revocations.has(sessionId),
     onRevoked: (listener) => accounts.revocations.onRevoked(listener),
     actors,

@@ -19,26 +19,50 @@ export const PublicKey = z.strictObject({
     .max(2 ** 32 - 1),
   key: Base64Url,
   signature: Base64Url,
+  /** Where in an agreement this is (docs/media.md). */
+  step: z.enum(['offer', 'share', 'reveal', 'confirm']).optional(),
+  /** The key that it is signed with: the one that was registered for this sign-in, or `FORBIDDEN`. */
+  device: Base64Url.optional(),
 });
 export type PublicKey = z.output<typeof PublicKey>;
 
-/** The last public key of each person of a call, for who joins later. Kept in memory: clients say theirs on joining. */
-export class PublicKeys {
-  readonly #last = new Map<string, PublicKey>();
+/** What a client says of its frames: whether they are encrypted, and whether it could. */
+export const EncryptionClaim = z.strictObject({
+  state: z.enum(['off', 'on', 'verified']),
+  able: z.boolean().default(false),
+});
 
+/**
+ * The public keys of each person of a call, the last of which is given to who joins later. Kept in memory, for as long
+ * as the client stays: clients say theirs on joining.
+ */
+export class PublicKeys {
+  readonly #said = new Map<string, PublicKey[]>();
+
+  /** What to tell somebody who joins of the other: the last key that began an agreement. */
   of(userId: string): PublicKey | undefined {
-    return this.#last.get(userId);
+    return this.#said.get(userId)?.findLast(({ step }) => step !== 'reveal' && step !== 'confirm');
   }
 
-  /** Takes a person's key; false when it is the one that is known. Throws `CONFLICT` for another one of an old epoch. */
+  /**
+   * Takes a person's key; false when it is known. Throws `CONFLICT` for one of an old epoch, and for another one of
+   * the same epoch and step.
+   */
   take(userId: string, given: PublicKey): boolean {
-    const known = this.#last.get(userId);
-    if (known !== undefined && given.epoch <= known.epoch) {
-      if (given.epoch === known.epoch && given.key === known.key && given.signature === known.signature)
-        return false;
+    const said = this.#said.get(userId) ?? [];
+    const epoch = said[0]?.epoch ?? -1;
+    if (given.epoch < epoch) throw new DuetError('CONFLICT');
+    const known = said.find((one) => one.epoch === given.epoch && one.step === given.step);
+    if (known !== undefined) {
+      if (given.key === known.key && given.signature === known.signature) return false;
       throw new DuetError('CONFLICT');
     }
-    this.#last.set(userId, given);
+    this.#said.set(userId, given.epoch === epoch ? [...said, given] : [given]);
     return true;
+  }
+
+  /** Another client of this person's: it begins anew. */
+  forget(userId: string): void {
+    this.#said.delete(userId);
   }
 }

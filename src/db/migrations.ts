@@ -8,6 +8,7 @@ import { Migration0006Push } from './migrations/0006Push.ts';
 import { Migration0007CommandIds } from './migrations/0007CommandIds.ts';
 import { Migration0008WideAreas } from './migrations/0008WideAreas.ts';
 import { Migration0009Tallies } from './migrations/0009Tallies.ts';
+import { Migration0010DeviceKeys } from './migrations/0010DeviceKeys.ts';
 import { Migration0011Months } from './migrations/0011Months.ts';
 import { Migration0012AccountLife } from './migrations/0012AccountLife.ts';
 
@@ -21,6 +22,7 @@ export const migrations = [
   Migration0007CommandIds,
   Migration0008WideAreas,
   Migration0009Tallies,
+  Migration0010DeviceKeys,
   Migration0011Months,
   Migration0012AccountLife,
 ];

@@ -98,7 +98,7 @@ export function contentSecurityPolicy(imageOrigins: readonly string[], styles = 
     "media-src 'self' blob:",
     "font-src 'self'",
     "manifest-src 'self'",
-    "worker-src 'self' blob:",
+    "worker-src 'self'",
     "base-uri 'none'",
     "form-action 'self'",
     "frame-ancestors 'none'",

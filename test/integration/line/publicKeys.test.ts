@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { Inbox, newMatch } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const app = useApp();
 const KEY = { epoch: 1, key: 'k'.repeat(43), signature: 's'.repeat(86) };
@@ -35,6 +36,66 @@ describe('public keys for end-to-end encryption', () => {
     const again = new Inbox(await bob.sit((await bob.ok('POST', `/calls/${call.id}/join`)).seat));
     expect(await again.next('call:e2ee_key')).toEqual({ userId: ann.id, ...next });
     expect(heard.ofType('call:e2ee_key')).toEqual([]);
+  });
+
+  test('are signed by the key that the device registered after signing in', async () => {
+    const { ann, room, bobRoom } = await ringing();
+    const bobHeard = new Inbox(bobRoom);
+    const device = `${'d'.repeat(42)}A`;
+    const offer = { ...KEY, step: 'offer', device };
+    expect(await refusal(room.request('call:e2ee_key', offer))).toBe('FORBIDDEN');
+    for (const key of ['short', 'd'.repeat(43), 'not base64url!']) {
+      const { body } = await ann.call('PUT', '/users/me/sessions/current/key', { key });
+      expect(body).toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'key' }] });
+    }
+    await ann.ok('PUT', '/users/me/sessions/current/key', { key: device });
+    await room.request('call:e2ee_key', offer);
+    expect(await bobHeard.next('call:e2ee_key')).toEqual({ userId: ann.id, ...offer });
+    // Of another device of the same person's, and of somebody else's.
+    const other = `${'o'.repeat(42)}A`;
+    const { ann: carl } = await newMatch(app.url);
+    await carl.ok('PUT', '/users/me/sessions/current/key', { key: other });
+    expect(await refusal(room.request('call:e2ee_key', { ...offer, epoch: 2, device: other }))).toBe(
+      'FORBIDDEN',
+    );
+  });
+
+  test('each step once an epoch; what began an agreement is told to who joins later', async () => {
+    const { ann, bob, call, room } = await ringing();
+    const [offer, reveal] = ['offer', 'reveal'].map((step) => ({ ...KEY, step, key: step }));
+    await room.request('call:e2ee_key', offer);
+    await room.request('call:e2ee_key', reveal);
+    expect(await refusal(room.request('call:e2ee_key', { ...reveal, key: 'swapped' }))).toBe('CONFLICT');
+    const { seat } = await bob.ok('POST', `/calls/${call.id}/join`);
+    const later = new Inbox(await bob.sit(seat));
+    expect(await later.next('call:e2ee_key')).toEqual({ userId: ann.id, ...offer });
+    expect(later.ofType('call:e2ee_key')).toHaveLength(1);
+    // Another client of the same person begins anew: the old key is told to nobody any more, and epochs may be lower.
+    const again = await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
+    const afterwards = new Inbox(await bob.sit((await bob.ok('POST', `/calls/${call.id}/join`)).seat));
+    await again.request('call:e2ee_key', { ...offer, epoch: 0 });
+    expect(await afterwards.next('call:e2ee_key')).toMatchObject({ epoch: 0 });
+    expect(afterwards.ofType('call:e2ee_key')).toHaveLength(1);
+  });
+
+  test('each says what its client does with its frames, until that client goes', async () => {
+    const { ann, bob, bobRoom, room } = await ringing();
+    type People = Map<string, { e2ee: string; e2eeAble: boolean }>;
+    const seen = () => {
+      const { e2ee, e2eeAble } = (bobRoom.state as { people: People }).people.get(ann.id)!;
+      return [e2ee, e2eeAble];
+    };
+    await eventually(seen).toEqual(['off', false]);
+    await room.request('call:e2ee_state', { state: 'off', able: true });
+    await eventually(seen).toEqual(['off', true]);
+    await room.request('call:e2ee_state', { state: 'verified', able: true });
+    await eventually(seen).toEqual(['verified', true]);
+    for (const payload of [{ state: 'certainly' }, { state: 'on', note: 'x' }, {}]) {
+      expect(await refusal(room.request('call:e2ee_state', payload))).toBe('VALIDATION_FAILED');
+    }
+    await room.leave();
+    await eventually(seen).toEqual(['off', false]);
+    expect((bobRoom.state as { people: People }).people.get(bob.id)!.e2ee).toBe('off');
   });
 
   test('of an old epoch, or more than public keys, are refused', async () => {
