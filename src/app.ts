@@ -4,6 +4,7 @@
  * constructor.
  */
 import { emailKey } from './accounts/emailKey.ts';
+import { openAccountLife } from './app/accountLife.ts';
 import { openAccounts } from './app/accounts.ts';
 import { openCalls } from './app/calls.ts';
 import { openDoors } from './app/doors.ts';
@@ -33,7 +34,10 @@ export class App {
     await using closing = new AsyncDisposableStack();
     const site = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
     const stores = await openStores(config, log, closing);
-    const accounts = await openAccounts({ ...stores, mail: config.mail, publicUrl: () => site.url }, closing);
+    const accounts = await openAccounts(
+      { ...stores, mail: config.mail, adminEmails: config.adminEmails, publicUrl: () => site.url },
+      closing,
+    );
     const people = openPeople(config, stores, site, closing);
     if (config.seedDemo)
       await seedDemoTown({
@@ -43,7 +47,9 @@ export class App {
         emailKey,
       });
     const calls = await openCalls(config, stores, people, closing);
-    const app = await openDoors(config, stores, accounts, people, calls, site, closing);
+    const life = openAccountLife(config, stores, accounts, people, calls, closing);
+    const app = await openDoors(config, stores, { ...accounts, ...life }, people, calls, site, closing);
+    life.deadlines.start();
     return new App(site.url, closing.move(), app.drain);
   }
 

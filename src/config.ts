@@ -62,6 +62,9 @@ const Environment = z.object({
     'fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,*.notify.windows.com',
   ),
 
+  ADMIN_EMAILS: listOf(''),
+  ACCOUNT_GRACE_SEC: seconds(1_209_600, 0),
+
   ALLOWED_ORIGINS: listOf(''),
   TRUSTED_PROXIES: listOf(''),
 
@@ -195,6 +198,10 @@ function shape(env: z.infer<typeof Environment>) {
       /** Hosts that a device may name as its push service. */
       hosts: env.PUSH_HOSTS,
     },
+    /** Whose accounts are admins. */
+    adminEmails: env.ADMIN_EMAILS,
+    /** How long a deleted account can be had back before it is erased. */
+    graceMs: env.ACCOUNT_GRACE_SEC * 1000,
     allowedOrigins: env.ALLOWED_ORIGINS,
     trustedProxies: env.TRUSTED_PROXIES,
     media: {

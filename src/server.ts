@@ -9,7 +9,9 @@ import type { Idempotency } from './http/Idempotency.ts';
 import { documentationRoutes } from './http/openapi.ts';
 import { type Route, route } from './http/route.ts';
 import type { Router } from './http/router.ts';
+import { type AccountLifeRouteDeps, accountLifeRoutes } from './http/routes/accountLife.ts';
 import { type AccountRouteDeps, accountRoutes } from './http/routes/accounts.ts';
+import { type AdminRoutesDeps, adminRoutes } from './http/routes/admin.ts';
 import { type CallRoutesOptions, callRoutes } from './http/routes/calls.ts';
 import { decisionRoutes } from './http/routes/decisions.ts';
 import { deviceKeyRoutes } from './http/routes/deviceKeys.ts';
@@ -68,6 +70,8 @@ type Deps<F extends (deps: never) => unknown> = Parameters<F>[0];
 export interface RouteServices
   extends AccountRouteDeps,
     CallRoutesOptions,
+    AccountLifeRouteDeps,
+    AdminRoutesDeps,
     Deps<typeof deviceKeyRoutes>,
     Deps<typeof userRoutes>,
     Deps<typeof decisionRoutes>,
@@ -91,6 +95,8 @@ export function routes(services: RouteServices): Route[] {
   const declared = services.idempotency.guard([
     ...accountRoutes(services),
     ...deviceKeyRoutes(services),
+    ...accountLifeRoutes(services),
+    ...adminRoutes(services),
     ...userRoutes(services),
     ...photoRoutes(services),
     ...decisionRoutes(services),

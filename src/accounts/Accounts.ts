@@ -5,6 +5,7 @@ import { DuetError } from '../errors.ts';
 import type { Limits } from '../platform/Limits.ts';
 import type { AccessTokens, Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
+import type { Admins } from './Admins.ts';
 import type { Audit } from './Audit.ts';
 import { addressKey, type Caller, deviceName, shortAddress } from './caller.ts';
 import type { Devices } from './Devices.ts';
@@ -33,6 +34,7 @@ export interface AccountsOptions {
   sessions: Sessions;
   revocations: Revocations;
   devices: Devices;
+  admins: Admins;
   mails: AccountMails;
   audit: Audit;
 }
@@ -183,7 +185,8 @@ export class Accounts {
     if (locked === undefined || locked.password_hash !== user.password_hash) return undefined;
     if (locked.status === 'deleted' && !(await this.#restore(tx, user.id, caller))) return undefined;
     if (locked.status !== 'active' && locked.status !== 'deleted') return undefined;
-    const opened = await sessions.open(tx, locked, caller);
+    const role = await this.#o.admins.roleOf(tx, locked);
+    const opened = await sessions.open(tx, { id: locked.id, role }, caller);
     const { sessionId, deviceId } = opened;
     if (betterHash !== undefined) {
       await tx.query(rehashPassword, [user.id, user.password_hash, betterHash]);

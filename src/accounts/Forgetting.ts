@@ -25,6 +25,14 @@ const deleteRegistrations = sql(
   'delete from registrations where not first and created_at < $1',
 );
 
+/** Complaints outlive the accounts, but not for ever: a year after they were handled, where one of the two is gone. */
+const REPORT_KEEP_MS = 365 * 86_400_000;
+const deleteReports = sql(
+  'report-delete-old',
+  `delete from reports r where r.handled_at < $1
+     and (select count(*) from users u where u.id in (r.reporter_id, r.reported_id)) < 2`,
+);
+
 /** Deletes, now and then, what accounts need no longer. Every process does; it is the same to do it twice. */
 export class Forgetting {
   readonly #o: ForgettingOptions;
@@ -53,6 +61,7 @@ export class Forgetting {
     await emailTokens.forgetOld(db);
     await devices.forgetOld(db, clock.now());
     await db.query(deleteRegistrations, [new Date(clock.now() - REGISTRATION_KEEP_MS)]);
+    await db.query(deleteReports, [new Date(clock.now() - REPORT_KEEP_MS)]);
   }
 
   close(): Promise<void> {

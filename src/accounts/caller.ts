@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { isId } from '../ids.ts';
 
 /** Who makes a request, as far as it can be known before anybody is signed in. */
 export interface Caller {
@@ -9,6 +10,9 @@ export interface Caller {
   /** The X-Device-Id header when it is a UUID. */
   deviceId?: string | undefined;
 }
+
+/** The request headers that a caller is known by. */
+export const CALLER_HEADERS = ['user-agent', 'x-device-id'] as const;
 
 const BROWSERS: [RegExp, string][] = [
   [/\bEdg(e|A|iOS)?\//, 'Edge'],
@@ -29,6 +33,19 @@ const SYSTEMS: [RegExp, string][] = [
 ];
 
 const MAX_LOOKED_AT = 512;
+
+/** The caller of a request whose route declares `CALLER_HEADERS`. */
+export function callerOf(request: {
+  address: string;
+  header(name: (typeof CALLER_HEADERS)[number]): string;
+}): Caller {
+  const deviceId = request.header('x-device-id').toLowerCase();
+  return {
+    address: request.address,
+    userAgent: request.header('user-agent'),
+    deviceId: isId(deviceId) ? deviceId : undefined,
+  };
+}
 
 /** Browser and system of a User-Agent: "Firefox on Linux". Versions are left out, so that an update changes nothing. */
 export function deviceName(userAgent: string): string {

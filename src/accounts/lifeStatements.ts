@@ -72,17 +72,3 @@ export const forgetSubscriptions = sql(
   'life-forget-subscriptions',
   'delete from push_subscriptions where user_id = $1',
 );
-
-/** Promotes who has a verified address of the list; one row each that was not an admin before. */
-export const promote = sql<{ id: string }>(
-  'life-promote',
-  `update users set role = 'admin', version = version + 1
-   where email_key = any ($1::text[]) and role <> 'admin' and email_verified_at is not null and status = 'active'
-   returning id`,
-);
-/** Demotes admins who are not on it. */
-export const demote = sql<{ id: string }>(
-  'life-demote',
-  `update users set role = 'user', version = version + 1
-   where role = 'admin' and email_key <> all ($1::text[]) returning id`,
-);

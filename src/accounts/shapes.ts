@@ -73,6 +73,8 @@ export const ChangePasswordBody = z.strictObject({
   newPassword: NewPassword,
 });
 
+export const DeleteAccountBody = z.strictObject({ password: GivenPassword });
+
 export const Accepted = z.strictObject({ message: z.string() });
 
 export const Tokens = z

@@ -1,6 +1,7 @@
 import { AccessTokens } from '../accounts/AccessTokens.ts';
 import { AccountMails } from '../accounts/AccountMails.ts';
 import { Accounts } from '../accounts/Accounts.ts';
+import { Admins } from '../accounts/Admins.ts';
 import { Audit } from '../accounts/Audit.ts';
 import { Bans } from '../accounts/Bans.ts';
 import { DeviceKeys } from '../accounts/DeviceKeys.ts';
@@ -36,6 +37,7 @@ export interface AccountNeeds {
   secrets: { jwt: Secrets; dataKey: string };
   /** Without an SMTP server mails go to the mailbox of development. */
   mail: { smtpUrl: string | undefined; from: string };
+  adminEmails: readonly string[];
   /** Where links in mails lead. */
   publicUrl: () => string;
   /** What tests set apart. */
@@ -70,6 +72,8 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
   // Before the mailer: jobs that are under way still send.
   closing.defer(() => jobs.close());
   const sessions = new Sessions({ db, clock, accessTokens, refreshTokens, revocations, audit, mails });
+  const admins = new Admins({ db, sessions, audit, emails: needs.adminEmails });
+  await admins.demoteOthers();
   const accounts = new Accounts({
     db,
     clock,
@@ -79,6 +83,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     sessions,
     revocations,
     devices,
+    admins,
     mails,
     audit,
   });

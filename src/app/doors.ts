@@ -16,6 +16,7 @@ import { loadStaticFiles } from '../http/staticFiles.ts';
 import type { Limits } from '../platform/Limits.ts';
 import { closeRooms, listen, prepareRooms, routes } from '../server.ts';
 import { HardenedTransport } from '../transport/HardenedTransport.ts';
+import type { AccountLife } from './accountLife.ts';
 import type { AccountServices } from './accounts.ts';
 import type { CallServices } from './calls.ts';
 import type { PeopleServices } from './people.ts';
@@ -31,7 +32,7 @@ const PAGE_DIR = resolve(import.meta.dirname, '../../web/dist');
 export async function openDoors(
   config: Config,
   stores: Stores,
-  accounts: AccountServices,
+  accounts: AccountServices & AccountLife,
   { people, matchLists, photos, discovery, decisions, activity }: PeopleServices,
   live: CallServices,
   site: { url: string },

@@ -11,6 +11,7 @@ import { Migration0009Tallies } from './migrations/0009Tallies.ts';
 import { Migration0010DeviceKeys } from './migrations/0010DeviceKeys.ts';
 import { Migration0011Months } from './migrations/0011Months.ts';
 import { Migration0012AccountLife } from './migrations/0012AccountLife.ts';
+import { Migration0013AdminSearch } from './migrations/0013AdminSearch.ts';
 
 export const migrations = [
   Migration0001House,
@@ -25,4 +26,5 @@ export const migrations = [
   Migration0010DeviceKeys,
   Migration0011Months,
   Migration0012AccountLife,
+  Migration0013AdminSearch,
 ];

@@ -39,6 +39,13 @@ const findBetween = sql<{ id: string }>(
   `select id from matches where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid) and status = 'active'`,
 );
 
+const activeOf = sql<{ id: string }>(
+  'match-active-of',
+  `select m.id from matches m left join live_calls l on l.user_id = $1 left join calls c on c.id = l.call_id
+   where m.status = 'active' and (m.low_id = $1 or m.high_id = $1)
+   order by (c.match_id is not distinct from m.id) desc, m.id`,
+);
+
 export class Matches {
   readonly #options: MatchesOptions;
 
@@ -79,6 +86,18 @@ export class Matches {
   async sever(oneId: string, otherId: string): Promise<void> {
     const [row] = await this.#options.db.query(findBetween, [oneId, otherId]);
     if (row !== undefined) await this.system(row.id, { type: 'sever' });
+  }
+
+  /** Ends all that is between a person and others: the account left. The match with the live call comes first. */
+  async severAll(userId: string): Promise<void> {
+    let failure: { error: unknown } | undefined;
+    for (const { id } of await this.#options.db.query(activeOf, [userId])) {
+      // One that cannot be ended now (its call's process is away) must not keep the others from ending.
+      await this.system(id, { type: 'sever' }).catch((error: unknown) => {
+        failure ??= { error };
+      });
+    }
+    if (failure !== undefined) throw failure.error;
   }
 
   async #change(matchId: string, decide: (match: Match) => MatchChange | Refusal): Promise<Match> {

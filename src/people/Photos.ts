@@ -107,6 +107,12 @@ const banPhotosOf = sql(
    on conflict do nothing`,
 );
 
+const allowPhotosOf = sql(
+  'photo-allow-of',
+  `delete from banned_photos where phash in (select phash from photos where user_id = $1)`,
+);
+const keysOf = sql<{ key: string }>('photo-keys-of', `select key from photos where user_id = $1`);
+
 export class Photos {
   readonly #options: PhotosOptions;
   readonly #decoders: Semaphore;
@@ -195,6 +201,17 @@ export class Photos {
   /** Puts a person's pictures on the list of those that may not be uploaded again. For bans. */
   async banPicturesOf(userId: string): Promise<void> {
     await this.#options.db.query(banPhotosOf, [userId]);
+  }
+
+  /** Takes a person's pictures off that list again. */
+  async allowPicturesOf(userId: string): Promise<void> {
+    await this.#options.db.query(allowPhotosOf, [userId]);
+  }
+
+  /** Removes the files of all of a person's photos; the rows stay. UNAVAILABLE while the store is away. */
+  async removeFilesOf(userId: string): Promise<void> {
+    const rows = await this.#options.db.query(keysOf, [userId]);
+    await this.#options.store.remove(rows.flatMap(({ key }) => filesOf(key)));
   }
 
   /** The place is taken before anything is decoded: the seventh of many uploads costs next to nothing. */

@@ -37,6 +37,8 @@ const listMails = sql<{ sealed: Buffer; at: number }>(
   `select sealed, at from dev_mailbox where recipient = $1 order by at desc, id desc limit ${MAX_LISTED}`,
 );
 
+const forgetMails = sql('mailbox-forget', 'delete from dev_mailbox where recipient = $1');
+
 /**
  * Where mails go in development: into the database, so that every process shows the same ones. Sealed, since they
  * carry links that are as good as passwords; the newest 2,000 are kept.
@@ -66,6 +68,11 @@ export class Mailbox implements Mailer {
       const text = unseal(this.#sealKey, sealed);
       return text === undefined ? [] : [{ ...(JSON.parse(text) as Omit<KeptMail, 'at'>), at }];
     });
+  }
+
+  /** Deletes the mails to an address. */
+  async forget(to: string): Promise<void> {
+    await this.#options.db.query(forgetMails, [this.#recipient(to)]);
   }
 
   close(): Promise<void> {

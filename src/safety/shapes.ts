@@ -1,7 +1,7 @@
 /** Blocks and reports as the contract shows them. */
 import { z } from 'zod';
 import { humanText } from '../people/text.ts';
-import { Id, Time } from '../shapes.ts';
+import { Id, Page, Time } from '../shapes.ts';
 
 /** Somebody you blocked: no more than is needed to know whom. */
 export const Blocked = z
@@ -21,3 +21,37 @@ export const ReportInput = z
   })
   .meta({ id: 'ReportInput' });
 export type ReportInput = z.infer<typeof ReportInput>;
+
+const ReportStatus = z.enum(['open', 'reviewing', 'resolved', 'dismissed']);
+
+/** A report as admins see it. The ids lead to nobody once an account is erased. */
+export const Report = z
+  .strictObject({
+    id: Id,
+    reporterId: Id,
+    reportedId: Id,
+    reason: z.string(),
+    details: z.string(),
+    callId: Id.nullable(),
+    call: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .meta({ description: 'Facts of the call it is about.' }),
+    status: ReportStatus,
+    resolution: z.string().nullable(),
+    handledBy: Id.nullable(),
+    handledAt: Time.nullable(),
+    createdAt: Time,
+  })
+  .meta({ id: 'Report' });
+export type Report = z.infer<typeof Report>;
+
+export const ReportQuery = Page.extend({ status: ReportStatus.optional(), cursor: Id.optional() });
+export type ReportQuery = z.output<typeof ReportQuery>;
+
+/** Body of PATCH /admin/reports/:reportId. */
+export const ReportHandling = z.strictObject({
+  status: z.enum(['reviewing', 'resolved', 'dismissed']),
+  resolution: humanText({ min: 0, max: 2000, lines: true }).default(''),
+});
+export type ReportHandling = z.output<typeof ReportHandling>;

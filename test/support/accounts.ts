@@ -60,6 +60,7 @@ export async function openAccounts(options: OpenAccountsOptions) {
       log,
       secrets: { jwt: secrets, dataKey: TEST_SECRETS.current },
       mail: readConfig({}).mail,
+      adminEmails: [],
       publicUrl: () => 'https://duet.test',
       overrides: { mailer, pollMs, answerStepMs: options.evenly ? undefined : 0 },
     },

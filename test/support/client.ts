@@ -146,14 +146,17 @@ export class Inbox {
 
 let made = 0;
 
+/** Of everybody that `newPerson` makes. */
+export const TEST_PASSWORD = 'correct horse battery';
+
 /** Registers, verifies through the mailbox, signs in. */
 export async function newPerson(
   url: string,
-  profile: { gender?: string; displayName?: string } = {},
+  profile: { gender?: string; displayName?: string; email?: string } = {},
 ): Promise<Person> {
   made += 1;
-  const email = `person${process.pid}x${made}@example.org`;
-  const password = 'correct horse battery';
+  const email = profile.email ?? `person${process.pid}x${made}@example.org`;
+  const password = TEST_PASSWORD;
   await request(url, 'POST', '/api/v1/auth/register', {
     body: {
       email,

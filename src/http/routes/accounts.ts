@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Accounts } from '../../accounts/Accounts.ts';
-import type { Caller } from '../../accounts/caller.ts';
+import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
 import type { PasswordChange } from '../../accounts/PasswordChange.ts';
 import type { RefreshTokens } from '../../accounts/RefreshTokens.ts';
 import type { Grant } from '../../accounts/Sessions.ts';
@@ -19,7 +19,6 @@ import {
 } from '../../accounts/shapes.ts';
 import { type Clock, isoTime } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
-import { isId } from '../../ids.ts';
 import type { Me } from '../../people/shapes.ts';
 import { Id, listOf } from '../../shapes.ts';
 import { type Route, route } from '../route.ts';
@@ -37,7 +36,6 @@ export interface AccountRouteDeps {
   me(userId: string): Promise<Me>;
 }
 
-const CALLER_HEADERS = ['user-agent', 'x-device-id'] as const;
 const TOKEN_HEADERS = [...CALLER_HEADERS, ...COOKIE_HEADERS] as const;
 type TokenHeader = (typeof TOKEN_HEADERS)[number];
 
@@ -236,13 +234,4 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       run: (ctx) => accounts.endSession(ctx.auth, ctx.params.sessionId, callerOf(ctx)),
     }),
   ];
-}
-
-function callerOf(ctx: { address: string; header(name: (typeof CALLER_HEADERS)[number]): string }): Caller {
-  const deviceId = ctx.header('x-device-id').toLowerCase();
-  return {
-    address: ctx.address,
-    userAgent: ctx.header('user-agent'),
-    deviceId: isId(deviceId) ? deviceId : undefined,
-  };
 }

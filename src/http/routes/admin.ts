@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import type { AdminDesk } from '../../accounts/AdminDesk.ts';
+import {
+  AdminUser,
+  AuditItem,
+  AuditQuery,
+  Stats,
+  StatusInput,
+  UserQuery,
+} from '../../accounts/adminShapes.ts';
+import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
+import type { Standing } from '../../accounts/Standing.ts';
+import type { Clock } from '../../clock.ts';
+import { DuetError } from '../../errors.ts';
+import type { ReportDesk } from '../../safety/ReportDesk.ts';
+import { Report, ReportHandling, ReportQuery } from '../../safety/shapes.ts';
+import { Id, listOf } from '../../shapes.ts';
+import { type Route, route } from '../route.ts';
+
+export interface AdminRoutesDeps {
+  adminDesk: AdminDesk;
+  standing: Standing;
+  reportDesk: ReportDesk;
+  clock: Clock;
+}
+
+const tags = ['Admin'];
+const UserParams = z.strictObject({ userId: Id });
+
+/** What admins do. Everything is kept in the security log. */
+export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRoutesDeps): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/admin/users',
+      summary: 'Accounts, the newest first',
+      tags,
+      who: 'admin',
+      limit: 'browse',
+      query: UserQuery,
+      status: 200,
+      out: listOf(AdminUser),
+      run: ({ query }) => adminDesk.list(query),
+    }),
+    route({
+      method: 'get',
+      path: '/admin/users/:userId',
+      summary: 'One account',
+      tags,
+      who: 'admin',
+      limit: 'browse',
+      headers: CALLER_HEADERS,
+      params: UserParams,
+      status: 200,
+      out: AdminUser,
+      run: (ctx) => adminDesk.look(ctx.auth, ctx.params.userId, callerOf(ctx)),
+    }),
+    route({
+      method: 'patch',
+      path: '/admin/users/:userId/status',
+      summary: 'Suspend, ban, or let back in',
+      description:
+        'In force everywhere within a second: sessions, sockets, a call and the matches end. 409 for admins, oneself included, and for an account that its owner deleted.',
+      tags,
+      who: 'admin',
+      limit: 'write',
+      headers: CALLER_HEADERS,
+      params: UserParams,
+      body: StatusInput,
+      status: 200,
+      out: AdminUser,
+      async run(ctx) {
+        const { status, reason, until } = ctx.body;
+        const untilMs = until === undefined ? undefined : Date.parse(until);
+        if (untilMs !== undefined && untilMs <= clock.now()) {
+          throw new DuetError('VALIDATION_FAILED', {
+            details: [{ path: 'until', message: 'must lie ahead' }],
+          });
+        }
+        const change = { status, reason, until: untilMs };
+        await standing.change(ctx.auth, ctx.params.userId, change, callerOf(ctx));
+        return adminDesk.find(ctx.params.userId);
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/admin/reports',
+      summary: 'Reports, the newest first',
+      tags,
+      who: 'admin',
+      limit: 'browse',
+      query: ReportQuery,
+      status: 200,
+      out: listOf(Report),
+      run: ({ query }) => reportDesk.list(query),
+    }),
+    route({
+      method: 'patch',
+      path: '/admin/reports/:reportId',
+      summary: 'Note what is done about a report',
+      tags,
+      who: 'admin',
+      limit: 'write',
+      headers: CALLER_HEADERS,
+      params: z.strictObject({ reportId: Id }),
+      body: ReportHandling,
+      status: 200,
+      out: Report,
+      run: (ctx) => reportDesk.handle(ctx.auth, ctx.params.reportId, ctx.body, callerOf(ctx)),
+    }),
+    route({
+      method: 'get',
+      path: '/admin/stats',
+      summary: 'How the place does, just now',
+      tags,
+      who: 'admin',
+      limit: 'browse',
+      status: 200,
+      out: Stats,
+      run: () => adminDesk.stats(),
+    }),
+    route({
+      method: 'get',
+      path: '/admin/audit',
+      summary: 'The security log, the newest first',
+      tags,
+      who: 'admin',
+      limit: 'browse',
+      query: AuditQuery,
+      status: 200,
+      out: listOf(AuditItem),
+      run: ({ query }) => adminDesk.log(query),
+    }),
+  ];
+}

@@ -1,0 +1,115 @@
+/** Reports as admins work on them. */
+import type { Principal } from '../accounts/AccessTokens.ts';
+import type { Audit } from '../accounts/Audit.ts';
+import type { Caller } from '../accounts/caller.ts';
+import { type Clock, isoTime } from '../clock.ts';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
+import { DuetError } from '../errors.ts';
+import type { Report, ReportHandling, ReportQuery } from './shapes.ts';
+
+export interface ReportDeskOptions {
+  db: Database;
+  clock: Clock;
+  audit: Audit;
+}
+
+interface ReportRow {
+  id: string;
+  reporter_id: string;
+  reported_id: string;
+  reason: string;
+  details: string;
+  call_id: string | null;
+  call_facts: Record<string, unknown> | null;
+  status: Report['status'];
+  resolution: string | null;
+  handled_by: string | null;
+  handled_at: number | null;
+  created_at: number;
+}
+
+/** Above every UUIDv7: reports run from the newest id to the oldest. */
+const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** The call's facts are kept in the report once the call is gone, and read from the call until then. */
+const COLUMNS = `r.id, r.reporter_id, r.reported_id, r.reason, r.details, r.call_id, r.status, r.resolution, r.handled_by,
+  r.handled_at, r.created_at, coalesce(r.call_facts, (
+    select jsonb_build_object('phase', c.phase, 'outcome', c.outcome, 'createdAt', c.created_at, 'endedAt', c.ended_at)
+    from calls c where c.id = r.call_id)) as call_facts`;
+
+const listReports = sql<ReportRow>(
+  'report-list',
+  `select ${COLUMNS} from reports r where r.id < $2 and ($3::text is null or r.status = $3) order by r.id desc limit $1`,
+);
+const lockReport = sql<{ status: Report['status'] }>(
+  'report-lock',
+  'select status from reports where id = $1 for update',
+);
+const handleReport = sql(
+  'report-handle',
+  'update reports set status = $2, resolution = $3, handled_by = $4, handled_at = $5 where id = $1',
+);
+const findReport = sql<ReportRow>('report-find', `select ${COLUMNS} from reports r where r.id = $1`);
+
+export class ReportDesk {
+  readonly #o: ReportDeskOptions;
+
+  constructor(options: ReportDeskOptions) {
+    this.#o = options;
+  }
+
+  /** Reports, the newest first. */
+  async list(query: ReportQuery): Promise<{ items: Report[]; nextCursor: string | null }> {
+    const { limit, cursor, status } = query;
+    const rows = await this.#o.db.query(listReports, [limit + 1, cursor ?? NEWEST, status ?? null]);
+    const shown = rows.slice(0, limit);
+    return {
+      items: shown.map(present),
+      nextCursor: rows.length > limit ? shown.at(-1)!.id : null,
+    };
+  }
+
+  /** Notes what is done about a report. NOT_FOUND; what is to happen to the person is a change of status of its own. */
+  async handle(
+    actor: Principal,
+    reportId: string,
+    handling: ReportHandling,
+    caller: Caller,
+  ): Promise<Report> {
+    const { db, clock, audit } = this.#o;
+    return db.transaction(async (tx) => {
+      const [before] = await tx.query(lockReport, [reportId]);
+      if (before === undefined) throw new DuetError('NOT_FOUND');
+      const { status, resolution } = handling;
+      await tx.query(handleReport, [reportId, status, resolution, actor.userId, new Date(clock.now())]);
+      const [row] = await tx.query(findReport, [reportId]);
+      await audit.record(tx, {
+        action: 'report_handled',
+        userId: row!.reported_id,
+        actorId: actor.userId,
+        sessionId: actor.sessionId,
+        caller,
+        details: { reportId, before: before.status, after: status },
+      });
+      return present(row!);
+    });
+  }
+}
+
+function present(row: ReportRow): Report {
+  return {
+    id: row.id,
+    reporterId: row.reporter_id,
+    reportedId: row.reported_id,
+    reason: row.reason,
+    details: row.details,
+    callId: row.call_id,
+    call: row.call_facts,
+    status: row.status,
+    resolution: row.resolution,
+    handledBy: row.handled_by,
+    handledAt: isoTime(row.handled_at),
+    createdAt: isoTime(row.created_at)!,
+  };
+}

@@ -1,0 +1,320 @@
+/** AUTH-16, AUTH-17, AZ-11 to AZ-13: what admins may do, to whom, and how soon it is in force. */
+import { Client } from '@colyseus/sdk';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import {
+  Inbox,
+  newMatch,
+  newPerson,
+  type Person,
+  request,
+  signIn,
+  TEST_PASSWORD,
+} from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const BOSS = 'boss@example.org';
+const SECOND = 'second@example.org';
+const UNVERIFIED = 'unverified@example.org';
+const app = useApp({ ADMIN_EMAILS: `${BOSS}, Second@Example.org,${UNVERIFIED}` });
+let boss: Person;
+let second: Person;
+
+beforeAll(async () => {
+  boss = await newPerson(app.url, { email: BOSS });
+  second = await newPerson(app.url, { email: SECOND });
+});
+
+const setStatus = (who: Person, userId: string, body: unknown) =>
+  who.call('PATCH', `/admin/users/${userId}/status`, body);
+const ban = { status: 'banned', reason: 'threats' };
+const login = (person: Person) =>
+  request(app.url, 'POST', '/api/v1/auth/login', { body: { email: person.email, password: TEST_PASSWORD } });
+
+describe('a ban in the middle of a call (AUTH-17)', () => {
+  it('refuses the banned one everywhere, ends the call for the other in neutral words, and hides him', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const { body: tokens } = await login(ann);
+    const toBob = await bob.inbox();
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+    const atAnn = new Inbox(await ann.sit(seat));
+    const atBob = new Inbox(await bob.sit(answered.seat));
+    const token = atAnn.room.reconnectionToken;
+    const annLeft = new Promise<number>((resolve) => atAnn.room.onLeave((code) => resolve(code)));
+
+    expect(await setStatus(boss, ann.id, ban)).toMatchObject({
+      status: 200,
+      body: { id: ann.id, status: 'banned', statusReason: 'threats' },
+    });
+
+    expect(await annLeft).toBe(4102);
+    expect(await toBob.next('call:ended', (event) => event.call.id === call.id)).toMatchObject({
+      outcome: 'unavailable',
+    });
+    expect(await toBob.next('match:ended', (event) => event.matchId === matchId)).toMatchObject({
+      status: 'ended',
+      reason: 'ended',
+    });
+    expect(await atBob.next('call:ended')).toMatchObject({ outcome: 'unavailable' });
+    // Nothing that Bob hears names the ban or her.
+    expect(JSON.stringify([toBob.events, atBob.events])).not.toMatch(/ban|suspend|threats/i);
+
+    expect((await ann.call('GET', '/users/me')).status).toBe(401);
+    expect(await login(ann)).toMatchObject({ status: 403, body: { code: 'ACCOUNT_SUSPENDED' } });
+    const refresh = { body: { refreshToken: tokens.refreshToken } };
+    expect((await request(app.url, 'POST', '/api/v1/auth/refresh-token', refresh)).status).toBe(401);
+    const sdk = new Client(app.url);
+    sdk.auth.token = ann.token;
+    await expect(sdk.reconnect(token)).rejects.toThrow();
+
+    expect((await bob.ok('GET', '/matches/active')).items).toEqual([]);
+    expect((await bob.ok('GET', '/matches/history')).items).toEqual([]);
+    expect((await bob.call('GET', `/users/${ann.id}`)).status).toBe(404);
+    const { items } = await bob.ok('GET', '/users/discovery?limit=100');
+    expect(items.map((card: { id: string }) => card.id)).not.toContain(ann.id);
+    expect((await bob.call('POST', `/calls/initiate/${matchId}`, {})).body.code).toBe('MATCH_NOT_ACTIVE');
+    expect((await bob.call('POST', `/matches/like/${ann.id}`)).status).toBe(404);
+  });
+
+  it('stays in force for who registers again, with the same mailbox or the same device', async () => {
+    const device = '0d1f2c3b-5f0e-4d7e-9a53-6f0f1c2d3e4f';
+    const villain = await newPerson(app.url, { email: 'some.villain@example.org' });
+    await request(app.url, 'POST', '/api/v1/auth/login', {
+      body: { email: villain.email, password: TEST_PASSWORD },
+      headers: { 'x-device-id': device },
+    });
+    await boss.ok('PATCH', `/admin/users/${villain.id}/status`, ban);
+    const register = (email: string, headers: Record<string, string> = {}) =>
+      request(app.url, 'POST', '/api/v1/auth/register', {
+        body: {
+          email,
+          password: TEST_PASSWORD,
+          displayName: 'Newcomer',
+          birthDate: '1990-05-17',
+          gender: 'man',
+        },
+        headers,
+      });
+    const found = async () =>
+      (await boss.ok('GET', '/admin/users?query=Newcomer&limit=100')).items.map(
+        (user: { email: string }) => user.email,
+      );
+    expect((await register('Some.Villain@example.org')).status).toBe(202);
+    expect((await register('somevillain+again@example.org')).status).toBe(202);
+    expect((await register('other@example.org', { 'x-device-id': device })).status).toBe(202);
+    expect((await register('innocent@example.org')).status).toBe(202);
+    expect(await found()).toEqual(['innocent@example.org']);
+    await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status: 'active', reason: 'a mistake' });
+    await register('other@example.org', { 'x-device-id': device });
+    expect(await found()).toEqual(['other@example.org', 'innocent@example.org']);
+  });
+});
+
+describe('a suspension', () => {
+  it('refuses signing in (AUTH-16), can be taken back, and ends by itself', async () => {
+    const ann = await newPerson(app.url);
+    const suspended = { status: 'suspended', reason: 'cool down' };
+    await boss.ok('PATCH', `/admin/users/${ann.id}/status`, suspended);
+    expect((await login(ann)).body.code).toBe('ACCOUNT_SUSPENDED');
+    await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'active', reason: 'talked to her' });
+    expect((await login(ann)).status).toBe(200);
+
+    const until = new Date(Date.now() + 1_500).toISOString();
+    const answer = await setStatus(boss, ann.id, { ...suspended, until });
+    expect(answer.body).toMatchObject({ status: 'suspended', statusUntil: until });
+    expect((await login(ann)).body.code).toBe('ACCOUNT_SUSPENDED');
+    await eventually(async () => (await login(ann)).status).toBe(200);
+    expect(await boss.ok('GET', `/admin/users/${ann.id}`)).toMatchObject({
+      status: 'active',
+      statusReason: null,
+      statusUntil: null,
+    });
+  });
+
+  it('leaves a line with what was before and after for each change', async () => {
+    const ann = await newPerson(app.url);
+    await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'suspended', reason: 'one' });
+    await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'banned', reason: 'two' });
+    await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'active', reason: 'three' });
+    const { items } = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=status_changed`);
+    expect(items.map((item: { details: object }) => item.details)).toMatchObject([
+      { before: 'banned', after: 'active', reason: 'three' },
+      { before: 'suspended', after: 'banned', reason: 'two' },
+      { before: 'active', after: 'suspended', reason: 'one' },
+    ]);
+    for (const item of items) expect(item.actorId).toBe(boss.id);
+  });
+});
+
+describe('what an admin may not do', () => {
+  it('touch himself, another admin, or the last one (AZ-11)', async () => {
+    for (const [who, whom] of [
+      [boss, boss],
+      [boss, second],
+      [second, boss],
+    ] as const) {
+      for (const status of ['suspended', 'banned', 'active']) {
+        const answer = await setStatus(who, whom.id, { status, reason: 'a coup' });
+        expect(answer, status).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+      }
+    }
+    expect((await boss.ok('GET', '/users/me')).role).toBe('admin');
+    expect((await boss.call('DELETE', '/users/me', { password: TEST_PASSWORD })).status).toBe(409);
+  });
+
+  it('send what is not asked for (AZ-12, AZ-13)', async () => {
+    const ann = await newPerson(app.url);
+    const until = new Date(Date.now() + 86_400_000).toISOString();
+    const bad: unknown[] = [
+      {},
+      { status: 'banned' },
+      { status: 'deleted', reason: 'x' },
+      { status: 'banned', reason: '' },
+      { status: 'banned', reason: 'x', until },
+      { status: 'suspended', reason: 'x', until: '2020-01-01T00:00:00Z' },
+      { status: 'suspended', reason: 'x', until: 'tomorrow' },
+      { status: 'banned', reason: 'x', role: 'admin' },
+      { status: { $ne: null }, reason: 'x' },
+      [],
+    ];
+    for (const body of bad)
+      expect((await setStatus(boss, ann.id, body)).status, JSON.stringify(body)).toBe(400);
+    expect((await setStatus(boss, '01890000-0000-7000-8000-000000000000', ban)).status).toBe(404);
+    expect((await setStatus(boss, 'nonsense', ban)).status).toBe(404);
+    expect((await login(ann)).status).toBe(200);
+  });
+});
+
+describe('who is no admin', () => {
+  it('gets nowhere, and nothing that is sent makes one (AZ-12, AZ-13)', async () => {
+    const ann = await newPerson(app.url);
+    const paths: [string, string][] = [
+      ['GET', '/admin/users'],
+      ['GET', `/admin/users/${ann.id}`],
+      ['PATCH', `/admin/users/${ann.id}/status`],
+      ['GET', '/admin/reports'],
+      ['PATCH', `/admin/reports/${ann.id}`],
+      ['GET', '/admin/stats'],
+      ['GET', '/admin/audit'],
+    ];
+    for (const [method, path] of paths) {
+      const body = method === 'GET' ? undefined : ban;
+      expect((await ann.call(method, path, body)).body.code, path).toBe('FORBIDDEN');
+      expect((await request(app.url, method, `/api/v1${path}`, { body })).status, path).toBe(401);
+    }
+    const polluted = [
+      '{"role":"admin"}',
+      '{"__proto__":{"role":"admin"}}',
+      '{"constructor":{"prototype":{"role":"admin"}}}',
+      '{"displayName":"Ann","__proto__":{"role":"admin"}}',
+      '{"bio":"x","role":"admin","tier":"premium","status":"active","emailVerified":true}',
+    ];
+    for (const text of polluted) {
+      for (const [method, path] of [
+        ['PUT', '/users/me'],
+        ['PATCH', '/users/me/preferences'],
+      ]) {
+        const response = await fetch(`${app.url}/api/v1${path}`, {
+          method: method!,
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${ann.token}` },
+          body: text,
+        });
+        expect(response.status, `${method} ${path} ${text}`).toBe(400);
+      }
+    }
+    const again = await signIn(app.url, ann.email, TEST_PASSWORD);
+    expect(await again.ok('GET', '/users/me')).toMatchObject({ role: 'user', tier: 'regular' });
+    expect((await again.call('GET', '/admin/stats')).status).toBe(403);
+  });
+
+  it('is whoever claims an address of the list without verifying it', async () => {
+    const body = { email: UNVERIFIED, password: TEST_PASSWORD };
+    const profile = { displayName: 'Claimant', birthDate: '1990-05-17', gender: 'man' };
+    await request(app.url, 'POST', '/api/v1/auth/register', { body: { ...body, ...profile } });
+    expect((await request(app.url, 'POST', '/api/v1/auth/login', { body })).body.user.role).toBe('user');
+    const { items } = await boss.ok('GET', '/admin/audit?action=role_changed');
+    expect(items.map((item: { userId: string }) => item.userId).sort()).toEqual([boss.id, second.id].sort());
+  });
+});
+
+describe('the desk', () => {
+  it('lists accounts page by page, by status, tier, address, name and id', async () => {
+    const people = [];
+    for (const displayName of ['Zelda', 'zelda two', 'Zel%da'])
+      people.push(await newPerson(app.url, { displayName }));
+    await boss.ok('PATCH', `/admin/users/${people[1]!.id}/status`, ban);
+    const ids = async (query: string) => {
+      const found = [];
+      for (let cursor = ''; ; ) {
+        const page = await boss.ok('GET', `/admin/users?limit=2${query}${cursor}`);
+        found.push(...page.items.map((user: { id: string }) => user.id));
+        if (page.nextCursor === null) return found;
+        cursor = `&cursor=${page.nextCursor}`;
+      }
+    };
+    const [one, two, three] = people.map((person) => person.id);
+    expect(await ids('&query=zel')).toEqual([three, two, one]);
+    expect(await ids('&query=zel%25')).toEqual([three]);
+    expect(await ids('&query=zel&status=banned')).toEqual([two]);
+    expect(await ids('&query=zel&tier=premium')).toEqual([]);
+    expect(await ids(`&query=${people[0]!.email.toUpperCase()}`)).toEqual([one]);
+    expect(await ids(`&query=${two}`)).toEqual([two]);
+    const all = await ids('');
+    expect(all).toEqual([...new Set(all)]);
+    expect(all).toEqual(expect.arrayContaining([one, two, three, boss.id]));
+    for (const query of [
+      'status=gone',
+      'tier=gold',
+      'cursor=x',
+      'limit=0',
+      'query=',
+      'sort=id',
+      'limit=1&limit=2',
+    ])
+      expect((await boss.call('GET', `/admin/users?${query}`)).status, query).toBe(400);
+  });
+
+  it('keeps that an admin looked at an account', async () => {
+    const ann = await newPerson(app.url);
+    expect(await boss.ok('GET', `/admin/users/${ann.id}`)).toMatchObject({ id: ann.id, email: ann.email });
+    const { items } = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=account_viewed`);
+    expect(items).toMatchObject([{ actorId: boss.id, userId: ann.id }]);
+  });
+
+  it('works on reports', async () => {
+    const { ann, bob } = await newMatch(app.url);
+    const { reportId } = await ann.ok('POST', `/users/report/${bob.id}`, { reason: 'harassment' });
+    const open = await boss.ok('GET', '/admin/reports?status=open');
+    expect(open.items[0]).toMatchObject({
+      id: reportId,
+      reporterId: ann.id,
+      reportedId: bob.id,
+      status: 'open',
+    });
+    const handled = await boss.ok('PATCH', `/admin/reports/${reportId}`, {
+      status: 'resolved',
+      resolution: 'talked to him',
+    });
+    expect(handled).toMatchObject({ status: 'resolved', resolution: 'talked to him', handledBy: boss.id });
+    const ids = (await boss.ok('GET', '/admin/reports?status=open')).items.map(
+      (item: { id: string }) => item.id,
+    );
+    expect(ids).not.toContain(reportId);
+    expect((await boss.call('PATCH', `/admin/reports/${ann.id}`, { status: 'resolved' })).status).toBe(404);
+    expect((await boss.call('PATCH', `/admin/reports/${reportId}`, { status: 'open' })).status).toBe(400);
+    const { items } = await boss.ok('GET', '/admin/audit?action=report_handled');
+    expect(items[0].details).toMatchObject({ reportId, before: 'open', after: 'resolved' });
+  });
+
+  it('counts', async () => {
+    const before = await boss.ok('GET', '/admin/stats');
+    await newMatch(app.url);
+    const after = await boss.ok('GET', '/admin/stats');
+    expect(after.users.active - before.users.active).toBe(2);
+    expect(after.activeMatches - before.activeMatches).toBe(1);
+    expect(after.registeredToday).toBe(
+      after.users.active + after.users.banned + after.users.suspended + after.users.deleted,
+    );
+  });
+});
