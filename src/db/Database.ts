@@ -45,21 +45,24 @@ const CLOSE_MS = 3_000;
 export class Database implements Sql {
   readonly orm: MikroORM;
   readonly pool: Pool;
-  readonly #sql: Sql;
   readonly #clock = new SystemClock();
   readonly #probe: Probe;
   readonly #pulse: Pulse;
+  /** How often the database stood still. Connections of before are not used again: some may stand still for good. */
+  #stalls = 0;
+  readonly #bornIn = new WeakMap<PoolClient, number>();
   #closed: Promise<void> | undefined;
 
   private constructor(orm: MikroORM, pool: Pool, probe: Probe, log: Log) {
     this.orm = orm;
     this.pool = pool;
-    this.#sql = sqlOn(pool);
+    pool.on('connect', (client) => this.#bornIn.set(client, this.#stalls));
     this.#probe = probe;
     this.#pulse = new Pulse({
       clock: this.#clock,
       probe: () => probe.ask(),
       onChange: (stalled) => {
+        if (stalled) this.#stalls += 1;
         if (stalled) log.error({}, 'PostgreSQL stands still: requests are refused until it answers');
         else log.warn({}, 'PostgreSQL answers again');
       },
@@ -105,8 +108,17 @@ export class Database implements Sql {
     return this.orm.em.fork() as EntityManager;
   }
 
-  query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
-    return this.#pulse.watch(() => this.#sql.query(statement, values));
+  async query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    const client = await this.#connect();
+    let usable = true;
+    try {
+      return await this.#pulse.watch(() => sqlOn(client).query(statement, values));
+    } catch (error) {
+      usable = isAnswer(error);
+      throw error;
+    } finally {
+      client.release(!usable);
+    }
   }
 
   /** Runs `work` in one transaction on one connection: committed when it resolves, rolled back when it throws. */
@@ -135,17 +147,22 @@ export class Database implements Sql {
     }
   }
 
+  /** A connection of the pool's, for the caller to release. */
   async #connect(): Promise<PoolClient> {
-    const connecting = this.pool.connect();
-    try {
-      return await this.#pulse.watch(() => connecting);
-    } catch (error) {
-      // It may still come, to nobody.
-      connecting.then(
-        (client) => client.release(),
-        () => {},
-      );
-      throw error;
+    for (;;) {
+      const connecting = this.pool.connect();
+      try {
+        const client = await this.#pulse.watch(() => connecting);
+        if ((this.#bornIn.get(client) ?? 0) === this.#stalls) return client;
+        client.release(true);
+      } catch (error) {
+        // It may still come, to nobody.
+        connecting.then(
+          (client) => client.release(),
+          () => {},
+        );
+        throw error;
+      }
     }
   }
 
@@ -170,4 +187,9 @@ export class Database implements Sql {
     await Promise.race([this.orm.close(true), longEnough]);
     late?.cancel();
   }
+}
+
+/** Whether an error is PostgreSQL's about the statement, after which the connection is as good as before. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
 }
