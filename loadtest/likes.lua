@@ -1,5 +1,7 @@
 -- Requests of wrk for likes.ts: ever new pairs, one in ten answered at once.
 -- Arguments: the file of people (one "id token" a line), and from which distance on people are paired.
+require("report")
+
 local people, step, i, back = {}, 0, 0, nil
 
 function init(args)
@@ -28,11 +30,4 @@ function request()
   local one, other = people[i], people[(i + step - 1) % #people + 1]
   if i % 10 == 0 then back = like(other, one) end
   return like(one, other)
-end
-
--- What likes.ts reads: requests, microseconds, p50 and p99 in microseconds, answers that were not 2xx, socket errors.
-function done(summary, latency)
-  local e = summary.errors
-  print(string.format("RESULT %d %d %d %d %d %d", summary.requests, summary.duration, latency:percentile(50),
-    latency:percentile(99), e.status, e.connect + e.read + e.write + e.timeout))
 end
