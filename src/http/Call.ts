@@ -4,6 +4,7 @@ import { headerList } from '../transport/uws.ts';
 import { BodyReader, type OpenBodies } from './body.ts';
 import type { Exchange } from './Exchange.ts';
 import { type Auth, isRawBody, type Route } from './route.ts';
+import { UploadSpool } from './UploadSpool.ts';
 
 /** A route, and what is derived from it once. */
 export type Entry = {
@@ -28,7 +29,7 @@ export type Call = {
   contentType: string;
   /** 0 without a body, `UNKNOWN_LENGTH` for a chunked one. */
   contentLength: number;
-  reader: BodyReader | undefined;
+  reader: BodyReader | UploadSpool | undefined;
   /** Set once the caller is known. */
   auth: Auth | undefined;
 };
@@ -85,10 +86,13 @@ export function readCall(
   const { route, paramNames, readsBody } = entry;
   const params: Record<string, string> = {};
   for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
-  let reader: BodyReader | undefined;
+  let reader: BodyReader | UploadSpool | undefined;
   if (readsBody) {
-    const isRaw = route.body !== undefined && isRawBody(route.body);
-    const opened = new BodyReader(res, entry.capBytes, openBodies, isRaw ? 'idle' : 'total');
+    const raw = route.body !== undefined && isRawBody(route.body) ? route.body : undefined;
+    const opened =
+      raw === undefined
+        ? new BodyReader(res, entry.capBytes, openBodies)
+        : new UploadSpool(res, raw, openBodies, exchange);
     exchange.onGone = () => opened.discard();
     reader = opened;
   }

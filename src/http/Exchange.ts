@@ -33,6 +33,7 @@ export class Exchange {
   #state: 'open' | 'answered' | 'gone' = 'open';
   #inHandler = true;
   #watchesAbort = false;
+  #isHeld = false;
   #onGone: (() => void) | undefined;
 
   constructor(
@@ -70,11 +71,19 @@ export class Exchange {
 
   /** Stops reading the request's body for a while. */
   hold(): void {
-    if (this.#state === 'open') this.res.pause();
+    if (this.#state !== 'open') return;
+    this.#isHeld = true;
+    this.res.pause();
+  }
+
+  /** Whether the client cannot send because it is not read. */
+  get isHeld(): boolean {
+    return this.#isHeld;
   }
 
   release(): void {
-    if (this.#state !== 'gone') this.res.resume();
+    this.#isHeld = false;
+    if (this.#state === 'open') this.res.resume();
   }
 
   /** Answers. Does nothing when an answer was given or the client has gone. */

@@ -8,6 +8,7 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { Reply, type Route, type RouteContext, type RouteWho } from './route.ts';
+import { Upload } from './UploadSpool.ts';
 
 type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string>;
 
@@ -74,7 +75,7 @@ export class Idempotency {
       });
     }
     const { userId } = ctx.auth!;
-    const fingerprint = fingerprintOf(route, ctx);
+    const fingerprint = await fingerprintOf(route, ctx);
     const [known] = await this.#db.query(takeKey, [userId, key, fingerprint]);
     if (known === undefined) throw new DuetError('CONFLICT');
     if (!known.taken) {
@@ -102,14 +103,14 @@ export class Idempotency {
 }
 
 /** What makes two requests the same: route, parameters, query and body. */
-function fingerprintOf(route: Route, ctx: AnyContext): Buffer {
+async function fingerprintOf(route: Route, ctx: AnyContext): Promise<Buffer> {
   const hash = createHash('sha256').update(`${route.method} ${route.path}\n`);
   hash.update(JSON.stringify([ctx.params, ctx.query ?? null]));
   const { body } = ctx;
-  if (isUpload(body)) return hash.update(body.contentType).update(body.bytes).digest();
+  if (body instanceof Upload)
+    return hash
+      .update(body.contentType)
+      .update(await body.digest())
+      .digest();
   return hash.update(JSON.stringify(body ?? null)).digest();
-}
-
-function isUpload(body: unknown): body is { contentType: string; bytes: Buffer } {
-  return typeof body === 'object' && body !== null && 'bytes' in body && Buffer.isBuffer(body.bytes);
 }

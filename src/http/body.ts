@@ -7,10 +7,14 @@ import { DuetError } from '../errors.ts';
  * Request bodies: collected up to a cap, within a time, and parsed so that nothing surprising comes out.
  */
 
-/** `total`: the whole body must be there in time. `idle`: every chunk must be (uWebSockets.js asks 16 KB/s besides). */
-export type SlowRule = 'total' | 'idle';
+/** A body that is still arriving. */
+export interface OpenBody {
+  /** When it is too late. In the clock's time. */
+  deadlineMs: number;
+  expire(): void;
+}
 
-// Of all bodies that have not arrived in full: 25 of the largest photos.
+// Of all bodies that have not arrived in full, as far as they are in memory.
 const MAX_HELD_BYTES = 256 * 1024 * 1024;
 const MAX_DEPTH = 32;
 const REFUSED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
@@ -18,11 +22,10 @@ const SWEEPS_PER_DEADLINE = 4;
 // A path is made of the client's own keys: as much of it as helps, not as much as was sent.
 const MAX_PATH = 100;
 
-/** Collects one body. It must be made while the request handler runs: uWebSockets.js does not keep chunks. */
-export class BodyReader {
+/** Collects one small body; all of it must be there in time. It must be made while the request handler runs: uWebSockets.js does not keep chunks. */
+export class BodyReader implements OpenBody {
   readonly #capBytes: number;
   readonly #open: OpenBodies;
-  readonly #rule: SlowRule;
   #chunks: Buffer[] = [];
   #bytes = 0;
   #pieces = 0;
@@ -30,12 +33,11 @@ export class BodyReader {
   #whole: Buffer | undefined;
   #failure: DuetError | undefined;
   #waiting: { resolve: (body: Buffer) => void; reject: (error: DuetError) => void } | undefined;
-  deadlineMs: number;
+  readonly deadlineMs: number;
 
-  constructor(res: HttpResponse, capBytes: number, open: OpenBodies, rule: SlowRule) {
+  constructor(res: HttpResponse, capBytes: number, open: OpenBodies) {
     this.#capBytes = capBytes;
     this.#open = open;
-    this.#rule = rule;
     this.deadlineMs = open.add(this);
     res.onData((chunk, isLast) => this.#take(chunk, isLast));
   }
@@ -87,7 +89,6 @@ export class BodyReader {
     // Copied: uWebSockets.js takes the memory back when this returns.
     if (chunk.byteLength > 0) this.#chunks.push(Buffer.from(new Uint8Array(chunk)));
     if (isLast) this.#finish();
-    else if (this.#rule === 'idle') this.deadlineMs = this.#open.nextDeadline();
   }
 
   #finish(): void {
@@ -119,7 +120,7 @@ export class BodyReader {
 export class OpenBodies {
   readonly #clock: Clock;
   readonly #limitMs: number;
-  readonly #open = new Set<BodyReader>();
+  readonly #open = new Set<OpenBody>();
   #heldBytes = 0;
   #sweep: Timer | undefined;
 
@@ -133,12 +134,17 @@ export class OpenBodies {
     return this.#open.size;
   }
 
+  /** How much of them is in memory. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   nextDeadline(): number {
     return this.#clock.now() + this.#limitMs;
   }
 
-  add(reader: BodyReader): number {
-    this.#open.add(reader);
+  add(body: OpenBody): number {
+    this.#open.add(body);
     this.#sweep ??= this.#nextSweep();
     return this.nextDeadline();
   }
@@ -150,9 +156,14 @@ export class OpenBodies {
     return true;
   }
 
-  remove(reader: BodyReader, heldBytes: number): void {
-    this.#open.delete(reader);
-    this.#heldBytes -= heldBytes;
+  /** Some of what was held is not in memory any more. */
+  letGo(bytes: number): void {
+    this.#heldBytes -= bytes;
+  }
+
+  remove(body: OpenBody, heldBytes: number): void {
+    this.#open.delete(body);
+    this.letGo(heldBytes);
   }
 
   close(): void {
@@ -163,7 +174,7 @@ export class OpenBodies {
   #nextSweep(): Timer {
     return this.#clock.after(Math.ceil(this.#limitMs / SWEEPS_PER_DEADLINE), () => {
       const now = this.#clock.now();
-      for (const reader of this.#open) if (reader.deadlineMs <= now) reader.expire();
+      for (const body of this.#open) if (body.deadlineMs <= now) body.expire();
       this.#sweep = this.#open.size > 0 ? this.#nextSweep() : undefined;
     });
   }

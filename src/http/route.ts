@@ -17,8 +17,22 @@ export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' 
 export type Auth = { userId: string; sessionId: string; role: 'user' | 'admin' };
 
 /** A body that is not JSON: bytes of one of `types`, `maxBytes` at most. `ctx.body` is a `RawUpload`. */
-export type RawBody = { readonly types: readonly string[]; readonly maxBytes: number };
-export type RawUpload = { contentType: string; bytes: Buffer };
+export type RawBody = {
+  readonly types: readonly string[];
+  readonly maxBytes: number;
+  /** Whether the first bytes (16, or all there are) are of one of the types, whatever the header says. */
+  readonly looksRight?: (start: Buffer) => boolean;
+};
+
+/** Such a body in full. It is not in memory; it is gone when the handler is done. */
+export interface RawUpload {
+  readonly contentType: string;
+  readonly size: number;
+  /** All of it, in memory: ask for it when it is needed. */
+  bytes(): Promise<Buffer>;
+  /** SHA-256. */
+  digest(): Promise<Buffer>;
+}
 
 /** An answer with a status or headers of its own. A string or bytes go out as they are, anything else as JSON. */
 export type ReplyInit = { status?: number; headers?: Record<string, string>; body?: unknown };

@@ -19,6 +19,7 @@ import { isRawBody, Reply } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
 import { toHttpError } from './toHttpError.ts';
+import { UploadSpool } from './UploadSpool.ts';
 import { issueDetails, parseQuery, validate } from './validate.ts';
 
 /** What the router needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */
@@ -147,6 +148,7 @@ export class Router {
       call.auth = known;
       call.caller.userId = known.userId;
       if (who === 'admin' && known.role !== 'admin') throw new DuetError('FORBIDDEN');
+      if (call.reader instanceof UploadSpool) call.reader.allow();
       return this.#limit(call);
     };
     if (!(auth instanceof Promise)) return checked(auth);
@@ -173,8 +175,16 @@ export class Router {
     if (hasBody && !(raw === undefined ? isJsonType(contentType) : raw.types.includes(type))) {
       throw new DuetError('UNSUPPORTED_MEDIA_TYPE');
     }
+    if (reader instanceof UploadSpool) {
+      return reader.receive(type).then(async (upload) => {
+        try {
+          await this.#run(call, upload);
+        } finally {
+          upload.close();
+        }
+      });
+    }
     return reader.read().then((bytes) => {
-      if (raw !== undefined) return this.#run(call, { contentType: type, bytes });
       const json = parseJsonBody(bytes);
       return this.#run(call, body === undefined ? noFields(json) : validate(body as z.ZodType, json));
     });
@@ -223,8 +233,9 @@ export class Router {
     const { exchange, reader, entry, contentLength } = call;
     const isLate = error instanceof DuetError && error.code === 'REQUEST_TIMEOUT';
     const isStillSending = reader?.complete === false && (isLate || !isShort(contentLength, entry.capBytes));
-    this.#refuse(exchange, entry.label, error, isStillSending ? () => reader.pieces : undefined);
+    // First of all: a client that was made to wait must hear the answer, and the end of it.
     reader?.discard();
+    this.#refuse(exchange, entry.label, error, isStillSending ? () => reader.pieces : undefined);
   }
 
   /** Answers with an error; `pieces` where the client may go on sending a body for long. */

@@ -27,6 +27,11 @@ export interface PhotosOptions {
   decodersAtOnce?: number;
 }
 
+/** An image that can be had when it is needed. */
+export interface PhotoSource {
+  bytes(): Promise<Buffer>;
+}
+
 /** A photo as rows and caches hold it: without addresses, which are made for each viewer. */
 export interface StoredPhoto {
   id: string;
@@ -41,7 +46,8 @@ export interface StoredPhoto {
 export const PHOTO_PREFIX = 'photos/';
 /** How different two hashes may be for the pictures to count as the same one. */
 const ALIKE_BITS = 8;
-const UPLOADS_WAITING = 64;
+/** They wait in files, not in memory. */
+const UPLOADS_WAITING = 256;
 const FILES_IN_MEMORY = 400;
 
 const lockPerson = sql<{ id: string }>(
@@ -97,7 +103,7 @@ const countPhotos = sql(
 const findVisible = sql<{ user_id: string }>(
   'photo-visible',
   `select p.user_id from photos p join users u on u.id = p.user_id
-   where p.key = $1 and p.ready and (u.status = 'active' or u.id = $2)
+   where p.key = $1 and p.ready and (u.status = 'active' or u.id = $2 and u.status <> 'deleted')
      and not exists (select from blocks b where b.blocker_id = p.user_id and b.blocked_id = $2)
      and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = p.user_id)`,
 );
@@ -128,8 +134,10 @@ export class Photos {
    * Adds an image as the last photo. 400 unreadable or too large in pixels, 403 a banned picture, 409 six are
    * there, 415 no JPEG, PNG or WebP, 503 the store or too many uploads at once.
    */
-  upload(userId: string, bytes: Buffer): Promise<Photo> {
-    return this.#add(userId, () => this.#decoders.run(() => readPhoto(bytes)));
+  upload(userId: string, image: Buffer | PhotoSource): Promise<Photo> {
+    // Read when its turn comes: those that wait cost no memory.
+    const read = async () => readPhoto(Buffer.isBuffer(image) ? image : await image.bytes());
+    return this.#add(userId, () => this.#decoders.run(read));
   }
 
   /** Adds an image that was read already. */

@@ -92,7 +92,7 @@ async function encode(bytes: Buffer): Promise<PhotoImage> {
 }
 
 /** By the first bytes, whatever the request called it: JPEG, PNG or WebP. */
-function looksLikePhoto(bytes: Buffer): boolean {
+export function looksLikePhoto(bytes: Buffer): boolean {
   if (bytes.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))) return true;
   if (bytes.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))) return true;
   return bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Discovery } from '../../people/Discovery.ts';
 import type { People } from '../../people/People.ts';
 import type { Photos } from '../../people/Photos.ts';
-import { MAX_PHOTO_BYTES, PHOTO_TYPES } from '../../people/photoImage.ts';
+import { looksLikePhoto, MAX_PHOTO_BYTES, PHOTO_TYPES } from '../../people/photoImage.ts';
 import { Card, Me, Photo, PhotoOrder, PreferencesEdit, ProfileEdit } from '../../people/shapes.ts';
 import { Id, listOf, Page } from '../../shapes.ts';
 import { type Route, rawBody, route } from '../route.ts';
@@ -64,10 +64,10 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       tags,
       who: 'user',
       limit: 'upload',
-      body: rawBody({ types: PHOTO_TYPES, maxBytes: MAX_PHOTO_BYTES }),
+      body: rawBody({ types: PHOTO_TYPES, maxBytes: MAX_PHOTO_BYTES, looksRight: looksLikePhoto }),
       status: 201,
       out: Photo,
-      run: ({ auth, body }) => photos.upload(auth.userId, body.bytes),
+      run: ({ auth, body }) => photos.upload(auth.userId, body),
     }),
     route({
       method: 'put',

@@ -161,11 +161,11 @@ export const fakeRoutes = [
     body: rawBody({ types: ['image/jpeg', 'image/png'], maxBytes: 1024 * 1024 }),
     status: 201,
     out: z.strictObject({ bytes: z.number(), type: z.string(), sum: z.number() }),
-    run: ({ body }) => ({
-      bytes: body.bytes.length,
-      type: body.contentType,
-      sum: body.bytes.reduce((sum, byte) => (sum + byte) % 65_521, 0),
-    }),
+    run: async ({ body }) => {
+      const bytes = await body.bytes();
+      const sum = bytes.reduce((total, byte) => (total + byte) % 65_521, 0);
+      return { bytes: bytes.length, type: body.contentType, sum };
+    },
   }),
   route({
     method: 'get',
