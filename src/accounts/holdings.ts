@@ -105,7 +105,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     give: give(
       'sessions',
       `select id, device_id as "deviceId", device_name as "deviceName", address, created_at as "createdAt",
-         last_used_at as "lastUsedAt", revoked_at as "endedAt" from sessions where user_id = $1`,
+         last_used_at as "lastUsedAt", revoked_at as "endedAt", encode(device_key, 'base64') as "deviceKey" from sessions where user_id = $1`,
     ),
   },
   registrations: {

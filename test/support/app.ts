@@ -34,12 +34,15 @@ export const TEST_ENVIRONMENT = {
 export function useApp(environment: Record<string, string> = {}): {
   readonly url: string;
   readonly dbUrl: string;
+  /** Where the embedded S3 server keeps its files, among others. */
+  readonly dataDir: string;
 } {
   let app: App | undefined;
   let cleanUp: (() => Promise<void>) | undefined;
   let dbUrl = '';
+  let dataDir = '';
   beforeAll(async () => {
-    const dataDir = await mkdtemp(join(tmpdir(), 'duet-test-'));
+    dataDir = await mkdtemp(join(tmpdir(), 'duet-test-'));
     const database = await createTestDatabase();
     dbUrl = database.url;
     const config = readConfig({
@@ -64,6 +67,9 @@ export function useApp(environment: Record<string, string> = {}): {
     },
     get dbUrl() {
       return dbUrl;
+    },
+    get dataDir() {
+      return dataDir;
     },
   };
 }
