@@ -7,8 +7,9 @@
 
 import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
+import type { Seat } from '../src/actors/Actors.ts';
 import { CallPages } from '../test/integration/media/callPages.ts';
-import { newMatch } from '../test/support/client.ts';
+import { newMatch, type Person } from '../test/support/client.ts';
 import { startServer } from '../test/support/server.ts';
 
 const calls = Number(process.argv[2] ?? 10);
@@ -69,14 +70,12 @@ async function oneCall(warm: boolean, roomUrl: string): Promise<number> {
   const { ann, bob, matchId } = await newMatch(app.url);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const { seat: bobSeat } = await bob.ok('POST', `/calls/${call.id}/join`);
-  const [caller, callee] = await Promise.all([
-    pages.sit('sfu', ann, seat, roomUrl),
-    pages.sit('sfu', bob, bobSeat, roomUrl),
-  ]);
+  const sit = (person: Person, own: Seat) =>
+    warm ? pages.sitWithSdk(person, call, own, roomUrl) : pages.sit('sfu', person, own, roomUrl);
+  const [caller, callee] = await Promise.all([sit(ann, seat), sit(bob, bobSeat)]);
   const both = [caller, callee];
   try {
-    await Promise.all(both.map((page) => page.do('sendOnAnswer')));
-    if (warm) await Promise.all(both.map((page) => page.do('open', {}, true)));
+    await Promise.all(both.map((page) => page.do(warm ? 'open' : 'sendOnAnswer')));
     const heard = Promise.all(both.map((page) => page.do('heardAt') as Promise<number>));
     const answeredAt: number = await callee.do('answer');
     const late = Promise.withResolvers<never>();

@@ -58,7 +58,8 @@ export abstract class CallRoom extends BaseRoom {
       create: (options) => services.createMedia(options),
       clock: services.clock,
       audience: {
-        producerAdded: (producer) => this.#producerAdded(producer),
+        producerAdded: (producer, consumerId) => this.#producerAdded(producer, consumerId),
+        producerPaused: ({ userId, kind }, paused) => this.#showMedia(userId, kind, !paused),
         producerClosed: (producer) => this.#producerClosed(producer),
         flowing: () => this.#tell({ type: 'media_flowing' }),
         quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
@@ -181,6 +182,9 @@ export abstract class CallRoom extends BaseRoom {
     on('media:connect', (media, userId, { transportId, dtlsParameters }) =>
       media.connect(userId, transportId, dtlsParameters),
     );
+    on('media:prepare', (media, userId, { transportId, rtpParameters, rtpCapabilities }) =>
+      media.prepare(userId, transportId, rtpParameters, rtpCapabilities),
+    );
     on('media:produce', async (media, userId, { transportId, kind, rtpParameters }) => ({
       producerId: await media.produce(userId, transportId, kind, rtpParameters),
     }));
@@ -255,9 +259,10 @@ export abstract class CallRoom extends BaseRoom {
     this.say(type, { ...facts, ...who, ...ended, call: callView(call, now) });
   }
 
-  #producerAdded({ userId, producerId, kind }: LiveProducer): void {
+  #producerAdded({ userId, producerId, kind }: LiveProducer, consumerId?: string): void {
     this.#showMedia(userId, kind, true);
-    this.say('media:producer', { producerId, kind, userId }, this.#peerOf(userId));
+    const heard = consumerId === undefined ? {} : { consumerId };
+    this.say('media:producer', { producerId, kind, userId, ...heard }, this.#peerOf(userId));
   }
 
   #producerClosed({ userId, producerId, kind }: LiveProducer): void {

@@ -47,6 +47,10 @@ export const CLIENT_MESSAGES = {
     'media:capabilities': { payload: MEDIA_MESSAGES['media:capabilities'], answer: z.looseObject({}) },
     'media:open': { payload: MEDIA_MESSAGES['media:open'], answer: z.looseObject({ id: z.string() }) },
     'media:connect': { payload: MEDIA_MESSAGES['media:connect'], answer: AnswersNothing },
+    'media:prepare': {
+      payload: MEDIA_MESSAGES['media:prepare'],
+      answer: z.looseObject({ producerId: z.string() }),
+    },
     'media:produce': {
       payload: MEDIA_MESSAGES['media:produce'],
       answer: z.strictObject({ producerId: z.string() }),
@@ -117,7 +121,13 @@ export const SERVER_MESSAGES = {
     'call:sdp_offer': z.strictObject({ sdp: z.string() }),
     'call:sdp_answer': z.strictObject({ sdp: z.string() }),
     'call:e2ee_key': PublicKey.extend({ userId: Id }),
-    'media:producer': z.strictObject({ producerId: z.string(), kind: MediaKind, userId: Id }),
+    'media:producer': z.strictObject({
+      producerId: z.string(),
+      kind: MediaKind,
+      userId: Id,
+      /** Where the client was prepared to hear it: it is heard already. */
+      consumerId: z.string().optional(),
+    }),
     'media:producer_closed': z.strictObject({ producerId: z.string() }),
     'media:restart': z.strictObject({}),
   } as Record<string, z.ZodType>,

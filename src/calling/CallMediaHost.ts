@@ -11,7 +11,10 @@ import { type QualitySummary, QualityTally } from '../media/QualityTally.ts';
 
 /** What the room hears of the media; must not throw. */
 export interface CallMediaAudience
-  extends Pick<CallMediaPort, 'producerAdded' | 'producerClosed' | 'flowing' | 'quality' | 'videoStepped'> {
+  extends Pick<
+    CallMediaPort,
+    'producerAdded' | 'producerPaused' | 'producerClosed' | 'flowing' | 'quality' | 'videoStepped'
+  > {
   /** Everything is gone: the clients open new transports, on another worker. */
   restart(): void;
   /** A description for a person's bare RTCPeerConnection. */
@@ -90,10 +93,11 @@ export class CallMediaHost {
         people,
         policy: this.#policy,
         port: {
-          producerAdded: (producer) => {
-            audience.producerAdded(producer);
+          producerAdded: (producer, consumerId) => {
+            audience.producerAdded(producer, consumerId);
             this.#plain?.changed();
           },
+          producerPaused: (producer, paused) => audience.producerPaused(producer, paused),
           producerClosed: (producer) => {
             audience.producerClosed(producer);
             this.#plain?.changed();

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { types } from 'mediasoup';
 import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { CallRouter } from './CallRouter.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from './callMediaPort.ts';
-import { MAX_VIDEO_ENCODINGS, maxIncomingBps } from './codecs.ts';
+import { EAR_MID, earParameters } from './ear.ts';
 import {
   BOTH,
   CallPeople,
@@ -23,7 +24,7 @@ import {
   type RtpParameters,
 } from './rtpSchemas.ts';
 import { TwoWayFlow } from './TwoWayFlow.ts';
-import { STEP_VIDEO_BPS, type VideoStep, VideoSteps } from './VideoSteps.ts';
+import { VideoFit } from './VideoFit.ts';
 import type { LostCause, WorkerProcess } from './WorkerProcess.ts';
 
 export type { CallMediaOptions, CallMediaPort, LiveProducer, MediaPolicy, Quality };
@@ -46,7 +47,7 @@ export class CallMedia {
   readonly #people: CallPeople;
   readonly #flow: TwoWayFlow;
   readonly #meter: QualityMeter;
-  readonly #steps = new VideoSteps((listenerId, step) => this.#stepVideo(listenerId, step));
+  readonly #fit: VideoFit;
   readonly #onClose: () => void;
   readonly #forgetWorker: () => void;
   #policy: MediaPolicy;
@@ -58,6 +59,8 @@ export class CallMedia {
     this.#onClose = parts.onClose;
     this.#policy = options.policy ?? { audio: false, video: false };
     this.#people = new CallPeople(options.people);
+    this.#fit = new VideoFit(this.#people, this.#router, options.port);
+    this.#fit.setPolicy(this.#policy);
     this.#flow = new TwoWayFlow(
       (consumer, on) => this.#router.tell('trace', () => consumer.enableTraceEvent(on ? ['rtp'] : [])),
       () => this.closed || this.#port.flowing(),
@@ -113,7 +116,7 @@ export class CallMedia {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
       const changed = () => this.#connectionMayHaveChanged(person);
       for (const one of directions) person.legs.set(one, new Leg(transport, one, changed));
-      if (direction !== 'recv') this.#limitIncoming(transport);
+      if (direction !== 'recv') this.#fit.limit(person);
       const { id, iceParameters, iceCandidates, dtlsParameters } = transport;
       return { id, direction, iceParameters, iceCandidates, dtlsParameters };
     } finally {
@@ -131,6 +134,32 @@ export class CallMedia {
     });
   }
 
+  /**
+   * Takes what a person will send and how they will hear the other, for when audio is allowed (at once, if it is): both
+   * then start with no more words between client and server. Until then none of it exists in the SFU, and what the
+   * client sends is dropped there. → the coming producer's id, and the parameters of what will be heard.
+   */
+  prepare(
+    userId: string,
+    transportId: string,
+    rtpParameters: RtpParameters,
+    rtpCapabilities: RtpCapabilities,
+  ): { producerId: string; rtpParameters: types.RtpParameters } {
+    const person = this.#usable.get(userId);
+    const send = this.#sendLeg(userId, transportId);
+    const recv = person.legs.get('recv');
+    if (person.voice !== null || send.has('audio') || recv === undefined || recv.has('audio')) {
+      throw new DuetError('CONFLICT');
+    }
+    assertCodecsAre('audio', rtpParameters);
+    const willHear = earParameters(this.rtpCapabilities, rtpCapabilities);
+    const producerId = randomUUID();
+    person.voice = { producerId, transportId, rtpParameters };
+    person.ear = rtpCapabilities;
+    if (this.#policy.audio) this.#startPrepared();
+    return { producerId, rtpParameters: willHear };
+  }
+
   /** Starts sending one kind; → the producer's id. The other person is told through `producerAdded`. */
   async produce(
     userId: string,
@@ -140,19 +169,9 @@ export class CallMedia {
   ): Promise<string> {
     const person = this.#usable.get(userId);
     this.#assertAllowed(kind);
-    const leg = this.#usable.leg(userId, transportId);
-    if (leg.direction !== 'send') throw new DuetError('NOT_FOUND');
+    const leg = this.#sendLeg(userId, transportId);
     assertCodecsAre(kind, rtpParameters);
-    const producer = await this.#make(leg, kind, 'produce', () =>
-      leg.transport.produce({ kind, rtpParameters }),
-    );
-    if (!this.#policy[kind]) {
-      this.#router.drop(producer);
-      this.#assertAllowed(kind);
-    }
-    leg.items.set(kind, producer);
-    this.#port.producerAdded(person.describe(producer));
-    return producer.id;
+    return this.#produce(person, leg, { kind, rtpParameters });
   }
 
   /** Starts receiving one of the other person's producers; paused until `resume`. `mid`: default the next number. */
@@ -161,33 +180,29 @@ export class CallMedia {
     this.#assertAllowed('audio');
     const producer = this.#people.other(userId).producers.find((one) => one.id === producerId);
     if (producer === undefined) throw new DuetError('NOT_FOUND');
-    const { kind } = producer;
-    const leg = person.legs.get('recv');
-    if (leg === undefined) throw new DuetError('CONFLICT');
-    const consumer = await this.#make(leg, kind, 'consume', () =>
-      leg.transport.consume({ producerId, rtpCapabilities, paused: true, ...(mid !== undefined && { mid }) }),
-    );
-    if (producer.closed) {
-      this.#router.drop(consumer);
-      throw new DuetError('NOT_FOUND');
-    }
-    leg.items.set(kind, consumer);
-    this.#flow.watch(userId, consumer);
-    this.#meter.start();
-    return { consumerId: consumer.id, producerId, kind, rtpParameters: consumer.rtpParameters };
+    const consumer = await this.#consume(person, producer, {
+      rtpCapabilities,
+      paused: true,
+      ...(mid !== undefined && { mid }),
+    });
+    const { kind, rtpParameters } = consumer;
+    return { consumerId: consumer.id, producerId, kind, rtpParameters };
   }
 
   /** Pauses an own producer (mute) or consumer. */
   async pause(userId: string, id: string): Promise<void> {
     const { item } = this.#usable.item(userId, id);
+    if (!isProducer(item)) this.#fit.paused(item);
     await this.#router.process.ask('pause', () => item.pause(), { refusedAs: 'NOT_FOUND' });
+    this.#tellPaused(userId, item);
   }
 
   async resume(userId: string, id: string): Promise<void> {
     const { item } = this.#usable.item(userId, id);
     // It stays off while the network does not carry it, and comes back by itself.
-    if (!isProducer(item) && item.kind === 'video' && this.#steps.stepOf(userId) === 'off') return;
+    if (!isProducer(item) && !this.#fit.resumed(userId, item)) return;
     await this.#router.process.ask('resume', () => item.resume(), { refusedAs: 'NOT_FOUND' });
+    this.#tellPaused(userId, item);
   }
 
   /** Closes an own producer or consumer. */
@@ -221,9 +236,9 @@ export class CallMedia {
       for (const producer of person.producers) {
         if (!policy[producer.kind]) this.#closeProducer(person, producer);
       }
-      const leg = person.legs.get('send');
-      if (leg !== undefined) this.#limitIncoming(leg.transport);
     }
+    this.#fit.setPolicy(policy);
+    if (policy.audio) this.#startPrepared();
   }
 
   /** Closes everything of one person, who may come back with `open`. */
@@ -255,8 +270,75 @@ export class CallMedia {
     if (!this.#policy[kind]) throw new DuetError('FORBIDDEN');
   }
 
+  #sendLeg(userId: string, transportId: string): Leg {
+    const leg = this.#usable.leg(userId, transportId);
+    if (leg.direction !== 'send') throw new DuetError('NOT_FOUND');
+    return leg;
+  }
+
   #make<T extends Item>(leg: Leg, kind: types.MediaKind, what: string, make: () => Promise<T>): Promise<T> {
     return leg.make(kind, () => this.#router.make(what, make, () => !leg.transport.closed));
+  }
+
+  async #produce(person: PersonMedia, leg: Leg, options: types.ProducerOptions): Promise<string> {
+    const { kind } = options;
+    const producer = await this.#make(leg, kind, 'produce', () => leg.transport.produce(options));
+    if (!this.#policy[kind]) {
+      this.#router.drop(producer);
+      this.#assertAllowed(kind);
+    }
+    leg.items.set(kind, producer);
+    const listener = this.#people.other(person.userId);
+    const heard =
+      kind === 'audio' && listener.ear !== null ? await this.#fillEar(listener, producer) : undefined;
+    if (!producer.closed) this.#port.producerAdded(person.describe(producer), heard?.id);
+    return producer.id;
+  }
+
+  async #consume(
+    person: PersonMedia,
+    producer: types.Producer,
+    options: Omit<types.ConsumerOptions, 'producerId'>,
+  ): Promise<types.Consumer> {
+    const { id: producerId, kind } = producer;
+    const leg = person.legs.get('recv');
+    if (leg === undefined) throw new DuetError('CONFLICT');
+    const consumer = await this.#make(leg, kind, 'consume', () =>
+      leg.transport.consume({ ...options, producerId }),
+    );
+    if (producer.closed) {
+      this.#router.drop(consumer);
+      throw new DuetError('NOT_FOUND');
+    }
+    leg.items.set(kind, consumer);
+    this.#flow.watch(person.userId, consumer);
+    this.#meter.start();
+    return consumer;
+  }
+
+  /** Everybody who is ready sends. */
+  #startPrepared(): void {
+    for (const person of this.#people.all) {
+      const { voice } = person;
+      const leg = person.legs.get('send');
+      person.voice = null;
+      if (voice === null || leg?.transport.id !== voice.transportId) continue;
+      const { producerId: id, rtpParameters } = voice;
+      this.#produce(person, leg, { id, kind: 'audio', rtpParameters }).catch((err: unknown) => {
+        // The person left, the call ended or the worker is gone: all of them are told otherwise.
+        this.#log.debug({ err, userId: person.userId }, 'What was prepared could not be started.');
+      });
+    }
+  }
+
+  /** Lets a client that is ready for it hear the other at once; undefined where that fails: it is told as usual. */
+  async #fillEar(listener: PersonMedia, producer: types.Producer): Promise<types.Consumer | undefined> {
+    const rtpCapabilities = listener.ear!;
+    listener.ear = null;
+    const options = { rtpCapabilities, mid: EAR_MID, paused: false };
+    const consumer = await this.#consume(listener, producer, options).catch(() => undefined);
+    if (consumer !== undefined) this.#fit.resumed(listener.userId, consumer);
+    return consumer;
   }
 
   #closeLeg(person: PersonMedia, direction: Direction): void {
@@ -264,6 +346,8 @@ export class CallMedia {
     if (leg === undefined) return;
     if (direction === 'send') for (const producer of person.producers) this.#closeProducer(person, producer);
     person.legs.delete(direction);
+    if (direction === 'send') person.voice = null;
+    else person.ear = null;
     // The other direction may go through the same transport.
     for (const [other, { transport }] of person.legs) {
       if (transport === leg.transport) this.#closeLeg(person, other);
@@ -292,31 +376,15 @@ export class CallMedia {
     this.#closeProducer(person, producer);
   }
 
-  #limitIncoming(transport: types.WebRtcTransport, step: VideoStep = 'full'): void {
-    const mostBps = maxIncomingBps({ video: false }) + STEP_VIDEO_BPS[step];
-    const limitBps = Math.min(maxIncomingBps(this.#policy), mostBps);
-    this.#router.tell('limit', () => transport.setMaxIncomingBitrate(limitBps));
+  #tellPaused(userId: string, item: Item): void {
+    if (!isProducer(item) || item.closed) return;
+    this.#port.producerPaused(this.#people.get(userId).describe(item), item.paused);
   }
 
   #judged(userId: string, quality: Quality): void {
     if (this.closed) return;
     this.#port.quality(userId, quality);
-    const hasVideo = this.#people.get(userId).consumers.some(({ kind }) => kind === 'video');
-    this.#steps.judge(userId, quality, hasVideo);
-  }
-
-  /** The other sends less, so that what is sent fits; `off` also passes nothing of it on. */
-  #stepVideo(listenerId: string, step: VideoStep): void {
-    const transport = this.#people.other(listenerId).legs.get('send')?.transport;
-    if (transport !== undefined) this.#limitIncoming(transport, step);
-    const video = this.#people.get(listenerId).consumers.find(({ kind }) => kind === 'video');
-    if (video === undefined) return;
-    this.#router.tell('step', () => (step === 'off' ? video.pause() : video.resume()));
-    if (video.type === 'simulcast' && step !== 'off') {
-      const spatialLayer = step === 'full' ? MAX_VIDEO_ENCODINGS - 1 : 0;
-      this.#router.tell('layers', () => video.setPreferredLayers({ spatialLayer }));
-    }
-    this.#port.videoStepped(listenerId, step);
+    this.#fit.judge(userId, quality);
   }
 
   #connectionMayHaveChanged(person: PersonMedia): void {

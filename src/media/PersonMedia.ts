@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup';
 import { DuetError } from '../errors.ts';
 import type { Listening } from './QualityMeter.ts';
+import type { RtpCapabilities, RtpParameters } from './rtpSchemas.ts';
 
 export type Direction = 'send' | 'recv';
 
@@ -11,6 +12,9 @@ export const BOTH: readonly Direction[] = ['send', 'recv'];
 export type Item = types.Producer | types.Consumer;
 
 export type LiveProducer = { userId: string; producerId: string; kind: types.MediaKind };
+
+/** What a person will send from the answer on: nothing of it exists in the SFU before. */
+export type Voice = { producerId: string; transportId: string; rtpParameters: RtpParameters };
 
 /** One person's transport in one direction, with what goes through it. */
 export class Leg {
@@ -31,13 +35,18 @@ export class Leg {
 
   /** Makes a producer or consumer: one a kind, also while it is being made. A second one is `CONFLICT`. */
   async make<T extends Item>(kind: types.MediaKind, make: () => Promise<T>): Promise<T> {
-    if (this.items.has(kind) || this.pending.has(kind)) throw new DuetError('CONFLICT');
+    if (this.has(kind)) throw new DuetError('CONFLICT');
     this.pending.add(kind);
     try {
       return await make();
     } finally {
       this.pending.delete(kind);
     }
+  }
+
+  /** Whether there is something of a kind, or about to be. */
+  has(kind: types.MediaKind): boolean {
+    return this.items.has(kind) || this.pending.has(kind);
   }
 
   /** ICE answers and DTLS is up: media can go through. */
@@ -53,6 +62,10 @@ export class PersonMedia {
   readonly legs = new Map<Direction, Leg>();
   /** Directions whose transport is being made. */
   readonly opening = new Set<Direction>();
+  /** What is ready to be sent when the call is answered. */
+  voice: Voice | null = null;
+  /** How the other will be heard, by a client that is ready for it (`EAR_MID`). */
+  ear: RtpCapabilities | null = null;
   /** What the room was last told. */
   connected = false;
 

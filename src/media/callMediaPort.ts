@@ -8,7 +8,10 @@ export type MediaPolicy = { audio: boolean; video: boolean };
 
 /** What a call's media tells its room. Called synchronously; must not throw. Silent after `close`. */
 export type CallMediaPort = {
-  producerAdded(producer: LiveProducer): void;
+  /** `consumerId`: the other's client was ready to hear it and does already. */
+  producerAdded(producer: LiveProducer, consumerId?: string): void;
+  /** Its owner muted it, or no longer. */
+  producerPaused(producer: LiveProducer, paused: boolean): void;
   producerClosed(producer: LiveProducer): void;
   /** Once: audio has gone through the SFU to both people. */
   flowing(): void;

@@ -13,6 +13,15 @@ export const MEDIA_MESSAGES = {
   'media:open': z.strictObject({ direction: z.enum(['send', 'recv']) }),
   /** → `{}`. */
   'media:connect': z.strictObject({ transportId: MediaId, dtlsParameters: DtlsParameters }),
+  /**
+   * What will be sent and how the other will be heard from the answer on → `{ producerId, rtpParameters }`, the latter
+   * of what will come.
+   */
+  'media:prepare': z.strictObject({
+    transportId: MediaId,
+    rtpParameters: RtpParameters,
+    rtpCapabilities: RtpCapabilities,
+  }),
   /** → `{ producerId }`. */
   'media:produce': z.strictObject({
     transportId: MediaId,

@@ -2,7 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
-import { ANN, AUDIO, BEN, CAPABILITIES, codeOf, createCall, DTLS, startWorkers, VIDEO } from './harness.ts';
+import {
+  ANN,
+  AUDIO,
+  BEN,
+  CAPABILITIES,
+  codeOf,
+  createCall,
+  DTLS,
+  startWorkers,
+  until,
+  VIDEO,
+} from './harness.ts';
 
 let workers: MediaWorkers;
 
@@ -255,6 +266,110 @@ describe('the media of a call', () => {
     await call.connect(ANN, annSend, DTLS());
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(told.filter((one) => one.event === 'connection' || one.event === 'flowing')).toEqual([]);
+    call.close();
+  });
+});
+
+describe('what is prepared while it rings', () => {
+  const ringing = { audio: false, video: false };
+  const prepare = (call: CallMedia, userId: string, transportId: string, ssrc?: number) =>
+    call.prepare(userId, transportId, AUDIO(ssrc), CAPABILITIES(call));
+
+  it('is nothing in the SFU, and tells the other nothing; both hear each other with the answer', async () => {
+    const { call, told } = await createCall(workers, ringing);
+    const { annSend, benSend } = await joined(call);
+    const before = (await dump()).channelMessageHandlers.channelRequestHandlers.length;
+    const ann = prepare(call, ANN, annSend, 1);
+    const ben = prepare(call, BEN, benSend, 2);
+    expect(ann.rtpParameters).toMatchObject({
+      mid: 'ear',
+      codecs: [{ mimeType: 'audio/opus' }],
+      encodings: [{}],
+    });
+    expect((await dump()).channelMessageHandlers.channelRequestHandlers.length).toBe(before);
+    expect(call.producers()).toEqual([]);
+    expect(told).toEqual([]);
+
+    call.setPolicy({ audio: true, video: false });
+    await until('both are told', () => told.length === 2);
+    for (const [userId, { producerId }] of [
+      [ANN, ann],
+      [BEN, ben],
+    ] as const) {
+      expect(told).toContainEqual({
+        event: 'added',
+        userId,
+        producerId,
+        kind: 'audio',
+        consumerId: expect.any(String),
+      });
+      // They are heard: nothing is left to be asked for.
+      const other = userId === ANN ? BEN : ANN;
+      expect(await codeOf(call.consume(other, producerId, CAPABILITIES(call)))).toBe('CONFLICT');
+    }
+    call.close();
+  });
+
+  it('is what the consumer then really has, but for its SSRC', async () => {
+    const { call } = await createCall(workers, ringing);
+    const { annSend, benSend } = await joined(call);
+    const { rtpParameters } = prepare(call, ANN, annSend, 1);
+    call.setPolicy({ audio: true, video: false });
+    const benAudio = await call.produce(BEN, benSend, 'audio', AUDIO(2));
+    // A second consumer's parameters show what mediasoup makes of the same capabilities.
+    call.leave(ANN);
+    await call.open(ANN, 'recv');
+    const real = await call.consume(ANN, benAudio, CAPABILITIES(call), 'ear');
+    const { ssrc, ...encoding } = real.rtpParameters.encodings![0]!;
+    expect(ssrc).toBeGreaterThan(0);
+    expect(encoding).toEqual({});
+    expect(rtpParameters.codecs).toEqual(real.rtpParameters.codecs);
+    const extensions = (all: { uri: string; id: number }[] = []) =>
+      all.map(({ uri, id }) => `${id} ${uri}`).sort();
+    expect(extensions(rtpParameters.headerExtensions)).toEqual(
+      extensions(real.rtpParameters.headerExtensions),
+    );
+    call.close();
+  });
+
+  it('starts at once in a call that was answered meanwhile, and waits for an other who comes later', async () => {
+    const { call, told } = await createCall(workers, { audio: true, video: false });
+    const { annSend, benSend } = await joined(call);
+    prepare(call, ANN, annSend, 1);
+    await until('ann sends', () => told.length === 1);
+    expect(told[0]).not.toHaveProperty('consumerId');
+    await call.produce(BEN, benSend, 'audio', AUDIO(2));
+    expect(told[1]).toMatchObject({ userId: BEN, consumerId: expect.any(String) });
+    call.close();
+  });
+
+  it('is refused a second time, on another’s transport and without one to hear through', async () => {
+    const { call } = await createCall(workers, ringing);
+    const { annSend, annRecv, benSend } = await joined(call);
+    const codeOfTry = (run: () => unknown) => codeOf(Promise.resolve().then(run));
+    expect(await codeOfTry(() => prepare(call, ANN, benSend))).toBe('NOT_FOUND');
+    expect(await codeOfTry(() => prepare(call, ANN, annRecv))).toBe('NOT_FOUND');
+    expect(await codeOfTry(() => call.prepare(ANN, annSend, VIDEO(), CAPABILITIES(call)))).toBe(
+      'VALIDATION_FAILED',
+    );
+    expect(await codeOfTry(() => prepare(call, ANN, annSend))).toBe('done');
+    expect(await codeOfTry(() => prepare(call, ANN, annSend))).toBe('CONFLICT');
+    call.leave(BEN);
+    const fresh = await call.open(BEN, 'send');
+    expect(await codeOfTry(() => prepare(call, BEN, fresh.id))).toBe('CONFLICT');
+    call.close();
+  });
+});
+
+describe('mute', () => {
+  it('is told, and that it is over', async () => {
+    const { call, told } = await createCall(workers);
+    const { annSend } = await joined(call);
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    await call.pause(ANN, audio);
+    expect(told.at(-1)).toEqual({ event: 'paused', userId: ANN, kind: 'audio', paused: true });
+    await call.resume(ANN, audio);
+    expect(told.at(-1)).toEqual({ event: 'paused', userId: ANN, kind: 'audio', paused: false });
     call.close();
   });
 });

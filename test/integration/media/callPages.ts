@@ -5,7 +5,7 @@ import { openBrowser } from '../../support/browser.ts';
 import type { Person } from '../../support/client.ts';
 
 /** The scripts under `page/` that take a seat themselves. */
-type Script = 'plain' | 'sfu';
+type Script = 'plain' | 'sfu' | 'sdk';
 
 /** Functions of those pages, by name; see there. */
 type InPage = (name: string, ...args: unknown[]) => Promise<never>;
@@ -17,8 +17,13 @@ export class CallPages {
   readonly #scripts: Record<Script, string>;
 
   static async open(url: string): Promise<CallPages> {
-    const [browser, plain, sfu] = await Promise.all([openBrowser(), bundle('plain'), bundle('sfu')]);
-    return new CallPages(url, browser, { plain, sfu });
+    const [browser, plain, sfu, sdk] = await Promise.all([
+      openBrowser(),
+      bundle('plain'),
+      bundle('sfu'),
+      bundle('sdk'),
+    ]);
+    return new CallPages(url, browser, { plain, sfu, sdk });
   }
 
   private constructor(url: string, browser: Browser, scripts: Record<Script, string>) {
@@ -28,7 +33,13 @@ export class CallPages {
   }
 
   /** A page of its own context, in the call's room; `roomUrl`: where the room is reached, if not at the program. */
-  async sit(script: Script, person: Person, seat: Seat, roomUrl = this.#url): Promise<CallPage> {
+  async sit(script: 'plain' | 'sfu', person: Person, seat: Seat, roomUrl = this.#url): Promise<CallPage> {
+    const callPage = await this.#open(script);
+    await callPage.do('sit', roomUrl, person.token, seat);
+    return callPage;
+  }
+
+  async #open(script: Script): Promise<CallPage> {
     const context = await this.#browser.newContext({
       permissions: ['microphone', 'camera'],
       bypassCSP: true,
@@ -38,8 +49,13 @@ export class CallPages {
     await page.goto(`${this.#url}/health/liveness`);
     await page.addScriptTag({ content: this.#scripts[script], type: 'module' });
     await page.waitForFunction(() => 'duet' in globalThis);
-    const callPage = new CallPage(page);
-    await callPage.do('sit', roomUrl, person.token, seat);
+    return new CallPage(page);
+  }
+
+  /** The same with the product's own client, which wants to know the call. */
+  async sitWithSdk(person: Person, call: object, seat: Seat, roomUrl = this.#url): Promise<CallPage> {
+    const callPage = await this.#open('sdk');
+    await callPage.do('sit', roomUrl, person.token, seat, call, person.id);
     return callPage;
   }
 
@@ -105,7 +121,12 @@ async function bundle(script: Script): Promise<string> {
   const built = await build({
     configFile: false,
     logLevel: 'error',
-    build: { write: false, lib: { entry: `${import.meta.dirname}/page/${script}.js`, formats: ['es'] } },
+    build: {
+      write: false,
+      lib: { entry: `${import.meta.dirname}/page/${script}.js`, formats: ['es'] },
+      // What the product loads when it is needed is in the one file, too.
+      rolldownOptions: { output: { codeSplitting: false } },
+    },
   });
   const [output] = Array.isArray(built) ? built : [built];
   if (output === undefined || !('output' in output)) throw new Error('The page was not bundled.');

@@ -10,7 +10,8 @@ export const BEN = 'ben';
 
 /** What a port was told, in order. */
 export type Told =
-  | { event: 'added' | 'closed'; userId: string; producerId: string; kind: string }
+  | { event: 'added' | 'closed'; userId: string; producerId: string; kind: string; consumerId?: string }
+  | { event: 'paused'; userId: string; kind: string; paused: boolean }
   | { event: 'flowing' }
   | { event: 'connection'; userId: string; connected: boolean }
   | { event: 'quality'; userId: string; mos: number; lossRatio: number; audioBps: number; videoBps: number }
@@ -40,7 +41,9 @@ export async function createCall(
 
 export function recorder(told: Told[]): CallMediaPort {
   return {
-    producerAdded: (producer: LiveProducer) => told.push({ event: 'added', ...producer }),
+    producerAdded: (producer: LiveProducer, consumerId) =>
+      told.push({ event: 'added', ...producer, ...(consumerId !== undefined && { consumerId }) }),
+    producerPaused: ({ userId, kind }, paused) => told.push({ event: 'paused', userId, kind, paused }),
     producerClosed: (producer: LiveProducer) => told.push({ event: 'closed', ...producer }),
     flowing: () => told.push({ event: 'flowing' }),
     connectionChanged: (userId, connected) => told.push({ event: 'connection', userId, connected }),

@@ -61,6 +61,7 @@ class Setup {
   readonly #call: CallMedia;
   #annSend = '';
   #producerId = '';
+  #benSend = '';
   /** Whether the last message reached the worker; a refused one leaves everything as it was. */
   #used = true;
 
@@ -78,7 +79,7 @@ class Setup {
   async sample(round: number): Promise<[MediaMessageType, unknown]> {
     if (this.#used) await this.#fresh();
     const transportId = this.#annSend;
-    switch (round % 6) {
+    switch (round % 7) {
       case 0:
         return ['media:produce', { transportId, kind: 'video', rtpParameters: videoParameters() }];
       case 1:
@@ -92,6 +93,15 @@ class Setup {
         ];
       case 4:
         return ['media:restart_ice', { transportId }];
+      case 5:
+        return [
+          'media:prepare',
+          {
+            transportId: this.#benSend,
+            rtpParameters: audioParameters(),
+            rtpCapabilities: this.#call.rtpCapabilities,
+          },
+        ];
       default:
         return ['media:produce', { transportId, kind: 'audio', rtpParameters: audioParameters() }];
     }
@@ -109,6 +119,11 @@ class Setup {
     if (type === 'media:consume') {
       const { producerId, rtpCapabilities } = payload as MediaMessage<'media:consume'>;
       return this.#call.consume(BEN, producerId, rtpCapabilities);
+    }
+    if (type === 'media:prepare') {
+      const { transportId, rtpParameters, rtpCapabilities } = payload as MediaMessage<'media:prepare'>;
+      // The call is answered: what is prepared starts at once.
+      return this.#call.prepare(BEN, transportId, rtpParameters, rtpCapabilities);
     }
     if (type === 'media:connect') {
       const { transportId, dtlsParameters: dtls } = payload as MediaMessage<'media:connect'>;
@@ -128,6 +143,7 @@ class Setup {
 
   async #fresh(): Promise<void> {
     this.#annSend = (await this.#call.open(ANN, 'send')).id;
+    this.#benSend = (await this.#call.open(BEN, 'send')).id;
     await this.#call.open(BEN, 'recv');
     this.#producerId = await this.#call.produce(ANN, this.#annSend, 'audio', AUDIO(9_999));
     this.#used = false;

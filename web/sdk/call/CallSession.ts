@@ -78,6 +78,8 @@ export class CallSession extends Emitter<CallEvents> {
   #snapshot: CallSnapshot;
   #media: MediaLink | undefined;
   #hasEnded = false;
+  /** The answer is on its way: the person speaks. */
+  #isAnswering = false;
 
   constructor(options: Options) {
     super();
@@ -87,7 +89,7 @@ export class CallSession extends Emitter<CallEvents> {
     this.#snapshot = snapshotOfCall(options.call);
     this.devices = new CallDevices(options.local, {
       media: () => this.#media,
-      maySend: (kind) => isAnswered(this.#snapshot) && (kind === 'audio' || this.#snapshot.media === 'video'),
+      maySend: (kind) => this.#maySend(kind),
       changed: () => this.emit('local', undefined),
     });
     this.#link = new RoomLink({
@@ -136,7 +138,14 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   /** `video` consents to the video that the caller asked for. */
-  answer = (media: Media = 'audio'): Promise<void> => this.#command('answer', { media });
+  async answer(media: Media = 'audio'): Promise<void> {
+    this.#isAnswering = true;
+    void this.devices.send('audio');
+    await this.#command('answer', { media }).finally(() => {
+      this.#isAnswering = false;
+    });
+  }
+
   reject = (): Promise<void> => this.#command('reject');
   /** Asks for more time, or consents to the other's asking. Errors: `WRONG_PHASE`, `EXTENSION_LIMIT`. */
   extend = (): Promise<void> => this.#command('extend');
@@ -166,6 +175,11 @@ export class CallSession extends Emitter<CallEvents> {
   /** Lets go of this device's part without ending the call. */
   leave(): void {
     this.#finish(true);
+  }
+
+  #maySend(kind: Kind): boolean {
+    if (kind === 'audio' && this.#isAnswering) return true;
+    return isAnswered(this.#snapshot) && (kind === 'audio' || this.#snapshot.media === 'video');
   }
 
   async #command(command: Command, body?: object): Promise<void> {
@@ -207,7 +221,7 @@ export class CallSession extends Emitter<CallEvents> {
   #hear(type: string, payload: RoomPayload): void {
     if (payload?.call) this.#take(snapshotOfCall(payload.call, this.#snapshot.people));
     if (type === 'media:producer') {
-      void this.#media?.consume(String(payload.producerId)).catch(() => undefined);
+      void this.#media?.consume(String(payload.producerId), payload.consumerId).catch(() => undefined);
     } else if (type === 'media:producer_closed') {
       this.#media?.drop(String(payload.producerId));
     } else if (type === 'media:restart') {
@@ -288,6 +302,7 @@ export class CallSession extends Emitter<CallEvents> {
 type RoomPayload = {
   call?: Call;
   producerId?: string;
+  consumerId?: string;
   userId?: string;
   by?: string;
   mos?: number;

@@ -10,6 +10,7 @@ type OpenedTransport = Required<
   Pick<types.TransportOptions, 'id' | 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>
 >;
 type Consumed = { consumerId: string; producerId: string; kind: Kind; rtpParameters: types.RtpParameters };
+type Prepared = { producerId: string; rtpParameters: types.RtpParameters };
 
 type MediaLinkEvents = {
   /** A track of the other person came, or went (null). */
@@ -18,6 +19,9 @@ type MediaLinkEvents = {
   broken: undefined;
 };
 
+/** One stream of the other's: the browser keeps its tracks in step with each other. */
+const PEER_STREAM = 'peer';
+const EAR = 'ear';
 /** One layer is plenty between two people; the server caps what it takes in as well. */
 const VIDEO_ENCODING: types.RtpEncodingParameters = { maxBitrate: 1_200_000 };
 
@@ -25,8 +29,9 @@ const VIDEO_ENCODING: types.RtpEncodingParameters = { maxBitrate: 1_200_000 };
  * One set of media transports to the server and what runs over them. Never mended beyond an ICE restart: after a
  * rejoin or `media:restart` it is closed and a new one made.
  *
- * ICE and DTLS come up while it still rings (`warm`): the sender is prepared with its encoding switched off and
- * announced to the server only once `allow()` was called, so nothing of the person is sent before the answer.
+ * Everything comes up while it still rings (`warm`): ICE and DTLS, a sender that sends silence (the server drops it
+ * until the answer), and a receiver for what the other will send. From the answer on the server forwards; the sound
+ * of the microphone follows with `produce`.
  */
 export class MediaLink extends Emitter<MediaLinkEvents> {
   readonly #ask: Ask;
@@ -34,7 +39,9 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   readonly #producers = new Map<Kind, Promise<types.Producer>>();
   readonly #consuming = new Set<string>();
   readonly #consumers = new Map<string, types.Consumer>();
-  readonly #gate = Promise.withResolvers<void>();
+  /** Silence in the place of the microphone, and a receiver for the other's voice, from `warm` on. */
+  #silent: MediaStreamTrack | undefined;
+  #ear: Promise<types.Consumer> | undefined;
   #device: types.Device | undefined;
   #send: types.Transport | undefined;
   #recv: types.Transport | undefined;
@@ -49,25 +56,30 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.#ready.catch(() => this.#break());
   }
 
-  /** Brings ICE and DTLS up both ways, with a sender that stays silent until `allow()`. */
+  /** Gets ready both ways, sending silence in the place of `track` until `produce`. */
   async warm(track: MediaStreamTrack): Promise<void> {
     await this.#ready;
-    if (this.#closed) return;
-    this.#warmReceiver();
-    void this.produce('audio', track).catch(() => undefined);
+    if (this.#closed || this.#producers.has('audio')) return;
+    const silent = track.clone();
+    silent.enabled = false;
+    this.#silent = silent;
+    await this.produce('audio', silent);
   }
 
-  /** The call was answered: what was prepared is sent. */
+  /** The call was answered. */
   allow(): void {
     this.#isAllowed = true;
-    this.#gate.resolve();
   }
 
   /** Sends a track; one of a kind. A second one of the same kind replaces the first. */
   async produce(kind: Kind, track: MediaStreamTrack): Promise<void> {
     await this.#ready;
     const running = this.#producers.get(kind);
-    if (running) return void (await (await running).replaceTrack({ track }));
+    if (running) {
+      await (await running).replaceTrack({ track });
+      if (kind === 'audio') this.#silent?.stop();
+      return;
+    }
     const made = this.#produce(kind, track);
     this.#producers.set(kind, made);
     made.catch((error) => {
@@ -96,12 +108,14 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     await this.#ask('media:close', { id: producer.id }).catch(() => undefined);
   }
 
-  /** Plays what the other person produces. */
-  async consume(producerId: string): Promise<void> {
+  /** Plays what the other person produces. `consumerId`: the prepared receiver gets it already. */
+  async consume(producerId: string, consumerId?: string): Promise<void> {
     // It may be told of twice, on joining and as news.
     if (this.#consuming.has(producerId)) return;
     this.#consuming.add(producerId);
     await this.#ready;
+    const ear = consumerId === undefined ? undefined : await this.#ear;
+    if (ear) return void this.#consumers.set(producerId, ear);
     if (!this.#device || !this.#recv) return;
     await this.#consume(producerId, this.#device, this.#recv).catch((error) => this.#breakIfLost(error));
   }
@@ -116,6 +130,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
       producerId: answer.producerId,
       kind: answer.kind,
       rtpParameters: answer.rtpParameters,
+      streamId: PEER_STREAM,
     });
     this.#consumers.set(producerId, consumer);
     await this.#ask('media:resume', { id: answer.consumerId });
@@ -141,8 +156,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     if (this.#closed) return;
     this.#closed = true;
     this.clear();
-    this.#gate.reject(new Error('closed'));
-    this.#gate.promise.catch(() => undefined);
+    this.#silent?.stop();
     this.#send?.close();
     this.#recv?.close();
   }
@@ -172,16 +186,44 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.#send = this.#wire(device.createSendTransport({ ...pickOpened(send), iceServers: servers }));
     this.#recv = this.#wire(device.createRecvTransport({ ...pickOpened(recv), iceServers: servers }));
     this.#send.on('produce', ({ kind, rtpParameters }, done, failed) => {
-      this.#gate.promise
-        .then(() =>
-          this.#ask<{ producerId: string }>('media:produce', {
-            transportId: this.#send?.id,
-            kind,
-            rtpParameters: withoutSwitches(rtpParameters),
-          }),
-        )
-        .then(({ producerId }) => done({ id: producerId }), failed);
+      this.#announce(kind, rtpParameters).then((id) => done({ id }), failed);
     });
+  }
+
+  /** Tells the server what will be sent; before the answer, also how the other will be heard. → the producer's id. */
+  async #announce(kind: Kind, rtpParameters: types.RtpParameters): Promise<string> {
+    const transportId = this.#send?.id;
+    if (this.#isAllowed) {
+      const made = await this.#ask<{ producerId: string }>('media:produce', {
+        transportId,
+        kind,
+        rtpParameters,
+      });
+      return made.producerId;
+    }
+    const rtpCapabilities = this.#device?.recvRtpCapabilities;
+    const prepared = await this.#ask<Prepared>('media:prepare', {
+      transportId,
+      rtpParameters,
+      rtpCapabilities,
+    });
+    this.#ear = this.#openEar(prepared.rtpParameters);
+    this.#ear.catch(() => this.#break());
+    return prepared.producerId;
+  }
+
+  /** A receiver whose SSRC nobody knows yet: what comes under its mid is its own. Played as soon as it comes. */
+  async #openEar(rtpParameters: types.RtpParameters): Promise<types.Consumer> {
+    if (!this.#recv) throw new Error('closed');
+    const ear = await this.#recv.consume({
+      id: EAR,
+      producerId: EAR,
+      kind: 'audio',
+      rtpParameters,
+      streamId: PEER_STREAM,
+    });
+    this.emit('remote', { kind: 'audio', track: ear.track });
+    return ear;
   }
 
   #wire(transport: types.Transport): types.Transport {
@@ -208,67 +250,14 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   async #produce(kind: Kind, track: MediaStreamTrack): Promise<types.Producer> {
     if (!this.#send) throw new Error('closed');
     const base: types.RtpEncodingParameters = kind === 'video' ? { ...VIDEO_ENCODING } : {};
-    const producer = await this.#send.produce({
+    return await this.#send.produce({
       track,
-      encodings: [{ ...base, active: this.#isAllowed }],
+      encodings: [base],
       codecOptions: kind === 'audio' ? { opusFec: true, opusDtx: false } : { videoGoogleStartBitrate: 600 },
       // Tracks belong to LocalTracks.
       stopTracks: false,
     });
-    await switchOn(producer.rtpSender);
-    return producer;
   }
-
-  /**
-   * Consumes a stream that does not exist, on this side only: it makes the browser bring the receiving transport up,
-   * which mediasoup-client otherwise does with the first real consumer.
-   */
-  #warmReceiver(): void {
-    const opus = this.#device?.recvRtpCapabilities.codecs?.find(
-      (codec) => codec.mimeType.toLowerCase() === 'audio/opus',
-    );
-    if (!opus) return;
-    void this.#recv
-      ?.consume({
-        id: 'warm',
-        producerId: 'warm',
-        kind: 'audio',
-        rtpParameters: {
-          mid: 'warm',
-          codecs: [
-            {
-              mimeType: 'audio/opus',
-              payloadType: opus.preferredPayloadType ?? 100,
-              clockRate: 48_000,
-              channels: 2,
-            },
-          ],
-          headerExtensions: [],
-          encodings: [{ ssrc: 1 }],
-          rtcp: { cname: 'warm', reducedSize: true },
-        },
-      })
-      .catch(() => undefined);
-  }
-}
-
-function pickOpened(opened: OpenedTransport): OpenedTransport {
-  const { id, iceParameters, iceCandidates, dtlsParameters } = opened;
-  return { id, iceParameters, iceCandidates, dtlsParameters };
-}
-
-/** `active` is between the browser and us; the server is told of what is sent. */
-function withoutSwitches(rtpParameters: types.RtpParameters): types.RtpParameters {
-  const encodings = rtpParameters.encodings?.map(({ active, ...encoding }) => encoding);
-  return { ...rtpParameters, encodings };
-}
-
-/** Lets a sender that was prepared silently send. */
-async function switchOn(sender: RTCRtpSender | undefined): Promise<void> {
-  const parameters = sender?.getParameters();
-  if (!sender || !parameters?.encodings.some((encoding) => encoding.active === false)) return;
-  for (const encoding of parameters.encodings) encoding.active = true;
-  await sender.setParameters(parameters);
 }
 
 /** A transport that closes while it is asked has nothing to say; it is closed under us whenever media is re-made. */

@@ -1,0 +1,97 @@
+/** The product's own client in a call's room. Its functions are called by tests through `window.duet`. */
+import { CallSession } from '../../../../web/sdk/call/CallSession.ts';
+import { LocalTracks } from '../../../../web/sdk/call/LocalTracks.ts';
+import { Http } from '../../../../web/sdk/Http.ts';
+import { Seats } from '../../../../web/sdk/Seats.ts';
+import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
+
+const made = [];
+let session;
+
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(configuration) {
+    super(configuration);
+    made.push(this);
+  }
+};
+
+/** Those to the server; mediasoup-client looks at what the browser can with others. */
+const live = () => made.filter(({ connectionState }) => connectionState !== 'closed');
+
+/** Takes a seat in a call's room at `url`. */
+async function sit(url, token, seat, call, userId) {
+  const auth = { accessToken: async () => token, renew: async () => false };
+  const [http, room] = [new Http(location.origin), new Http(url)];
+  http.useBearer(auth);
+  const clock = new ServerClock();
+  const seats = new Seats(room, auth, clock);
+  session = new CallSession({ call, seat, userId, http, seats, clock, local: new LocalTracks() });
+  const element = document.createElement('audio');
+  element.autoplay = true;
+  element.srcObject = session.remote.audio;
+  document.body.append(element);
+}
+
+/** When both transports are up. */
+async function open() {
+  const isUp = ({ connectionState }) => connectionState === 'connected';
+  while (live().length < 2 || !live().every(isUp)) await pause(10);
+  // What was prepared is known to the server as well.
+  await pause(200);
+}
+
+/** Answers; → when, on the clock that all pages of a machine share. */
+function answer() {
+  const at = now();
+  void session.answer();
+  return at;
+}
+
+/** When the first packet of the other's audio came, on that clock. */
+async function heardAt() {
+  for (;;) {
+    const receivers = live().flatMap((connection) => connection.getReceivers());
+    if (receivers.some((one) => one.getSynchronizationSources().length > 0)) return now();
+    await pause(1);
+  }
+}
+
+/** What has come in of a kind so far. */
+async function received(kind) {
+  const sum = { bytes: 0, frames: 0, level: 0 };
+  for (const connection of live()) {
+    for (const stat of (await connection.getStats()).values()) {
+      if (stat.type !== 'inbound-rtp' || stat.kind !== kind) continue;
+      sum.bytes += stat.bytesReceived ?? 0;
+      sum.frames += stat.framesDecoded ?? 0;
+      sum.level += stat.totalAudioEnergy ?? 0;
+    }
+  }
+  return sum;
+}
+
+/** What has been sent of audio so far. */
+async function sent() {
+  const sum = { packets: 0, level: 0 };
+  for (const connection of live()) {
+    for (const stat of (await connection.getStats()).values()) {
+      if (stat.type === 'outbound-rtp') sum.packets += stat.packetsSent ?? 0;
+      if (stat.type === 'media-source') sum.level += stat.totalAudioEnergy ?? 0;
+    }
+  }
+  return sum;
+}
+
+function now() {
+  return performance.timeOrigin + performance.now();
+}
+
+function pause(ms) {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+const people = () => session.snapshot.people;
+const phase = () => session.snapshot.phase;
+const mute = (muted) => session.devices.setMuted(muted);
+
+Object.assign(window, { duet: { sit, open, answer, heardAt, received, sent, people, phase, mute } });
