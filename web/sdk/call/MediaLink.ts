@@ -260,6 +260,11 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   }
 }
 
+function pickOpened(opened: OpenedTransport): OpenedTransport {
+  const { id, iceParameters, iceCandidates, dtlsParameters } = opened;
+  return { id, iceParameters, iceCandidates, dtlsParameters };
+}
+
 /** A transport that closes while it is asked has nothing to say; it is closed under us whenever media is re-made. */
 async function countsOf(transport: types.Transport | undefined): Promise<RTCStatsReport | undefined> {
   if (!transport || transport.closed) return undefined;
