@@ -20,7 +20,7 @@ export function openPeople(
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
-  const { clock, db, cache, objects, secrets, log, hub } = stores;
+  const { clock, db, cache, limits, objects, secrets, log, hub } = stores;
   const secret = secrets.dataKey;
   const places = new Places({ secret });
   const links = new PhotoLinks({ clock, secret, publicUrl: () => site.url });
@@ -39,7 +39,14 @@ export function openPeople(
   const upkeep = new PeopleUpkeep({ db, store: objects, clock, log });
   upkeep.start();
   closing.defer(() => upkeep.close());
-  const discovery = new Discovery({ db, clock, cache, people, shows });
+  const discovery = new Discovery({
+    db,
+    clock,
+    cache,
+    people,
+    shows,
+    allowance: (viewerId, wanted) => limits.takeUpTo('profiles', viewerId, wanted),
+  });
   const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
   const decisions = new Decisions({
     db,

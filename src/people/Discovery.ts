@@ -25,6 +25,7 @@ import {
   findWideAll,
   pageShown,
   recordShown,
+  seenSince,
   stillFit,
 } from './discoverySql.ts';
 import type { People } from './People.ts';
@@ -41,6 +42,8 @@ export interface DiscoveryOptions {
   cache: Cache;
   people: People;
   shows: ShowCounts;
+  /** How many of `wanted` more people a viewer may be shown in 24 hours, taking them. Default: all. */
+  allowance?: (viewerId: string, wanted: number) => Promise<{ granted: number; retryAfterSec: number }>;
   /** After how many days somebody disliked may come back. Default 30. */
   dislikeDays?: number;
   /** After how many days somebody of an ended match may come back. Default 90. */
@@ -60,6 +63,12 @@ interface Deck {
   fromTopAt: number;
 }
 
+/** People for a page, and whether there are more. */
+interface Dealt {
+  ids: string[];
+  more: boolean;
+}
+
 interface Browsing {
   /** Epoch milliseconds. */
   since: number;
@@ -72,7 +81,8 @@ const DECK_SIZE = 60;
 const FROM_TOP_MS = 600_000;
 /** PostgreSQL's largest integer: above every score. */
 const MAX_SCORE = 2_147_483_647;
-const CURSOR_VALID_MS = 86_400_000;
+const DAY_MS = 86_400_000;
+const CURSOR_VALID_MS = DAY_MS;
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
@@ -83,14 +93,19 @@ export class Discovery {
     this.#directory = new Directory(options);
   }
 
-  /** The next people for a viewer. EMAIL_UNVERIFIED is not asked here: looking is free, deciding is not. */
+  /**
+   * The next people for a viewer. EMAIL_UNVERIFIED is not asked here: looking is free, deciding is not.
+   * TOO_MANY_REQUESTS when there are people to show but the viewer has seen a day's worth.
+   */
   async list(viewerId: string, page: Page): Promise<{ items: Card[]; nextCursor: string | null }> {
     const { db, clock, people, shows } = this.#options;
     const now = clock.now();
     const browsing = page.cursor === undefined ? { since: now, page: 0 } : readCursor(page.cursor, now);
     const again = page.cursor === undefined ? [] : await this.#dealtBefore(viewerId, browsing);
     const { ids, more } =
-      again.length > 0 ? { ids: again, more: true } : await this.#deal(viewerId, browsing, page.limit);
+      again.length > 0
+        ? { ids: again, more: true }
+        : await this.#allowed(viewerId, await this.#deal(viewerId, browsing, page.limit));
     if (again.length === 0 && ids.length > 0) {
       const since = new Date(browsing.since);
       await db.query(recordShown, [viewerId, monthOf(now, 0), since, browsing.page, ids]);
@@ -114,12 +129,26 @@ export class Discovery {
     return rows.map((row) => row.id);
   }
 
+  /** Those of a page who may be shown today: who was shown in the last 24 hours is not counted again. */
+  async #allowed(viewerId: string, dealt: Dealt): Promise<Dealt> {
+    const { db, clock, allowance } = this.#options;
+    if (allowance === undefined || dealt.ids.length === 0) return dealt;
+    const now = clock.now();
+    const since = new Date(now - DAY_MS);
+    const rows = await db.query(seenSince, [viewerId, monthsOf(now), since, dealt.ids]);
+    const seen = new Set(rows.map((row) => row.id));
+    const wanted = dealt.ids.filter((id) => !seen.has(id)).length;
+    if (wanted === 0) return dealt;
+    const { granted, retryAfterSec } = await allowance(viewerId, wanted);
+    if (granted === wanted) return dealt;
+    let left = granted;
+    const ids = dealt.ids.filter((id) => seen.has(id) || left-- > 0);
+    if (ids.length === 0) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
+    return { ids, more: false };
+  }
+
   /** The next `limit` people, from the cached deck as far as it goes. */
-  async #deal(
-    viewerId: string,
-    browsing: Browsing,
-    limit: number,
-  ): Promise<{ ids: string[]; more: boolean }> {
+  async #deal(viewerId: string, browsing: Browsing, limit: number): Promise<Dealt> {
     const { cache, people } = this.#options;
     const viewer = await people.self(viewerId);
     const deck = await this.#held(viewerId, browsing);

@@ -164,6 +164,13 @@ export const recordShown = sql(
    on conflict do nothing`,
 );
 
+/** Which of $4 the viewer was shown since $3, in the months $2. */
+export const seenSince = sql<{ id: string }>(
+  'discovery-seen-since',
+  `select distinct seen_id as id from sightings
+   where month = any ($2::date[]) and viewer_id = $1 and since >= $3 and seen_id = any ($4::uuid[])`,
+);
+
 /** Adds to the day's counts; whoever reaches $3 rests until tomorrow. */
 export const countShows = sql<{ id: string }>(
   'discovery-count-shows',

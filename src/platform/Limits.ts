@@ -23,6 +23,7 @@ export interface LimitsOptions {
 }
 
 const WINDOW_SEC = 15 * 60;
+const DAY_SEC = 24 * 60 * 60;
 
 /** Every allowance of Duet, from the configuration. */
 export function limitRules(limits: Config['limits']) {
@@ -45,6 +46,8 @@ export function limitRules(limits: Config['limits']) {
     decide: { points: limits.decide, ...reading },
     write: { points: limits.write, ...reading },
     upload: { points: limits.upload, ...reading },
+    /** Different people that discovery shows to one viewer. */
+    profiles: { points: limits.profilesPerDay, windowSec: DAY_SEC, whenGone: 'local' },
   } satisfies Record<string, LimitRule>;
 }
 
@@ -72,6 +75,25 @@ export class Limits {
     return (await this.#count(name, key)) === undefined;
   }
 
+  /** Counts as many of `wanted` more for `key` as there is room for. Throws UNAVAILABLE like `consume`. */
+  async takeUpTo(
+    name: LimitName,
+    key: string,
+    wanted: number,
+  ): Promise<{ granted: number; retryAfterSec: number }> {
+    const limiter = this.#byName.get(name)!;
+    try {
+      await limiter.consume(key, wanted);
+      return { granted: wanted, retryAfterSec: 0 };
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw new DuetError('UNAVAILABLE', { cause: refusal });
+      const granted = Math.max(0, wanted - (refusal.consumedPoints - limiter.points));
+      // Given back at once; whoever asks in between is granted less, never more.
+      await limiter.reward(key, wanted - granted).catch(() => undefined);
+      return { granted, retryAfterSec: secondsUntilRoom(refusal) };
+    }
+  }
+
   /** Takes one count back: what was counted beforehand turned out to be right. */
   async giveBack(name: LimitName, key: string): Promise<void> {
     // Redis gone in this very moment costs the caller one point, nothing else.
@@ -86,10 +108,14 @@ export class Limits {
       await this.#byName.get(name)!.consume(key);
       return undefined;
     } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+      if (refusal instanceof RateLimiterRes) return secondsUntilRoom(refusal);
       throw new DuetError('UNAVAILABLE', { cause: refusal });
     }
   }
+}
+
+function secondsUntilRoom(refusal: RateLimiterRes): number {
+  return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
 }
 
 function limiterOf(
