@@ -98,7 +98,7 @@ export abstract class CallRoom extends BaseRoom {
     this.#keys.forget(userId);
     this.#showEncryption(userId, { state: 'off', able: false });
     await this.#actor.command({ type: 'joined' }, userId);
-    this.state.people.get(userId)!.connected = true;
+    this.#showPresence(userId);
     this.patch();
     const peer = this.#peerOf(userId);
     const key = this.#keys.of(peer);
@@ -112,8 +112,7 @@ export abstract class CallRoom extends BaseRoom {
     const userId = client.auth?.userId;
     if (userId === undefined || this.clientsOf(userId).length > 0) return;
     this.#media.leave(userId);
-    const person = this.state.people.get(userId);
-    if (person !== undefined) person.connected = false;
+    this.#showPresence(userId);
     this.#showEncryption(userId, { state: 'off', able: false });
     await this.#actor.command({ type: 'dropped' }, userId).catch(() => {
       // The deadline of a lost person is in the row as soon as the database is back: whoever holds the call counts
@@ -236,6 +235,7 @@ export abstract class CallRoom extends BaseRoom {
   #show(call: Call): void {
     this.#media.setPolicy(mediaPolicy(call));
     showCall(this.state, call);
+    this.#showPresence(call.calleeId);
     this.patch();
     if (call.phase !== 'ended') return;
     for (const heard of Object.values(this.#media.quality)) this.services.observeQuality(heard);
@@ -257,6 +257,14 @@ export abstract class CallRoom extends BaseRoom {
     const ended =
       call.phase === 'ended' ? { outcome: call.outcome, durationSec: durationSec(call, now) } : {};
     this.say(type, { ...facts, ...who, ...ended, call: callView(call, now) });
+  }
+
+  /** While it rings nobody learns whether the callee is there already. */
+  #showPresence(userId: string): void {
+    const { phase, calleeId } = this.#actor.call;
+    const isSecret = phase === 'ringing' && userId === calleeId;
+    const person = this.state.people.get(userId);
+    if (person !== undefined) person.connected = !isSecret && this.clientsOf(userId).length > 0;
   }
 
   #producerAdded({ userId, producerId, kind }: LiveProducer, consumerId?: string): void {
