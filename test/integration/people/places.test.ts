@@ -1,9 +1,7 @@
-import { cellToLatLng, cellToParent, getResolution, gridDisk, latLngToCell } from 'h3-js';
+import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
-import { BANDS_KM } from '../../../src/people/place.ts';
-import type { Card } from '../../../src/people/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
 const placeOf = sql<{ cell: string | null; everything: string }>(
@@ -14,7 +12,6 @@ const tallies = sql<{ everything: string }>(
   'test-tallies',
   `select coalesce(string_agg(t::text, ' '), '') as everything from (select * from place_tallies) t`,
 );
-const moreMoves = sql('test-more-moves', `update places set moves = 0 where user_id = $1`);
 const erase = sql('test-erase', `delete from users where id = $1`);
 
 /** A point inside a cell, chosen by two numbers from 0 to 1, well away from its edge. */
@@ -91,75 +88,5 @@ describe('places', () => {
       await Promise.all(people.map((id, i) => moveTo(id, within((i + round) % 2 === 0 ? b : a, 0.5, 0.5))));
     }
     expect(new Set(await Promise.all(people.map(cellOf)))).toEqual(new Set([a, b].flatMap((cell) => [cell])));
-  });
-
-  describe('under attack', () => {
-    /** Everything that an attacker can see of one victim: whether shown, at which rank, with which band. */
-    async function observe(attacker: string, victim: string, reachKm: number): Promise<string> {
-      await at.world.people.editPreferences(attacker, { maxDistanceKm: reachKm });
-      const items: Card[] = (await at.world.discovery.list(attacker, { limit: 100 })).items;
-      const rank = items.findIndex((card) => card.id === victim);
-      return rank < 0 ? 'absent' : `${rank} ${items[rank]!.distance?.upToKm}`;
-    }
-
-    /** Ten colluding accounts walk around the victim, asking with every reach. */
-    async function siege(attackers: readonly string[], victim: string, around: string): Promise<string[]> {
-      const seen: string[] = [];
-      const places = gridDisk(cellToParent(around, 6), 2);
-      for (const [i, place] of places.entries()) {
-        const attacker = attackers[i % attackers.length]!;
-        const [lat, lon] = cellToLatLng(place);
-        await at.world.db.query(moreMoves, [attacker]);
-        await moveTo(attacker, { lat, lon });
-        for (const reachKm of [1, 4, 8, 15, 30]) seen.push(await observe(attacker, victim, reachKm));
-      }
-      return seen;
-    }
-
-    it('ten colluding accounts, every reach and 19 places learn nothing beyond the cell', {
-      timeout: 180_000,
-    }, async () => {
-      const { world } = at;
-      const home = latLngToCell(55.5, 37.5, 7);
-      const neighbours = await world.persons(5);
-      for (const [i, id] of neighbours.entries()) await moveTo(id, within(home, i / 5, 0.5));
-      const victim = await world.person();
-      const attackers = await world.persons(10);
-      const seen: string[][] = [];
-      // The victim stands in three corners of the cell in turn; the whole siege is repeated for each.
-      for (const [a, b] of [
-        [0.1, 0.1],
-        [0.9, 0.3],
-        [0.4, 0.9],
-      ] as const) {
-        await moveTo(victim, within(home, a, b));
-        expect(await cellOf(victim)).toBe(home);
-        seen.push(await siege(attackers, victim, home));
-        // They start the next siege from where they started this one.
-        for (const attacker of attackers) {
-          await world.db.query(moreMoves, [attacker]);
-          await moveTo(attacker, null);
-        }
-      }
-      expect(seen[1]).toEqual(seen[0]);
-      expect(seen[2]).toEqual(seen[0]);
-      expect(new Set(seen[0]).size).toBeGreaterThan(3);
-      const bands = seen[0]!.filter((one) => one !== 'absent').map((one) => Number(one.split(' ')[1]));
-      expect(bands.every((band) => (BANDS_KM as readonly number[]).includes(band))).toBe(true);
-    });
-
-    it('who hides the distance is shown the same from everywhere', async () => {
-      const { world } = at;
-      const [victim, attacker] = await world.persons(2);
-      await moveTo(victim!, { lat: 60, lon: 60 });
-      await world.people.editPreferences(victim!, { hideDistance: true });
-      const seen = new Set<string>();
-      for (const location of [{ lat: 60, lon: 60 }, { lat: 60.1, lon: 60 }, { lat: -30, lon: -60 }, null]) {
-        await moveTo(attacker!, location);
-        const items = (await world.discovery.list(attacker!, { limit: 100 })).items;
-        seen.add(String(items.find((card) => card.id === victim)?.distance));
-      }
-      expect(seen).toEqual(new Set(['null']));
-    });
   });
 });
