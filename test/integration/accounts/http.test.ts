@@ -1,50 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Tokens } from '../../../src/accounts/shapes.ts';
-import { PASSWORD, registration, until } from '../../support/accounts.ts';
-import { useApp } from '../../support/app.ts';
+import { PASSWORD, registration } from '../../support/accounts.ts';
 import { type Json, request } from '../../support/client.ts';
+import { useDoor } from './door.ts';
 
-const app = useApp({ LIMIT_LOGIN: '5' });
+const { app, post, get, register, login, mailedToken } = useDoor();
 const DEVICE = 'f3b7b3a0-5f0e-4d7e-9a53-6f0f1c2d3e4f';
-
-type Options = Parameters<typeof request>[3];
-const post = (path: string, body?: unknown, options: Options = {}) =>
-  request(app.url, 'POST', `/api/v1${path}`, { body, ...options });
-const get = (path: string, token: string) => request(app.url, 'GET', `/api/v1${path}`, { token });
-
-async function mails(email: string): Promise<Json[]> {
-  const answer = await request(app.url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
-  expect(answer.status).toBe(200);
-  return answer.body.items;
-}
-
-async function mailedToken(email: string, subject: RegExp): Promise<string> {
-  const mail = await until(async () => (await mails(email)).find((item) => subject.test(item.subject)));
-  return /\?token=([\w-]+)/.exec(mail.text)![1]!;
-}
-
-async function register(): Promise<string> {
-  const body = registration();
-  expect(await post('/auth/register', body)).toMatchObject({ status: 202 });
-  return body.email;
-}
-
-async function login(email: string, headers: Record<string, string> = {}): Promise<Json> {
-  const answer = await post('/auth/login', { email, password: PASSWORD }, { headers });
-  expect(answer.status).toBe(200);
-  return answer.body;
-}
-
-/** Cookies of an answer by name: value and attributes. */
-function cookiesOf(headers: Headers): Record<string, { value: string; attributes: string[] }> {
-  return Object.fromEntries(
-    headers.getSetCookie().map((line) => {
-      const [pair = '', ...attributes] = line.split('; ');
-      const [name = '', value = ''] = pair.split('=');
-      return [name, { value, attributes: attributes.sort() }];
-    }),
-  );
-}
 
 describe('the line over HTTP', () => {
   it('registers, verifies, signs in, lists its sessions, refreshes, signs out', async () => {
@@ -177,94 +138,8 @@ describe('what is said to strangers', () => {
   });
 });
 
-describe('cookie mode (AUTH-38)', () => {
-  async function signIn(): Promise<{ refresh: string; csrf: string; cookie: string; tokens: Json }> {
-    const email = await register();
-    const answer = await post(
-      '/auth/login',
-      { email, password: PASSWORD },
-      { headers: { 'x-auth-mode': 'cookie' } },
-    );
-    const cookies = cookiesOf(answer.headers);
-    expect(answer.body.refreshToken).toBeNull();
-    expect(cookies.duet_refresh!.attributes).toEqual([
-      'HttpOnly',
-      expect.stringMatching(/^Max-Age=25919\d\d$|^Max-Age=2592000$/),
-      'Path=/api/v1/auth',
-      'SameSite=Strict',
-      'Secure',
-    ]);
-    expect(cookies.csrf!.attributes).toEqual([
-      expect.stringMatching(/^Max-Age=/),
-      'Path=/',
-      'SameSite=Strict',
-      'Secure',
-    ]);
-    const [refresh, csrf] = [cookies.duet_refresh!.value, cookies.csrf!.value];
-    return { refresh, csrf, cookie: `duet_refresh=${refresh}; csrf=${csrf}`, tokens: answer.body };
-  }
-  const refresh = (headers: Record<string, string>) => post('/auth/refresh-token', undefined, { headers });
-
-  it('refreshes for the page that can read the csrf cookie', async () => {
-    const { cookie, csrf } = await signIn();
-    const answer = await refresh({ cookie, 'x-csrf-token': csrf, origin: app.url });
-    expect(answer.status).toBe(200);
-    expect(answer.body.refreshToken).toBeNull();
-    const next = cookiesOf(answer.headers);
-    expect(next.csrf!.value).toBe(csrf);
-    const again = await refresh({
-      cookie: `duet_refresh=${next.duet_refresh!.value}; csrf=${csrf}`,
-      'x-csrf-token': csrf,
-    });
-    expect(again.status).toBe(200);
-  });
-
-  it('refuses everybody else, and rotates nothing', async () => {
-    const { cookie, csrf, refresh: token } = await signIn();
-    const stranger = await signIn();
-    const bad: Record<string, string>[] = [
-      { cookie },
-      { cookie, 'x-csrf-token': 'nonsense' },
-      { cookie: `duet_refresh=${token}; csrf=planted`, 'x-csrf-token': 'planted' },
-      { cookie: `duet_refresh=${token}; csrf=${stranger.csrf}`, 'x-csrf-token': stranger.csrf },
-      { cookie: `duet_refresh=${token}`, 'x-csrf-token': csrf },
-      { cookie: 'duet_refresh=nonsense; csrf=x', 'x-csrf-token': 'x' },
-      { cookie, 'x-csrf-token': csrf, origin: 'https://evil.example' },
-      { cookie, 'x-csrf-token': csrf, origin: 'null' },
-      { cookie, 'x-csrf-token': csrf, 'sec-fetch-site': 'cross-site' },
-    ];
-    for (const headers of bad) {
-      const answer = await refresh(headers);
-      expect(answer.status, JSON.stringify(headers)).toBe(403);
-      expect(answer.body.code).toBe('CSRF_FAILED');
-      expect(answer.headers.getSetCookie()).toEqual([]);
-    }
-    const form = await fetch(`${app.url}/api/v1/auth/refresh-token`, {
-      method: 'POST',
-      headers: { cookie, 'content-type': 'text/plain' },
-      body: '{}',
-    });
-    expect([403, 415]).toContain(form.status);
-    expect(form.headers.get('access-control-allow-origin')).toBeNull();
-    const after = await refresh({ cookie, 'x-csrf-token': csrf });
-    expect(after.status).toBe(200);
-    expect(cookiesOf(after.headers).duet_refresh!.value).not.toBe(token);
-  });
-
-  it('takes the cookies away at the end', async () => {
-    const { cookie, tokens } = await signIn();
-    const answer = await post('/auth/logout', undefined, { token: tokens.accessToken, headers: { cookie } });
-    const cookies = cookiesOf(answer.headers);
-    expect(cookies.duet_refresh).toMatchObject({
-      value: '',
-      attributes: expect.arrayContaining(['Max-Age=0']),
-    });
-    expect(cookies.csrf).toMatchObject({ value: '' });
-  });
-});
-
 describe('a storm of logins (AUTH-35)', () => {
-  it('leaves the others their answers', async () => {
+  it('is let in as far as the queue goes, and others are served meanwhile', async () => {
     const email = await register();
     const { accessToken } = await login(email);
     const storm = Promise.all(
@@ -272,23 +147,23 @@ describe('a storm of logins (AUTH-35)', () => {
         post('/auth/login', { email: `storm-${nth}@example.org`, password: 'not the password at all' }),
       ),
     );
-    const tookMs: number[] = [];
+    let served = 0;
     let over = false;
     storm.finally(() => {
       over = true;
     });
     while (!over) {
-      const startedAt = performance.now();
       expect((await get('/users/me', accessToken)).status).toBe(200);
-      tookMs.push(performance.now() - startedAt);
+      served += 1;
     }
-    const statuses = (await storm).map((answer) => answer.status);
-    expect(new Set(statuses).difference(new Set([401, 503]))).toEqual(new Set());
+    // One after the other, all through the storm: had they waited behind the hashes there would be one.
+    expect(served).toBeGreaterThan(5);
+    const answers = await storm;
+    const ofStatus = (status: number) => answers.filter((answer) => answer.status === status);
+    expect(ofStatus(401).length + ofStatus(503).length).toBe(500);
     // The queue holds 100 and some run: all of those are answered, nobody more is waited for.
-    expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(100);
-    for (const answer of await storm)
-      if (answer.status === 503) expect(answer.headers.get('retry-after')).toBe('2');
-    tookMs.sort((one, other) => one - other);
-    expect(tookMs[Math.floor(tookMs.length * 0.5)]).toBeLessThan(200);
+    expect(ofStatus(401).length).toBeGreaterThanOrEqual(100);
+    expect(ofStatus(503).length).toBeGreaterThan(0);
+    for (const answer of ofStatus(503)) expect(answer.headers.get('retry-after')).toBe('2');
   }, 240_000);
 });

@@ -187,6 +187,18 @@ describe('access tokens', () => {
     expect(tokens.verify(await forge(clock))).toEqual(who);
   });
 
+  it('begin at once, end, and are short (AUTH-08, AUTH-10)', async () => {
+    const { tokens, clock } = setUp();
+    const now = Math.floor(clock.now() / 1000);
+    for (const nbf of [now + 60, now, now - 60, 'x'])
+      expect(tokens.verify(await forge(clock, { nbf })), `${nbf}`).toBeUndefined();
+    expect(tokens.verify(await forge(clock, { exp: now - 1, iat: now - 901 }))).toBeUndefined();
+    for (const length of [4_000, 100_000, 10_000_000]) {
+      expect(tokens.verify(await forge(clock, { pad: 'x'.repeat(length) })), `${length}`).toBeUndefined();
+      expect(tokens.verify('.'.repeat(length))).toBeUndefined();
+    }
+  });
+
   it('may be a little ahead of our clock (AUTH-41)', async () => {
     const { tokens, clock } = setUp();
     const now = Math.floor(clock.now() / 1000);

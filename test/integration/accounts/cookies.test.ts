@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { PASSWORD } from '../../support/accounts.ts';
+import type { Json } from '../../support/client.ts';
+import { useDoor } from './door.ts';
+
+const { app, post, register } = useDoor();
+
+/** Cookies of an answer by name: value and attributes. */
+function cookiesOf(headers: Headers): Record<string, { value: string; attributes: string[] }> {
+  return Object.fromEntries(
+    headers.getSetCookie().map((line) => {
+      const [pair = '', ...attributes] = line.split('; ');
+      const [name = '', value = ''] = pair.split('=');
+      return [name, { value, attributes: attributes.sort() }];
+    }),
+  );
+}
+
+describe('cookie mode (AUTH-38)', () => {
+  async function signIn(): Promise<{ refresh: string; csrf: string; cookie: string; tokens: Json }> {
+    const email = await register();
+    const answer = await post(
+      '/auth/login',
+      { email, password: PASSWORD },
+      { headers: { 'x-auth-mode': 'cookie' } },
+    );
+    const cookies = cookiesOf(answer.headers);
+    expect(answer.body.refreshToken).toBeNull();
+    expect(cookies.duet_refresh!.attributes).toEqual([
+      'HttpOnly',
+      expect.stringMatching(/^Max-Age=25919\d\d$|^Max-Age=2592000$/),
+      'Path=/api/v1/auth',
+      'SameSite=Strict',
+      'Secure',
+    ]);
+    expect(cookies.csrf!.attributes).toEqual([
+      expect.stringMatching(/^Max-Age=/),
+      'Path=/',
+      'SameSite=Strict',
+      'Secure',
+    ]);
+    const [refresh, csrf] = [cookies.duet_refresh!.value, cookies.csrf!.value];
+    return { refresh, csrf, cookie: `duet_refresh=${refresh}; csrf=${csrf}`, tokens: answer.body };
+  }
+  const refresh = (headers: Record<string, string>) => post('/auth/refresh-token', undefined, { headers });
+
+  it('refreshes for the page that can read the csrf cookie', async () => {
+    const { cookie, csrf } = await signIn();
+    const answer = await refresh({ cookie, 'x-csrf-token': csrf, origin: app.url });
+    expect(answer.status).toBe(200);
+    expect(answer.body.refreshToken).toBeNull();
+    const next = cookiesOf(answer.headers);
+    expect(next.csrf!.value).toBe(csrf);
+    const again = await refresh({
+      cookie: `duet_refresh=${next.duet_refresh!.value}; csrf=${csrf}`,
+      'x-csrf-token': csrf,
+    });
+    expect(again.status).toBe(200);
+  });
+
+  it('refuses everybody else, and rotates nothing', async () => {
+    const { cookie, csrf, refresh: token } = await signIn();
+    const stranger = await signIn();
+    const bad: Record<string, string>[] = [
+      { cookie },
+      { cookie, 'x-csrf-token': 'nonsense' },
+      { cookie: `duet_refresh=${token}; csrf=planted`, 'x-csrf-token': 'planted' },
+      { cookie: `duet_refresh=${token}; csrf=${stranger.csrf}`, 'x-csrf-token': stranger.csrf },
+      { cookie: `duet_refresh=${token}`, 'x-csrf-token': csrf },
+      { cookie: 'duet_refresh=nonsense; csrf=x', 'x-csrf-token': 'x' },
+      { cookie, 'x-csrf-token': csrf, origin: 'https://evil.example' },
+      { cookie, 'x-csrf-token': csrf, origin: 'null' },
+      { cookie, 'x-csrf-token': csrf, 'sec-fetch-site': 'cross-site' },
+    ];
+    for (const headers of bad) {
+      const answer = await refresh(headers);
+      expect(answer.status, JSON.stringify(headers)).toBe(403);
+      expect(answer.body.code).toBe('CSRF_FAILED');
+      expect(answer.headers.getSetCookie()).toEqual([]);
+    }
+    const form = await fetch(`${app.url}/api/v1/auth/refresh-token`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'text/plain' },
+      body: '{}',
+    });
+    expect([403, 415]).toContain(form.status);
+    expect(form.headers.get('access-control-allow-origin')).toBeNull();
+    const after = await refresh({ cookie, 'x-csrf-token': csrf });
+    expect(after.status).toBe(200);
+    expect(cookiesOf(after.headers).duet_refresh!.value).not.toBe(token);
+  });
+
+  it('takes the cookies away at the end', async () => {
+    const { cookie, tokens } = await signIn();
+    const answer = await post('/auth/logout', undefined, { token: tokens.accessToken, headers: { cookie } });
+    const cookies = cookiesOf(answer.headers);
+    expect(cookies.duet_refresh).toMatchObject({
+      value: '',
+      attributes: expect.arrayContaining(['Max-Age=0']),
+    });
+    expect(cookies.csrf).toMatchObject({ value: '' });
+  });
+});
