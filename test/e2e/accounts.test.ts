@@ -94,6 +94,30 @@ test('a newcomer registers, verifies, signs in, forgets the password and sets an
     expect(url.startsWith(server.url), url).toBe(true);
 });
 
+test('the link "it was not me" opens the page that asks for a mail, and an account is deleted from the page', async () => {
+  const person = registration();
+  await request(server.url, 'POST', '/api/v1/auth/register', { body: person });
+  const page = await browser.newPage();
+  await page.goto(`${server.url}/forgot-password`);
+  await page.getByTestId('forgot').locator('[name=email]').waitFor();
+  expect(page.url()).toBe(`${server.url}/`);
+  await page.getByText('Back to sign-in').click();
+
+  await signIn(page, person.email, PASSWORD);
+  await page.getByTestId('nav-you').first().click();
+  await page.getByTestId('delete-account').click();
+  const form = page.getByTestId('delete-form');
+  await form.locator('[name=password]').fill('not the password at all');
+  await form.locator('[type=submit]').click();
+  await form.getByRole('alert').waitFor();
+  await form.locator('[name=password]').fill(PASSWORD);
+  await form.locator('[type=submit]').click();
+  await page.getByTestId('sign-in').waitFor();
+  // Who thinks better of it signs in.
+  await signIn(page, person.email, PASSWORD);
+  await page.getByTestId('nav-you').first().waitFor();
+});
+
 test('cookie mode works in a browser, and its refresh token is out of reach of scripts', async () => {
   const person = registration();
   await request(server.url, 'POST', '/api/v1/auth/register', { body: person });

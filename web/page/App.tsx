@@ -6,7 +6,7 @@ import { Toasts } from './shell/Toasts.tsx';
 import { calls } from './store/calls.ts';
 import { useStore } from './store/Store.ts';
 import { session } from './store/session.ts';
-import { LinkFromMail, mailToken } from './welcome/LinkFromMail.tsx';
+import { LinkFromMail, mailLink } from './welcome/LinkFromMail.tsx';
 import { Welcome } from './welcome/Welcome.tsx';
 
 /** The whole page. */
@@ -34,7 +34,7 @@ export function App() {
 }
 
 function Content({ phase }: { phase: 'loading' | 'out' | 'in' }) {
-  if (useStore(mailToken).token) return <LinkFromMail />;
+  if (useStore(mailLink).page !== null) return <LinkFromMail />;
   if (phase === 'out') return <Welcome />;
   if (phase === 'in') return <Shell />;
   return (

@@ -71,9 +71,14 @@ export class People {
     return this.#http.get('/users/blocked');
   }
 
-  /** Gives the account up; it is erased after a grace period. */
-  deleteMe(password: string): Promise<void> {
+  /** Gives the account up; it is erased at `eraseAt`, unless somebody signs in to it before. */
+  deleteMe(password: string): Promise<{ eraseAt: string }> {
     return this.#http.request('DELETE', '/users/me', { body: { password } });
+  }
+
+  /** Everything that is held. Errors: `FORBIDDEN` later than 15 minutes after signing in: sign in again. */
+  exportMe(): Promise<{ exportedAt: string; profile: Me; held: Record<string, object[]> }> {
+    return this.#http.get('/users/me/export');
   }
 }
 

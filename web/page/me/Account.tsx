@@ -2,14 +2,14 @@ import { useState } from 'preact/hooks';
 import type { Me } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
 import { Dialog } from '../shell/Dialog.tsx';
-import { Field } from '../shell/Field.tsx';
+import { NewPasswordField, PasswordField } from '../shell/PasswordField.tsx';
 import { useSubmit } from '../shell/useSubmit.ts';
-import { say } from '../store/toasts.ts';
+import { say, sayError } from '../store/toasts.ts';
 
-/** The address and the password. */
+/** The address and the password, what is held, and the end of it. */
 export function Account({ me }: { me: Me }) {
-  const [open, setOpen] = useState(false);
-  const close = () => setOpen(false);
+  const [open, setOpen] = useState<'password' | 'delete' | null>(null);
+  const close = () => setOpen(null);
   return (
     <section class="panel">
       <h2>Account</h2>
@@ -20,13 +20,29 @@ export function Account({ me }: { me: Me }) {
         </span>
       </p>
       <div class="row">
-        <button type="button" class="button small" onClick={() => setOpen(true)}>
+        <button type="button" class="button small" onClick={() => setOpen('password')}>
           Change password
         </button>
+        <button type="button" class="button small" onClick={() => void download().catch(sayError)}>
+          Download my data
+        </button>
+        <button
+          type="button"
+          class="button small"
+          data-testid="delete-account"
+          onClick={() => setOpen('delete')}
+        >
+          Delete account
+        </button>
       </div>
-      {open && (
+      {open === 'password' && (
         <Dialog title="Change password" onClose={close}>
           <PasswordForm onDone={close} />
+        </Dialog>
+      )}
+      {open === 'delete' && (
+        <Dialog title="Delete account" onClose={close}>
+          <DeleteForm onDone={close} />
         </Dialog>
       )}
     </section>
@@ -41,19 +57,8 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
   });
   return (
     <form onSubmit={onSubmit}>
-      <Field label="Current password">
-        <input name="current" type="password" autocomplete="current-password" required />
-      </Field>
-      <Field label="New password" hint="8 characters or more.">
-        <input
-          name="new"
-          type="password"
-          autocomplete="new-password"
-          required
-          minLength={8}
-          maxLength={256}
-        />
-      </Field>
+      <PasswordField name="current" label="Current password" />
+      <NewPasswordField name="new" label="New password" />
       {problem && (
         <p class="problem" role="alert">
           {problem}
@@ -69,4 +74,42 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
       </div>
     </form>
   );
+}
+
+function DeleteForm({ onDone }: { onDone: () => void }) {
+  const { busy, problem, onSubmit } = useSubmit(async (form) => {
+    await duet.people.deleteMe(String(form.get('password')));
+    duet.auth.end('logout');
+    say('Your account is deleted. A mail says until when you can have it back.');
+  });
+  return (
+    <form onSubmit={onSubmit} data-testid="delete-form">
+      <p>Nobody sees you from now on, and your matches end. Later everything is erased, photos and all.</p>
+      <PasswordField label="Password" />
+      {problem && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <div class="row-end">
+        <button type="button" class="button" onClick={onDone}>
+          Cancel
+        </button>
+        <button type="submit" class="button primary" disabled={busy}>
+          Delete it
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** Saves everything that is held as a file; the server gives it out soon after signing in only. */
+async function download(): Promise<void> {
+  const held = await duet.people.exportMe();
+  const url = URL.createObjectURL(new Blob([JSON.stringify(held, null, 2)], { type: 'application/json' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = 'duet-export.json';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url));
 }

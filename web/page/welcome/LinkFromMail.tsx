@@ -1,23 +1,28 @@
 import { useEffect, useState } from 'preact/hooks';
 import { duet } from '../duet.ts';
-import { Field } from '../shell/Field.tsx';
 import { Logo } from '../shell/Logo.tsx';
+import { NewPasswordField } from '../shell/PasswordField.tsx';
 import { useSubmit } from '../shell/useSubmit.ts';
 import { Store } from '../store/Store.ts';
 import { takeMe } from '../store/session.ts';
 import { messageOf } from '../store/toasts.ts';
+import { Forgot } from './Forgot.tsx';
 
-/** The token of the link that opened this page, and what it is for. */
-export const mailToken = new Store<{ token: string | null; isReset: boolean }>(read());
+type Link = { page: 'verify' | 'reset' | 'forgot' | null; token: string };
 
-/** What a link in a mail leads to: the address is verified, or a new password is set. */
+/** The link in a mail that opened this page, until it is done with. */
+export const mailLink = new Store<Link>(read());
+
+/** What a link in a mail leads to: the address is verified, a new password is set, or a mail for that is asked for. */
 export function LinkFromMail() {
-  const { token, isReset } = mailToken.value;
+  const { page, token } = mailLink.value;
   return (
     <div class="single">
       <section class="panel">
         <Logo size={36} />
-        {isReset ? <Reset token={token ?? ''} /> : <Verify token={token ?? ''} />}
+        {page === 'verify' && <Verify token={token} />}
+        {page === 'reset' && <Reset token={token} />}
+        {page === 'forgot' && <Forgot open={leave} />}
       </section>
     </div>
   );
@@ -62,16 +67,7 @@ function Reset({ token }: { token: string }) {
   return (
     <form onSubmit={onSubmit} data-testid="reset">
       <h2>Set a new password</h2>
-      <Field label="New password" hint="8 characters or more.">
-        <input
-          name="password"
-          type="password"
-          autocomplete="new-password"
-          required
-          minLength={8}
-          maxLength={256}
-        />
-      </Field>
+      <NewPasswordField label="New password" />
       {problem && (
         <p class="problem" role="alert">
           {problem}
@@ -86,23 +82,27 @@ function Reset({ token }: { token: string }) {
 
 function Leave({ label }: { label: string }) {
   return (
-    <button
-      type="button"
-      class="button primary wide"
-      data-testid="mail-link-done"
-      onClick={() => mailToken.set({ token: null, isReset: false })}
-    >
+    <button type="button" class="button primary wide" data-testid="mail-link-done" onClick={leave}>
       {label}
     </button>
   );
 }
 
-function read(): { token: string | null; isReset: boolean } {
+function leave(): void {
+  mailLink.set({ page: null, token: '' });
+}
+
+function read(): Link {
   const url = new URL(location.href);
-  const token = url.searchParams.get('token');
-  const isReset =
-    url.pathname.includes('reset') || url.search.includes('reset') || url.hash.includes('reset');
+  const token = url.searchParams.get('token') ?? '';
+  const page = pageOf(url.pathname, token);
   // A token in the address bar would end up in the history and in screenshots.
-  if (token) history.replaceState(null, '', '/');
-  return { token, isReset };
+  if (page !== null) history.replaceState(null, '', '/');
+  return { page, token };
+}
+
+function pageOf(path: string, token: string): Link['page'] {
+  if (path === '/forgot-password') return 'forgot';
+  if (token === '') return null;
+  return path === '/reset-password' ? 'reset' : 'verify';
 }

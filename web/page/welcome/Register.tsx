@@ -3,6 +3,7 @@ import type { Gender } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
 import { GENDERS } from '../people/words.ts';
 import { Field } from '../shell/Field.tsx';
+import { NewPasswordField } from '../shell/PasswordField.tsx';
 import { text, useSubmit } from '../shell/useSubmit.ts';
 import { DevMail } from './DevMail.tsx';
 import type { Door } from './Welcome.tsx';
@@ -58,16 +59,7 @@ export function Register({ open }: { open: (door: Door) => void }) {
       <Field label="Email">
         <input name="email" type="email" autocomplete="username" required />
       </Field>
-      <Field label="Password" hint="8 characters or more.">
-        <input
-          name="password"
-          type="password"
-          autocomplete="new-password"
-          required
-          minLength={8}
-          maxLength={256}
-        />
-      </Field>
+      <NewPasswordField label="Password" />
       {problem && (
         <p class="problem" role="alert">
           {problem}

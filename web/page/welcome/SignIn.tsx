@@ -1,5 +1,6 @@
 import { duet } from '../duet.ts';
 import { Field } from '../shell/Field.tsx';
+import { PasswordField } from '../shell/PasswordField.tsx';
 import { text, useSubmit } from '../shell/useSubmit.ts';
 import type { Door } from './Welcome.tsx';
 
@@ -14,9 +15,7 @@ export function SignIn({ open }: { open: (door: Door) => void }) {
       <Field label="Email">
         <input name="email" type="email" autocomplete="username" required />
       </Field>
-      <Field label="Password">
-        <input name="password" type="password" autocomplete="current-password" required />
-      </Field>
+      <PasswordField label="Password" />
       {problem && (
         <p class="problem" role="alert">
           {problem}
