@@ -13,6 +13,7 @@ import './styles/matches.css';
 import './styles/you.css';
 import './styles/call.css';
 import './styles/callParts.css';
+import './styles/lock.css';
 import './styles/incoming.css';
 
 render(<App />, document.getElementById('app')!);

@@ -1,12 +1,13 @@
 import type { Auth } from './Auth.ts';
 import { CallSession } from './call/CallSession.ts';
 import { LocalTracks } from './call/LocalTracks.ts';
+import type { OwnDevice } from './e2ee/OwnDevice.ts';
 import type { Http } from './Http.ts';
 import type { Seats } from './Seats.ts';
 import type { ServerClock } from './ServerClock.ts';
 import type { Call, Media, Seat } from './types.ts';
 
-type Parts = { http: Http; auth: Auth; seats: Seats; clock: ServerClock };
+type Parts = { http: Http; auth: Auth; seats: Seats; clock: ServerClock; device: OwnDevice };
 
 /** Starting, answering and coming back to calls. Each way ends in a `CallSession`. */
 export class Calls {
@@ -18,7 +19,7 @@ export class Calls {
 
   /** Loads what a call needs before there is one, so that answering is quick. */
   async preload(): Promise<void> {
-    await import('mediasoup-client');
+    await Promise.all([import('mediasoup-client'), this.#parts.device.prepare()]);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Auth } from './Auth.ts';
 import { Calls } from './Calls.ts';
 import type { CallSession } from './call/CallSession.ts';
+import { OwnDevice } from './e2ee/OwnDevice.ts';
 import { Http } from './Http.ts';
 import { Inbox } from './Inbox.ts';
 import { Matches } from './Matches.ts';
@@ -15,6 +16,7 @@ export type { CallSession } from './call/CallSession.ts';
 export type { CallSnapshot } from './call/CallSnapshot.ts';
 export type { CallStats } from './call/callStats.ts';
 export { DuetApiError } from './DuetApiError.ts';
+export type { EncryptionSnapshot } from './e2ee/encryptionRule.ts';
 export type * from './types.ts';
 
 export type DuetOptions = {
@@ -41,7 +43,8 @@ export class Duet {
     this.people = new People(http);
     this.matches = new Matches(http);
     this.#seats = new Seats(http, this.auth, this.clock);
-    this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock });
+    const device = new OwnDevice(http, this.auth);
+    this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock, device });
   }
 
   /** The inbox of whoever is signed in; opened by the first asking, closed by `closeInbox`. */

@@ -6,6 +6,8 @@ import { say } from '../store/toasts.ts';
 import { Consent } from './Consent.tsx';
 import { Controls } from './Controls.tsx';
 import { Countdown } from './Countdown.tsx';
+import { Encryption } from './Encryption.tsx';
+import { EncryptionHeld } from './EncryptionHeld.tsx';
 import { Faces } from './Faces.tsx';
 import { Quality } from './Quality.tsx';
 import { RemoteAudio } from './RemoteAudio.tsx';
@@ -52,11 +54,15 @@ export function CallScreen({ session, peer }: Props) {
     >
       <RemoteAudio session={session} />
       <header class="call-top">
-        <Quality session={session} />
+        <div class="call-marks">
+          <Quality session={session} />
+          <Encryption session={session} peer={peer} />
+        </div>
         {isVideo && <Countdown session={session} />}
         <PersonMenu person={peer} callId={session.id} testId="call-menu" onGone={() => void session.end()} />
       </header>
       <Faces session={session} peer={peer} peerLost={peerLost} />
+      <EncryptionHeld session={session} peer={peer} />
       <Consent session={session} peer={peer} />
       <Controls session={session} />
     </section>

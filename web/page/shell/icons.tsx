@@ -94,4 +94,16 @@ export const PersonIcon = icon(
 );
 export const SlidersIcon = icon(<path d="M4 7h8M18 7h2M4 17h2M12 17h8M15 4.5v5M9 14.5v5" />);
 export const PlusIcon = icon(<path d="M12 5v14M5 12h14" />);
+export const LockIcon = icon(
+  <>
+    <rect x="5" y="11" width="14" height="9" rx="2.5" />
+    <path d="M8 11V8a4 4 0 0 1 8 0v3" />
+  </>,
+);
+export const LockOpenIcon = icon(
+  <>
+    <rect x="5" y="11" width="14" height="9" rx="2.5" />
+    <path d="M8 11V7a4 4 0 0 1 7.7-1.5" />
+  </>,
+);
 export const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5" />);

@@ -1,6 +1,8 @@
 import { endsSession } from '../closeCodes.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
+import { CallEncryption } from '../e2ee/CallEncryption.ts';
+import type { OwnDevice } from '../e2ee/OwnDevice.ts';
 import type { Http } from '../Http.ts';
 import { type LinkState, RoomLink } from '../RoomLink.ts';
 import type { Seats } from '../Seats.ts';
@@ -45,6 +47,7 @@ type Options = {
   seats: Seats;
   clock: ServerClock;
   local: LocalTracks;
+  device: OwnDevice;
 };
 
 type Command = 'answer' | 'reject' | 'end' | 'extend' | 'upgrade';
@@ -67,6 +70,8 @@ const LAST_WORD_MS = 400;
 export class CallSession extends Emitter<CallEvents> {
   /** Own microphone and camera. */
   readonly devices: CallDevices;
+  /** Encryption between the two devices, and how it stands. */
+  readonly encryption: CallEncryption;
   /** The other's tracks; the streams stay the same objects, tracks come and go in them. */
   readonly remote: Record<Kind, MediaStream> = { audio: new MediaStream(), video: new MediaStream() };
   readonly userId: string;
@@ -102,7 +107,19 @@ export class CallSession extends Emitter<CallEvents> {
       },
     });
     this.#link.on('state', (state) => this.emit('link', state));
-    this.#link.on('up', () => this.#rebuildMedia());
+    this.encryption = new CallEncryption({
+      callId: this.id,
+      userId: this.userId,
+      peerId: this.peerId,
+      isCaller: this.#snapshot.callerId === this.userId,
+      device: options.device,
+      ask: (type, payload) => this.#link.request(type, payload),
+    });
+    this.encryption.on('change', () => this.emit('change', this.#snapshot));
+    this.#link.on('up', () => {
+      this.encryption.begin();
+      this.#rebuildMedia();
+    });
     this.#link.on('patch', (state) => this.#takeState(state as CallRoomState));
     this.#link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
     this.#link.on('closed', () => void this.#settle());
@@ -216,6 +233,8 @@ export class CallSession extends Emitter<CallEvents> {
     // How long it was is not in the state. The message that follows says it; if none does, HTTP.
     if (state.phase === 'ended') setTimeout(() => void this.#settle(), LAST_WORD_MS);
     else this.#take(snapshotOfState(state, this.#snapshot));
+    const peer = this.#snapshot.people[this.peerId];
+    if (peer) this.encryption.notePeer({ produces: peer.audio || peer.video, isAble: peer.e2eeAble });
   }
 
   #hear(type: string, payload: RoomPayload): void {
@@ -226,6 +245,8 @@ export class CallSession extends Emitter<CallEvents> {
       this.#media?.drop(String(payload.producerId));
     } else if (type === 'media:restart') {
       this.#rebuildMedia();
+    } else if (type === 'call:e2ee_key') {
+      this.encryption.hear(payload);
     } else if (type === 'call:quality') {
       this.emit('quality', { userId: String(payload.userId), mos: Number(payload.mos) });
     } else if (type === 'call:video_step') {
@@ -246,7 +267,8 @@ export class CallSession extends Emitter<CallEvents> {
       .get<{ iceServers: RTCIceServer[] }>(`/calls/ice-servers?callId=${this.id}`)
       .then((answer) => answer.iceServers)
       .catch(() => []);
-    const media = new MediaLink((type, payload) => this.#link.request(type, payload), iceServers);
+    const { frames } = this.encryption;
+    const media = new MediaLink((type, payload) => this.#link.request(type, payload), iceServers, frames);
     this.#media = media;
     media.on('remote', ({ kind, track }) => this.#takeRemote(kind, track));
     // A new seat comes with new transports.
@@ -290,6 +312,7 @@ export class CallSession extends Emitter<CallEvents> {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#dropMedia();
+    this.encryption.close();
     this.devices.close();
     this.#link.close();
     const { outcome, durationSec } = this.#snapshot;

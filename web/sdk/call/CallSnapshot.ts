@@ -1,11 +1,19 @@
+import type { EncryptionState } from '../e2ee/encryptionRule.ts';
 import type { Call, Media, Outcome } from '../types.ts';
 
 export type Phase = Call['phase'];
 
 export type Pending = { kind: 'extend' | 'upgrade'; by: string; untilMs: number };
 
-/** Whether a person is in the room, and what of theirs flows. */
-export type Presence = { connected: boolean; audio: boolean; video: boolean };
+/** Whether a person is in the room, what of theirs flows, and what their client says of its encryption. */
+export type Presence = {
+  connected: boolean;
+  audio: boolean;
+  video: boolean;
+  e2ee: EncryptionState;
+  /** Whether it says that it can encrypt. */
+  e2eeAble: boolean;
+};
 
 /** A call at one moment. Times are epoch milliseconds of the server's clock, null where there is none. */
 export type CallSnapshot = {
@@ -79,7 +87,8 @@ export function snapshotOfCall(call: Call, people: Record<string, Presence> = {}
 export function snapshotOfState(state: CallRoomState, before: CallSnapshot): CallSnapshot {
   const people: Record<string, Presence> = {};
   state.people?.forEach((person, userId) => {
-    people[userId] = { connected: person.connected, audio: person.audio, video: person.video };
+    const { connected, audio, video, e2ee, e2eeAble } = person;
+    people[userId] = { connected, audio, video, e2ee, e2eeAble };
   });
   return {
     id: state.id,

@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup-client';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
+import type { FrameCrypto } from '../e2ee/FrameCrypto.ts';
 import { type CallStats, receivedStats } from './callStats.ts';
 import { IcePatience } from './IcePatience.ts';
 import type { Kind } from './LocalTracks.ts';
@@ -43,15 +44,17 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   #silent: MediaStreamTrack | undefined;
   #ear: Promise<types.Consumer> | undefined;
   #device: types.Device | undefined;
+  #frames: FrameCrypto | undefined;
   #send: types.Transport | undefined;
   #recv: types.Transport | undefined;
   #isAllowed = false;
   #closed = false;
 
-  constructor(ask: Ask, iceServers: Promise<RTCIceServer[]>) {
+  /** `frames`: what everything goes through that is sent or received; undefined for nothing. */
+  constructor(ask: Ask, iceServers: Promise<RTCIceServer[]>, frames: Promise<FrameCrypto | undefined>) {
     super();
     this.#ask = ask;
-    this.#ready = this.#open(iceServers);
+    this.#ready = this.#open(iceServers, frames);
     // Whoever needs it waits for it and sees the error as well.
     this.#ready.catch(() => this.#break());
   }
@@ -130,6 +133,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
       producerId: answer.producerId,
       kind: answer.kind,
       rtpParameters: answer.rtpParameters,
+      onRtpReceiver: (receiver) => this.#frames?.attachReceiver(receiver, answer.kind),
       streamId: PEER_STREAM,
     });
     this.#consumers.set(producerId, consumer);
@@ -170,19 +174,21 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     if (!this.#closed) this.emit('broken', undefined);
   }
 
-  async #open(iceServers: Promise<RTCIceServer[]>): Promise<void> {
+  async #open(iceServers: Promise<RTCIceServer[]>, frames: Promise<FrameCrypto | undefined>): Promise<void> {
     // Loaded on the first call: a page that only shows people needs none of it.
-    const [{ Device }, { rtpCapabilities }, servers, send, recv] = await Promise.all([
+    const [{ Device }, { rtpCapabilities }, servers, send, recv, crypto] = await Promise.all([
       import('mediasoup-client'),
       this.#ask<{ rtpCapabilities: types.RtpCapabilities }>('media:capabilities'),
       iceServers,
       this.#ask<OpenedTransport>('media:open', { direction: 'send' }),
       this.#ask<OpenedTransport>('media:open', { direction: 'recv' }),
+      frames,
     ]);
     const device = await Device.factory();
-    await device.load({ routerRtpCapabilities: rtpCapabilities });
+    await device.load({ routerRtpCapabilities: withoutLevels(rtpCapabilities) });
     if (this.#closed) return;
     this.#device = device;
+    this.#frames = crypto;
     this.#send = this.#wire(device.createSendTransport({ ...pickOpened(send), iceServers: servers }));
     this.#recv = this.#wire(device.createRecvTransport({ ...pickOpened(recv), iceServers: servers }));
     this.#send.on('produce', ({ kind, rtpParameters }, done, failed) => {
@@ -256,8 +262,15 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
       codecOptions: kind === 'audio' ? { opusFec: true, opusDtx: false } : { videoGoogleStartBitrate: 600 },
       // Tracks belong to LocalTracks.
       stopTracks: false,
+      onRtpSender: (sender) => this.#frames?.attachSender(sender, kind),
     });
   }
+}
+
+/** How loud somebody speaks is nobody's business on the way: it is not said in RTP's headers, which stay readable. */
+function withoutLevels(capabilities: types.RtpCapabilities): types.RtpCapabilities {
+  const headerExtensions = capabilities.headerExtensions?.filter(({ uri }) => !uri.endsWith('audio-level'));
+  return { ...capabilities, headerExtensions };
 }
 
 function pickOpened(opened: OpenedTransport): OpenedTransport {

@@ -1,6 +1,15 @@
 /** What the browser counted of a call's media so far. */
 export type CallStats = {
-  audio: { packetsReceived: number; bytesReceived: number; packetsSent: number; packetsLost: number };
+  audio: {
+    packetsReceived: number;
+    bytesReceived: number;
+    packetsSent: number;
+    packetsLost: number;
+    /** Samples that were played, how many of them were made up for want of packets, and their energy. */
+    samplesReceived: number;
+    samplesConcealed: number;
+    energy: number;
+  };
   video: { framesDecoded: number; framesSent: number; width: number; height: number };
   /** Between this browser and the server; null until it is known. */
   roundTripMs: number | null;
@@ -9,7 +18,15 @@ export type CallStats = {
 /** Of the receiving and the sending transport's statistics, summed over streams. */
 export function receivedStats(recv?: RTCStatsReport, send?: RTCStatsReport): CallStats {
   const stats: CallStats = {
-    audio: { packetsReceived: 0, bytesReceived: 0, packetsSent: 0, packetsLost: 0 },
+    audio: {
+      packetsReceived: 0,
+      bytesReceived: 0,
+      packetsSent: 0,
+      packetsLost: 0,
+      samplesReceived: 0,
+      samplesConcealed: 0,
+      energy: 0,
+    },
     video: { framesDecoded: 0, framesSent: 0, width: 0, height: 0 },
     roundTripMs: null,
   };
@@ -18,6 +35,9 @@ export function receivedStats(recv?: RTCStatsReport, send?: RTCStatsReport): Cal
       stats.audio.packetsReceived += entry.packetsReceived ?? 0;
       stats.audio.bytesReceived += entry.bytesReceived ?? 0;
       stats.audio.packetsLost += entry.packetsLost ?? 0;
+      stats.audio.samplesReceived += entry.totalSamplesReceived ?? 0;
+      stats.audio.samplesConcealed += entry.concealedSamples ?? 0;
+      stats.audio.energy += entry.totalAudioEnergy ?? 0;
     }
     if (entry.type === 'inbound-rtp' && entry.kind === 'video') {
       stats.video.framesDecoded += entry.framesDecoded ?? 0;

@@ -1,0 +1,56 @@
+import type { CallSession } from '../../sdk/call/CallSession.ts';
+import type { Card } from '../../sdk/types.ts';
+import { Dialog } from '../shell/Dialog.tsx';
+import { sayError } from '../store/toasts.ts';
+import { encryptionText } from './encryptionTexts.ts';
+import { useCall } from './useCall.ts';
+
+type Props = { session: CallSession; peer: Card; onClose: () => void };
+
+/** The words that two people read to each other: the same on both screens, unless somebody is in between. */
+export function SafetyWords({ session, peer, onClose }: Props) {
+  useCall(session);
+  const { encryption } = session;
+  const { state, words } = encryption.snapshot;
+  const answer = (areSame: boolean) => {
+    encryption.confirmWords(areSame).catch(sayError);
+    if (areSame) onClose();
+  };
+  return (
+    <Dialog title={state === 'off' ? 'Not encrypted end to end' : 'Only the two of you'} onClose={onClose}>
+      <p class="quiet">{encryptionText(encryption.snapshot, peer.displayName)}</p>
+      {words.length > 0 && (
+        <>
+          <ol class="words" data-testid="call-words">
+            {words.map((word) => (
+              <li key={word}>{word}</li>
+            ))}
+          </ol>
+          <p class="quiet">
+            Read them to each other. The same words mean that nobody is in between, not even Duet.
+          </p>
+        </>
+      )}
+      <div class="row-end">
+        {words.length > 0 && (
+          <button type="button" class="button" data-testid="call-words-differ" onClick={() => answer(false)}>
+            They differ
+          </button>
+        )}
+        {words.length > 0 && state !== 'verified' && (
+          <button
+            type="button"
+            class="button primary"
+            data-testid="call-words-match"
+            onClick={() => answer(true)}
+          >
+            They match
+          </button>
+        )}
+        <button type="button" class="button" data-testid="call-words-close" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,254 @@
+import { DuetApiError } from '../DuetApiError.ts';
+import { Emitter } from '../Emitter.ts';
+import {
+  type EncryptionFacts,
+  type EncryptionSnapshot,
+  judgeEncryption,
+  type PeerInRoom,
+} from './encryptionRule.ts';
+import { FrameCrypto } from './FrameCrypto.ts';
+import type { FromFrameWorker } from './frameWorkerMessages.ts';
+import { type Agreement, KeyAgreement } from './KeyAgreement.ts';
+import { type KeyMessage, readKeyMessage } from './keyMessages.ts';
+import type { OwnDevice } from './OwnDevice.ts';
+
+type Options = {
+  callId: string;
+  userId: string;
+  peerId: string;
+  isCaller: boolean;
+  device: OwnDevice;
+  /** Asks the call's room. */
+  ask: (type: string, payload: object) => Promise<unknown>;
+};
+
+type Events = {
+  /** Anything of `snapshot`. */
+  change: EncryptionSnapshot;
+};
+
+/** An agreement takes two round trips; after so long somebody keeps messages back. */
+const STALLED_MS = 8_000;
+/** So many frames in a row that cannot be opened are more than a key that changes: some two seconds of voice. */
+const UNDECODABLE_FRAMES = 100;
+
+/**
+ * End-to-end encryption of one call: agrees on keys through the room, hands them to the worker that frames go through,
+ * and says honestly how things stand. It never goes back to clear frames by itself once the other's client has said
+ * that it can encrypt.
+ */
+export class CallEncryption extends Emitter<Events> {
+  /** What frames go through; undefined where this browser cannot. */
+  readonly frames: Promise<FrameCrypto | undefined>;
+  readonly #o: Options;
+  readonly #agreement: Promise<KeyAgreement | undefined>;
+  readonly #facts: EncryptionFacts = {
+    isSupported: undefined,
+    hasAnnounced: false,
+    isKnownCapable: false,
+    peer: { produces: false, isAble: false },
+    refusal: null,
+    isStalled: false,
+    isUndecodable: false,
+    isAllowedClear: false,
+    hasKeys: false,
+    current: null,
+  };
+  #crypto: FrameCrypto | undefined;
+  /** The last keys, and whether they are sent with: the caller waits until the other is known to have them. */
+  #last: { agreed: Agreement; isSent: boolean } | undefined;
+  #snapshot: EncryptionSnapshot = judgeEncryption(this.#facts);
+  #stall: ReturnType<typeof setTimeout> | undefined;
+  /** What had come when a frame could last be opened. */
+  #sound: FromFrameWorker = { opened: 0, refused: 0 };
+  #said: string | undefined;
+  #closed = false;
+
+  constructor(options: Options) {
+    super();
+    this.#o = options;
+    this.frames = this.#openFrames();
+    this.#agreement = this.#openAgreement();
+    // Without a key that is registered nothing can be agreed on; it stays held, and says so.
+    this.#agreement.catch(() => this.#stalled());
+  }
+
+  get snapshot(): EncryptionSnapshot {
+    return this.#snapshot;
+  }
+
+  /** Sat down in a room, for the first time or again. */
+  begin(): void {
+    this.#said = undefined;
+    // Before anything else that this client says: whoever hears media must know by then.
+    void this.frames.then(() => this.#say());
+    void this.#agreement.then((agreement) => agreement?.begin()).catch(() => undefined);
+  }
+
+  /** The other's public key. */
+  hear(payload: Record<string, unknown>): void {
+    if (payload.userId !== this.#o.peerId) return;
+    const message = readKeyMessage(payload);
+    // Whatever it says: a client that says anything here can encrypt.
+    this.#facts.hasAnnounced = true;
+    if (message === undefined) this.#facts.refusal = 'tampered';
+    this.#expectAgreement();
+    this.#judge();
+    if (message) void this.#agreement.then((agreement) => agreement?.hear(message)).catch(() => undefined);
+  }
+
+  /** What is seen of the other in the room. */
+  notePeer({ produces, isAble }: PeerInRoom): void {
+    this.#facts.peer = { produces, isAble };
+    if (isAble) this.#facts.hasAnnounced = true;
+    if (isAble && produces && !this.#facts.hasKeys) this.#expectAgreement();
+    this.#judge();
+  }
+
+  /** The two have read the words to each other. Not the same: nothing is sent any more. */
+  async confirmWords(areSame: boolean): Promise<void> {
+    const { current } = this.#facts;
+    if (!current) return;
+    await this.#o.device.known(this.#o.userId).setVerified(this.#o.peerId, current.device, areSame);
+    this.#facts.current = { ...current, trust: areSame ? 'verified' : 'changed' };
+    this.#facts.refusal = areSame ? null : 'mismatch';
+    this.#facts.isAllowedClear = false;
+    this.#judge();
+  }
+
+  /** This person wants to talk all the same, though the server may listen. */
+  allowUnencrypted(): void {
+    this.#facts.isAllowedClear = true;
+    this.#judge();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#stall);
+    this.clear();
+    void this.#agreement.then((agreement) => agreement?.close()).catch(() => undefined);
+    this.#crypto?.close();
+  }
+
+  async #openFrames(): Promise<FrameCrypto | undefined> {
+    const { device, userId, peerId } = this.#o;
+    const [isSupported, isKnownCapable] = await Promise.all([
+      device.isSupported(),
+      device.known(userId).hasAny(peerId),
+    ]);
+    if (this.#closed) return undefined;
+    if (isSupported) this.#crypto = new FrameCrypto((counts) => this.#count(counts));
+    this.#facts.isSupported = isSupported;
+    this.#facts.isKnownCapable = isKnownCapable;
+    this.#judge();
+    return this.#crypto;
+  }
+
+  async #openAgreement(): Promise<KeyAgreement | undefined> {
+    if (!(await this.frames)) return undefined;
+    const { callId, userId, peerId, isCaller, device } = this.#o;
+    const agreement = new KeyAgreement({
+      callId,
+      userId,
+      peerId,
+      isCaller,
+      device: await device.key(),
+      nowSec: () => Date.now() / 1000,
+      send: (message) => void this.#send(message),
+    });
+    agreement.on('agreed', (agreed) => void this.#agreed(agreed));
+    agreement.on('confirmed', ({ epoch }) => void this.#confirmed(epoch));
+    agreement.on('refused', () => {
+      this.#facts.refusal = 'tampered';
+      this.#judge();
+    });
+    return agreement;
+  }
+
+  async #send(message: KeyMessage): Promise<void> {
+    try {
+      await this.#o.ask('call:e2ee_key', message);
+    } catch (error) {
+      // Another sign-in than the one that the key was registered with.
+      if (!(error instanceof DuetApiError) || error.code !== 'FORBIDDEN') return;
+      await this.#o.device.registerAgain().catch(() => undefined);
+      await this.#o.ask('call:e2ee_key', message).catch(() => undefined);
+    }
+  }
+
+  /** Keys are there. They are received with at once; sent with when the other has them, or when there are no others. */
+  async #agreed(agreed: Agreement): Promise<void> {
+    const isSent = agreed.confirmed || !this.#facts.hasKeys;
+    this.#crypto?.addReceiveKey(agreed.epoch, agreed.receiveKey);
+    if (isSent) this.#crypto?.useSendKey(agreed.epoch, agreed.sendKey);
+    this.#last = { agreed, isSent };
+    this.#facts.hasKeys = true;
+    this.#judge();
+    if (agreed.confirmed) await this.#settle(agreed);
+  }
+
+  async #confirmed(epoch: number): Promise<void> {
+    if (this.#last?.agreed.epoch !== epoch) return;
+    const { agreed, isSent } = this.#last;
+    if (!isSent) this.#crypto?.useSendKey(epoch, agreed.sendKey);
+    this.#last = { agreed, isSent: true };
+    await this.#settle(agreed);
+  }
+
+  /** Both have the keys. */
+  async #settle({ device, words }: Agreement): Promise<void> {
+    clearTimeout(this.#stall);
+    this.#stall = undefined;
+    const trust = await this.#o.device.known(this.#o.userId).meet(this.#o.peerId, device);
+    const { current, refusal } = this.#facts;
+    this.#facts.current = { device, words, trust };
+    this.#facts.isStalled = false;
+    this.#facts.isUndecodable = false;
+    // The same device as the one whose words were not the same is as strange as before.
+    this.#facts.refusal = refusal === 'mismatch' && current?.device === device ? 'mismatch' : null;
+    this.#judge();
+  }
+
+  /** An agreement is under way: somebody who keeps a part of it back is noticed. */
+  #expectAgreement(): void {
+    this.#stall ??= setTimeout(() => this.#stalled(), STALLED_MS);
+  }
+
+  #stalled(): void {
+    this.#facts.isStalled = true;
+    this.#judge();
+  }
+
+  #count(counts: FromFrameWorker): void {
+    const isSound = counts.opened !== this.#sound.opened || counts.refused < this.#sound.refused;
+    if (isSound) this.#sound = counts;
+    const isUndecodable = !isSound && counts.refused - this.#sound.refused >= UNDECODABLE_FRAMES;
+    if (isUndecodable === this.#facts.isUndecodable) return;
+    this.#facts.isUndecodable = isUndecodable;
+    this.#judge();
+  }
+
+  #judge(): void {
+    if (this.#closed) return;
+    const before = this.#snapshot;
+    const now = judgeEncryption(this.#facts);
+    if (JSON.stringify(now) === JSON.stringify(before)) return;
+    this.#snapshot = now;
+    const { sends } = now;
+    // What comes is played as it is only where this side sends so as well: the rest would be noise.
+    this.#crypto?.setModes(sends, sends);
+    this.#say();
+    this.emit('change', now);
+  }
+
+  /** Tells the room, for the other's screen; what that screen believes is its own agreement. */
+  #say(): void {
+    const { state } = this.#snapshot;
+    if (this.#said === state || this.#facts.isSupported === undefined) return;
+    this.#said = state;
+    this.#o.ask('call:e2ee_state', { state, able: this.#facts.isSupported }).catch(() => {
+      this.#said = undefined;
+    });
+  }
+}

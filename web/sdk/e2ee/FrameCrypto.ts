@@ -1,0 +1,80 @@
+import type { FrameKind } from './clearBytes.ts';
+import type { ReceiveMode } from './FrameOpener.ts';
+import type { SendMode } from './FrameSealer.ts';
+import type { FromFrameWorker, ToFrameWorker, TransformOptions } from './frameWorkerMessages.ts';
+
+/** Frames of an earlier key may still come for so long: rotating loses none. */
+const OVERLAP_MS = 10_000;
+
+/** The page's end of the worker that frames go through. One for a call, over all its transports. */
+export class FrameCrypto {
+  readonly #worker: Worker;
+  #overlap: ReturnType<typeof setTimeout> | undefined;
+
+  /** Whether this browser can do it: transforms in a worker, and the curves that keys are agreed on with. */
+  static async isSupported(): Promise<boolean> {
+    if (typeof RTCRtpScriptTransform === 'undefined' || !globalThis.crypto?.subtle) return false;
+    try {
+      await Promise.all([
+        crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']),
+        crypto.subtle.generateKey('X25519', false, ['deriveBits']),
+      ]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  constructor(onCounts: (counts: FromFrameWorker) => void) {
+    this.#worker = new Worker(new URL('./frameWorker.ts', import.meta.url), { type: 'module' });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromFrameWorker>) => onCounts(data);
+  }
+
+  /** Puts the worker into the way of what is sent. Call before anything can be. */
+  attachSender(sender: RTCRtpSender, kind: FrameKind): void {
+    sender.transform = this.#transform({ direction: 'send', kind });
+  }
+
+  /** The same for what is received. */
+  attachReceiver(receiver: RTCRtpReceiver, kind: FrameKind): void {
+    receiver.transform = this.#transform({ direction: 'receive', kind });
+  }
+
+  setModes(send: SendMode, receive: ReceiveMode): void {
+    this.#tell({ type: 'modes', send, receive });
+  }
+
+  /** From here on everything is encrypted with this key. Never twice with one key: its counter begins at zero. */
+  useSendKey(epoch: number, baseKey: CryptoKey): void {
+    this.#tell({ type: 'sendKey', kid: kidOf(epoch), baseKey });
+  }
+
+  /** Frames with this key are opened; those of the key before for a while longer. */
+  addReceiveKey(epoch: number, baseKey: CryptoKey): void {
+    const kid = kidOf(epoch);
+    this.#tell({ type: 'receiveKey', kid, baseKey });
+    clearTimeout(this.#overlap);
+    this.#overlap = setTimeout(() => this.#tell({ type: 'keepOnly', kid }), OVERLAP_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.#overlap);
+    this.#worker.terminate();
+  }
+
+  #transform(options: TransformOptions): RTCRtpScriptTransform {
+    return new RTCRtpScriptTransform(this.#worker, options);
+  }
+
+  #tell(message: ToFrameWorker): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+/**
+ * A byte of the epoch: as few as can be in every header. Epochs are seconds or follow each other, so two keys of one
+ * side that are good at the same time differ in it.
+ */
+function kidOf(epoch: number): number {
+  return epoch % 256;
+}

@@ -1,0 +1,60 @@
+import type { Vault } from './Vault.ts';
+
+/**
+ * What is known of the device that the other person calls from: `new` is the first of this person's ever, `changed`
+ * is one that was not seen before of a person who had others, `verified` is one whose words were compared.
+ */
+export type DeviceTrust = 'new' | 'changed' | 'known' | 'verified';
+
+type Known = { device: string; verified: boolean };
+
+/** A person has a few devices; the longest unseen is forgotten, but none that was verified before one that was not. */
+const MAX_DEVICES = 16;
+
+/** The devices of others as one person's device remembers them: trust on first use. */
+export class KnownDevices {
+  readonly #vault: Vault;
+  readonly #userId: string;
+
+  constructor(vault: Vault, userId: string) {
+    this.#vault = vault;
+    this.#userId = userId;
+  }
+
+  /** Whether a person was ever heard encrypted: then their client can, and one that cannot is worth a question. */
+  async hasAny(peerId: string): Promise<boolean> {
+    return (await this.#read(peerId)).length > 0;
+  }
+
+  /** What is known of a device, and remembers it. */
+  async meet(peerId: string, device: string): Promise<DeviceTrust> {
+    const known = await this.#read(peerId);
+    const found = known.find((one) => one.device === device);
+    await this.#write(peerId, [
+      { device, verified: found?.verified ?? false },
+      ...known.filter((one) => one !== found),
+    ]);
+    if (found) return found.verified ? 'verified' : 'known';
+    return known.length === 0 ? 'new' : 'changed';
+  }
+
+  /** The words were compared, and were or were not the same. */
+  async setVerified(peerId: string, device: string, verified: boolean): Promise<void> {
+    const others = (await this.#read(peerId)).filter((one) => one.device !== device);
+    await this.#write(peerId, [{ device, verified }, ...others]);
+  }
+
+  async #read(peerId: string): Promise<Known[]> {
+    return (await this.#vault.get<Known[]>(this.#name(peerId))) ?? [];
+  }
+
+  async #write(peerId: string, known: Known[]): Promise<void> {
+    const verified = known.filter((one) => one.verified).slice(0, MAX_DEVICES);
+    const others = known.filter((one) => !one.verified).slice(0, MAX_DEVICES - verified.length);
+    await this.#vault.set(this.#name(peerId), [...verified, ...others]);
+  }
+
+  #name(peerId: string): string {
+    return `devices/${this.#userId}/${peerId}`;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Auth } from '../Auth.ts';
+import { backoffMs, pause } from '../backoff.ts';
+import type { Http } from '../Http.ts';
+import { DeviceKey } from './DeviceKey.ts';
+import { FrameCrypto } from './FrameCrypto.ts';
+import { openVault } from './IndexedDbVault.ts';
+import { KnownDevices } from './KnownDevices.ts';
+import type { Vault } from './Vault.ts';
+
+const ATTEMPTS = 4;
+
+/** This device for end-to-end encryption: its key, registered with every sign-in, and the devices that it knows. */
+export class OwnDevice {
+  readonly #http: Http;
+  readonly #auth: Auth;
+  readonly #vault: Vault = openVault();
+  #supported: Promise<boolean> | undefined;
+  #key: Promise<DeviceKey> | undefined;
+
+  constructor(http: Http, auth: Auth) {
+    this.#http = http;
+    this.#auth = auth;
+    auth.on('signedIn', () => {
+      this.#key = undefined;
+      void this.prepare();
+    });
+    auth.on('signedOut', () => {
+      this.#key = undefined;
+    });
+  }
+
+  /** Whether this browser can encrypt frames. */
+  isSupported(): Promise<boolean> {
+    this.#supported ??= FrameCrypto.isSupported();
+    return this.#supported;
+  }
+
+  /** Makes and registers the key before it is needed. */
+  async prepare(): Promise<void> {
+    if (await this.isSupported()) await this.key().catch(() => undefined);
+  }
+
+  /** The key, once the server has it as that of this sign-in. */
+  key(): Promise<DeviceKey> {
+    this.#key ??= this.#register().catch((error) => {
+      this.#key = undefined;
+      throw error;
+    });
+    return this.#key;
+  }
+
+  /** Registers the key again: the server does not know it. */
+  async registerAgain(): Promise<void> {
+    this.#key = undefined;
+    await this.key();
+  }
+
+  /** The devices of others that this person has met on this device. */
+  known(userId: string): KnownDevices {
+    return new KnownDevices(this.#vault, userId);
+  }
+
+  async #register(): Promise<DeviceKey> {
+    const userId = this.#auth.userId;
+    if (userId === undefined) throw new Error('nobody is signed in');
+    const key = await DeviceKey.of(userId, this.#vault);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#http.request('PUT', '/users/me/sessions/current/key', { body: { key: key.id } });
+        return key;
+      } catch (error) {
+        if (attempt + 1 >= ATTEMPTS) throw error;
+        await pause(backoffMs(attempt));
+      }
+    }
+  }
+}
