@@ -4,9 +4,11 @@
  *
  *     node loadtest/crashDrill.ts --kills 500 --people 50 --minutes 60
  *
- * Ends after so many kills or minutes, whichever comes first, prints what it found, and exits with 1 if anything
- * acknowledged was lost or doubled, told twice or not at all, or acted on late. Needs `redis-server`.
+ * Ends after so many kills or minutes, whichever comes first, or early on Ctrl-C; prints what it found, and exits with 1
+ * if anything acknowledged was lost or doubled, told twice or not at all, acted on more than 5 s late, or credited more
+ * than the outage took. Needs `redis-server`.
  */
+import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { Cluster } from './crashDrillCluster.ts';
@@ -15,6 +17,8 @@ import { type Findings, verify } from './crashDrillVerify.ts';
 
 /** Until everything that was under way is over: the longest call, and a little. */
 const SETTLE_MS = 120_000;
+/** Kills between two lines of progress. */
+const PROGRESS_EVERY = 20;
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +30,11 @@ const { values } = parseArgs({
 // The SDK warns of each socket that a killed process takes along; the summary counts them.
 console.warn = () => {};
 const startedAt = performance.now();
+let cutShort = false;
+process.on('SIGINT', () => {
+  console.log('Ending: what is under way comes to its end first.');
+  cutShort = true;
+});
 const ledger: Ledger = {
   acknowledged: [],
   refused: new Map(),
@@ -58,11 +67,16 @@ try {
 
 async function killAgainAndAgain(atMost: number, endsAt: number): Promise<number> {
   let kills = 0;
-  while (kills < atMost && performance.now() < endsAt) {
+  while (!cutShort && kills < atMost && performance.now() < endsAt) {
     await pause(500 + Math.random() * 1_500);
     await cluster.killOne();
     kills += 1;
-    if (kills % 10 === 0) console.log(`${kills} kills, ${ledger.acknowledged.length} acknowledged answers`);
+    if (kills % PROGRESS_EVERY !== 0) continue;
+    const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
+    console.log(
+      `${minutes} min: ${kills} kills, ${ledger.acknowledged.length} acknowledged answers, ` +
+        `${ledger.unexpected.length} that must not come`,
+    );
   }
   return kills;
 }
@@ -104,7 +118,9 @@ function report(kills: number, people: readonly DrillPerson[], found: Findings, 
   const minutes = (performance.now() - startedAt) / 60_000;
   const sum = (of: (person: DrillPerson) => number) => people.reduce((all, person) => all + of(person), 0);
   console.log(`
-${kills} kills in ${minutes.toFixed(1)} minutes, ${people.length} people
+${kills} kills in ${minutes.toFixed(1)} minutes, ${people.length} people; load ${loadavg()
+    .map((load) => load.toFixed(1))
+    .join(' ')} on ${availableParallelism()} cores
 acknowledged   ${acknowledged.length} answers (${actions.map((action) => `${action} ${count(action)}`).join(', ')})
                of which ${acknowledged.filter(({ repeated }) => repeated).length} at a second attempt or later
 refused        ${[...refused].map(([code, n]) => `${code} ${n}`).join(', ') || 'none'}

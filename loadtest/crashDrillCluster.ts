@@ -1,4 +1,8 @@
-/** What the crash drill runs against: a PostgreSQL and a Redis of its own, and two processes of Duet that it kills. */
+/**
+ * What the crash drill runs against: a PostgreSQL and a Redis of its own, and two processes of Duet that it kills. A
+ * third is always being started, to take the place of the next that is killed: starting takes several seconds, in
+ * which a drill could learn nothing.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -33,6 +37,8 @@ export class Cluster {
   readonly #dir: string;
   readonly #closing: AsyncDisposableStack;
   readonly #live: DuetProcess[] = [];
+  readonly #children = new Set<ChildProcess>();
+  #spare: Promise<DuetProcess> | undefined;
   #started = 0;
   /** What processes wrote to standard error, and log lines of level error. */
   readonly complaints: string[] = [];
@@ -58,10 +64,13 @@ export class Cluster {
     const redisPort = await freePort();
     const redis = spawn('redis-server', ['--port', `${redisPort}`, '--bind', '127.0.0.1', '--save', ''], {
       stdio: 'ignore',
+      // Ctrl-C is for the drill alone.
+      detached: true,
     });
     closing.defer(() => end(redis));
     const cluster = new Cluster(postgres.url, `redis://127.0.0.1:${redisPort}`, dir, closing.move());
     for (let i = 0; i < 2; i++) cluster.#live.push(await cluster.#spawn());
+    cluster.#startSpare();
     return cluster;
   }
 
@@ -70,16 +79,26 @@ export class Cluster {
     return this.#live.filter(({ child }) => child.signalCode === null).map(({ url }) => url);
   }
 
-  /** Kills one of the two at random and resolves when another runs in its place. */
+  /** Kills one of the two at random and resolves when another serves in its place. */
   async killOne(): Promise<void> {
     const place = Math.random() < 0.5 ? 0 : 1;
     await end(this.#live[place]!.child);
-    this.#live[place] = await this.#spawn();
+    const spare = this.#spare ?? this.#spawn();
+    this.#live[place] = await spare;
+    this.#startSpare();
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#live.map(({ child }) => end(child)));
+    // One that is being started may end like that.
+    this.#spare?.catch(() => {});
+    await Promise.all([...this.#children].map(end));
     await this.#closing.disposeAsync();
+  }
+
+  #startSpare(): void {
+    this.#spare = this.#spawn();
+    // Whoever takes it hears of a failure.
+    this.#spare.catch(() => {});
   }
 
   async #spawn(): Promise<DuetProcess> {
@@ -89,7 +108,10 @@ export class Cluster {
       cwd: ROOT,
       env: { ...process.env, ...this.#environment(port) },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
     await new Promise<void>((done, fail) => {
       const late = setTimeout(() => fail(new Error(`no start within ${START_MS} ms`)), START_MS);
       child.once('exit', () =>

@@ -12,6 +12,11 @@ export class CalmPresence extends RedisPresence {
     super(redis.duplicate());
   }
 
+  /** Whether other processes can be asked anything just now. */
+  get isConnected(): boolean {
+    return this.pub.status === 'ready' && this.sub.status === 'ready';
+  }
+
   override async channels(pattern?: string): Promise<string[]> {
     return super.channels(pattern).catch(() => []);
   }

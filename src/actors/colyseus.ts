@@ -3,6 +3,8 @@
  * what is expected here whenever the version changes.
  */
 import { matchMaker, type Room } from '@colyseus/core';
+import { DuetError } from '../errors.ts';
+import { CalmPresence } from './CalmPresence.ts';
 
 /** A room of this process, by id. */
 export function localRoom(roomId: string): Room | undefined {
@@ -32,13 +34,19 @@ export async function forgetListing(roomId: string): Promise<void> {
   await matchMaker.driver.remove(roomId);
 }
 
-/** Calls a method of a room wherever it is. Arguments and answer are JSON; rejects after `timeoutMs`. */
-export function callRoom<T>(
+/**
+ * Calls a method of a room wherever it is. Arguments and answer are JSON; rejects after `timeoutMs`, and with UNAVAILABLE
+ * at once for a room elsewhere while Redis is away.
+ */
+export async function callRoom<T>(
   roomId: string,
   method: string,
   args: readonly unknown[],
   timeoutMs: number,
 ): Promise<T> {
+  const { presence } = matchMaker;
+  if (localRoom(roomId) === undefined && presence instanceof CalmPresence && !presence.isConnected)
+    throw new DuetError('UNAVAILABLE');
   return matchMaker.remoteRoomCall(roomId, method as never, args as unknown[], timeoutMs) as Promise<T>;
 }
 
