@@ -1,6 +1,6 @@
 import type { Http } from './Http.ts';
 import { query } from './People.ts';
-import type { Match, Page } from './types.ts';
+import type { Card, Match, Page } from './types.ts';
 
 export type Decision = { decision: 'like' | 'dislike'; match: Match | null };
 
@@ -19,6 +19,12 @@ export class Matches {
 
   pass(userId: string): Promise<Decision> {
     return this.#decide('dislike', userId);
+  }
+
+  /** Takes the last pass of the day back; resolves with whom it was about. Errors: `NOT_FOUND` when there is none. */
+  async undo(): Promise<Card> {
+    const { undone } = await this.#http.post<{ undone: Card }>('/matches/undo');
+    return undone;
   }
 
   active(options: { limit?: number; cursor?: string } = {}): Promise<Page<Match>> {

@@ -1,5 +1,14 @@
 import type { Http } from './Http.ts';
-import type { Card, Me, Page, Photo, PreferencesUpdate, ProfileUpdate, ReportInput } from './types.ts';
+import type {
+  BlockedPerson,
+  Card,
+  Me,
+  Page,
+  Photo,
+  PreferencesUpdate,
+  ProfileUpdate,
+  ReportInput,
+} from './types.ts';
 
 /** The own profile, other people's cards, and keeping away from some of them. */
 export class People {
@@ -67,8 +76,9 @@ export class People {
     return this.#http.request('DELETE', `/users/block/${userId}`);
   }
 
-  blocked(): Promise<Page<unknown>> {
-    return this.#http.get('/users/blocked');
+  /** Whom one has blocked, the last one first. */
+  blocked(options: { limit?: number; cursor?: string } = {}): Promise<Page<BlockedPerson>> {
+    return this.#http.get(`/users/blocked${query(options)}`);
   }
 
   /** Gives the account up; it is erased at `eraseAt`, unless somebody signs in to it before. */

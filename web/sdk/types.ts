@@ -54,6 +54,9 @@ export type PreferencesUpdate = Partial<Me['preferences'] & Pick<Me, 'discoverab
 
 export type ReportInput = { reason: string; details?: string; callId?: string; block?: boolean };
 
+/** Somebody whom one has blocked. `blockedAt` is ISO 8601. */
+export type BlockedPerson = { id: string; displayName: string; blockedAt: string };
+
 /** What every inbox event carries beside its own fields. `at` is ISO 8601 or epoch milliseconds. */
 export type Delivery = { seq: number; epoch: number | string; at: string | number };
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { CrossIcon, HeartIcon, SlidersIcon, UndoIcon } from '../shell/icons.tsx';
-import { deck, like, loadDeck, pass, undoPass } from '../store/deck.ts';
+import { deck, dropCard, like, loadDeck, pass, undoPass } from '../store/deck.ts';
 import { go } from '../store/route.ts';
 import { useStore } from '../store/Store.ts';
 import { PersonCard, type PersonCardHandle } from './PersonCard.tsx';
@@ -25,7 +25,7 @@ export function Discover() {
     return () => removeEventListener('keydown', onKey);
   }, []);
 
-  if (!first) return <NoCards phase={phase} />;
+  if (!first) return <NoCards phase={phase} canUndo={passed !== null} />;
   return (
     <section class="deck" aria-label="People">
       <div class="deck-stack">
@@ -35,6 +35,7 @@ export function Discover() {
           ref={top}
           card={first}
           onDecide={(decision) => void (decision === 'like' ? like(first) : pass(first))}
+          onGone={() => dropCard(first)}
         />
       </div>
       <div class="deck-actions">
@@ -44,7 +45,7 @@ export function Discover() {
           aria-label="Take the last pass back"
           data-testid="card-undo"
           disabled={!passed}
-          onClick={undoPass}
+          onClick={() => void undoPass()}
         >
           <UndoIcon size={20} />
         </button>
@@ -80,7 +81,21 @@ export function Discover() {
   );
 }
 
-function NoCards({ phase }: { phase: 'loading' | 'ready' | 'empty' | 'failed' }) {
+const NO_CARDS = {
+  empty: {
+    title: 'That was everyone, for now',
+    text: 'New people come by all the time. Widening the distance or the ages helps too.',
+  },
+  enough: {
+    title: 'That was everyone for today',
+    text: 'You have looked at as many people as a day has room for. There are more tomorrow.',
+  },
+  failed: { title: 'We could not look', text: 'The server did not answer.' },
+};
+
+type NoCardsProps = { phase: 'loading' | 'ready' | keyof typeof NO_CARDS; canUndo: boolean };
+
+function NoCards({ phase, canUndo }: NoCardsProps) {
   // Somebody may have come since it was looked last: on every visit, and when the window is looked at again.
   useEffect(() => {
     const look = () => {
@@ -106,16 +121,17 @@ function NoCards({ phase }: { phase: 'loading' | 'ready' | 'empty' | 'failed' })
         <span class="voice voice-you" />
         <span class="voice voice-them" />
       </div>
-      <h1>{phase === 'failed' ? 'We could not look' : 'That was everyone, for now'}</h1>
-      <p>
-        {phase === 'failed'
-          ? 'The server did not answer.'
-          : 'New people come by all the time. Widening the distance or the ages helps too.'}
-      </p>
+      <h1>{NO_CARDS[phase].title}</h1>
+      <p>{NO_CARDS[phase].text}</p>
       <div class="row">
         <button type="button" class="button primary" onClick={() => void loadDeck()}>
           Look again
         </button>
+        {canUndo && (
+          <button type="button" class="button" data-testid="card-undo" onClick={() => void undoPass()}>
+            Take the last pass back
+          </button>
+        )}
         <button type="button" class="button" onClick={() => go('you')}>
           Who I want to meet
         </button>

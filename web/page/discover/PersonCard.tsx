@@ -21,11 +21,13 @@ type Props = {
   /** The next one, that waits under the top one. */
   behind?: boolean;
   onDecide?: (decision: Decision) => void;
+  /** One is rid of the person: blocked, or reported with blocking. */
+  onGone?: () => void;
   ref?: Ref<PersonCardHandle>;
 };
 
 /** One person: photos, name, age, how far, what they say and like. */
-export function PersonCard({ card, behind = false, onDecide, ref }: Props) {
+export function PersonCard({ card, behind = false, onDecide, onGone, ref }: Props) {
   const [photo, setPhoto] = useState(0);
   const element = useRef<HTMLElement>(null);
   const count = card.photos.length;
@@ -62,7 +64,7 @@ export function PersonCard({ card, behind = false, onDecide, ref }: Props) {
             {card.displayName} <span>{card.age}</span>
           </h2>
           {distance && (
-            <p>
+            <p data-testid="card-distance">
               <PinIcon size={16} /> {distance}
             </p>
           )}
@@ -70,7 +72,7 @@ export function PersonCard({ card, behind = false, onDecide, ref }: Props) {
       </div>
       {!behind && (
         <div class="card-menu">
-          <PersonMenu person={card} onGone={() => onDecide?.('pass')} />
+          <PersonMenu person={card} onGone={() => onGone?.()} />
         </div>
       )}
       <div class="card-words">

@@ -1,15 +1,18 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { BlockedPerson } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
+import { dayText } from '../people/words.ts';
+import { reloadDeck } from '../store/deck.ts';
 import { sayError } from '../store/toasts.ts';
 
-type BlockedPerson = { id: string; displayName: string };
+const MOST = 100;
 
 /** Those one does not want to meet again; shown only when there are any. */
 export function Blocked() {
   const [people, setPeople] = useState<BlockedPerson[]>([]);
   useEffect(() => {
-    duet.people.blocked().then(
-      ({ items }) => setPeople(items.flatMap(readPerson)),
+    duet.people.blocked({ limit: MOST }).then(
+      ({ items }) => setPeople(items),
       // Not worth a word: the list is a convenience.
       () => setPeople([]),
     );
@@ -18,19 +21,22 @@ export function Blocked() {
   const unblock = async (person: BlockedPerson) => {
     try {
       await duet.people.unblock(person.id);
-      setPeople(people.filter((other) => other.id !== person.id));
+      setPeople((now) => now.filter((other) => other.id !== person.id));
+      void reloadDeck();
     } catch (error) {
       sayError(error);
     }
   };
   return (
-    <section class="panel">
+    <section class="panel" data-testid="blocked">
       <h2>Blocked</h2>
       <ul class="plain-list">
         {people.map((person) => (
-          <li key={person.id}>
-            {person.displayName}
-            <button type="button" class="link" onClick={() => void unblock(person)}>
+          <li key={person.id} data-user-id={person.id}>
+            <span>
+              {person.displayName} <small class="quiet">{dayText(person.blockedAt)}</small>
+            </span>
+            <button type="button" class="link" data-testid="unblock" onClick={() => void unblock(person)}>
               Unblock
             </button>
           </li>
@@ -38,15 +44,4 @@ export function Blocked() {
       </ul>
     </section>
   );
-}
-
-/** The list may hold people or entries with one in them. */
-function readPerson(item: unknown): BlockedPerson[] {
-  if (typeof item !== 'object' || item === null) return [];
-  const { user, id, userId, displayName } = item as Record<string, unknown>;
-  if (typeof user === 'object') return readPerson(user);
-  const found = id ?? userId;
-  return typeof found === 'string'
-    ? [{ id: found, displayName: typeof displayName === 'string' ? displayName : 'Somebody' }]
-    : [];
 }

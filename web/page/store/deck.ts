@@ -1,3 +1,4 @@
+import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import type { Card } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
 import { celebrate, expectMatch } from './matches.ts';
@@ -7,7 +8,7 @@ import { sayError } from './toasts.ts';
 type DeckState = {
   /** Those to decide on, the first one on top. */
   cards: Card[];
-  phase: 'loading' | 'ready' | 'empty' | 'failed';
+  phase: 'loading' | 'ready' | 'empty' | 'enough' | 'failed';
   /** Who was passed last, and may be taken back. */
   passed: Card | null;
 };
@@ -20,6 +21,8 @@ const EMPTY: DeckState = { cards: [], phase: 'loading', passed: null };
 export const deck = new Store<DeckState>(EMPTY);
 /** Decided here; the server may still list them while a decision is on its way. */
 const decided = new Set<string>();
+/** The last pass on its way: it can be taken back once the server knows of it. */
+let passing: Promise<void> = Promise.resolve();
 let loading: Promise<void> | undefined;
 
 /** Loads more people, or all anew. */
@@ -35,8 +38,9 @@ export function clearDeck(): void {
   deck.set(EMPTY);
 }
 
-/** After the preferences changed: others fit now. */
+/** After the preferences or the blocked changed: others fit now. */
 export async function reloadDeck(): Promise<void> {
+  await loading;
   deck.set({ cards: [], phase: 'loading' });
   await loadDeck();
 }
@@ -54,21 +58,39 @@ export async function like(card: Card): Promise<void> {
   }
 }
 
-export async function pass(card: Card): Promise<void> {
+export function pass(card: Card): Promise<void> {
   take(card);
   deck.set({ passed: card });
+  passing = duet.matches.pass(card.id).then(
+    () => {},
+    (error: unknown) => {
+      putBack(card);
+      sayError(error);
+    },
+  );
+  return passing;
+}
+
+/** Takes the last pass back: the server forgets it, and the card is on top again. */
+export async function undoPass(): Promise<void> {
+  const { passed } = deck.value;
+  if (!passed) return;
+  deck.set({ passed: null });
+  await passing;
+  // It did not get through, and is on top again already.
+  if (!decided.has(passed.id)) return;
   try {
-    await duet.matches.pass(card.id);
+    putBack(await duet.matches.undo());
   } catch (error) {
-    putBack(card);
     sayError(error);
   }
 }
 
-/** Puts the one who was passed last back on top; the next decision counts. */
-export function undoPass(): void {
-  const { passed } = deck.value;
-  if (passed) putBack(passed);
+/** Somebody whom one is rid of: blocked or reported. Nothing is decided: unblocked, they may come again. */
+export function dropCard(card: Card): void {
+  take(card);
+  decided.delete(card.id);
+  deck.set({ passed: null });
 }
 
 async function load(): Promise<void> {
@@ -79,8 +101,9 @@ async function load(): Promise<void> {
     const cards = [...deck.value.cards, ...fresh];
     deck.set({ cards, phase: cards.length > 0 ? 'ready' : 'empty' });
   } catch (error) {
-    if (deck.value.cards.length === 0) deck.set({ phase: 'failed' });
-    sayError(error);
+    const isEnough = error instanceof DuetApiError && error.code === 'TOO_MANY_REQUESTS';
+    if (deck.value.cards.length === 0) deck.set({ phase: isEnough ? 'enough' : 'failed' });
+    if (!isEnough) sayError(error);
   }
 }
 

@@ -1,0 +1,112 @@
+/** Meeting people in real Chromium: bands of distance, taking a pass back, blocking and unblocking. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openBrowser } from '../support/browser.ts';
+import { newPerson, type Person } from '../support/client.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
+import { picture } from '../support/images.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+let database: TestDatabase;
+let server: TestServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startServer({ DB_URL: database.url, SEED_DEMO: 'false' });
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+  await database?.drop();
+});
+
+/** Every try has people in a place of its own. */
+let towns = 0;
+
+async function town(): Promise<{ ann: Person; others: Person[] }> {
+  towns += 1;
+  const location = { lat: 10 * towns, lon: 15 };
+  const [ann, ...others] = await Promise.all(
+    ['Ann', 'Bob', 'Cem'].map((displayName) => newPerson(server.url, { displayName })),
+  );
+  for (const person of [ann!, ...others]) {
+    await person.ok('PUT', '/users/me', { location });
+    await person.ok('PATCH', '/users/me/preferences', { maxDistanceKm: 30 });
+  }
+  const image = await picture(towns);
+  await fetch(`${server.url}/api/v1/users/me/photos`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${others[0]!.token}`, 'content-type': 'image/jpeg' },
+    body: new Uint8Array(image),
+  });
+  return { ann: ann!, others };
+}
+
+async function openAs(person: Person): Promise<Page> {
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  const form = page.getByTestId('sign-in');
+  await form.locator('[name=email]').fill(person.email);
+  await form.locator('[name=password]').fill('correct horse battery');
+  await form.locator('[type=submit]').click();
+  await page.getByTestId('card').waitFor();
+  return page;
+}
+
+const onTop = (page: Page) => page.getByTestId('card').getAttribute('data-user-id');
+const listed = async (person: Person) =>
+  (await person.ok('GET', '/users/discovery?limit=50')).items.map((card: { id: string }) => card.id).sort();
+
+test('a pass is taken back on the page and on the server', async () => {
+  const { ann, others } = await town();
+  const ids = others.map((person) => person.id).sort();
+  const page = await openAs(ann);
+  expect(await page.getByTestId('card').getByTestId('card-distance').textContent()).toMatch(/within \d+ km/);
+  const first = await onTop(page);
+  await page.getByTestId('card-pass').click();
+  await eventually(() => onTop(page)).not.toBe(first);
+  await eventually(() => listed(ann)).toEqual(ids.filter((id) => id !== first));
+  await page.getByTestId('card-undo').click();
+  await eventually(() => onTop(page)).toBe(first);
+  expect(await listed(ann)).toEqual(ids);
+
+  // The very last one as well, when no card is left.
+  await page.getByTestId('card-pass').click();
+  await eventually(() => onTop(page)).not.toBe(first);
+  const last = await onTop(page);
+  await page.getByTestId('card-pass').click();
+  await page.getByTestId('deck-empty').getByTestId('card-undo').click();
+  await eventually(() => onTop(page)).toBe(last);
+  await eventually(() => listed(ann)).toEqual([last]);
+  await page.close();
+});
+
+test('who is blocked is gone for both, stands in the list, and is back when unblocked', async () => {
+  const { ann, others } = await town();
+  const ids = others.map((person) => person.id).sort();
+  const page = await openAs(ann);
+  const blockedId = (await onTop(page))!;
+  const blocked = others.find((person) => person.id === blockedId)!;
+  await page.getByTestId('card').getByTestId('person-menu').click();
+  await page.getByTestId('person-block').click();
+  await eventually(() => onTop(page)).toBe(ids.find((id) => id !== blockedId));
+  expect(await listed(ann)).toEqual(ids.filter((id) => id !== blockedId));
+  expect(await listed(blocked)).not.toContain(ann.id);
+
+  await page.getByTestId('nav-you').first().click();
+  const entry = page.getByTestId('blocked').locator(`[data-user-id="${blockedId}"]`);
+  await entry.getByTestId('unblock').click();
+  await entry.waitFor({ state: 'detached' });
+  await eventually(() => listed(blocked)).toContain(ann.id);
+  await page.getByTestId('nav-discover').first().click();
+  await page.getByTestId('card').waitFor();
+  const shown = new Set([await onTop(page)]);
+  await page.getByTestId('card-pass').click();
+  await eventually(() => onTop(page)).not.toBe([...shown][0]);
+  shown.add(await onTop(page));
+  expect([...shown].sort()).toEqual(ids);
+  await page.close();
+});
