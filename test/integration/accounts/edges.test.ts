@@ -32,6 +32,16 @@ describe('signing in from the edges', () => {
     expect((await request(app.url, 'GET', '/health/liveness')).status).toBe(200);
   });
 
+  it('while signed in makes another session (AUTH-43)', async () => {
+    const email = await register();
+    const [one, other] = [await login(email), await login(email)];
+    const sessionOf = (tokens: { accessToken: string }) =>
+      JSON.parse(Buffer.from(tokens.accessToken.split('.')[1]!, 'base64url').toString()).sid;
+    expect(sessionOf(one)).not.toBe(sessionOf(other));
+    for (const { accessToken } of [one, other])
+      expect((await get('/users/me', accessToken)).status).toBe(200);
+  });
+
   it('takes a password of any script exactly as it was typed (AUTH-34)', async () => {
     const composed = 'Zo\u00eb und ihre Schafe';
     for (const password of [

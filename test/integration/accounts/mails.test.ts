@@ -135,4 +135,33 @@ describe('mails over SMTP', () => {
     }
     expect(received.length).toBeLessThanOrEqual(1);
   });
+
+  it('that are under way when the server closes are still sent: the mailer goes last', async () => {
+    const steps: string[] = [];
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const closing = await openAccounts({
+      db: base.db,
+      url: base.url,
+      mailer: {
+        send: async () => {
+          steps.push('sending');
+          await released;
+          steps.push('sent');
+        },
+        close: async () => void steps.push('closed'),
+      },
+    });
+    // The other server of this file may take the job first; then another one is added.
+    while (steps.length === 0) {
+      await closing.signUp.register(registration(), CALLER);
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    const closed = closing.close();
+    release();
+    await closed;
+    expect(steps.at(-1)).toBe('closed');
+    expect(steps.filter((step) => step === 'sent').length).toBe(
+      steps.filter((step) => step === 'sending').length,
+    );
+  });
 });

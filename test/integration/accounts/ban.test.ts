@@ -1,0 +1,97 @@
+/** AUTH-17: a ban, how soon it is in force, and who comes back. */
+import { Client } from '@colyseus/sdk';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import { Inbox, newMatch, newPerson, type Person, request, TEST_PASSWORD } from '../../support/client.ts';
+
+const BOSS = 'boss@example.org';
+const app = useApp({ ADMIN_EMAILS: BOSS });
+let boss: Person;
+
+beforeAll(async () => {
+  boss = await newPerson(app.url, { email: BOSS });
+});
+
+const ban = { status: 'banned', reason: 'threats' };
+const login = (person: Person) =>
+  request(app.url, 'POST', '/api/v1/auth/login', { body: { email: person.email, password: TEST_PASSWORD } });
+
+describe('a ban in the middle of a call (AUTH-17)', () => {
+  it('refuses the banned one everywhere, ends the call for the other in neutral words, and hides him', async () => {
+    const { ann, bob, matchId } = await newMatch(app.url);
+    const { body: tokens } = await login(ann);
+    const toBob = await bob.inbox();
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+    const atAnn = new Inbox(await ann.sit(seat));
+    const atBob = new Inbox(await bob.sit(answered.seat));
+    const token = atAnn.room.reconnectionToken;
+    const annLeft = new Promise<number>((resolve) => atAnn.room.onLeave((code) => resolve(code)));
+
+    expect(await boss.call('PATCH', `/admin/users/${ann.id}/status`, ban)).toMatchObject({
+      status: 200,
+      body: { id: ann.id, status: 'banned', statusReason: 'threats' },
+    });
+
+    expect(await annLeft).toBe(4102);
+    expect(await toBob.next('call:ended', (event) => event.call.id === call.id)).toMatchObject({
+      outcome: 'unavailable',
+    });
+    expect(await toBob.next('match:ended', (event) => event.matchId === matchId)).toMatchObject({
+      status: 'ended',
+      reason: 'ended',
+    });
+    expect(await atBob.next('call:ended')).toMatchObject({ outcome: 'unavailable' });
+    // Nothing that Bob hears names the ban or her.
+    expect(JSON.stringify([toBob.events, atBob.events])).not.toMatch(/ban|suspend|threats/i);
+
+    expect((await ann.call('GET', '/users/me')).status).toBe(401);
+    expect(await login(ann)).toMatchObject({ status: 403, body: { code: 'ACCOUNT_SUSPENDED' } });
+    const refresh = { body: { refreshToken: tokens.refreshToken } };
+    expect((await request(app.url, 'POST', '/api/v1/auth/refresh-token', refresh)).status).toBe(401);
+    const sdk = new Client(app.url);
+    sdk.auth.token = ann.token;
+    await expect(sdk.reconnect(token)).rejects.toThrow();
+
+    expect((await bob.ok('GET', '/matches/active')).items).toEqual([]);
+    expect((await bob.ok('GET', '/matches/history')).items).toEqual([]);
+    expect((await bob.call('GET', `/users/${ann.id}`)).status).toBe(404);
+    const { items } = await bob.ok('GET', '/users/discovery?limit=100');
+    expect(items.map((card: { id: string }) => card.id)).not.toContain(ann.id);
+    expect((await bob.call('POST', `/calls/initiate/${matchId}`, {})).body.code).toBe('MATCH_NOT_ACTIVE');
+    expect((await bob.call('POST', `/matches/like/${ann.id}`)).status).toBe(404);
+  });
+
+  it('stays in force for who registers again, with the same mailbox or the same device', async () => {
+    const device = '0d1f2c3b-5f0e-4d7e-9a53-6f0f1c2d3e4f';
+    const villain = await newPerson(app.url, { email: 'some.villain@example.org' });
+    await request(app.url, 'POST', '/api/v1/auth/login', {
+      body: { email: villain.email, password: TEST_PASSWORD },
+      headers: { 'x-device-id': device },
+    });
+    await boss.ok('PATCH', `/admin/users/${villain.id}/status`, ban);
+    const register = (email: string, headers: Record<string, string> = {}) =>
+      request(app.url, 'POST', '/api/v1/auth/register', {
+        body: {
+          email,
+          password: TEST_PASSWORD,
+          displayName: 'Newcomer',
+          birthDate: '1990-05-17',
+          gender: 'man',
+        },
+        headers,
+      });
+    const found = async () =>
+      (await boss.ok('GET', '/admin/users?query=Newcomer&limit=100')).items.map(
+        (user: { email: string }) => user.email,
+      );
+    expect((await register('Some.Villain@example.org')).status).toBe(202);
+    expect((await register('somevillain+again@example.org')).status).toBe(202);
+    expect((await register('other@example.org', { 'x-device-id': device })).status).toBe(202);
+    expect((await register('innocent@example.org')).status).toBe(202);
+    expect(await found()).toEqual(['innocent@example.org']);
+    await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status: 'active', reason: 'a mistake' });
+    await register('other@example.org', { 'x-device-id': device });
+    expect(await found()).toEqual(['other@example.org', 'innocent@example.org']);
+  });
+});
