@@ -227,6 +227,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
       kind: 'audio',
       rtpParameters,
       streamId: PEER_STREAM,
+      onRtpReceiver: (receiver) => this.#frames?.attachReceiver(receiver, 'audio'),
     });
     this.emit('remote', { kind: 'audio', track: ear.track });
     return ear;
