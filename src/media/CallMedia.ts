@@ -3,9 +3,10 @@ import type { types } from 'mediasoup';
 import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { CallItems } from './CallItems.ts';
 import { CallRouter } from './CallRouter.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from './callMediaPort.ts';
-import { EAR_MID, earParameters } from './ear.ts';
+import { earParameters } from './ear.ts';
 import {
   BOTH,
   CallPeople,
@@ -43,8 +44,8 @@ type Parts = { process: WorkerProcess; router: types.Router; clock: Clock; log: 
 export class CallMedia {
   readonly #router: CallRouter;
   readonly #port: CallMediaPort;
-  readonly #log: Log;
   readonly #people: CallPeople;
+  readonly #items: CallItems;
   readonly #flow: TwoWayFlow;
   readonly #meter: QualityMeter;
   readonly #fit: VideoFit;
@@ -55,7 +56,6 @@ export class CallMedia {
   constructor(options: CallMediaOptions, parts: Parts) {
     this.#router = new CallRouter(parts.process, parts.router);
     this.#port = options.port;
-    this.#log = parts.log;
     this.#onClose = parts.onClose;
     this.#policy = options.policy ?? { audio: false, video: false };
     this.#people = new CallPeople(options.people);
@@ -70,7 +70,19 @@ export class CallMedia {
       stats: (consumer) =>
         this.#router.process.ask('stats', () => consumer.getStats(), { refusedAs: 'NOT_FOUND' }),
       report: (userId, quality) => this.#judged(userId, quality),
-      overLimit: (producerId) => this.#cutOff(producerId),
+      overLimit: (producerId) => this.#items.cutOff(producerId),
+    });
+    this.#items = new CallItems({
+      router: this.#router,
+      people: this.#people,
+      port: options.port,
+      log: parts.log,
+      assertAllowed: (kind) => this.#assertAllowed(kind),
+      consumed: (userId, consumer, atOnce) => {
+        this.#flow.watch(userId, consumer);
+        this.#meter.start();
+        if (atOnce) this.#fit.resumed(userId, consumer);
+      },
     });
     this.#forgetWorker = parts.process.onLost((cause) => this.#workerLost(cause));
   }
@@ -110,7 +122,7 @@ export class CallMedia {
     const person = this.#usable.get(userId);
     const directions = direction === 'both' ? BOTH : [direction as Direction];
     if (directions.some((one) => person.opening.has(one))) throw new DuetError('CONFLICT');
-    for (const one of directions) this.#closeLeg(person, one);
+    for (const one of directions) this.#items.closeLeg(person, one);
     for (const one of directions) person.opening.add(one);
     try {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
@@ -156,7 +168,7 @@ export class CallMedia {
     const producerId = randomUUID();
     person.voice = { producerId, transportId, rtpParameters };
     person.ear = rtpCapabilities;
-    if (this.#policy.audio) this.#startPrepared();
+    if (this.#policy.audio) this.#items.startPrepared();
     return { producerId, rtpParameters: willHear };
   }
 
@@ -171,7 +183,7 @@ export class CallMedia {
     this.#assertAllowed(kind);
     const leg = this.#sendLeg(userId, transportId);
     assertCodecsAre(kind, rtpParameters);
-    return this.#produce(person, leg, { kind, rtpParameters });
+    return this.#items.produce(person, leg, { kind, rtpParameters });
   }
 
   /** Starts receiving one of the other person's producers; paused until `resume`. `mid`: default the next number. */
@@ -180,7 +192,7 @@ export class CallMedia {
     this.#assertAllowed('audio');
     const producer = this.#people.other(userId).producers.find((one) => one.id === producerId);
     if (producer === undefined) throw new DuetError('NOT_FOUND');
-    const consumer = await this.#consume(person, producer, {
+    const consumer = await this.#items.consume(person, producer, {
       rtpCapabilities,
       paused: true,
       ...(mid !== undefined && { mid }),
@@ -209,7 +221,7 @@ export class CallMedia {
   closeItem(userId: string, id: string): void {
     const { leg, item } = this.#usable.item(userId, id);
     if (isProducer(item)) {
-      this.#closeProducer(this.#people.get(userId), item);
+      this.#items.closeProducer(this.#people.get(userId), item);
     } else {
       leg.items.delete(item.kind);
       this.#router.drop(item);
@@ -234,11 +246,11 @@ export class CallMedia {
     if (this.#router.over) return;
     for (const person of this.#people.all) {
       for (const producer of person.producers) {
-        if (!policy[producer.kind]) this.#closeProducer(person, producer);
+        if (!policy[producer.kind]) this.#items.closeProducer(person, producer);
       }
     }
     this.#fit.setPolicy(policy);
-    if (policy.audio) this.#startPrepared();
+    if (policy.audio) this.#items.startPrepared();
   }
 
   /** Closes everything of one person, who may come back with `open`. */
@@ -246,7 +258,7 @@ export class CallMedia {
     if (this.#router.over) return;
     const person = this.#people.get(userId);
     this.#people.renew(userId);
-    for (const direction of [...person.legs.keys()]) this.#closeLeg(person, direction);
+    for (const direction of [...person.legs.keys()]) this.#items.closeLeg(person, direction);
     if (person.connected) this.#port.connectionChanged(userId, false);
   }
 
@@ -274,106 +286,6 @@ export class CallMedia {
     const leg = this.#usable.leg(userId, transportId);
     if (leg.direction !== 'send') throw new DuetError('NOT_FOUND');
     return leg;
-  }
-
-  #make<T extends Item>(leg: Leg, kind: types.MediaKind, what: string, make: () => Promise<T>): Promise<T> {
-    return leg.make(kind, () => this.#router.make(what, make, () => !leg.transport.closed));
-  }
-
-  async #produce(person: PersonMedia, leg: Leg, options: types.ProducerOptions): Promise<string> {
-    const { kind } = options;
-    const producer = await this.#make(leg, kind, 'produce', () => leg.transport.produce(options));
-    if (!this.#policy[kind]) {
-      this.#router.drop(producer);
-      this.#assertAllowed(kind);
-    }
-    leg.items.set(kind, producer);
-    const listener = this.#people.other(person.userId);
-    const heard =
-      kind === 'audio' && listener.ear !== null ? await this.#fillEar(listener, producer) : undefined;
-    if (!producer.closed) this.#port.producerAdded(person.describe(producer), heard?.id);
-    return producer.id;
-  }
-
-  async #consume(
-    person: PersonMedia,
-    producer: types.Producer,
-    options: Omit<types.ConsumerOptions, 'producerId'>,
-  ): Promise<types.Consumer> {
-    const { id: producerId, kind } = producer;
-    const leg = person.legs.get('recv');
-    if (leg === undefined) throw new DuetError('CONFLICT');
-    const consumer = await this.#make(leg, kind, 'consume', () =>
-      leg.transport.consume({ ...options, producerId }),
-    );
-    if (producer.closed) {
-      this.#router.drop(consumer);
-      throw new DuetError('NOT_FOUND');
-    }
-    leg.items.set(kind, consumer);
-    this.#flow.watch(person.userId, consumer);
-    this.#meter.start();
-    return consumer;
-  }
-
-  /** Everybody who is ready sends. */
-  #startPrepared(): void {
-    for (const person of this.#people.all) {
-      const { voice } = person;
-      const leg = person.legs.get('send');
-      person.voice = null;
-      if (voice === null || leg?.transport.id !== voice.transportId) continue;
-      const { producerId: id, rtpParameters } = voice;
-      this.#produce(person, leg, { id, kind: 'audio', rtpParameters }).catch((err: unknown) => {
-        // The person left, the call ended or the worker is gone: all of them are told otherwise.
-        this.#log.debug({ err, userId: person.userId }, 'What was prepared could not be started.');
-      });
-    }
-  }
-
-  /** Lets a client that is ready for it hear the other at once; undefined where that fails: it is told as usual. */
-  async #fillEar(listener: PersonMedia, producer: types.Producer): Promise<types.Consumer | undefined> {
-    const rtpCapabilities = listener.ear!;
-    listener.ear = null;
-    const options = { rtpCapabilities, mid: EAR_MID, paused: false };
-    const consumer = await this.#consume(listener, producer, options).catch(() => undefined);
-    if (consumer !== undefined) this.#fit.resumed(listener.userId, consumer);
-    return consumer;
-  }
-
-  #closeLeg(person: PersonMedia, direction: Direction): void {
-    const leg = person.legs.get(direction);
-    if (leg === undefined) return;
-    if (direction === 'send') for (const producer of person.producers) this.#closeProducer(person, producer);
-    person.legs.delete(direction);
-    if (direction === 'send') person.voice = null;
-    else person.ear = null;
-    // The other direction may go through the same transport.
-    for (const [other, { transport }] of person.legs) {
-      if (transport === leg.transport) this.#closeLeg(person, other);
-    }
-    this.#router.drop(leg.transport);
-  }
-
-  #closeProducer(person: PersonMedia, producer: types.Producer): void {
-    person.legs.get('send')?.items.delete(producer.kind);
-    // The worker closes the consumers of a closed producer; they are forgotten at once, so that the place is free.
-    const other = this.#people.other(person.userId);
-    const consumer = other.consumers.find((one) => one.producerId === producer.id);
-    if (consumer !== undefined) other.legs.get('recv')?.items.delete(consumer.kind);
-    this.#router.drop(producer);
-    this.#port.producerClosed(person.describe(producer));
-  }
-
-  #cutOff(producerId: string): void {
-    const person = this.#people.all.find((one) => one.find(producerId) !== undefined);
-    const producer = person?.producers.find(({ id }) => id === producerId);
-    if (person === undefined || producer === undefined) return;
-    this.#log.warn(
-      { userId: person.userId, kind: producer.kind },
-      'A producer ignored its bitrate limit; closed.',
-    );
-    this.#closeProducer(person, producer);
   }
 
   #tellPaused(userId: string, item: Item): void {

@@ -2,9 +2,10 @@ import type { types } from 'mediasoup';
 import type { Clock, Timer } from '../clock.ts';
 import { BITRATE_TOLERANCE, MAX_INCOMING_BPS } from './codecs.ts';
 import { CODEC_DELAY_MS, estimateMos } from './mos.ts';
+import { NO_VIDEO, VideoMeter, type VideoQuality } from './VideoMeter.ts';
 
 /** How one person hears the other, measured by the SFU over the last two seconds. */
-export type Quality = {
+export type Quality = VideoQuality & {
   /** Estimated mean opinion score of what this person hears, 1 to 4.41 (`mos.ts`). */
   mos: number;
   /** Share of audio packets lost between the other's microphone and this person, 0 to 1. */
@@ -13,9 +14,8 @@ export type Quality = {
   jitterMs: number;
   /** This person's round trip to the SFU, milliseconds; 0 while unknown. */
   rttMs: number;
-  /** What the other sends to the SFU, bits per second. */
+  /** What the other sends to the SFU of audio, bits per second. */
   audioBps: number;
-  videoBps: number;
 };
 
 /** One consumer with who listens and who speaks. */
@@ -44,6 +44,7 @@ export class QualityMeter {
   readonly #last = new Map<string, Counters>();
   readonly #overLimit = new Map<string, number>();
   readonly #rttMs = new Map<string, number>();
+  readonly #video = new VideoMeter(METER_EVERY_MS);
   #timer: Timer | null = null;
 
   constructor(clock: Clock, port: Port) {
@@ -72,7 +73,9 @@ export class QualityMeter {
     for (const round of rounds)
       if (round.down?.roundTripTime) this.#rttMs.set(round.listenerId, round.down.roundTripTime);
     for (const round of rounds) this.#police(round);
-    for (const round of rounds) if (round.consumer.kind === 'audio') this.#judge(round, rounds);
+    for (const round of rounds) {
+      if (round.consumer.kind === 'audio') this.#judge(round, this.#judgeVideo(round.listenerId, rounds));
+    }
     if (listening.length > 0) this.start();
   }
 
@@ -94,6 +97,7 @@ export class QualityMeter {
     const consumerIds = new Set(listening.map(({ consumer }) => consumer.id));
     const producerIds = new Set(listening.map(({ consumer }) => consumer.producerId));
     for (const id of this.#last.keys()) if (!consumerIds.has(id)) this.#last.delete(id);
+    this.#video.forgetAllBut(consumerIds);
     for (const id of this.#overLimit.keys()) if (!producerIds.has(id)) this.#overLimit.delete(id);
   }
 
@@ -106,7 +110,18 @@ export class QualityMeter {
     this.#port.overLimit(consumer.producerId);
   }
 
-  #judge({ listenerId, speakerId, consumer, up, down }: Round, rounds: Round[]): void {
+  #judgeVideo(listenerId: string, rounds: Round[]): VideoQuality {
+    const video = rounds.find((round) => round.listenerId === listenerId && round.consumer.kind === 'video');
+    return video === undefined ? NO_VIDEO : this.#video.judge({ ...video, rttMs: this.#roundTripMs(video) });
+  }
+
+  /** From one person through the SFU to the other and back. */
+  #roundTripMs({ listenerId, speakerId }: Listening): number {
+    return (this.#rttMs.get(listenerId) ?? 0) + (this.#rttMs.get(speakerId) ?? 0);
+  }
+
+  #judge(round: Round, video: VideoQuality): void {
+    const { listenerId, consumer, up, down } = round;
     if (up === undefined || down === undefined) return;
     const now = {
       received: up.packetCount,
@@ -127,17 +142,15 @@ export class QualityMeter {
     // The receiver's figure spans both hops, for the SFU forwards packets as they come.
     const jitterMs = Math.max(up.jitter, down.jitter) / (OPUS_CLOCK_HZ / 1000);
     const rttMs = this.#rttMs.get(listenerId) ?? 0;
-    const otherRttMs = this.#rttMs.get(speakerId) ?? 0;
     // A playout buffer holds about twice the jitter.
-    const delayMs = (rttMs + otherRttMs) / 2 + 2 * jitterMs + CODEC_DELAY_MS;
-    const video = rounds.find((round) => round.listenerId === listenerId && round.consumer.kind === 'video');
+    const delayMs = this.#roundTripMs(round) / 2 + 2 * jitterMs + CODEC_DELAY_MS;
     this.#port.report(listenerId, {
       mos: estimateMos({ delayMs, lossRatio }),
       lossRatio,
       jitterMs,
       rttMs,
       audioBps: up.bitrate,
-      videoBps: video?.up?.bitrate ?? 0,
+      ...video,
     });
   }
 }

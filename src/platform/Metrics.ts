@@ -12,6 +12,18 @@ export interface Gauges {
   passwordVerifications: () => number;
 }
 
+/** How one person heard and saw the other in a call that is over. */
+export interface QualityOfCall {
+  mos: number;
+  lossRatio: number;
+  jitterMs: number;
+  rttMs: number;
+  videoMos: number;
+  frozenRatio: number;
+  /** Rounds of measuring in which there was video. */
+  withVideo: number;
+}
+
 export class Metrics {
   readonly registry = new Registry();
   readonly #requests = new Histogram({
@@ -53,6 +65,19 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly #videoMos = new Histogram({
+    name: 'duet_call_video_mos',
+    help: 'Mean opinion score of what a person saw over a call with video (after ITU-T G.1070 and P.1203.3).',
+    buckets: [1.5, 2, 2.5, 3, 3.5, 4, 4.5],
+    registers: [this.registry],
+  });
+  readonly #frozen = new Histogram({
+    name: 'duet_call_frozen_ratio',
+    help: 'Share of a video call in which the picture stood still.',
+    buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5],
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -77,12 +102,14 @@ export class Metrics {
     this.#workersLost.inc({ cause });
   }
 
-  /** How one person heard the other in a call that is over. */
-  callQuality(heard: { mos: number; lossRatio: number; jitterMs: number; rttMs: number }): void {
+  callQuality(heard: QualityOfCall): void {
     this.#mos.observe(heard.mos);
     this.#loss.observe(heard.lossRatio);
     this.#jitter.observe(heard.jitterMs / 1000);
     this.#roundTrip.observe(heard.rttMs / 1000);
+    if (heard.withVideo === 0) return;
+    this.#videoMos.observe(heard.videoMos);
+    this.#frozen.observe(heard.frozenRatio);
   }
 
   /** The Prometheus text format. */

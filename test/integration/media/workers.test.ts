@@ -51,28 +51,29 @@ describe('media workers', () => {
     expect(routers).toEqual([3, 3]);
   });
 
-  it('replaces a killed worker; its calls are told, the others notice nothing', async () => {
+  it('FT-19: of 20 calls on two workers, the 10 of a killed one are told and made anew, the others notice nothing', async () => {
     const lost: unknown[] = [];
     const pool = await start({ count: 2, onWorkerLost: (event) => lost.push(event) });
-    const calls = await Promise.all(Array.from({ length: 6 }, () => liveCall(pool)));
+    const calls = await Promise.all(Array.from({ length: 20 }, () => liveCall(pool)));
     const [killed, kept] = pids(pool);
     process.kill(killed!, 'SIGKILL');
-    const tookMs = await until('three calls are told', () => calls.filter(wasTold).length === 3);
+    const tookMs = await until('ten calls are told', () => calls.filter(wasTold).length === 10);
     expect(tookMs).toBeLessThan(1_000);
-    expect(lost).toEqual([{ index: 0, cause: 'died', calls: 3 }]);
+    expect(lost).toEqual([{ index: 0, cause: 'died', calls: 10 }]);
 
     // Both kinds of call go on at once: those that were lost on a new router, the others as if nothing had been.
     const dead = calls.filter(wasTold);
     const alive = calls.filter((one) => !wasTold(one));
     expect(await codeOf(dead[0]!.call.open(ANN, 'send'))).toBe('UNAVAILABLE');
     const again = await Promise.all(dead.map(() => liveCall(pool)));
-    expect(again).toHaveLength(3);
+    expect(again).toHaveLength(10);
+    for (const { call } of alive) expect(call.producers(ANN)).toHaveLength(1);
     for (const { call } of alive) expect(await codeOf(call.open(BEN, 'send'))).toBe('done');
     for (const { call } of [...calls, ...again]) call.close();
 
     await until('the worker is replaced', () => pool.health.alive === 2);
     expect(pids(pool)[1]).toBe(kept);
-    expect(calls.filter(wasTold)).toHaveLength(3);
+    expect(calls.filter(wasTold)).toHaveLength(10);
     expect(pool.health.calls).toBe(0);
   });
 
@@ -88,7 +89,7 @@ describe('media workers', () => {
     expect(pool.processes[0]!.port).toBe(port);
   });
 
-  it('kills and replaces a worker that stands still, within three seconds, and lets nobody wait for ever', async () => {
+  it('FT-20: kills and replaces a worker that stands still, within three seconds, and lets nobody wait for ever', async () => {
     const pool = await start({ count: 2 });
     const calls = await Promise.all([liveCall(pool), liveCall(pool)]);
     const [stopped] = pids(pool);

@@ -51,7 +51,16 @@ describe('the quality of a call', () => {
     expect(reports).toEqual([
       {
         userId: 'ben',
-        quality: { mos: 4.41, lossRatio: 0, jitterMs: 0, rttMs: 80, audioBps: 32_000, videoBps: 0 },
+        quality: {
+          mos: 4.41,
+          lossRatio: 0,
+          jitterMs: 0,
+          rttMs: 80,
+          audioBps: 32_000,
+          videoBps: 0,
+          videoMos: 0,
+          frozenRatio: 0,
+        },
       },
     ]);
     // Of the next hundred, ten were lost on the way in, and a tenth of the rest on the way out.

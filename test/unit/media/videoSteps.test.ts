@@ -10,6 +10,8 @@ const heard = (mos: number, lossRatio = 0): Quality => ({
   rttMs: 40,
   audioBps: 32_000,
   videoBps: 800_000,
+  videoMos: 4,
+  frozenRatio: 0,
 });
 
 let stepped: string[];
@@ -70,7 +72,7 @@ describe('the quality of a whole call', () => {
     tally.add('ben', heard(4.4), 0);
     tally.add('ben', heard(3.4, 0.1), 2_000);
     expect(tally.summary()).toEqual({
-      ben: { ...heard(3.9, 0.05), worstMos: 3.4, reports: 2 },
+      ben: { ...heard(3.9, 0.05), worstMos: 3.4, reports: 2, withVideo: 2 },
     });
     expect(new QualityTally().summary()).toEqual({});
   });

@@ -18,6 +18,9 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 /** Those to the server; mediasoup-client looks at what the browser can with others. */
 const live = () => made.filter(({ connectionState }) => connectionState !== 'closed');
 
+/** Without end-to-end encryption, which has tests of its own. */
+const device = { isSupported: async () => false, known: () => ({ hasAny: async () => false }) };
+
 /** Takes a seat in a call's room at `url`. */
 async function sit(url, token, seat, call, userId) {
   const auth = { accessToken: async () => token, renew: async () => false };
@@ -25,7 +28,7 @@ async function sit(url, token, seat, call, userId) {
   http.useBearer(auth);
   const clock = new ServerClock();
   const seats = new Seats(room, auth, clock);
-  session = new CallSession({ call, seat, userId, http, seats, clock, local: new LocalTracks() });
+  session = new CallSession({ call, seat, userId, http, seats, clock, device, local: new LocalTracks() });
   const element = document.createElement('audio');
   element.autoplay = true;
   element.srcObject = session.remote.audio;

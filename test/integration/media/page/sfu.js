@@ -6,6 +6,7 @@ let room;
 let device;
 let transports;
 let given;
+let asked;
 const producers = new Map();
 const consumers = new Map();
 const told = [];
@@ -21,14 +22,20 @@ async function sit(url, token, seat) {
   room.onMessage('*', (type, payload) => told.push({ type, ...payload, atMs: performance.now() }));
 }
 
+/** What the server gives a client to open its transports with; asked for once. */
+function ask() {
+  asked ??= Promise.all([
+    room.request('media:capabilities', {}),
+    room.request('media:open', { direction: 'send' }),
+    room.request('media:open', { direction: 'recv' }),
+  ]);
+  return asked;
+}
+
 /** Opens both transports; with `warm` they also connect. */
 async function open(configuration = {}, warm = false) {
   given ??= (async () => {
-    const [{ rtpCapabilities }, send, recv] = await Promise.all([
-      room.request('media:capabilities', {}),
-      room.request('media:open', { direction: 'send' }),
-      room.request('media:open', { direction: 'recv' }),
-    ]);
+    const [{ rtpCapabilities }, send, recv] = await ask();
     device = await Device.factory();
     await device.load({ routerRtpCapabilities: rtpCapabilities });
     transports = {
@@ -187,6 +194,7 @@ Object.assign(window, {
     stop,
     received,
     routes,
+    candidates: async () => (await ask())[1].iceCandidates,
     /** The messages of a type that came, with the time of this page. */
     heard: (type) => told.filter((one) => one.type === type),
     ask: (...message) =>

@@ -1,0 +1,98 @@
+/** Real calls between two Chromiums over networks that lose and delay packets. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import { newMatch } from '../../support/client.ts';
+import { LossyRelay } from '../../support/LossyRelay.ts';
+import { type CallPage, CallPages } from './callPages.ts';
+
+const app = useApp();
+let pages: CallPages;
+
+beforeAll(async () => {
+  pages = await CallPages.open(app.url);
+});
+afterAll(() => pages?.close());
+
+interface Judged {
+  userId: string;
+  mos: number;
+  lossRatio: number;
+  jitterMs: number;
+  videoMos: number;
+}
+
+/** An answered call; Bob is behind a relay. */
+async function calling(stack: AsyncDisposableStack) {
+  const { ann, bob, matchId } = await newMatch(app.url);
+  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const annPage = await pages.sit('sfu', ann, seat);
+  const bobPage = await pages.sit('sfu', bob, (await bob.ok('POST', `/calls/${call.id}/answer`, {})).seat);
+  stack.defer(() => Promise.all([annPage.close(), bobPage.close()]).then(() => undefined));
+  const [candidate]: [{ port: number }] = await bobPage.do('candidates');
+  const relay = await LossyRelay.to(candidate.port);
+  stack.defer(() => relay.close());
+  const there = { ...candidate, port: relay.port };
+  await bobPage.do('open', { iceCandidates: [there] });
+  for (const page of [annPage, bobPage]) expect(await page.do('send', 'audio')).toBe('done');
+  await Promise.all([annPage, bobPage].map((page) => page.hears('audio', { bytes: 1_000 }, 30_000)));
+  return { ann, bob, annPage, bobPage, relay, callId: call.id as string };
+}
+
+/** What was said of how this person hears the other, since `from`. */
+async function judgedOf(page: CallPage, userId: string, from = 0): Promise<Judged[]> {
+  const all: Judged[] = await page.do('heard', 'call:quality');
+  return all.filter((one) => one.userId === userId).slice(from);
+}
+
+async function until(what: string, holds: () => Promise<boolean>, withinMs: number): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+it('2 % of loss with 40 ms of jitter: the voice keeps a score of 4.0', { timeout: 120_000 }, async () => {
+  await using stack = new AsyncDisposableStack();
+  const { bob, bobPage, relay } = await calling(stack);
+  // Times that differ by a third of the range on average: 40 ms of interarrival jitter (RFC 3550 section 6.4.1).
+  relay.impairment = { lossRatio: 0.02, delayUpToMs: 120 };
+  const before = (await judgedOf(bobPage, bob.id)).length + 1;
+  await until('five rounds', async () => (await judgedOf(bobPage, bob.id, before)).length >= 5, 60_000);
+  const rounds = await judgedOf(bobPage, bob.id, before);
+  const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  // That the impairment is what it says, first.
+  expect(median(rounds.map(({ jitterMs }) => jitterMs))).toBeGreaterThan(25);
+  expect(Math.max(...rounds.map(({ lossRatio }) => lossRatio))).toBeGreaterThan(0);
+  expect(median(rounds.map(({ mos }) => mos))).toBeGreaterThanOrEqual(4);
+});
+
+it('on a bad network the picture is reduced, then off, and comes back; the voice goes on', {
+  timeout: 240_000,
+}, async () => {
+  await using stack = new AsyncDisposableStack();
+  const { ann, bob, annPage, bobPage, relay, callId } = await calling(stack);
+  await ann.ok('POST', `/calls/${callId}/upgrade`);
+  await bob.ok('POST', `/calls/${callId}/upgrade`);
+  expect(await annPage.do('send', 'video')).toBe('done');
+  await bobPage.hears('video', { frames: 5 }, 30_000);
+  await until(
+    'the picture is judged',
+    async () => (await judgedOf(bobPage, bob.id)).some(({ videoMos }) => videoMos > 1),
+    30_000,
+  );
+  const steps = async () =>
+    ((await bobPage.do('heard', 'call:video_step')) as { step: string }[]).map(({ step }) => step);
+
+  relay.impairment = { lossRatio: 0.25, delayUpToMs: 0 };
+  await until('it is off', async () => (await steps()).at(-1) === 'off', 60_000);
+  expect(await steps()).toEqual(['reduced', 'off']);
+  // The last of it may still be under way.
+  await until('no picture comes', async () => (await bobPage.flow('video', 500)) === 0, 20_000);
+  expect(await bobPage.flow('audio', 1_000)).toBeGreaterThan(500);
+
+  relay.impairment = { lossRatio: 0, delayUpToMs: 0 };
+  await until('it is back', async () => (await steps()).at(-1) === 'full', 120_000);
+  expect((await steps()).slice(-2)).toEqual(['reduced', 'full']);
+  await until('the picture moves', async () => (await bobPage.flow('video', 500)) > 0, 20_000);
+});
