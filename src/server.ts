@@ -19,6 +19,7 @@ import { devMailboxRoutes } from './http/routes/devMailbox.ts';
 import { devPeopleRoutes } from './http/routes/devPeople.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { matchRoutes } from './http/routes/matches.ts';
+import { type MonitorRoutesDeps, monitorRoutes } from './http/routes/monitor.ts';
 import { photoRoutes } from './http/routes/photos.ts';
 import { pushRoutes } from './http/routes/push.ts';
 import { realtimeRoutes } from './http/routes/realtime.ts';
@@ -72,6 +73,7 @@ export interface RouteServices
     CallRoutesOptions,
     AccountLifeRouteDeps,
     AdminRoutesDeps,
+    MonitorRoutesDeps,
     Deps<typeof deviceKeyRoutes>,
     Deps<typeof userRoutes>,
     Deps<typeof decisionRoutes>,
@@ -97,6 +99,7 @@ export function routes(services: RouteServices): Route[] {
     ...deviceKeyRoutes(services),
     ...accountLifeRoutes(services),
     ...adminRoutes(services),
+    ...monitorRoutes(services),
     ...userRoutes(services),
     ...photoRoutes(services),
     ...decisionRoutes(services),

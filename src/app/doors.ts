@@ -145,6 +145,7 @@ export async function openDoors(
       calls,
       actors,
       metrics,
+      listRooms: () => driver.query({}),
       hasDemoTown: config.seedDemo,
       assertAcceptingCalls: () => {
         if (draining) throw new DuetError('UNAVAILABLE');

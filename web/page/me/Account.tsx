@@ -34,6 +34,11 @@ export function Account({ me }: { me: Me }) {
         >
           Delete account
         </button>
+        {me.role === 'admin' && (
+          <button type="button" class="button small" onClick={() => void openMonitor().catch(sayError)}>
+            Monitor
+          </button>
+        )}
       </div>
       {open === 'password' && (
         <Dialog title="Change password" onClose={close}>
@@ -101,6 +106,13 @@ function DeleteForm({ onDone }: { onDone: () => void }) {
       </div>
     </form>
   );
+}
+
+/** The monitor is a page of its own: its cookie is all that it gets of this session. */
+async function openMonitor(): Promise<void> {
+  const token = await duet.auth.accessToken();
+  await fetch('/monitor/session', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+  location.assign('/monitor');
 }
 
 /** Saves everything that is held as a file; the server gives it out soon after signing in only. */

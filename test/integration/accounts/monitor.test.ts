@@ -1,0 +1,71 @@
+/** /monitor: the rooms, for admins, to look at and no more. */
+import { beforeAll, expect, it } from 'vitest';
+import { useApp } from '../../support/app.ts';
+import { type Json, newMatch, newPerson, type Person } from '../../support/client.ts';
+
+const BOSS = 'boss@example.org';
+const app = useApp({ ADMIN_EMAILS: BOSS });
+let boss: Person;
+
+beforeAll(async () => {
+  boss = await newPerson(app.url, { email: BOSS });
+});
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(`${app.url}${path}`, { headers, redirect: 'manual' });
+const bearer = (person: Person) => ({ authorization: `Bearer ${person.token}` });
+
+it('is for admins only, every part of it', async () => {
+  const ann = await newPerson(app.url);
+  for (const path of ['/monitor', '/monitor/api', '/monitor/api/room?roomId=x', '/monitor/assets/x.js']) {
+    expect((await get(path)).status, path).toBe(401);
+    expect((await get(path, { cookie: 'duet_monitor=nonsense' })).status, path).toBe(401);
+    expect((await get(path, { cookie: `duet_monitor=${ann.token}` })).status, path).toBe(403);
+    expect((await get(path, bearer(ann))).status, path).toBe(403);
+  }
+  expect((await fetch(`${app.url}/monitor/session`, { method: 'POST', headers: bearer(ann) })).status).toBe(
+    403,
+  );
+});
+
+it('shows its page, which loads nothing from elsewhere', async () => {
+  const answer = await get('/monitor', bearer(boss));
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
+  const html = await answer.text();
+  expect(html).not.toMatch(/https?:\/\//);
+  const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
+  expect(files).toHaveLength(2);
+  for (const file of files) expect((await get(file, bearer(boss))).status, file).toBe(200);
+});
+
+it('lists the rooms, looks into none, and calls nothing', async () => {
+  const { ann, matchId } = await newMatch(app.url);
+  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  await ann.sit(seat);
+  const list = (await (await get('/monitor/api', bearer(boss))).json()) as Json;
+  const room = list.rooms.find((one: { roomId: string }) => one.roomId === call.id);
+  expect(room).toMatchObject({ name: 'call', clients: 1, locked: false });
+  expect(list.connections).toBeGreaterThanOrEqual(1);
+  const one = await (await get(`/monitor/api/room?roomId=${call.id}`, bearer(boss))).text();
+  expect(one).not.toContain(ann.id);
+  const method = `roomId=${call.id}&method=disconnect&args=[]`;
+  expect((await get(`/monitor/api/room/call?${method}`, bearer(boss))).status).toBe(404);
+  expect(
+    (await fetch(`${app.url}/monitor/api/room/call?${method}`, { method: 'POST', headers: bearer(boss) }))
+      .status,
+  ).toBe(404);
+  expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
+});
+
+it('opens in a browser by a cookie that goes nowhere else and ends with the session', async () => {
+  const answer = await fetch(`${app.url}/monitor/session`, { method: 'POST', headers: bearer(boss) });
+  expect(answer.status).toBe(204);
+  const [line = ''] = answer.headers.getSetCookie();
+  expect(line).toMatch(/; Path=\/monitor; Max-Age=900; HttpOnly; Secure; SameSite=Strict$/);
+  const cookie = line.split(';')[0]!;
+  expect((await get('/monitor/api', { cookie })).status).toBe(200);
+  expect((await get('/api/v1/admin/stats', { cookie })).status).toBe(401);
+  await boss.ok('POST', '/auth/logout');
+  expect((await get('/monitor/api', { cookie })).status).toBe(401);
+});
