@@ -3,6 +3,7 @@
  * What is missing or wrong is told in one list, so that a start fails once and not once a variable.
  */
 import { z } from 'zod';
+import { whyNotAnnounced } from './announced.ts';
 
 const SAMPLE_SECRETS = ['your-secret-key', 'changeme', 'secret', 'change-me-to-64-random-characters'];
 
@@ -70,6 +71,7 @@ const Environment = z.object({
 
   MEDIA_LISTEN_ADDRESS: z.string().min(1).default('127.0.0.1'),
   MEDIA_ANNOUNCED_ADDRESS: text,
+  MEDIA_ALLOW_PRIVATE: z.enum(['true', 'false']).default('false'),
   MEDIA_PORT: z.coerce.number().int().min(0).max(65_000).default(0),
   MEDIA_WORKERS: z.coerce.number().int().min(1).max(256).optional(),
 
@@ -162,6 +164,9 @@ function productionProblems(given: Record<string, string | undefined>): string[]
   const problems = Object.entries(needed)
     .filter(([name]) => given[name] === undefined)
     .map(([name, why]) => `${name}: is needed in production (${why})`);
+  const allowPrivate = given.MEDIA_ALLOW_PRIVATE === 'true';
+  const unreachable = whyNotAnnounced(given.MEDIA_ANNOUNCED_ADDRESS ?? '', { allowPrivate });
+  if (unreachable !== undefined) problems.push(`MEDIA_ANNOUNCED_ADDRESS: ${unreachable}`);
   // Everybody of the demo town has the same, published password.
   if (given.SEED_DEMO === 'true') problems.push('SEED_DEMO: the demo town is not for production');
   return problems;
