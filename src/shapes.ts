@@ -1,5 +1,6 @@
 /** The zod pieces that every contract schema is made of. */
 import { z } from 'zod';
+import { DuetError } from './errors.ts';
 import { isId } from './ids.ts';
 
 /** An id of the API: a UUID in lower case. */
@@ -15,6 +16,13 @@ export const Page = z.strictObject({
 });
 
 export type Page = z.infer<typeof Page>;
+
+/** What a list answers to a cursor that it did not write. */
+export function notOfThisList(): DuetError {
+  return new DuetError('VALIDATION_FAILED', {
+    details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+  });
+}
 
 /** `{ items, nextCursor }` of every list. */
 export function listOf<T extends z.ZodType>(item: T) {

@@ -5,9 +5,10 @@
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { StoredEvent } from '../events/outbox.ts';
+import { isId } from '../ids.ts';
 import type { Card } from '../people/shapes.ts';
 import type { Cache } from '../platform/Cache.ts';
-import type { Page } from '../shapes.ts';
+import { notOfThisList, type Page } from '../shapes.ts';
 import { MATCH_COLUMNS, type MatchRow, matchOf } from './matchStore.ts';
 import { matchViews } from './matchView.ts';
 import type { MatchView } from './shapes.ts';
@@ -85,7 +86,10 @@ export class MatchLists {
   async #rows(viewerId: string, which: MatchListName, page: Page): Promise<MatchRow[]> {
     const { db, cache } = this.#options;
     const statement = STATEMENTS[which];
-    if (page.cursor !== undefined) return db.query(statement, [viewerId, page.cursor, page.limit + 1]);
+    if (page.cursor !== undefined) {
+      if (!isId(page.cursor)) throw notOfThisList();
+      return db.query(statement, [viewerId, page.cursor, page.limit + 1]);
+    }
     const rows = await cache.one(kindOf(which), viewerId, LIST_MS, async () => {
       return new Map([[viewerId, await db.query(statement, [viewerId, NEWEST, CACHED_ROWS])]]);
     });

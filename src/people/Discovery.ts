@@ -11,7 +11,7 @@ import type { Database } from '../db/Database.ts';
 import type { Bind } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Cache } from '../platform/Cache.ts';
-import type { Page } from '../shapes.ts';
+import { notOfThisList, type Page } from '../shapes.ts';
 import { ageAt, birthDatesFor, dayOf } from './age.ts';
 import { audiencesFor } from './audience.ts';
 import { Directory } from './Directory.ts';
@@ -259,10 +259,6 @@ function writeCursor(browsing: Browsing): string {
 function readCursor(cursor: string, now: number): Browsing {
   const match = /^(\d{1,15})\.(\d{1,6})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
   const since = Number(match?.[1]);
-  if (match === null || since > now || since < now - CURSOR_VALID_MS) {
-    throw new DuetError('VALIDATION_FAILED', {
-      details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
-    });
-  }
+  if (match === null || since > now || since < now - CURSOR_VALID_MS) throw notOfThisList();
   return { since, page: Number(match[2]) };
 }

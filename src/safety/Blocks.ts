@@ -2,7 +2,8 @@
 import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
-import type { Page } from '../shapes.ts';
+import { isId } from '../ids.ts';
+import { notOfThisList, type Page } from '../shapes.ts';
 import { addBlock, blockPair, isThere, listBlocked, removeBlock, unblockPair } from './safetySql.ts';
 import type { Blocked } from './shapes.ts';
 
@@ -84,9 +85,6 @@ export class Blocks {
 
 function readCursor(cursor: string): [Date, string] {
   const match = /^(\d{1,15})\.([0-9a-f-]{36})$/.exec(cursor);
-  if (match === null)
-    throw new DuetError('VALIDATION_FAILED', {
-      details: [{ path: 'cursor', message: 'is not a cursor of this list' }],
-    });
+  if (match === null || !isId(match[2]!)) throw notOfThisList();
   return [new Date(Number(match[1])), match[2]!];
 }

@@ -10,7 +10,6 @@ export interface PhotoRoutesDeps {
 const HEADERS = {
   'content-type': 'image/webp',
   'content-security-policy': "default-src 'none'; sandbox",
-  'x-content-type-options': 'nosniff',
   'cross-origin-resource-policy': 'cross-origin',
   // Short: a block or a removed photo must not live on in a browser for long.
   'cache-control': 'private, max-age=60',
