@@ -8,7 +8,7 @@ import { SEAT_SEC } from '../src/actors/Actors.ts';
 import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
-import { type EncryptionClaim, PublicKeys } from '../src/calling/PublicKeys.ts';
+import { NO_CLAIM, type PublicKey, PublicKeys } from '../src/calling/PublicKeys.ts';
 import { type Call, durationSec, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
@@ -42,6 +42,7 @@ export abstract class CallRoom extends BaseRoom {
   #actor!: CallActor;
   #media!: CallMediaHost;
   readonly #keys = new PublicKeys();
+  #isCalleeKnown = false;
 
   override async onCreate({ callId }: { callId: string }): Promise<void> {
     const { services } = this;
@@ -96,12 +97,11 @@ export abstract class CallRoom extends BaseRoom {
       this.#media.leave(userId);
     }
     this.#keys.forget(userId);
-    this.#showEncryption(userId, { state: 'off', able: false });
     await this.#actor.command({ type: 'joined' }, userId);
     this.#showPresence(userId);
     this.patch();
     const peer = this.#peerOf(userId);
-    const key = this.#keys.of(peer);
+    const key = this.#isSecret(peer) ? undefined : this.#keys.of(peer);
     if (key !== undefined) client.send('call:e2ee_key', { userId: peer, ...key });
     for (const { producerId, kind } of this.#media.producers(peer)) {
       client.send('media:producer', { producerId, kind, userId: peer });
@@ -112,8 +112,9 @@ export abstract class CallRoom extends BaseRoom {
     const userId = client.auth?.userId;
     if (userId === undefined || this.clientsOf(userId).length > 0) return;
     this.#media.leave(userId);
+    this.#keys.forget(userId);
     this.#showPresence(userId);
-    this.#showEncryption(userId, { state: 'off', able: false });
+    this.patch();
     await this.#actor.command({ type: 'dropped' }, userId).catch(() => {
       // The deadline of a lost person is in the row as soon as the database is back: whoever holds the call counts
       // everybody as absent from then on.
@@ -224,11 +225,14 @@ export abstract class CallRoom extends BaseRoom {
         throw new DuetError('FORBIDDEN');
       // Another client of this person's may have come while the key was looked up.
       if (!this.clients.includes(client)) throw new DuetError('CONFLICT');
-      if (this.#keys.take(userId, key)) this.say('call:e2ee_key', { userId, ...key }, this.#peerOf(userId));
+      if (this.#keys.take(userId, key) && !this.#isSecret(userId)) this.#sayKey(userId, key);
     });
-    this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (client, claim) =>
-      this.#showEncryption(client.auth!.userId, claim),
-    );
+    this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (client, claim) => {
+      const { userId } = client.auth!;
+      this.#keys.claim(userId, claim);
+      this.#showPresence(userId);
+      this.patch();
+    });
   }
 
   /** After each commit: what may flow first, then what is shown. */
@@ -237,6 +241,7 @@ export abstract class CallRoom extends BaseRoom {
     showCall(this.state, call);
     this.#showPresence(call.calleeId);
     this.patch();
+    this.#tellCalleesKey();
     if (call.phase !== 'ended') return;
     for (const heard of Object.values(this.#media.quality)) this.services.observeQuality(heard);
     this.#media.close();
@@ -260,11 +265,32 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   /** While it rings nobody learns whether the callee is there already. */
-  #showPresence(userId: string): void {
+  #isSecret(userId: string): boolean {
     const { phase, calleeId } = this.#actor.call;
-    const isSecret = phase === 'ringing' && userId === calleeId;
+    return phase === 'ringing' && userId === calleeId;
+  }
+
+  #showPresence(userId: string): void {
+    const isSecret = this.#isSecret(userId);
     const person = this.state.people.get(userId);
-    if (person !== undefined) person.connected = !isSecret && this.clientsOf(userId).length > 0;
+    if (person === undefined) return;
+    person.connected = !isSecret && this.clientsOf(userId).length > 0;
+    const { state, able } = isSecret ? NO_CLAIM : this.#keys.claimOf(userId);
+    person.e2ee = state;
+    person.e2eeAble = able;
+  }
+
+  #sayKey(userId: string, key: PublicKey): void {
+    this.say('call:e2ee_key', { userId, ...key }, this.#peerOf(userId));
+  }
+
+  /** What the callee's client had to say while it rang. */
+  #tellCalleesKey(): void {
+    const { calleeId } = this.#actor.call;
+    if (this.#isCalleeKnown || this.#isSecret(calleeId)) return;
+    this.#isCalleeKnown = true;
+    const key = this.#keys.of(calleeId);
+    if (key !== undefined) this.#sayKey(calleeId, key);
   }
 
   #producerAdded({ userId, producerId, kind }: LiveProducer, consumerId?: string): void {
@@ -282,14 +308,6 @@ export abstract class CallRoom extends BaseRoom {
     const person = this.state.people.get(userId);
     if (person === undefined) return;
     person[kind] = flows;
-    this.patch();
-  }
-
-  #showEncryption(userId: string, { state, able }: z.output<typeof EncryptionClaim>): void {
-    const person = this.state.people.get(userId);
-    if (person === undefined) return;
-    person.e2ee = state;
-    person.e2eeAble = able;
     this.patch();
   }
 

@@ -31,13 +31,18 @@ export const EncryptionClaim = z.strictObject({
   state: z.enum(['off', 'on', 'verified']),
   able: z.boolean().default(false),
 });
+export type EncryptionClaim = z.output<typeof EncryptionClaim>;
+
+/** Of a client that has not said a word. */
+export const NO_CLAIM: EncryptionClaim = { state: 'off', able: false };
 
 /**
- * The public keys of each person of a call, the last of which is given to who joins later. Kept in memory, for as long
- * as the client stays: clients say theirs on joining.
+ * The public keys and claims of each person of a call; the last key is given to who joins later. Kept in memory, for as
+ * long as the client stays: clients say theirs on joining.
  */
 export class PublicKeys {
   readonly #said = new Map<string, PublicKey[]>();
+  readonly #claims = new Map<string, EncryptionClaim>();
 
   /** What to tell somebody who joins of the other: the last key that began an agreement. */
   of(userId: string): PublicKey | undefined {
@@ -61,8 +66,18 @@ export class PublicKeys {
     return true;
   }
 
-  /** Another client of this person's: it begins anew. */
+  /** What a person's client last said of its frames. */
+  claimOf(userId: string): EncryptionClaim {
+    return this.#claims.get(userId) ?? NO_CLAIM;
+  }
+
+  claim(userId: string, claim: EncryptionClaim): void {
+    this.#claims.set(userId, claim);
+  }
+
+  /** The client is gone, or another one is there: it begins anew. */
   forget(userId: string): void {
     this.#said.delete(userId);
+    this.#claims.delete(userId);
   }
 }

@@ -78,6 +78,24 @@ describe('public keys for end-to-end encryption', () => {
     expect(afterwards.ofType('call:e2ee_key')).toHaveLength(1);
   });
 
+  test('of a callee are not told while it rings: they would say that somebody is there', async () => {
+    const { ann, bob, heard, room, bobRoom } = await ringing();
+    await bobRoom.request('call:e2ee_state', { state: 'off', able: true });
+    await bobRoom.request('call:e2ee_key', { ...KEY, step: 'share' });
+    const again = await ann.ok('POST', `/calls/${room.roomId}/join`);
+    const later = new Inbox(await ann.sit(again.seat));
+    await later.room.request('media:capabilities', {});
+    expect([...heard.ofType('call:e2ee_key'), ...later.ofType('call:e2ee_key')]).toEqual([]);
+    type People = Map<string, { e2eeAble: boolean }>;
+    const isAble = () => (later.room.state as { people: People }).people.get(bob.id)!.e2eeAble;
+    expect(isAble()).toBe(false);
+
+    await bobRoom.request('call:answer');
+    expect(await later.next('call:e2ee_key')).toEqual({ userId: bob.id, ...KEY, step: 'share' });
+    await eventually(isAble).toBe(true);
+    expect(later.ofType('call:e2ee_key')).toHaveLength(1);
+  });
+
   test('each says what its client does with its frames, until that client goes', async () => {
     const { ann, bob, bobRoom, room } = await ringing();
     type People = Map<string, { e2ee: string; e2eeAble: boolean }>;

@@ -234,7 +234,9 @@ export class CallSession extends Emitter<CallEvents> {
     if (state.phase === 'ended') setTimeout(() => void this.#settle(), LAST_WORD_MS);
     else this.#take(snapshotOfState(state, this.#snapshot));
     const peer = this.#snapshot.people[this.peerId];
-    if (peer) this.encryption.notePeer({ produces: peer.audio || peer.video, isAble: peer.e2eeAble });
+    if (!peer) return;
+    const seen = { produces: peer.audio || peer.video, isAble: peer.e2eeAble };
+    this.encryption.noteRoom(seen, isAnswered(this.#snapshot));
   }
 
   #hear(type: string, payload: RoomPayload): void {

@@ -58,6 +58,9 @@ export class CallEncryption extends Emitter<Events> {
   /** The last keys, and whether they are sent with: the caller waits until the other is known to have them. */
   #last: { agreed: Agreement; isSent: boolean } | undefined;
   #snapshot: EncryptionSnapshot = judgeEncryption(this.#facts);
+  /** Whether an agreement has begun and is not done, and whether it must come about soon: not while it rings. */
+  #isAwaited = false;
+  #isAnswered = false;
   #stall: ReturnType<typeof setTimeout> | undefined;
   /** What had come when a frame could last be opened. */
   #sound: FromFrameWorker = { opened: 0, refused: 0 };
@@ -92,16 +95,19 @@ export class CallEncryption extends Emitter<Events> {
     // Whatever it says: a client that says anything here can encrypt.
     this.#facts.hasAnnounced = true;
     if (message === undefined) this.#facts.refusal = 'tampered';
+    this.#isAwaited = true;
     this.#expectAgreement();
     this.#judge();
     if (message) void this.#agreement.then((agreement) => agreement?.hear(message)).catch(() => undefined);
   }
 
-  /** What is seen of the other in the room. */
-  notePeer({ produces, isAble }: PeerInRoom): void {
+  /** What is seen of the other in the room. `isAnswered`: the two may talk, so an agreement is due. */
+  noteRoom({ produces, isAble }: PeerInRoom, isAnswered: boolean): void {
     this.#facts.peer = { produces, isAble };
     if (isAble) this.#facts.hasAnnounced = true;
-    if (isAble && produces && !this.#facts.hasKeys) this.#expectAgreement();
+    if (isAble && !this.#facts.hasKeys) this.#isAwaited = true;
+    this.#isAnswered = isAnswered;
+    this.#expectAgreement();
     this.#judge();
   }
 
@@ -198,6 +204,7 @@ export class CallEncryption extends Emitter<Events> {
 
   /** Both have the keys. */
   async #settle({ device, words }: Agreement): Promise<void> {
+    this.#isAwaited = false;
     clearTimeout(this.#stall);
     this.#stall = undefined;
     const trust = await this.#o.device.known(this.#o.userId).meet(this.#o.peerId, device);
@@ -212,7 +219,7 @@ export class CallEncryption extends Emitter<Events> {
 
   /** An agreement is under way: somebody who keeps a part of it back is noticed. */
   #expectAgreement(): void {
-    this.#stall ??= setTimeout(() => this.#stalled(), STALLED_MS);
+    if (this.#isAwaited && this.#isAnswered) this.#stall ??= setTimeout(() => this.#stalled(), STALLED_MS);
   }
 
   #stalled(): void {
