@@ -7,8 +7,11 @@ import { TurnClient } from './turnClient.ts';
 
 const CONFIG = resolve(import.meta.dirname, '../../deploy/coturn.conf');
 const TURNSERVER = [process.env.TURNSERVER_BIN ?? '', '/usr/bin/turnserver'].find((path) => existsSync(path));
-/** What the sample leaves to whoever runs it, for a test on loopback: no certificate, no privileged port. */
-const LOOPBACK = ['--listening-ip=127.0.0.1', '--relay-ip=127.0.0.1', '--no-tls', '--no-dtls', '--pidfile='];
+/** What the sample leaves to whoever runs it, for a test on loopback. */
+const LOOPBACK = ['--listening-ip=127.0.0.1', '--relay-ip=127.0.0.1', '--no-dtls', '--pidfile='];
+
+/** TLS as in the sample, on a port that needs no privilege. */
+type Tls = { port: number; cert: string; key: string };
 
 /** A port that nobody has at the moment. */
 export async function freeUdpPort(): Promise<number> {
@@ -25,7 +28,7 @@ export class Coturn {
   readonly #process: ChildProcess;
 
   /** `allow`: peers that the sample denies. Rejects when coturn is not installed or does not start. */
-  static async start(port: number, secret: string, allow: string[] = []): Promise<Coturn> {
+  static async start(port: number, secret: string, allow: string[] = [], tls?: Tls): Promise<Coturn> {
     if (TURNSERVER === undefined) throw new Error('coturn is needed (Debian: apt-get install coturn)');
     const child = spawn(
       TURNSERVER,
@@ -34,6 +37,9 @@ export class Coturn {
         CONFIG,
         ...LOOPBACK,
         `--listening-port=${port}`,
+        ...(tls === undefined
+          ? ['--no-tls']
+          : [`--tls-listening-port=${tls.port}`, `--cert=${tls.cert}`, `--pkey=${tls.key}`]),
         `--static-auth-secret=${secret}`,
         ...(allow.length > 0 ? ['--allow-loopback-peers'] : []),
         ...allow.map((address) => `--allowed-peer-ip=${address}`),

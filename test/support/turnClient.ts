@@ -1,7 +1,8 @@
-/** As much of a TURN client (RFC 8656, over UDP) as asks a relay what it allows. */
+/** As much of a TURN client (RFC 8656, over UDP or TLS) as asks a relay what it allows. */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 
 const COOKIE = 0x2112a442;
 const TYPE = { allocate: 0x0003, createPermission: 0x0008 };
@@ -15,12 +16,15 @@ const ATTRIBUTE = {
   transport: 0x0019,
 };
 const UDP = Buffer.from([17, 0, 0, 0]);
-const ANSWER_MS = 2_000;
+const ANSWER_MS = 5_000;
 
 type Attribute = [type: number, value: Buffer];
 
+/** How messages go to and fro. */
+type Line = { send(message: Buffer): void; answer(): Promise<Buffer>; close(): void };
+
 export class TurnClient {
-  readonly #socket: Socket;
+  readonly #line: Line;
   readonly #username: string;
   readonly #password: string;
   #realm: Buffer = Buffer.alloc(0);
@@ -30,11 +34,31 @@ export class TurnClient {
     const socket = createSocket('udp4');
     socket.connect(port, '127.0.0.1');
     await once(socket, 'connect');
-    return new TurnClient(socket, username, password);
+    const answer = async () => {
+      const signal = AbortSignal.timeout(ANSWER_MS);
+      const [message] = (await once(socket, 'message', { signal })) as [Buffer];
+      return message;
+    };
+    const line = { send: (message: Buffer) => socket.send(message), answer, close: () => socket.close() };
+    return new TurnClient(line, username, password);
   }
 
-  private constructor(socket: Socket, username: string, password: string) {
-    this.#socket = socket;
+  /** Over TLS; rejects when the server's certificate is not signed by `ca` for 127.0.0.1. */
+  static async connectTls(port: number, username: string, password: string, ca: Buffer): Promise<TurnClient> {
+    const socket = connectTls({ port, host: '127.0.0.1', ca });
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(ANSWER_MS) });
+    // An answer comes before the next question, and each is one record.
+    const answer = async () => {
+      const signal = AbortSignal.timeout(ANSWER_MS);
+      const [message] = (await once(socket, 'data', { signal })) as [Buffer];
+      return message;
+    };
+    const line = { send: (message: Buffer) => socket.write(message), answer, close: () => socket.destroy() };
+    return new TurnClient(line, username, password);
+  }
+
+  private constructor(line: Line, username: string, password: string) {
+    this.#line = line;
     this.#username = username;
     this.#password = password;
   }
@@ -58,7 +82,7 @@ export class TurnClient {
   }
 
   close(): void {
-    this.#socket.close();
+    this.#line.close();
   }
 
   #signed(attributes: Attribute[]): Attribute[] {
@@ -78,11 +102,8 @@ export class TurnClient {
       const hmac = createHmac('sha1', key).update(message).digest();
       message = Buffer.concat([message, header(ATTRIBUTE.integrity, 20), hmac]);
     }
-    this.#socket.send(message);
-    const [answer] = (await once(this.#socket, 'message', { signal: AbortSignal.timeout(ANSWER_MS) })) as [
-      Buffer,
-    ];
-    return decode(answer);
+    this.#line.send(message);
+    return decode(await this.#line.answer());
   }
 }
 

@@ -1,8 +1,10 @@
+import { readFile, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IceServer, turnCredentials } from '../../../src/calling/turn.ts';
 import { useApp } from '../../support/app.ts';
 import { newMatch, newPerson } from '../../support/client.ts';
 import { Coturn, freeUdpPort } from '../../support/coturn.ts';
+import { selfSigned } from '../../support/tlsCertificate.ts';
 import { TurnClient } from '../../support/turnClient.ts';
 import { CallPages } from './callPages.ts';
 
@@ -105,6 +107,28 @@ describe('the sample configuration', () => {
     expect(await client.permit('127.0.0.1')).toBe(0);
     for (const address of ['127.0.0.2', '10.0.0.1']) expect(await client.permit(address)).toBe(403);
     client.close();
+  });
+});
+
+describe('TURN over TLS', () => {
+  it('works with the sample configuration, credentials and denied addresses as without', async () => {
+    await using stack = new AsyncDisposableStack();
+    const { folder, cert, key } = selfSigned();
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    const port = await freeUdpPort();
+    const relay = await Coturn.start(await freeUdpPort(), SECRET, [], { port, cert, key });
+    stack.defer(() => relay.stop());
+    const open = async ({ username, credential }: IceServer) => {
+      const client = await TurnClient.connectTls(port, username, credential, await readFile(cert));
+      stack.defer(() => client.close());
+      return client;
+    };
+    expect(await (await open(expiring(-2))).allocate()).toBe(401);
+    const client = await open(expiring(60));
+    expect(await client.allocate()).toBe(0);
+    for (const address of ['127.0.0.1', '10.0.0.1', '192.168.1.1', '169.254.169.254'])
+      expect([address, await client.permit(address)]).toEqual([address, 403]);
+    expect(await client.permit('8.8.8.8')).toBe(0);
   });
 });
 
