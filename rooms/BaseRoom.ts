@@ -11,6 +11,7 @@ import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
+import { newSecret } from '../src/ids.ts';
 import type { Identity, RoomServices } from './services.ts';
 import { TokenBucket } from './TokenBucket.ts';
 
@@ -121,6 +122,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   protected admit(client: DuetClient): Identity {
     const { auth } = client;
     if (auth === undefined || this.services.isRevoked(auth.sessionId)) throw new DuetError('UNAUTHORIZED');
+    // It opens nothing here, and Colyseus makes it of 54 bits: no reason to hand out something that could be guessed.
+    client.reconnectionToken = newSecret();
     return auth;
   }
 

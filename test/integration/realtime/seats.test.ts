@@ -100,6 +100,14 @@ describe('a seat', () => {
 describe('WS-17 and AZ-08: a reconnection token', () => {
   const token = (room: Room) => room.reconnectionToken.split(':').at(-1)!;
 
+  test('is 192 random bits as well', async () => {
+    const rooms = await Promise.all([1, 2, 3].map(async () => ann.sit(await seatOf(ann))));
+    const tokens = rooms.map(token);
+    for (const one of tokens) expect(Buffer.from(one, 'base64url')).toHaveLength(24);
+    expect(new Set(tokens).size).toBe(tokens.length);
+    await Promise.all(rooms.map((room) => room.leave()));
+  });
+
   test('opens nothing, whoever has it: while its owner is connected, and after', async () => {
     const seat = await seatOf(ann);
     const room = await ann.sit(seat);
