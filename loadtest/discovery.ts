@@ -12,7 +12,7 @@ import { Database } from '../src/db/Database.ts';
 import { type Statement, sql } from '../src/db/sql.ts';
 import { createLog } from '../src/log.ts';
 import { Decisions } from '../src/matching/decisions.ts';
-import { MatchLists } from '../src/matching/MatchLists.ts';
+import { listActive, MatchLists } from '../src/matching/MatchLists.ts';
 import { Discovery } from '../src/people/Discovery.ts';
 import { findAnywhere, findNear, findNearAll, findWide, findWideAll } from '../src/people/discoverySql.ts';
 import { People } from '../src/people/People.ts';
@@ -131,10 +131,17 @@ if (often.length > 0) {
 const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
 print('a like (one at a time, committed)', await timed(pairs, ([a, b]) => decisions.decide(a, b, 'like')));
 print('a mutual like: match and both events', await timed(pairs, ([a, b]) => decisions.decide(b, a, 'like')));
+parameters.clear();
+const listMatches = (viewer: string) => matchLists.list(viewer, 'active', { limit: 20 });
 print(
-  'the list of active matches',
-  await timed(viewers, (viewer) => matchLists.list(viewer, 'active', { limit: 20 })),
+  'the list of active matches, nothing cached',
+  await timed(viewers, async (viewer) => {
+    await cache.forget('matches-active', [viewer]);
+    await listMatches(viewer);
+  }),
 );
+print('the list of active matches, cached', await timed(viewers, listMatches));
+await printStatement('its query', listActive);
 print(
   'login: the account by its address',
   await timed(
@@ -142,6 +149,7 @@ print(
     (email) => db.query(byEmail, [email]),
   ),
 );
+await printStatement('its query', byEmail);
 
 async function page(viewerId: string, fresh: boolean): Promise<void> {
   if (fresh) await cache.forget('candidates', [viewerId]);

@@ -169,7 +169,7 @@ describe('IN-21', () => {
     );
   });
 
-  test('as a bearer token, an idempotency key and a device as well', async () => {
+  test('as a bearer token, an idempotency key and a device as well', { timeout: 120_000 }, async () => {
     for (const payload of sqlPayloads().slice(0, 60)) {
       const ascii = payload.replaceAll(/[^\x21-\x7e]/g, '_');
       const answers = await Promise.all([
