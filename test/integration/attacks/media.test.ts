@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Json, newMatch, type Person } from '../../support/client.ts';
 import { audioParameters, dtlsParameters, videoParameters } from '../media/rtpSamples.ts';
+import { offerSdp } from '../media/sdpSamples.ts';
 
 const app = useApp({ MEDIA_WORKERS: '2' });
 
@@ -114,6 +115,45 @@ describe('media of a call', () => {
     );
     expect(produced.filter((code) => code === 'done')).toHaveLength(1);
     expect(new Set(produced)).toEqual(new Set(['done', 'CONFLICT']));
+  });
+
+  test('PV-08: nothing that a client receives holds an address but the SFU’s own', async () => {
+    const { ann, bob } = await answered();
+    const hidden = '192.0.2.55';
+    const candidate = `candidate:1 1 udp 2122260223 ${hidden} 54321 typ host`;
+    await ask(bob.room, 'call:ice_candidate', { candidate: { candidate, sdpMid: '0' } });
+    const { producerId } = await ask(bob.room, 'media:produce', audio(bob.send));
+    const received: unknown[] = [await ask(ann.room, 'media:capabilities')];
+    const { rtpCapabilities } = received[0] as Json;
+    received.push(await ask(ann.room, 'media:consume', { producerId, rtpCapabilities }));
+    await ann.heard.next('media:producer');
+    // A description with addresses of its own, as a browser makes it.
+    const sdp = offerSdp().replace('c=IN IP4 0.0.0.0', `c=IN IP4 ${hidden}\r\na=${candidate}`);
+    expect(await codeOf(ask(bob.room, 'call:sdp_offer', { sdp }))).toBe('done');
+    await bob.heard.next('call:sdp_answer');
+    received.push(await ask(ann.room, 'media:open', { direction: 'send' }), ann.heard.events, ann.room.state);
+    const addresses = JSON.stringify(received).match(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g);
+    expect(new Set(addresses)).toEqual(new Set(['127.0.0.1']));
+  });
+
+  test('1,000 tries to open more leave one transport each way', async () => {
+    const { ann } = await answered();
+    const opened: string[] = [];
+    for (let wave = 0; wave < 10; wave += 1) {
+      const tries = Array.from({ length: 100 }, (_, i) =>
+        ask(ann.room, 'media:open', { direction: i % 2 === 0 ? 'send' : 'recv' }).catch(() => undefined),
+      );
+      opened.push(...(await Promise.all(tries)).filter((answer) => answer !== undefined).map(({ id }) => id));
+      // More than 500 messages a second end the connection.
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(opened.length).toBeGreaterThan(0);
+    // Only the last of each direction is still there.
+    const codes = await Promise.all(
+      opened.slice(-200).map((transportId) => codeOf(ask(ann.room, 'media:restart_ice', { transportId }))),
+    );
+    expect(codes.filter((code) => code === 'done')).toHaveLength(2);
+    expect(new Set(codes)).toEqual(new Set(['done', 'NOT_FOUND']));
   });
 
   test('FT-21: what would wedge a worker is refused, and others can call', async () => {

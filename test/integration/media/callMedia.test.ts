@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
+import { eventually } from '../../support/eventually.ts';
+import { answersCheck } from '../../support/stunCheck.ts';
 import {
   ANN,
   AUDIO,
@@ -258,6 +260,18 @@ describe('the media of a call', () => {
     expect(routerIds).toEqual([]);
     expect(channelMessageHandlers.channelRequestHandlers.length).toBeLessThanOrEqual(1);
     expect(workers.health.calls).toBe(0);
+  });
+
+  it('answers no packet after the end, and has no router left', async () => {
+    const { call } = await createCall(workers);
+    const { iceParameters } = await call.open(ANN, 'send');
+    const { port } = workers.processes[0]!;
+    const before = (await dump()).routerIds.length;
+    // A check may be lost on a busy machine; a second one is as good.
+    await eventually(() => answersCheck(port, iceParameters, 1_000)).toBe(true);
+    call.close();
+    expect((await dump()).routerIds).toHaveLength(before - 1);
+    expect(await answersCheck(port, iceParameters, 500)).toBe(false);
   });
 
   it('tells nobody a connection that is none', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
@@ -175,6 +175,15 @@ describe('media workers', () => {
     } finally {
       delete process.env.JWT_SECRET;
     }
+  });
+
+  it('PV-20: keeps nothing of what is said: no file is open in a worker with a call', async () => {
+    const pool = await start();
+    await liveCall(pool);
+    const folder = `/proc/${pids(pool)[0]}/fd`;
+    const open = readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
+    expect(open.some((target) => target.startsWith('socket:'))).toBe(true);
+    expect(open.filter((target) => target.startsWith('/') && !target.startsWith('/dev/'))).toEqual([]);
   });
 
   it('leaves signals to the server: no listener of its own, and a process group apart', async () => {
