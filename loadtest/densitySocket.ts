@@ -8,6 +8,8 @@ const PING = 9;
 const PONG = 10;
 /** Colyseus' code of the frame that lets a client in, and of the client's acknowledgement. */
 const JOIN_ROOM = 10;
+/** Colyseus' frame of a refusal. */
+const ERROR = 11;
 
 export class ThinSocket {
   readonly socket: Socket;
@@ -16,6 +18,8 @@ export class ThinSocket {
   #rest: Buffer = Buffer.alloc(0);
   #upgraded = false;
   #acknowledged = false;
+  /** What the server said instead of letting it in. */
+  #refusal = '';
   /** Why the server closed: the code of its close frame, 1006 when there was none, undefined while it is open. */
   closeCode: number | undefined;
 
@@ -26,7 +30,7 @@ export class ThinSocket {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.closeCode ??= 1006;
-      this.#joined.reject(new Error(`closed with ${this.closeCode} before it was let in`));
+      this.#joined.reject(new Error(`closed with ${this.closeCode} before it was let in: ${this.#refusal}`));
     });
   }
 
@@ -95,6 +99,11 @@ export class ThinSocket {
       this.#acknowledged = true;
       this.send(Buffer.from([JOIN_ROOM]));
       this.#joined.resolve();
+    } else if (payload[0] === ERROR) {
+      this.#refusal = payload
+        .toString('latin1', 1)
+        .replace(/[^ -~]+/g, ' ')
+        .trim();
     }
   }
 }
