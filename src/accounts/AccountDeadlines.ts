@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.ts';
 import type { Sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { Erasure } from './Erasure.ts';
-import { eraseDue, settleDue, settled } from './lifeStatements.ts';
+import { eraseDue, settleDue, settled, whatIsDue } from './lifeStatements.ts';
 import type { Standing } from './Standing.ts';
 import type { Settle } from './settle.ts';
 
@@ -50,16 +50,27 @@ export class AccountDeadlines {
 
   /** Does once what is due. */
   async run(): Promise<void> {
-    const { db, clock, standing, settle, erasure } = this.#o;
-    await standing.liftDue();
-    for (const { id } of await db.query(settleDue, [new Date(clock.now())])) {
+    const { db, clock, standing } = this.#o;
+    const [due] = await db.query(whatIsDue, [new Date(clock.now())]);
+    if (due!.lift) await standing.liftDue();
+    if (due!.settle) await this.#settle();
+    if (due!.erase) await this.#erase();
+  }
+
+  async #settle(): Promise<void> {
+    const { db, clock, settle } = this.#o;
+    const until = new Date(clock.now());
+    for (const { id } of await db.query(settleDue, [until])) {
       if (this.#closed) return;
-      const startedAt = new Date(clock.now());
       await this.#attempt(id, async () => {
         await settle(id, true);
-        await db.query(settled, [id, startedAt]);
+        await db.query(settled, [id, until]);
       });
     }
+  }
+
+  async #erase(): Promise<void> {
+    const { db, clock, erasure } = this.#o;
     for (const { id } of await db.query(eraseDue, [new Date(clock.now())])) {
       if (this.#closed) return;
       await this.#attempt(id, () => erasure.erase(id));

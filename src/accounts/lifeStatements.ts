@@ -35,6 +35,14 @@ export const restore = sql<{ id: string }>(
    where id = $1 and status = 'deleted' and erase_at > $2 returning id`,
 );
 
+/** Whether there is anything to do, in one question: nearly always there is not. */
+export const whatIsDue = sql<{ lift: boolean; settle: boolean; erase: boolean }>(
+  'life-what-is-due',
+  `select exists (select from users where status_until <= $1) as lift,
+     exists (select from users where settle_at <= $1) as settle,
+     exists (select from users where erase_at <= $1) as erase`,
+);
+
 /** Ends suspensions whose time is over; one row each, for the log. */
 export const liftDue = sql<{ id: string }>(
   'life-lift-due',
