@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { newMatch, newPerson, type Person, request, signIn, TEST_PASSWORD } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
+import { onServer } from '../../support/postgresServer.ts';
 
 const BOSS = 'boss@example.org';
 const SECOND = 'second@example.org';
@@ -31,10 +32,11 @@ describe('a suspension', () => {
     await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'active', reason: 'talked to her' });
     expect((await login(ann)).status).toBe(200);
 
-    const until = new Date(Date.now() + 1_500).toISOString();
+    const until = new Date(Date.now() + 3_600_000).toISOString();
     const answer = await setStatus(boss, ann.id, { ...suspended, until });
     expect(answer.body).toMatchObject({ status: 'suspended', statusUntil: until });
     expect((await login(ann)).body.code).toBe('ACCOUNT_SUSPENDED');
+    await onServer(app.dbUrl, `update users set status_until = now() where id = '${ann.id}'`);
     await eventually(async () => (await login(ann)).status).toBe(200);
     expect(await boss.ok('GET', `/admin/users/${ann.id}`)).toMatchObject({
       status: 'active',
