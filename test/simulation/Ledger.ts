@@ -15,7 +15,7 @@ interface Account {
   last: JournalRow | undefined;
   /** Every state that was ever committed, as JSON: nobody may be shown another. */
   states: Set<string>;
-  /** When the lease was last given or renewed to a holder who had credited what was before. */
+  /** When the lease was last given, renewed or used by a holder who had credited what was before. */
   servedUntil: number;
   /** The epoch whose holder has credited the outage before it. */
   creditedEpoch: number;
@@ -145,6 +145,8 @@ export class Ledger implements Books {
       this.#wished(account, line);
     }
     if (line.epoch === 1) account.creditedEpoch = 1;
+    // Whoever commits holds: an outage counts from then on, whenever the lease was renewed.
+    if (line.epoch === account.creditedEpoch) account.servedUntil = line.at;
     if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {
       this.fail(`${name} and its journal differ`);
     }

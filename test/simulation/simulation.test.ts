@@ -64,6 +64,20 @@ describe('the simulation finds', () => {
       },
     ],
     [
+      'commits that do not renew the lease',
+      {
+        'call-save': (running, values) => {
+          const { calls } = running.tables;
+          const id = values[0] as string;
+          const before = calls.get(id)!;
+          const saved = STATEMENTS['call-save']!(running, values);
+          if (saved.length > 0)
+            running.write.set(calls, id, { ...calls.get(id)!, leased_until: before.leased_until });
+          return saved;
+        },
+      },
+    ],
+    [
       'people in two calls',
       { 'call-insert-live': (_, [ids]) => (ids as string[]).map((id) => ({ user_id: id })) },
     ],
