@@ -7,6 +7,7 @@ import type { WorkerProcess } from './WorkerProcess.ts';
 export class CallRouter {
   readonly process: WorkerProcess;
   readonly #router: types.Router;
+  #rtpCapabilities: types.RtpCapabilities | undefined;
   #closed = false;
 
   constructor(process: WorkerProcess, router: types.Router) {
@@ -15,7 +16,9 @@ export class CallRouter {
   }
 
   get rtpCapabilities(): types.RtpCapabilities {
-    return this.#router.rtpCapabilities;
+    // mediasoup makes a deep copy on every reading; nobody changes this one.
+    this.#rtpCapabilities ??= this.#router.rtpCapabilities;
+    return this.#rtpCapabilities;
   }
 
   get closed(): boolean {
