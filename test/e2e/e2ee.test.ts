@@ -32,6 +32,7 @@ afterEach(async () => {
 
 type RoomInside = {
   roomId: string;
+  clients: { leave(code: number): void }[];
   say(type: string, payload: Json, userId?: string): void;
   patch(): void;
   state?: { people?: Map<string, { connected: boolean; e2eeAble: boolean }> };
@@ -74,7 +75,7 @@ interface OpenCall {
 }
 declare const duet: {
   call: OpenCall | null;
-  sdk: { auth: { userId: string; login(...args: string[]): Promise<unknown> } };
+  sdk: { auth: { login(...args: string[]): Promise<unknown> } };
 };
 
 /** What `e2eePage.js` adds to the page. */
@@ -302,8 +303,14 @@ test('with it on, nothing that passes the SFU can be decoded, and the two are to
   expect(opened.filter((frame) => frame === undefined)).toEqual([]);
   expect(await picturesOf(atAnn, opened as Uint8Array[])).toBeGreaterThan(5);
   expect(await picturesOf(atAnn, frames)).toBe(0);
+});
 
-  // The words are read aloud and are the same: it says so on both sides, and after the page comes back.
+test('who has compared the words need not do it again, in this call or the next', async () => {
+  const { ann, bob, matchId } = await newTwo();
+  const [atAnn, atBob] = await Promise.all([device(ann), device(bob)]);
+  await call(atAnn, atBob, matchId);
+  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
+  const { words } = (await encryption(atAnn))!;
   for (const page of [atAnn, atBob]) {
     await page.getByTestId('call-e2ee').click();
     expect(await page.getByTestId('call-words').locator('li').allInnerTexts()).toEqual(words);
@@ -325,9 +332,46 @@ test('with it on, nothing that passes the SFU can be decoded, and the two are to
       (await encryption(stays))!.words,
     );
     await hear(comesBack, stays);
-    await see(comesBack, stays);
     expect([await stateOf(stays)(), await stateOf(comesBack)()]).toEqual(['verified', 'verified']);
   }
+
+  await hangUp(atAnn, atBob);
+  await call(atBob, atAnn, matchId);
+  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('verified');
+});
+
+test('new transports, another device and a lost socket: it stays on', async () => {
+  const { ann, bob, matchId } = await newTwo();
+  const [atAnn, atBob, onTablet] = await Promise.all([device(ann), device(bob), device(bob)]);
+  let room: RoomInside | undefined;
+  relay.beforePatch = (one) => {
+    if (one.state?.people) room = one;
+  };
+  await call(atAnn, atBob, matchId);
+  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
+  await hear(atAnn, atBob);
+  const { words } = (await encryption(atAnn))!;
+
+  // A worker of the SFU's was replaced: other transports, the same keys.
+  honest.say.call(room!, 'media:restart', {});
+  await hear(atAnn, atBob);
+  expect(await encryption(atAnn)).toMatchObject({ state: 'on', words });
+
+  // The socket is lost: the call comes back with other keys.
+  for (const client of room!.clients) client.leave(4_099);
+  for (const page of [atAnn, atBob]) {
+    await eventually(async () => (await encryption(page))?.words).not.toEqual(words);
+    await eventually(stateOf(page)).toBe('on');
+  }
+  await hear(atAnn, atBob);
+
+  // Bob goes on at his tablet: a device that Ann has not met.
+  await onTablet.evaluate((id) => sessionStorage.setItem('duet.call', id), room!.roomId);
+  await onTablet.reload();
+  for (const page of [atAnn, onTablet]) await eventually(stateOf(page)).toBe('on');
+  await hear(atAnn, onTablet);
+  await eventually(() => atAnn.getByTestId('call-e2ee').getAttribute('data-changed')).toBe('true');
+  expect((await encryption(onTablet))!.words).toEqual((await encryption(atAnn))!.words);
 });
 
 test('a server that swaps a key is noticed, and gets nothing to hear', async () => {

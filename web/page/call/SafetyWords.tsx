@@ -22,8 +22,8 @@ export function SafetyWords({ session, peer, onClose }: Props) {
       {words.length > 0 && (
         <>
           <ol class="words" data-testid="call-words">
-            {words.map((word) => (
-              <li key={word}>{word}</li>
+            {words.map((word, place) => (
+              <li key={`${place} ${word}`}>{word}</li>
             ))}
           </ol>
           <p class="quiet">

@@ -7,7 +7,7 @@ import type { Http } from '../Http.ts';
 import { type LinkState, RoomLink } from '../RoomLink.ts';
 import type { Seats } from '../Seats.ts';
 import type { ServerClock } from '../ServerClock.ts';
-import type { Call, Media, Outcome, Seat } from '../types.ts';
+import type { Call, Media, Seat } from '../types.ts';
 import { CallDevices } from './CallDevices.ts';
 import {
   type CallRoomState,
@@ -16,28 +16,10 @@ import {
   snapshotOfCall,
   snapshotOfState,
 } from './CallSnapshot.ts';
+import type { CallEvents, RoomPayload, VideoStep } from './callEvents.ts';
 import { type CallStats, receivedStats } from './callStats.ts';
 import type { Kind, LocalTracks } from './LocalTracks.ts';
 import { MediaLink } from './MediaLink.ts';
-
-export type VideoStep = 'full' | 'reduced' | 'off';
-
-export type CallEvents = {
-  /** Anything of `snapshot` changed. */
-  change: CallSnapshot;
-  /** The connection to the room. */
-  link: LinkState;
-  /** The other's track of a kind came or went; `remote` holds the streams. */
-  remote: { kind: Kind; track: MediaStreamTrack | null };
-  /** Own devices: what is on, muted, lost. */
-  local: undefined;
-  quality: { userId: string; mos: number };
-  warning: { remainingMs: number };
-  /** What the other (or oneself, on another device) did: `extend_declined`, `peer_dropped`, ... */
-  notice: { type: string; by: string | undefined };
-  /** It is over. `elsewhere`: it goes on, on another device of the same person. */
-  ended: { outcome: Outcome | null; durationSec: number; elsewhere: boolean };
-};
 
 type Options = {
   call: Call;
@@ -323,14 +305,3 @@ export class CallSession extends Emitter<CallEvents> {
     this.clear();
   }
 }
-
-type RoomPayload = {
-  call?: Call;
-  producerId?: string;
-  consumerId?: string;
-  userId?: string;
-  by?: string;
-  mos?: number;
-  remainingMs?: number;
-  step?: VideoStep;
-};

@@ -28,7 +28,7 @@ type Events = {
 };
 
 /** An agreement takes two round trips; after so long somebody keeps messages back. */
-const STALLED_MS = 8_000;
+const STALLED_MS = 10_000;
 /** So many frames in a row that cannot be opened are more than a key that changes: some two seconds of voice. */
 const UNDECODABLE_FRAMES = 100;
 
@@ -116,7 +116,7 @@ export class CallEncryption extends Emitter<Events> {
     const { current } = this.#facts;
     if (!current) return;
     await this.#o.device.known(this.#o.userId).setVerified(this.#o.peerId, current.device, areSame);
-    this.#facts.current = { ...current, trust: areSame ? 'verified' : 'changed' };
+    this.#facts.current = { ...current, trust: areSame ? 'verified' : 'known' };
     this.#facts.refusal = areSame ? null : 'mismatch';
     this.#facts.isAllowedClear = false;
     this.#judge();

@@ -3,20 +3,24 @@ import { MemoryVault, type Vault } from './Vault.ts';
 const DATABASE = 'duet-e2ee';
 const STORE = 'values';
 
-/** IndexedDB where there is one, since it keeps keys that nobody can read; else until the page is closed. */
+/** IndexedDB where there is one, since it keeps keys that nobody can read; else only until the page is closed. */
 export function openVault(): Vault {
   return typeof indexedDB === 'undefined' ? new MemoryVault() : new IndexedDbVault();
 }
 
 class IndexedDbVault implements Vault {
+  /** For a browser that has IndexedDB and does not let one use it, as some do in private windows. */
+  readonly #memory = new MemoryVault();
   #database: Promise<IDBDatabase> | undefined;
 
   async get<T>(name: string): Promise<T | undefined> {
-    return await this.#do<T | undefined>('readonly', (store) => store.get(name));
+    const kept = await this.#do<T | undefined>('readonly', (store) => store.get(name)).catch(() => undefined);
+    return kept ?? (await this.#memory.get<T>(name));
   }
 
   async set(name: string, value: unknown): Promise<void> {
-    await this.#do('readwrite', (store) => store.put(value, name));
+    await this.#memory.set(name, value);
+    await this.#do('readwrite', (store) => store.put(value, name)).catch(() => undefined);
   }
 
   async #do<T>(mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest): Promise<T> {

@@ -127,9 +127,9 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
     const last = this.#heard.get(offer.device) ?? -1;
     const isKnown = this.#share?.offer.signature === offer.signature;
     // An old one again says nothing new; and one that is known was answered, unless this side has come back since.
+    // Of the same second may be the one of a page that was reloaded at once.
     if (offer.epoch < last || (isKnown && !this.#mustShareAnew)) return;
     if (!(await isGenuine(offer, this.#theirs, NOTHING_BEFORE))) return this.#refuse('signature');
-    if (offer.epoch === last && !isKnown) return;
     if (!this.#mayBegin()) return;
     this.#mustShareAnew = false;
     this.#heard.set(offer.device, offer.epoch);

@@ -1,0 +1,35 @@
+import type { LinkState } from '../RoomLink.ts';
+import type { Call, Outcome } from '../types.ts';
+import type { CallSnapshot } from './CallSnapshot.ts';
+import type { Kind } from './LocalTracks.ts';
+
+export type VideoStep = 'full' | 'reduced' | 'off';
+
+export type CallEvents = {
+  /** Anything of `snapshot` changed. */
+  change: CallSnapshot;
+  /** The connection to the room. */
+  link: LinkState;
+  /** The other's track of a kind came or went; `remote` holds the streams. */
+  remote: { kind: Kind; track: MediaStreamTrack | null };
+  /** Own devices: what is on, muted, lost. */
+  local: undefined;
+  quality: { userId: string; mos: number };
+  warning: { remainingMs: number };
+  /** What the other (or oneself, on another device) did: `extend_declined`, `peer_dropped`, ... */
+  notice: { type: string; by: string | undefined };
+  /** It is over. `elsewhere`: it goes on, on another device of the same person. */
+  ended: { outcome: Outcome | null; durationSec: number; elsewhere: boolean };
+};
+
+/** What the call's room says, as far as a session reads it. */
+export type RoomPayload = {
+  call?: Call;
+  producerId?: string;
+  consumerId?: string;
+  userId?: string;
+  by?: string;
+  mos?: number;
+  remainingMs?: number;
+  step?: VideoStep;
+};
