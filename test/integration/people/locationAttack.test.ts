@@ -3,9 +3,11 @@
 //
 //   DUET_ATTACK_QUESTIONS=10000 npx vitest run --project integration test/integration/people/locationAttack.test.ts
 import { cellArea, cellToLatLng, gridDisk, latLngToCell } from 'h3-js';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
+import { Discovery } from '../../../src/people/Discovery.ts';
 import { BANDS_KM } from '../../../src/people/place.ts';
+import { ShowCounts } from '../../../src/people/ShowCounts.ts';
 import { usePeople } from '../../support/people.ts';
 
 /** Questions a victim and stand. Those of the suite are few; docs/security.md has the figures of 10,000. */
@@ -21,6 +23,7 @@ const STANDS = [
 ] as const;
 
 const moreMoves = sql('test-more-moves', `update places set moves = 0 where user_id = $1`);
+const stayAbout = sql('test-stay-about', `update users set last_active_at = now() + interval '1 day'`);
 const placeOf = sql<{ cell: string }>('test-cell', `select cell from users where id = $1`);
 
 /** A point inside a cell, chosen by two numbers from 0 to 1, well away from its edge. */
@@ -31,6 +34,12 @@ function within(cell: string, a: number, b: number) {
 
 describe('an attack on somebody’s location', () => {
   const at = usePeople();
+  let discovery: Discovery;
+
+  beforeAll(() => {
+    // Nobody rests after a thousand shows, which would hide the victim from the later questions.
+    discovery = new Discovery({ ...at.world, shows: new ShowCounts({ ...at.world, showsPerDay: 1e9 }) });
+  });
 
   /** Moves somebody as often as the attackers please: the daily limit would take them months. */
   async function moveTo(id: string, location: { lat: number; lon: number } | null): Promise<void> {
@@ -44,6 +53,8 @@ describe('an attack on somebody’s location', () => {
     for (const [i, id] of neighbours.entries()) await moveTo(id, within(home, i / 5, 0.5));
     const victim = await at.world.person();
     await moveTo(victim, within(home, 0.5, 0.5));
+    // Who is about does not change while they ask.
+    await at.world.db.query(stayAbout);
     return victim;
   }
 
@@ -56,7 +67,7 @@ describe('an attack on somebody’s location', () => {
   /** All that one question shows: whether the victim is listed, at which rank, in which band, among how many. */
   async function ask(attacker: string, victim: string, reachKm: number): Promise<string> {
     await at.world.people.editPreferences(attacker, { maxDistanceKm: reachKm });
-    const { items } = await at.world.discovery.list(attacker, { limit: 100 });
+    const { items } = await discovery.list(attacker, { limit: 100 });
     const rank = items.findIndex((card) => card.id === victim);
     const bands = items.map((card) => card.distance?.upToKm).join();
     return rank < 0 ? `absent of ${bands}` : `${rank} ${items[rank]!.distance?.upToKm} of ${bands}`;
@@ -140,7 +151,7 @@ describe('an attack on somebody’s location', () => {
       await moveTo(attacker, location);
       for (const maxDistanceKm of [1, 30, 20_000]) {
         await world.people.editPreferences(attacker, { maxDistanceKm, genders: ['woman'] });
-        const { items } = await world.discovery.list(attacker, { limit: 100 });
+        const { items } = await discovery.list(attacker, { limit: 100 });
         const hidden = items.filter((card) => card.id === near || card.id === far);
         seen.add(hidden.map((card) => `${card.id === near} ${card.distance}`).join());
       }
