@@ -3,7 +3,13 @@ import type { Clock, Timer } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import type { CallMedia } from '../CallMedia.ts';
 import type { LiveProducer } from '../PersonMedia.ts';
-import { type RemoteSection, type RemoteSession, readSession } from './readSession.ts';
+import {
+  fingerprintOf,
+  invalid,
+  type RemoteSection,
+  type RemoteSession,
+  readSession,
+} from './readSession.ts';
 import { isOutdated, playable, SERVER_MID, type Section, type Up, uplinkOf } from './sections.ts';
 import { type LocalEnd, writeSession } from './writeSession.ts';
 
@@ -298,12 +304,4 @@ export class PlainPeer {
     const { id, version, end } = connection;
     this.#options.say(`call:sdp_${kind}`, writeSession({ kind, id, version, end, sections }));
   }
-}
-
-function fingerprintOf({ dtls }: RemoteSession): string {
-  return dtls.fingerprints.map(({ value }) => value).join(' ');
-}
-
-function invalid(what: string): never {
-  throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'sdp', message: what }] });
 }

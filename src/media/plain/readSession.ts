@@ -246,6 +246,12 @@ function readFingerprint(session: SdpSession, carrier: SdpMedia): DtlsParameters
   return read.data;
 }
 
-function invalid(what: string): never {
+/** What tells one RTCPeerConnection from the next. */
+export function fingerprintOf({ dtls }: RemoteSession): string {
+  return dtls.fingerprints.map(({ value }) => value).join(' ');
+}
+
+/** Refuses a description, saying what is wrong with it. */
+export function invalid(what: string): never {
   throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'sdp', message: what }] });
 }
