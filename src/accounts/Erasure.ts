@@ -36,7 +36,6 @@ export class Erasure {
     if (before === undefined || !isDue(before)) return false;
     // From here on it cannot be had back: what was due stays due.
     await removeFiles(userId);
-    await forgetMails(before.email);
     const erased = await db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (!isDue(row)) return false;
@@ -45,6 +44,8 @@ export class Erasure {
       await audit.record(tx, { action: 'account_erased', userId });
       return true;
     });
+    // After the rows: until then a mail may still be on its way.
+    if (erased) await forgetMails(before.email);
     await forget(userId);
     return erased;
   }

@@ -9,7 +9,7 @@ const PROGRAM = fileURLToPath(new URL('./hashing.ts', import.meta.url));
 type Work = HashingRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
 /**
- * Computes argon2id in a process of its own, at the lowest priority. In the server's own thread pool a storm of
+ * Computes argon2id in a process of its own, at a low priority. In the server's own thread pool a storm of
  * logins competes with signing, file access and the event loop for the same cores; measured on two cores it more than
  * doubled other people's p95. Here it gets what the others leave.
  *
@@ -64,7 +64,7 @@ export class HashingProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     // Not `detached`: Linux weighs priorities within a session only (sched_autogroup), another one has its full share.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     // It does not keep the server alive; whoever waits for a hash holds a socket that does.
     child.unref();
     child.channel?.unref();
