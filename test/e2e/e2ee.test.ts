@@ -11,6 +11,7 @@ import { KeyAgreement } from '../../web/sdk/e2ee/KeyAgreement.ts';
 import { type KeyMessage, readKeyMessage } from '../../web/sdk/e2ee/keyMessages.ts';
 import { decodeHeader, SFrameKey } from '../../web/sdk/e2ee/sframe.ts';
 import { MemoryVault } from '../../web/sdk/e2ee/Vault.ts';
+import { CallPages } from '../integration/media/callPages.ts';
 import { useApp } from '../support/app.ts';
 import { openBrowser } from '../support/browser.ts';
 import { type Json, newPerson, type Person } from '../support/client.ts';
@@ -372,6 +373,27 @@ test('new transports, another device and a lost socket: it stays on', async () =
   await hear(atAnn, onTablet);
   await eventually(() => atAnn.getByTestId('call-e2ee').getAttribute('data-changed')).toBe('true');
   expect((await encryption(onTablet))!.words).toEqual((await encryption(atAnn))!.words);
+});
+
+test('a bare RTCPeerConnection talks with the page as before, and the page says that it is not encrypted', async () => {
+  const { ann, bob, matchId } = await newTwo();
+  const [atAnn, pages] = await Promise.all([device(ann), CallPages.open(app.url)]);
+  try {
+    await atAnn.getByTestId('nav-matches').click();
+    await atAnn.locator(`[data-match-id="${matchId}"]`).getByTestId('match-call').click();
+    await eventually(() => atAnn.evaluate(() => duet.call?.id ?? '')).not.toBe('');
+    // Sits down while it rings: from the answer on the clock of a call that does not connect runs.
+    const { seat } = await bob.ok('POST', `/calls/${await atAnn.evaluate(() => duet.call!.id)}/join`);
+    const plain = await pages.sit('plain', bob, seat);
+    await plain.do('send', 'audio');
+    expect(await plain.ask('call:answer')).toBe('done');
+    await plain.hears('audio', { bytes: 5_000 }, 60_000);
+    await hear(atAnn);
+    expect(await encryption(atAnn)).toMatchObject({ state: 'off', reason: 'peer', sends: 'clear' });
+    expect(await atAnn.getByTestId('call-e2ee').innerText()).toBe('Not encrypted');
+  } finally {
+    await pages.close();
+  }
 });
 
 test('a server that swaps a key is noticed, and gets nothing to hear', async () => {
