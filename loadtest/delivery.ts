@@ -19,7 +19,8 @@ const everyMs = 1_000 / Number(values.rate);
 const seconds = Number(values.seconds);
 
 const bareMs = await measureBare();
-await using duet = await MeasuredDuet.start();
+// A call in which nothing flows stays `connecting` for as long as people may be gone.
+await using duet = await MeasuredDuet.start({ CALL_RECONNECT_SEC: '3600' });
 const inboxMs = await measureInbox();
 const stateMs = await measureState();
 console.log(`at ${values.rate} a second for ${seconds} s`);
@@ -97,6 +98,8 @@ async function measureState(): Promise<number[]> {
   await duet.post(ann, `/matches/like/${bob.id}`);
   const { match } = await duet.post(bob, `/matches/like/${ann.id}`);
   const { call, seat } = await duet.post(ann, `/calls/initiate/${match.id}`, {});
+  // While it rings nobody learns whether the other is there.
+  await duet.post(bob, `/calls/${call.id}/answer`, {});
   let wake = () => {};
   const watcher = await ThinSocket.open(duet.server.port, seatPath(seat, ann.token), {
     onFrame: () => wake(),
@@ -111,7 +114,10 @@ async function measureState(): Promise<number[]> {
     });
     const leftAt = performance.now();
     joined.destroy();
-    await changed;
+    await Promise.race([
+      changed,
+      pause(10_000).then(() => Promise.reject(new Error('a change was never shown'))),
+    ]);
     tookMs.push(performance.now() - leftAt);
     wake = () => {};
     await pause(20);
