@@ -14,7 +14,10 @@ const REPORT = join(LOGS, 'tests.json');
 
 await run(async (args) => {
   const { node, env } = await prepareAll();
-  Object.assign(env, await step('Redis, coturn, Chromium', (report) => prepareTestTools(node, report)));
+  Object.assign(
+    env,
+    await step('Redis, coturn, Chromium, Firefox', (report) => prepareTestTools(node, report)),
+  );
 
   rmSync(REPORT, { force: true });
   mkdirSync(LOGS, { recursive: true });

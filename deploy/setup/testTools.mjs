@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { command, SetupError } from './command.mjs';
-import { machinePath, NODE_MODULES } from './paths.mjs';
+import { CACHE, machinePath, NODE_MODULES } from './paths.mjs';
 import { hasApt, isDebian, requireSystemPackages } from './systemPackages.mjs';
 
 /** Programs that the tests start, with the packages that have them. */
@@ -17,6 +17,10 @@ const MAC_BROWSERS = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ];
 
+const MAC_FIREFOX = '/Applications/Firefox.app/Contents/MacOS/firefox';
+/** Where it is, `firefox` only starts it, and it cannot read the profile of a test. */
+const SNAP_FIREFOX = '/snap/bin/firefox';
+
 /** Folders that are not in everybody's PATH. */
 const MORE_FOLDERS = [
   '/usr/sbin',
@@ -27,15 +31,16 @@ const MORE_FOLDERS = [
 ];
 
 /**
- * Finds or installs Redis, coturn and Chromium.
+ * Finds or installs Redis, coturn, Chromium and Firefox.
  *
  * @param {string} node to run playwright's installer with
- * @returns {Promise<{ DUET_CHROMIUM: string }>} for the environment of the tests
+ * @returns {Promise<{ DUET_CHROMIUM: string, DUET_FIREFOX: string }>} for the environment of the tests
  */
 export async function prepareTestTools(node, report) {
   const missing = PROGRAMS.filter(({ program }) => !find(program));
   const packages = missing.map(({ apt }) => apt);
   if (!findBrowser() && isDebian()) packages.push('chromium');
+  if (!findFirefox() && isDebian()) packages.push('firefox-esr');
   if (packages.length > 0) {
     if (!hasApt())
       throw new SetupError(
@@ -44,7 +49,10 @@ export async function prepareTestTools(node, report) {
     report(`installing ${packages.join(', ')}`);
     await requireSystemPackages(packages, 'the tests use them');
   }
-  return { DUET_CHROMIUM: findBrowser() ?? (await downloadBrowser(node, report)) };
+  return {
+    DUET_CHROMIUM: findBrowser() ?? (await downloadBrowser(node, report)),
+    DUET_FIREFOX: findFirefox() ?? (await downloadFirefox(node, report)),
+  };
 }
 
 /** For macOS, and for Ubuntu, whose own Chromium is a snap that starts in no container. */
@@ -54,20 +62,49 @@ async function downloadBrowser(node, report) {
     'Install Chrome or Chromium, or set DUET_CHROMIUM to where it is, and start again: the tests use it.';
   const cli = join(NODE_MODULES, 'playwright-core', 'cli.js');
   await command(node, [cli, 'install', 'chromium'], { log: 'chromium', failure });
-  const { stdout } = spawnSync(node, ['-p', 'require("playwright-core").chromium.executablePath()'], {
-    cwd: NODE_MODULES,
-    encoding: 'utf8',
-  });
-  const path = stdout.trim();
+  const path = printedBy(node, 'console.log(require("playwright-core").chromium.executablePath())');
   if (!existsSync(path)) throw new SetupError(failure);
   return path;
 }
 
+/** As for Chromium; kept in the cache. */
+async function downloadFirefox(node, report) {
+  const list = `require("@puppeteer/browsers").getInstalledBrowsers({ cacheDir: ${JSON.stringify(CACHE)} })`;
+  const installed = () => printedBy(node, `${list}.then(([one]) => console.log(one?.executablePath ?? ''))`);
+  if (existsSync(installed())) return installed();
+  report('downloading Firefox');
+  const failure = 'Install Firefox, or set DUET_FIREFOX to where it is, and start again: the tests use it.';
+  const cli = join(NODE_MODULES, '@puppeteer', 'browsers', 'lib', 'main-cli.js');
+  await command(node, [cli, 'install', 'firefox@esr', '--path', CACHE], { log: 'firefox', failure });
+  if (!existsSync(installed())) throw new SetupError(failure);
+  return installed();
+}
+
+/** What a script prints that needs packages. */
+function printedBy(node, script) {
+  return spawnSync(node, ['-e', script], { cwd: NODE_MODULES, encoding: 'utf8' }).stdout.trim();
+}
+
 function findBrowser() {
-  const own = process.env.DUET_CHROMIUM;
+  return (
+    ownChoice('DUET_CHROMIUM') ||
+    BROWSERS.map(find).find(Boolean) ||
+    MAC_BROWSERS.find((path) => existsSync(path))
+  );
+}
+
+function findFirefox() {
+  const own = ownChoice('DUET_FIREFOX') || find('firefox-esr');
+  if (own) return own;
+  if (existsSync(MAC_FIREFOX)) return MAC_FIREFOX;
+  return existsSync(SNAP_FIREFOX) ? undefined : find('firefox');
+}
+
+function ownChoice(name) {
+  const own = process.env[name];
   if (own && !existsSync(own))
-    throw new SetupError(`DUET_CHROMIUM names ${own}, which is not there: correct it, or unset it.`);
-  return own || BROWSERS.map(find).find(Boolean) || MAC_BROWSERS.find((path) => existsSync(path));
+    throw new SetupError(`${name} names ${own}, which is not there: correct it, or unset it.`);
+  return own;
 }
 
 function find(program) {

@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import type { Seat } from '../../../src/actors/Actors.ts';
 import { openBrowser } from '../../support/browser.ts';
@@ -19,9 +19,9 @@ export class CallPages {
   static async open(url: string): Promise<CallPages> {
     const [browser, plain, sfu, sdk] = await Promise.all([
       openBrowser(),
-      bundle('plain'),
-      bundle('sfu'),
-      bundle('sdk'),
+      pageScript('plain'),
+      pageScript('sfu'),
+      pageScript('sdk'),
     ]);
     return new CallPages(url, browser, { plain, sfu, sdk });
   }
@@ -49,7 +49,10 @@ export class CallPages {
     await page.goto(`${this.#url}/health/liveness`);
     await page.addScriptTag({ content: this.#scripts[script], type: 'module' });
     await page.waitForFunction(() => 'duet' in globalThis);
-    return new CallPage(page);
+    return new CallPage({
+      evaluate: (run, given) => page.evaluate(run, given),
+      close: () => context.close(),
+    });
   }
 
   /** The same with the product's own client, which wants to know the call. */
@@ -64,21 +67,29 @@ export class CallPages {
   }
 }
 
-export class CallPage {
-  readonly page: Page;
+type Call = [name: string, args: unknown[]];
 
-  constructor(page: Page) {
-    this.page = page;
+/** A page as the tool that drives its browser has it. */
+interface DrivenPage {
+  evaluate(run: (call: Call) => unknown, call: Call): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export class CallPage {
+  readonly #page: DrivenPage;
+
+  constructor(page: DrivenPage) {
+    this.#page = page;
   }
 
   /** Calls a function of the page. */
   do: InPage = (name, ...args) =>
-    this.page.evaluate(
+    this.#page.evaluate(
       ([name, args]) =>
         (globalThis as unknown as { duet: Record<string, (...a: unknown[]) => unknown> }).duet[name]!(
           ...args,
         ),
-      [name, args] as [string, unknown[]],
+      [name, args],
     ) as Promise<never>;
 
   /** What a message to the room is answered with: the code of a refusal, or `done`. */
@@ -113,11 +124,12 @@ export class CallPage {
   }
 
   close(): Promise<void> {
-    return this.page.context().close();
+    return this.#page.close();
   }
 }
 
-async function bundle(script: Script): Promise<string> {
+/** What a page runs, in one file. */
+export async function pageScript(script: Script): Promise<string> {
   const built = await build({
     configFile: false,
     logLevel: 'error',

@@ -11,7 +11,7 @@ const entries = [...example.matchAll(/^#([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(
 const names = entries.map(([name]) => name);
 
 /** Read by deploy/setup, not by the server. */
-const SETUP = ['DUET_CACHE', 'MEDIASOUP_WORKER_BIN', 'DUET_CHROMIUM'];
+const SETUP = ['DUET_CACHE', 'MEDIASOUP_WORKER_BIN', 'DUET_CHROMIUM', 'DUET_FIREFOX'];
 
 test('.env.example names every variable of the configuration, once, and no other', () => {
   const config = readFileSync(resolve(ROOT, 'src/config.ts'), 'utf8');

@@ -6,6 +6,7 @@ import { Client } from '@colyseus/sdk';
 
 let room;
 let pc;
+let outcome;
 window.onunhandledrejection = ({ reason }) => refusals.push(String(reason));
 const refusals = [];
 
@@ -20,6 +21,10 @@ async function sit(url, token, seat) {
     await pc.setRemoteDescription({ type: 'offer', sdp });
     await pc.setLocalDescription();
     room.send('call:sdp_answer', { sdp: pc.localDescription.sdp });
+  });
+  room.onMessage('call:ended', (end) => {
+    outcome = end.outcome;
+    pc?.close();
   });
   room.onMessage('error', ({ type, code }) => refusals.push(`${type} ${code}`));
   room.onMessage('*', () => {});
@@ -73,6 +78,11 @@ function renew() {
   pc = undefined;
 }
 
+/** How the call ended, and what is left of the connection then. */
+function ending() {
+  return { outcome, connectionState: pc.connectionState };
+}
+
 /** What a test wants to see of the connection. */
 function connection() {
   const { connectionState, signalingState, localDescription, remoteDescription } = pc;
@@ -90,6 +100,7 @@ Object.assign(window, {
     renew,
     received,
     connection,
+    ending,
     restartIce: () => pc.restartIce(),
     ask: (...message) =>
       room.request(...message).catch((error) => Promise.reject(new Error(error.reason?.code))),

@@ -93,8 +93,12 @@ function pause(ms) {
   return new Promise((done) => setTimeout(done, ms));
 }
 
+const upgrade = () => session.upgrade();
+const end = () => session.end();
 const people = () => session.snapshot.people;
 const phase = () => session.snapshot.phase;
 const mute = (muted) => session.devices.setMuted(muted);
 
-Object.assign(window, { duet: { sit, open, answer, heardAt, received, sent, people, phase, mute } });
+Object.assign(window, {
+  duet: { sit, open, answer, upgrade, end, heardAt, received, sent, people, phase, mute },
+});
