@@ -14,7 +14,11 @@ export interface LifeRow {
 
 const COLUMNS = 'id, email, role, status, status_reason, status_until, erase_at';
 
-export const lockLife = sql<LifeRow>('life-lock', `select ${COLUMNS} from users where id = $1 for update`);
+/** Not `for update`: rows that refer to this person would wait for it, in no order (docs/reliability.md). */
+export const lockLife = sql<LifeRow>(
+  'life-lock',
+  `select ${COLUMNS} from users where id = $1 for no key update`,
+);
 
 /** `$5` is when what is between this person and others is to be ended once more; null for who is active. */
 export const setStatus = sql(
@@ -48,7 +52,7 @@ export const liftDue = sql<{ id: string }>(
   'life-lift-due',
   `update users set status = 'active', status_reason = null, status_until = null, settle_at = null, version = version + 1
    where id in (select id from users where status_until <= $1 and status = 'suspended'
-                order by id limit 100 for update skip locked)
+                order by id limit 100 for no key update skip locked)
    returning id`,
 );
 

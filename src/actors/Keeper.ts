@@ -6,7 +6,7 @@ import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, RENEW_EVERY_MS } from '../calling/CallStore.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
-import { sql } from '../db/sql.ts';
+import { type Statement, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import * as colyseus from './colyseus.ts';
 
@@ -27,8 +27,9 @@ export interface KeeperOptions {
   processId?: () => string;
 }
 
-/** How often overdue deadlines are looked for: what a lease that ran out waits at most until somebody sees it. */
-const SWEEP_EVERY_MS = 250;
+/** How often calls are looked for that nobody holds: what a lease that ran out waits at most until somebody sees it. */
+const SWEEP_CALLS_EVERY_MS = 250;
+const SWEEP_MATCHES_EVERY_MS = 500;
 /** Deadlines found in one sweep, and acted on at once. */
 const SWEEP_BATCH = 100;
 /** How often inboxes are compared with the log, for hints that were lost. */
@@ -64,7 +65,10 @@ export class Keeper {
 
   start(): void {
     this.#every('renew', RENEW_EVERY_MS, () => this.#renew());
-    this.#every('sweep', SWEEP_EVERY_MS, () => this.#sweep());
+    this.#every('calls', SWEEP_CALLS_EVERY_MS, () => this.#sweep(unheldCalls, this.#options.activateCall));
+    this.#every('matches', SWEEP_MATCHES_EVERY_MS, () =>
+      this.#sweep(overdueMatches, this.#options.tickMatch),
+    );
     this.#every('reconcile', RECONCILE_EVERY_MS, () => this.#options.reconcileInboxes());
     this.#every('retention', DROP_EVERY_MS, () => this.#options.dropOld());
   }
@@ -104,11 +108,8 @@ export class Keeper {
     }
   }
 
-  async #sweep(): Promise<void> {
-    const { db, tickMatch, activateCall } = this.#options;
-    const [matches, calls] = await Promise.all([db.query(overdueMatches), db.query(unheldCalls)]);
-    for (const { id } of calls) this.#actOn(id, activateCall);
-    for (const { id } of matches) this.#actOn(id, tickMatch);
+  async #sweep(due: Statement<{ id: string }>, act: (id: string) => Promise<unknown>): Promise<void> {
+    for (const { id } of await this.#options.db.query(due)) this.#actOn(id, act);
   }
 
   #actOn(id: string, act: (id: string) => Promise<unknown>): void {

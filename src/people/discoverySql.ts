@@ -181,6 +181,9 @@ export const countShows = sql<{ id: string }>(
        shows = case when s.day = excluded.day then s.shows else 0 end + excluded.shows
      returning user_id, shows
    )
-   update users u set rested_on = $4 from counted c where u.id = c.user_id and c.shows >= $3 and u.rested_on <> $4
+   update users u set rested_on = $4
+   from (select u.id from users u join counted c on c.user_id = u.id
+         where c.shows >= $3 and u.rested_on <> $4 order by u.id for no key update of u) them
+   where u.id = them.id
    returning u.id`,
 );

@@ -39,7 +39,10 @@ export class Calls {
     return this.#sit(`/calls/${callId}/answer`, { media: options.media ?? 'audio' });
   }
 
-  /** Takes a seat in a call that one is part of: after a reload, or on another device. */
+  /**
+   * Takes a seat in a call that one is part of: after a reload, on another device, or while it rings, so that all but
+   * the microphone is ready when the person answers. The caller does not learn of it.
+   */
   join(callId: string): Promise<CallSession> {
     return this.#sit(`/calls/${callId}/join`);
   }
@@ -55,8 +58,9 @@ export class Calls {
 
   async #sit(path: string, body?: unknown, idempotencyKey?: string): Promise<CallSession> {
     const local = new LocalTracks();
-    // The microphone comes up while the server is asked; it is sent only once both are in the call.
-    void local.open('audio');
+    // The microphone comes up while the server is asked; it is sent only once both are in the call. Who only sits down
+    // may not have answered yet: the session knows.
+    if (!path.endsWith('/join')) void local.open('audio');
     try {
       const { call, seat } = await this.#parts.seats.ask<{ call: Call; seat: Seat }>(
         path,

@@ -30,6 +30,8 @@ const CALL_KEY = 'duet.call';
 
 export const calls = new Store<CallsState>(NONE);
 let ringTimer: ReturnType<typeof setTimeout> | undefined;
+/** A seat in the call that rings, taken early where somebody looks at the page: the answer finds everything ready. */
+let early: CallSession | undefined;
 
 /** Follows the inbox for calls, and comes back to the one that a reload interrupted. */
 export function openCalls(): void {
@@ -67,10 +69,20 @@ export async function startCall(matchId: string, peer: Card, media: Media = 'aud
 export async function answer(media: Media = 'audio'): Promise<void> {
   const { incoming, current } = calls.value;
   if (!incoming) return;
+  const ready = early?.link === 'connected' ? early : undefined;
+  if (ready) early = undefined;
   stopRing();
   current?.session?.leave();
   calls.set({ current: { session: null, peer: incoming.from, outgoing: false }, ended: null });
-  await enter(() => duet.answerCall(incoming.call.id, { media }), incoming.from, false);
+  const begin = async () => {
+    if (!ready) return await duet.answerCall(incoming.call.id, { media });
+    await ready.answer(media).catch((error) => {
+      ready.leave();
+      throw error;
+    });
+    return ready;
+  };
+  await enter(begin, incoming.from, false);
 }
 
 export async function decline(): Promise<void> {
@@ -96,12 +108,27 @@ function ring(call: Call, from: Card): void {
   if (call.phase !== 'ringing' || untilMs <= 0) return;
   calls.set({ incoming: { call, from } });
   void duet.calls.preload();
+  if (!current && document.visibilityState === 'visible') void sitDownEarly(call.id);
   clearTimeout(ringTimer);
   ringTimer = setTimeout(stopRing, untilMs + 2_000);
 }
 
+/** Best effort: without it the answer takes the seat. Another device of the same person may take it over. */
+async function sitDownEarly(callId: string): Promise<void> {
+  const session = await duet.joinCall(callId).catch(() => undefined);
+  if (!session) return;
+  const isStillWanted = calls.value.incoming?.call.id === callId;
+  if (!isStillWanted || early) return session.leave();
+  early = session;
+  session.on('ended', () => {
+    if (early === session) early = undefined;
+  });
+}
+
 function stopRing(): void {
   clearTimeout(ringTimer);
+  early?.leave();
+  early = undefined;
   if (calls.value.incoming) calls.set({ incoming: null });
 }
 

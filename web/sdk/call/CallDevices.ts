@@ -4,6 +4,8 @@ import type { MediaLink } from './MediaLink.ts';
 type Host = {
   /** The media link of the moment. */
   media: () => MediaLink | undefined;
+  /** Whether the person wants to talk: who is called does from the answer on. */
+  wantsToTalk: () => boolean;
   /** Whether a kind may be sent now. */
   maySend: (kind: Kind) => boolean;
   changed: () => void;
@@ -83,9 +85,12 @@ export class CallDevices {
     await this.#host.media()?.stopProducing('video');
   }
 
-  /** Opens the microphone and gets ready to send, even while it still rings. */
+  /** Gets ready to send, even while it still rings. The microphone of who is called stays off until the answer. */
   async prepare(): Promise<void> {
-    const track = (await this.#local.open('audio')) ?? this.#local.silence();
+    const microphone = this.#host.wantsToTalk()
+      ? await this.#local.open('audio')
+      : this.#local.track('audio');
+    const track = microphone ?? this.#local.silence();
     const media = this.#host.media();
     if (!track || !media) return;
     if (this.#host.maySend('audio')) await this.send('audio');

@@ -76,6 +76,7 @@ export class CallSession extends Emitter<CallEvents> {
     this.#snapshot = snapshotOfCall(options.call);
     this.devices = new CallDevices(options.local, {
       media: () => this.#media,
+      wantsToTalk: () => this.#wantsToTalk(),
       maySend: (kind) => this.#maySend(kind),
       changed: () => this.emit('local', undefined),
     });
@@ -139,7 +140,7 @@ export class CallSession extends Emitter<CallEvents> {
   /** `video` consents to the video that the caller asked for. */
   async answer(media: Media = 'audio'): Promise<void> {
     this.#isAnswering = true;
-    void this.devices.send('audio');
+    void this.devices.prepare();
     await this.#command('answer', { media }).finally(() => {
       this.#isAnswering = false;
     });
@@ -174,6 +175,10 @@ export class CallSession extends Emitter<CallEvents> {
   /** Lets go of this device's part without ending the call. */
   leave(): void {
     this.#finish(true);
+  }
+
+  #wantsToTalk(): boolean {
+    return this.#isAnswering || isAnswered(this.#snapshot) || this.#snapshot.callerId === this.userId;
   }
 
   #maySend(kind: Kind): boolean {
