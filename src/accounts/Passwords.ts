@@ -6,7 +6,10 @@ import { HashingProcess } from './HashingProcess.ts';
 import { PARAMETERS } from './hashing.ts';
 
 export interface PasswordsOptions {
-  /** Hashes computed at a time. Default: as many as cores. */
+  /**
+   * Hashes computed at a time. Default: one less than cores, and at least one: hashes on every core at once
+   * make others wait for a tick of the scheduler (8 ms), whatever the priorities (`loadtest/loginStorm.ts`).
+   */
   concurrency?: number;
   /** Hashes that may wait; beyond it UNAVAILABLE. Default 100: two cores work them off in about 1.5 s. */
   maxWaiting?: number;
@@ -38,7 +41,7 @@ export class Passwords {
 
   /** Makes the hash that stands in for unknown accounts: of a password that nobody knows. */
   static async open(options: PasswordsOptions = {}): Promise<Passwords> {
-    const concurrency = options.concurrency ?? availableParallelism();
+    const concurrency = options.concurrency ?? Math.max(1, availableParallelism() - 1);
     const hashing = new HashingProcess(concurrency);
     const dummy = await hashing.hash(randomBytes(32).toString('base64url'));
     return new Passwords(
