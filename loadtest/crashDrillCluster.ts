@@ -6,11 +6,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createLog } from '../src/log.ts';
 import { startEmbeddedPostgres } from '../src/platform/EmbeddedPostgres.ts';
+import { freePort } from '../test/support/freePort.ts';
 
 /** Shared by all processes; the drill signs its people's tokens with it. */
 export const SECRET = 'a-secret-of-the-crash-drill-0123456789abcdef';
@@ -154,19 +154,6 @@ export class Cluster {
       LIKES_PER_DAY_REGULAR: UNLIMITED,
       ...Object.fromEntries(limits.map((name) => [`LIMIT_${name}`, UNLIMITED])),
     };
-  }
-}
-
-/** Below the ports that outgoing connections get: one of those may take a port between this question and its use. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const isFree = await new Promise<boolean>((done) => {
-      const probe = createServer()
-        .once('error', () => done(false))
-        .listen(port, '127.0.0.1', () => probe.close(() => done(true)));
-    });
-    if (isFree) return port;
   }
 }
 

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { openBrowser } from '../support/browser.ts';
 import { type Json, type Person, signIn } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { freePort } from '../support/freePort.ts';
 import { useRedis } from '../support/redis.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -45,12 +46,7 @@ afterEach(async () => {
 });
 
 async function start(seed: string): Promise<{ port: number; server: TestServer }> {
-  const port = await new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const taken = (probe.address() as { port: number }).port;
-      probe.close(() => resolve(taken));
-    });
-  });
+  const port = await freePort();
   const server = await startServer({
     DB_URL: database.url,
     REDIS_URL: redis.url,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll } from 'vitest';
+import { freePort } from './freePort.ts';
 
 /** A redis-server of one's own, which a test may stop and start again on the same port. */
 export class TestRedis {
@@ -53,13 +53,4 @@ export function useRedis(): TestRedis {
   beforeAll(() => redis.start());
   afterAll(() => redis.stop());
   return redis;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { Person } from '../../support/client.ts';
+import { freePort } from '../../support/freePort.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
 /** One of several processes of the program that share a database, a Redis and their secrets. */
@@ -11,15 +11,6 @@ export async function startShared(environment: Record<string, string>): Promise<
     PORT: String(port),
     PUBLIC_URL: `http://127.0.0.1:${port}`,
     ...environment,
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
-    });
   });
 }
 

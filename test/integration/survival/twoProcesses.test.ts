@@ -1,22 +1,26 @@
 /** FT-01, FT-08, WS-27 and their kind: two processes of the program on one PostgreSQL and one Redis. */
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Inbox, type Json, newMatch, Person, request, signIn } from '../../support/client.ts';
+import { Inbox, type Json, newMatch, request, signIn } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
-import { startServer, type TestServer } from '../../support/server.ts';
+import type { TestServer } from '../../support/server.ts';
+import { again, at, startShared } from './processes.ts';
 
 let database: TestDatabase;
 const redis = useRedis();
 let a: TestServer;
 let b: TestServer;
 
-const shared = {
-  JWT_SECRET: 'a-secret-that-both-processes-share-0123456789',
-  DATA_KEY: 'a-data-key-that-both-processes-share-0123456789',
-  CALL_RING_SEC: '8',
-  CALL_RECONNECT_SEC: '15',
-};
+/** How soon what was lost works again. */
+const BACK_MS = 8_000;
+
+const start = () =>
+  startShared({
+    DB_URL: database.url,
+    REDIS_URL: redis.url,
+    CALL_RING_SEC: '8',
+    CALL_RECONNECT_SEC: '15',
+  });
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -27,44 +31,6 @@ afterAll(async () => {
   await Promise.all([a?.kill(), b?.kill()]);
   await database?.drop();
 });
-
-async function start(): Promise<TestServer> {
-  const port = await freePort();
-  const address = `http://127.0.0.1:${port}`;
-  return startServer({
-    ...shared,
-    DB_URL: database.url,
-    REDIS_URL: redis.url,
-    PORT: String(port),
-    PUBLIC_URL: address,
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-/** The same person, through another process. */
-const at = (server: TestServer, person: Person) =>
-  new Person(server.url, person.id, person.email, person.token);
-
-/** Asks again until it works: what a client does that lost its process. */
-async function again<T>(ask: () => Promise<T>, withinMs = 8_000): Promise<T> {
-  const end = performance.now() + withinMs;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await new Promise((done) => setTimeout(done, 100));
-    }
-  }
-}
 
 describe('one call, two processes', () => {
   test('whoever asks where gets the same call, and hears the same', async () => {
@@ -122,7 +88,7 @@ describe('a process dies', () => {
       const ringUntil = Date.parse(call.ringUntil);
       await a.kill();
       const [toAnn, toBob] = await Promise.all(
-        [ann, bob].map((person) => again(() => at(b, person).ok('POST', `/calls/${call.id}/join`))),
+        [ann, bob].map((person) => again(() => at(b, person).ok('POST', `/calls/${call.id}/join`), BACK_MS)),
       );
       expect(toAnn!.call).toMatchObject({ id: call.id, phase });
       expect(toAnn!.seat.processId).toBe(toBob!.seat.processId);
@@ -184,7 +150,7 @@ describe('Redis is away', () => {
     await again(async () => {
       const { status } = await request(a.url, 'GET', '/health/readiness');
       if (status !== 200) throw new Error(`readiness ${status}`);
-    });
+    }, BACK_MS);
     // Events cross between the processes again.
     const inbox = await at(b, bob).inbox();
     const next = (await ann.ok('POST', `/calls/initiate/${matchId}`, {})).call;
@@ -201,7 +167,7 @@ test('SIGTERM: new calls are refused, running ones go on until they end, exit 0'
   await again(async () => {
     const { status } = await at(a, other.ann).call('POST', `/calls/initiate/${other.matchId}`, {});
     if (status !== 503) throw new Error(`initiate ${status}`);
-  });
+  }, BACK_MS);
   expect((await request(a.url, 'GET', '/health/readiness')).body.status).toBe('draining');
   expect((await at(a, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
   expect(await stopped).toBe(0);
