@@ -9,7 +9,7 @@ import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
 import { NO_CLAIM, type PublicKey, PublicKeys } from '../src/calling/PublicKeys.ts';
-import { type Call, durationSec, mediaPolicy, personOf } from '../src/calling/state.ts';
+import { type Call, durationSec, hidesPresence, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
 import { DuetError } from '../src/errors.ts';
@@ -101,7 +101,7 @@ export abstract class CallRoom extends BaseRoom {
     this.#showPresence(userId);
     this.patch();
     const peer = this.#peerOf(userId);
-    const key = this.#isSecret(peer) ? undefined : this.#keys.of(peer);
+    const key = hidesPresence(this.#actor.call, peer) ? undefined : this.#keys.of(peer);
     if (key !== undefined) client.send('call:e2ee_key', { userId: peer, ...key });
     for (const { producerId, kind } of this.#media.producers(peer)) {
       client.send('media:producer', { producerId, kind, userId: peer });
@@ -225,7 +225,7 @@ export abstract class CallRoom extends BaseRoom {
         throw new DuetError('FORBIDDEN');
       // Another client of this person's may have come while the key was looked up.
       if (!this.clients.includes(client)) throw new DuetError('CONFLICT');
-      if (this.#keys.take(userId, key) && !this.#isSecret(userId)) this.#sayKey(userId, key);
+      if (this.#keys.take(userId, key) && !hidesPresence(this.#actor.call, userId)) this.#sayKey(userId, key);
     });
     this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (client, claim) => {
       const { userId } = client.auth!;
@@ -264,14 +264,8 @@ export abstract class CallRoom extends BaseRoom {
     this.say(type, { ...facts, ...who, ...ended, call: callView(call, now) });
   }
 
-  /** While it rings nobody learns whether the callee is there already. */
-  #isSecret(userId: string): boolean {
-    const { phase, calleeId } = this.#actor.call;
-    return phase === 'ringing' && userId === calleeId;
-  }
-
   #showPresence(userId: string): void {
-    const isSecret = this.#isSecret(userId);
+    const isSecret = hidesPresence(this.#actor.call, userId);
     const person = this.state.people.get(userId);
     if (person === undefined) return;
     person.connected = !isSecret && this.clientsOf(userId).length > 0;
@@ -286,8 +280,9 @@ export abstract class CallRoom extends BaseRoom {
 
   /** What the callee's client had to say while it rang. */
   #tellCalleesKey(): void {
-    const { calleeId } = this.#actor.call;
-    if (this.#isCalleeKnown || this.#isSecret(calleeId)) return;
+    const { call } = this.#actor;
+    const { calleeId } = call;
+    if (this.#isCalleeKnown || hidesPresence(call, calleeId)) return;
     this.#isCalleeKnown = true;
     const key = this.#keys.of(calleeId);
     if (key !== undefined) this.#sayKey(calleeId, key);

@@ -11,7 +11,7 @@ export interface PasswordsOptions {
    * make others wait for a tick of the scheduler (8 ms), whatever the priorities (`loadtest/loginStorm.ts`).
    */
   concurrency?: number;
-  /** Hashes that may wait; beyond it UNAVAILABLE. Default 100: two cores work them off in about 1.5 s. */
+  /** Hashes that may wait; beyond it UNAVAILABLE. Default 100: one core works them off in 3 to 5 s. */
   maxWaiting?: number;
 }
 

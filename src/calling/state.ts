@@ -104,6 +104,11 @@ export function mediaPolicy(call: Call): { audio: boolean; video: boolean } {
   return { audio: talking, video: talking && call.media === 'video' };
 }
 
+/** Whether a person's being in the room is nobody's business: while it rings the caller does not learn of the callee. */
+export function hidesPresence(call: Call, userId: string): boolean {
+  return call.phase === 'ringing' && userId === call.calleeId;
+}
+
 /** How long they have talked, in whole seconds, at `now` (or in all, once ended). */
 export function durationSec(call: Call, now: number): number {
   if (call.phase === 'active') return Math.max(0, Math.floor((now - call.startedAt) / 1000));

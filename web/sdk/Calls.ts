@@ -28,7 +28,7 @@ export class Calls {
    */
   async start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
     const media = options.media ?? 'audio';
-    const session = await this.#sit(`/calls/initiate/${matchId}`, { media }, crypto.randomUUID());
+    const session = await this.#talk(`/calls/initiate/${matchId}`, { media }, crypto.randomUUID());
     const { phase, calleeId } = session.snapshot;
     if (phase === 'ringing' && calleeId === session.userId) await session.answer(media);
     return session;
@@ -36,7 +36,7 @@ export class Calls {
 
   /** Answers a call that rings; `media: 'video'` consents to the video that the caller asked for. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`. */
   answer(callId: string, options: { media?: Media } = {}): Promise<CallSession> {
-    return this.#sit(`/calls/${callId}/answer`, { media: options.media ?? 'audio' });
+    return this.#talk(`/calls/${callId}/answer`, { media: options.media ?? 'audio' });
   }
 
   /**
@@ -44,7 +44,7 @@ export class Calls {
    * the microphone is ready when the person answers. The caller does not learn of it.
    */
   join(callId: string): Promise<CallSession> {
-    return this.#sit(`/calls/${callId}/join`);
+    return this.#sit(`/calls/${callId}/join`, new LocalTracks());
   }
 
   /** Declines a call without ever sitting down in it. */
@@ -56,11 +56,19 @@ export class Calls {
     return (await this.#parts.http.get<{ call: Call }>(`/calls/${callId}`)).call;
   }
 
-  async #sit(path: string, body?: unknown, idempotencyKey?: string): Promise<CallSession> {
+  /** Sits down in order to talk: the microphone comes up while the server is asked, and is sent once both are in. */
+  #talk(path: string, body: unknown, idempotencyKey?: string): Promise<CallSession> {
     const local = new LocalTracks();
-    // The microphone comes up while the server is asked; it is sent only once both are in the call. Who only sits down
-    // may not have answered yet: the session knows.
-    if (!path.endsWith('/join')) void local.open('audio');
+    void local.open('audio');
+    return this.#sit(path, local, body, idempotencyKey);
+  }
+
+  async #sit(
+    path: string,
+    local: LocalTracks,
+    body?: unknown,
+    idempotencyKey?: string,
+  ): Promise<CallSession> {
     try {
       const { call, seat } = await this.#parts.seats.ask<{ call: Call; seat: Seat }>(
         path,
