@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 const RETRIES = 2;
 
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
+// Most of what `integration` does is wait: for timers, for processes to start; so one more than the two cores of a small
+// machine. Two browsers' tests keep two cores busy.
 export default defineConfig({
   test: {
     globals: false,
@@ -38,7 +40,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           retry: RETRIES,
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -51,9 +53,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           retry: RETRIES,
           pool: 'forks',
-          // One at a time: browsers and media want the machine to themselves.
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

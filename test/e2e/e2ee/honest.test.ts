@@ -1,0 +1,207 @@
+/** Two people call each other through a server that does as it should; the test taps its SFU. */
+import type { BrowserContext, Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { decodeHeader, SFrameKey } from '../../../web/sdk/e2ee/sframe.ts';
+import { CallPages } from '../../integration/media/callPages.ts';
+import { SfuTap } from '../../support/SfuTap.ts';
+import { call, claimOf, encryption, eventually, hangUp, hear, see, stateOf, useDevices } from './devices.ts';
+import { honest, type RoomInside, relay } from './relay.ts';
+
+declare const duet: { call: { id: string } | null };
+
+/** What `page.js` adds to the page. */
+interface Overheard {
+  overheard: number[][];
+  picturesOf(frames: string[]): Promise<number>;
+}
+
+const tap = new SfuTap();
+const devices = useDevices();
+
+/** How many VP8 frames Chromium's decoder makes a picture of. */
+function picturesOf(page: Page, frames: Uint8Array[]): Promise<number> {
+  const given = frames.map((frame) => Buffer.from(frame).toString('base64'));
+  return page.evaluate((one) => (globalThis as unknown as Overheard).picturesOf(one), given);
+}
+
+/** Opens tapped frames with what the page's keys are made of. */
+async function opener(page: Page) {
+  const overheard = await page.evaluate(() => (globalThis as unknown as Overheard).overheard);
+  const keys = new Map<bigint, SFrameKey[]>();
+  return async (frame: Uint8Array<ArrayBuffer>, clear: number) => {
+    const prefix = frame.slice(0, clear);
+    const sealed = frame.slice(clear);
+    const header = decodeHeader(sealed);
+    if (!header) return undefined;
+    if (!keys.has(header.kid)) {
+      const derived = overheard.map(async (raw) => {
+        const base = await crypto.subtle.importKey('raw', Uint8Array.from(raw), 'HKDF', false, [
+          'deriveKey',
+          'deriveBits',
+        ]);
+        return SFrameKey.derive(base, header.kid);
+      });
+      keys.set(header.kid, await Promise.all(derived));
+    }
+    for (const key of keys.get(header.kid)!) {
+      const opened = await key.decrypt(header, sealed, prefix).catch(() => undefined);
+      if (opened) return Uint8Array.from(Buffer.concat([prefix, opened]));
+    }
+    return undefined;
+  };
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+/** What of a VP8 frame is not encrypted. */
+const vp8Clear = (frame: Uint8Array) => ((frame[0]! & 1) === 0 ? 10 : 1);
+
+test('with it off, whoever owns the SFU hears and sees', async () => {
+  const { ann, bob, matchId } = await devices.newTwo();
+  const cannot = (context: BrowserContext) =>
+    context.addInitScript(() => {
+      delete (globalThis as { RTCRtpScriptTransform?: unknown }).RTCRtpScriptTransform;
+    });
+  const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob, cannot)]);
+  tap.packets = [];
+  await call(atAnn, atBob, matchId);
+  await eventually(() => encryption(atAnn)).toMatchObject({ state: 'off', reason: 'peer', sends: 'clear' });
+  expect(await encryption(atBob)).toMatchObject({ state: 'off', reason: 'browser', sends: 'clear' });
+  await hear(atAnn, atBob);
+  for (const page of [atAnn, atBob]) {
+    expect(await page.getByTestId('call-e2ee').getAttribute('data-state')).toBe('off');
+    expect(await page.getByTestId('call-e2ee').innerText()).toBe('Not encrypted');
+    expect(await claimOf(page, ann)).toBe('off');
+  }
+  await atAnn.getByTestId('call-upgrade').click();
+  await atBob.getByTestId('call-upgrade-yes').click();
+  await see(atAnn, atBob);
+  await eventually(() => tap.videoFrames().length).toBeGreaterThan(10);
+  expect(await picturesOf(atAnn, tap.videoFrames())).toBeGreaterThan(5);
+});
+
+test('with it on, nothing that passes the SFU can be decoded, and the two are told the same words', async () => {
+  const { ann, bob, matchId } = await devices.newTwo();
+  const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
+  tap.packets = [];
+  await call(atAnn, atBob, matchId);
+  await eventually(stateOf(atAnn)).toBe('on');
+  await eventually(stateOf(atBob)).toBe('on');
+  await hear(atAnn, atBob);
+  const { words } = (await encryption(atAnn))!;
+  expect(words).toHaveLength(4);
+  expect((await encryption(atBob))!.words).toEqual(words);
+
+  // Sound: the key opens it, and what comes out is what Opus makes; no packet went by as that.
+  const open = await opener(atAnn);
+  const audio = tap.ofKind('audio').slice(-100);
+  expect(audio).toHaveLength(100);
+  for (const { payload } of audio) {
+    const opus = await open(payload, 0);
+    expect(opus).toBeDefined();
+    expect(hex(payload)).not.toContain(hex(opus!.subarray(0, 8)));
+  }
+
+  await atAnn.getByTestId('call-upgrade').click();
+  await atBob.getByTestId('call-upgrade-yes').click();
+  await see(atAnn, atBob);
+  await eventually(() => tap.videoFrames().length).toBeGreaterThan(10);
+  const frames = tap.videoFrames();
+  const opened = await Promise.all(frames.map((frame) => open(frame, vp8Clear(frame))));
+  expect(opened.filter((frame) => frame === undefined)).toEqual([]);
+  expect(await picturesOf(atAnn, opened as Uint8Array[])).toBeGreaterThan(5);
+  expect(await picturesOf(atAnn, frames)).toBe(0);
+});
+
+test('who has compared the words need not do it again, in this call or the next', async () => {
+  const { ann, bob, matchId } = await devices.newTwo();
+  const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
+  await call(atAnn, atBob, matchId);
+  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
+  const { words } = (await encryption(atAnn))!;
+  for (const page of [atAnn, atBob]) {
+    await page.getByTestId('call-e2ee').click();
+    expect(await page.getByTestId('call-words').locator('li').allInnerTexts()).toEqual(words);
+    await page.getByTestId('call-words-match').click();
+    await eventually(stateOf(page)).toBe('verified');
+  }
+  await eventually(() => claimOf(atBob, ann)).toBe('verified');
+  expect(await atAnn.getByTestId('call-e2ee').innerText()).toBe('Verified');
+
+  for (const [comesBack, stays] of [
+    [atBob, atAnn],
+    [atAnn, atBob],
+  ] as const) {
+    const before = (await encryption(stays))!.words;
+    await comesBack.reload();
+    await eventually(stateOf(comesBack)).toBe('verified');
+    await eventually(async () => (await encryption(stays))!.words).not.toEqual(before);
+    await eventually(async () => (await encryption(comesBack))!.words).toEqual(
+      (await encryption(stays))!.words,
+    );
+    await hear(comesBack, stays);
+    expect([await stateOf(stays)(), await stateOf(comesBack)()]).toEqual(['verified', 'verified']);
+  }
+
+  await hangUp(atAnn, atBob);
+  await call(atBob, atAnn, matchId);
+  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('verified');
+});
+
+test('new transports, another device and a lost socket: it stays on', async () => {
+  const { ann, bob, matchId } = await devices.newTwo();
+  const [atAnn, atBob, onTablet] = await Promise.all([
+    devices.device(ann),
+    devices.device(bob),
+    devices.device(bob),
+  ]);
+  let room: RoomInside | undefined;
+  relay.beforePatch = (one) => {
+    if (one.state?.people) room = one;
+  };
+  await call(atAnn, atBob, matchId);
+  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
+  await hear(atAnn, atBob);
+  const { words } = (await encryption(atAnn))!;
+
+  // A worker of the SFU's was replaced: other transports, the same keys.
+  honest.say.call(room!, 'media:restart', {});
+  await hear(atAnn, atBob);
+  expect(await encryption(atAnn)).toMatchObject({ state: 'on', words });
+
+  // The socket is lost: the call comes back with other keys.
+  for (const client of room!.clients) client.leave(4_099);
+  for (const page of [atAnn, atBob]) {
+    await eventually(async () => (await encryption(page))?.words).not.toEqual(words);
+    await eventually(stateOf(page)).toBe('on');
+  }
+  await hear(atAnn, atBob);
+
+  // Bob goes on at his tablet: a device that Ann has not met.
+  await onTablet.evaluate((id) => sessionStorage.setItem('duet.call', id), room!.roomId);
+  await onTablet.reload();
+  for (const page of [atAnn, onTablet]) await eventually(stateOf(page)).toBe('on');
+  await hear(atAnn, onTablet);
+  await eventually(() => atAnn.getByTestId('call-e2ee').getAttribute('data-changed')).toBe('true');
+  expect((await encryption(onTablet))!.words).toEqual((await encryption(atAnn))!.words);
+});
+
+test('a bare RTCPeerConnection talks with the page as before, and the page says that it is not encrypted', async () => {
+  const { ann, bob, matchId } = await devices.newTwo();
+  const [atAnn, pages] = await Promise.all([devices.device(ann), CallPages.open(devices.url)]);
+  try {
+    await atAnn.getByTestId('nav-matches').click();
+    await atAnn.locator(`[data-match-id="${matchId}"]`).getByTestId('match-call').click();
+    await eventually(() => atAnn.evaluate(() => duet.call?.id ?? '')).not.toBe('');
+    // Sits down while it rings: from the answer on the clock of a call that does not connect runs.
+    const { seat } = await bob.ok('POST', `/calls/${await atAnn.evaluate(() => duet.call!.id)}/join`);
+    const plain = await pages.sit('plain', bob, seat);
+    await plain.do('send', 'audio');
+    expect(await plain.ask('call:answer')).toBe('done');
+    await plain.hears('audio', { bytes: 5_000 }, 60_000);
+    await hear(atAnn);
+    expect(await encryption(atAnn)).toMatchObject({ state: 'off', reason: 'peer', sends: 'clear' });
+    expect(await atAnn.getByTestId('call-e2ee').innerText()).toBe('Not encrypted');
+  } finally {
+    await pages.close();
+  }
+});

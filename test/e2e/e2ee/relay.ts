@@ -1,0 +1,48 @@
+/**
+ * The server of a test, made to play tricks: with the keys that it relays, and with what it says of the two people. Does
+ * as it should until something is put into `relay`.
+ */
+import { afterEach } from 'vitest';
+import { BaseRoom } from '../../../rooms/BaseRoom.ts';
+import { type PublicKey, PublicKeys } from '../../../src/calling/PublicKeys.ts';
+import type { Json } from '../../support/client.ts';
+
+/** A room, as its own process sees it. */
+export type RoomInside = {
+  roomId: string;
+  clients: { leave(code: number): void }[];
+  say(type: string, payload: Json, userId?: string): void;
+  patch(): void;
+  state?: { people?: Map<string, { connected: boolean; e2eeAble: boolean }> };
+};
+
+/** What a server does that is not to be trusted: changes what it says (undefined: says nothing), or its state. */
+export const relay: {
+  say?: ((type: string, payload: Json) => Json | undefined) | undefined;
+  beforePatch?: ((room: RoomInside) => void) | undefined;
+} = {};
+const rooms = BaseRoom.prototype as unknown as RoomInside;
+const keys = PublicKeys.prototype as { of(userId: string): PublicKey | undefined };
+/** The server's own, unchanged ways. */
+export const honest = { say: rooms.say, patch: rooms.patch, of: keys.of };
+rooms.say = function (type, payload, userId) {
+  const said = relay.say ? relay.say(type, payload) : payload;
+  if (said !== undefined) honest.say.call(this, type, said, userId);
+};
+rooms.patch = function () {
+  relay.beforePatch?.(this);
+  honest.patch.call(this);
+};
+// What who joins later is told.
+keys.of = function (userId) {
+  const key = honest.of.call(this, userId);
+  const said = key && relay.say ? relay.say('call:e2ee_key', { userId, ...key }) : key;
+  if (!said) return undefined;
+  const { userId: _, ...relayed } = said;
+  return relayed as PublicKey;
+};
+
+afterEach(() => {
+  relay.say = undefined;
+  relay.beforePatch = undefined;
+});
