@@ -9,6 +9,7 @@ import { type AuthContext, type Client, CloseCode, Protocol, Room } from '@colys
 import { decode } from '@colyseus/schema';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
+import { sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
@@ -51,6 +52,9 @@ export const CLOSE = {
 const PROTOCOL_CODE_MASK = 0x1f;
 /** A client that goes on sending after this many refusals is closed. */
 const MAX_REFUSED = 200;
+/** How often, and how soon again, a room is asked to end that cannot yet: one that is still being made. */
+const END_TRIES = 5;
+const END_AGAIN_MS = 50;
 /** Types of messages are short names; longer ones are not even looked up. */
 const MAX_TYPE_BYTES = 64;
 
@@ -80,6 +84,25 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   /** Call last in `onDispose`. */
   protected shut(): void {
     this.#stopListening?.();
+  }
+
+  /** Colyseus asks one room after the other when the process ends: one that threw would leave the rest as they are. */
+  override onBeforeShutdown(): void {
+    void this.#end();
+  }
+
+  async #end(): Promise<void> {
+    for (let tries = 1; tries <= END_TRIES; tries++) {
+      try {
+        super.onBeforeShutdown();
+        return;
+      } catch (error) {
+        if (tries === END_TRIES) this.services.endFailed(error);
+      }
+      await sleep(this.services.clock, END_AGAIN_MS);
+    }
+    // Without what was to come before, then: its clients are sent off and what it holds is given back.
+    await this.disconnect(CloseCode.SERVER_SHUTDOWN);
   }
 
   /** A seat is bound to its user: the token that the client connects with must be the same user's. */

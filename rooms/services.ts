@@ -44,6 +44,8 @@ export interface RoomServices {
   createMedia(options: CallMediaOptions): Promise<CallMedia>;
   /** Told how a person heard the other in a call that is over. */
   observeQuality(heard: QualitySummary): void;
+  /** Told of a room that could not be ended in order as the process ends. */
+  endFailed(error: unknown): void;
   clock: Clock;
   log: Log;
   /** Where clients reach this process, told with seats that were asked for in another one. */

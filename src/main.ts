@@ -5,6 +5,7 @@ import { createLog, type Log } from './log.ts';
 
 /** What is still open this long after the drain deadline is left behind: the exit comes on time. */
 const CLOSE_MS = 5_000;
+let isUp = false;
 
 async function main(): Promise<number> {
   const config = readConfig();
@@ -12,6 +13,7 @@ async function main(): Promise<number> {
   // Registered before anything starts: a signal during the start ends it in order as well.
   const signals = listen(log);
   await using app = await App.start(config, log);
+  isUp = true;
   log.info({ url: app.url }, 'Duet is up');
   process.stdout.write(`\n  Duet is at ${app.url}\n\n`);
   const first = await signals.next();
@@ -57,7 +59,7 @@ try {
 } catch (error) {
   process.exitCode = 1;
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
-  else createLog('error').error({ err: error }, 'Duet could not start');
+  else createLog('error').error({ err: error }, isUp ? 'Duet did not end in order' : 'Duet could not start');
 }
 // Sockets of libraries may linger; everything of ours is closed by now.
 process.exit();

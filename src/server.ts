@@ -59,9 +59,10 @@ export async function listen({ transport, router, host, port }: ServerOptions): 
   return transport.open(port, host);
 }
 
-/** Ends every room, giving back what its actors hold. */
-export async function closeRooms(): Promise<void> {
+/** Ends every room, giving back what its actors hold. Throws at last when some (`failed`) could not be in order. */
+export async function closeRooms(failed: readonly unknown[]): Promise<void> {
   await matchMaker.gracefullyShutdown();
+  if (failed.length > 0) throw new AggregateError(failed, `${failed.length} rooms did not end in order`);
 }
 
 const VERSION = packageJson.version;

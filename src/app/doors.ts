@@ -84,6 +84,7 @@ export async function openDoors(
   );
   closing.defer(() => router.close());
   let draining = false;
+  const notEnded: unknown[] = [];
   const services: RoomServices = {
     identify: async (token) => {
       const principal = accounts.accounts.authenticateToken(token);
@@ -105,6 +106,10 @@ export async function openDoors(
     present: (event) => presentEvent({ matches, cards }, event),
     createMedia: (options) => media.createCall(options),
     observeQuality: (heard) => metrics.callQuality(heard),
+    endFailed: (err) => {
+      log.error({ err }, 'a room could not be ended in order');
+      notEnded.push(err);
+    },
     clock,
     log,
     limits: config.limits,
@@ -117,7 +122,7 @@ export async function openDoors(
   closing.defer(() => presence.shutdown());
   const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
   await prepareRooms(server);
-  closing.defer(() => closeRooms());
+  closing.defer(() => closeRooms(notEnded));
   metrics.gauges({
     sockets: () => transport.socketCount,
     calls: () => keeper.heldCount,

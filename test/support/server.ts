@@ -13,6 +13,8 @@ export interface TestServer {
   /** Ends it as Ctrl-C would; resolves with its exit code. */
   stop(signal?: 'SIGINT' | 'SIGTERM'): Promise<number | null>;
   kill(): Promise<void>;
+  /** Its exit code, once it has ended; null when it was a signal. */
+  readonly exited: Promise<number | null>;
   /** Everything it printed. */
   output(): string;
 }
@@ -39,6 +41,7 @@ export async function startServer(environment: Record<string, string> = {}): Pro
   return {
     url,
     pid: child.pid!,
+    exited,
     output: () => output,
     async stop(signal = 'SIGINT') {
       child.kill(signal);
