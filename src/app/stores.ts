@@ -63,7 +63,7 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   const jobs = new Jobs({ url: dbUrl, log });
   await jobs.start();
   closing.defer(() => jobs.close());
-  const hub = new InboxHub({ db, bus, log });
+  const hub = new InboxHub({ db, bus, clock, log });
   return { clock, metrics, secrets, db, redis, bus, cache, limits, objects, jobs, hub, log };
 }
 

@@ -12,6 +12,7 @@ import { Migration0010DeviceKeys } from './migrations/0010DeviceKeys.ts';
 import { Migration0011Months } from './migrations/0011Months.ts';
 import { Migration0012AccountLife } from './migrations/0012AccountLife.ts';
 import { Migration0013AdminSearch } from './migrations/0013AdminSearch.ts';
+import { Migration0014RecentEvents } from './migrations/0014RecentEvents.ts';
 
 export const migrations = [
   Migration0001House,
@@ -27,4 +28,5 @@ export const migrations = [
   Migration0011Months,
   Migration0012AccountLife,
   Migration0013AdminSearch,
+  Migration0014RecentEvents,
 ];

@@ -4,6 +4,7 @@
  * The bus carries a hint, the log is the truth: a subscription delivers in order of `seq`; where a hint was lost or
  * overtaken, the gap is read from the log before what comes after it is delivered.
  */
+import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -46,6 +47,12 @@ interface EventRow {
 const TOPIC = 'inbox';
 /** Events of one user read from the log at a time. */
 const BATCH = 200;
+/** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
+const COMMIT_WITHIN_SEC = 10;
+/** How often everybody is compared, for what took longer than that, and for a database whose clock was moved. */
+const COMPARE_ALL_EVERY_MS = 60_000;
+/** Listeners compared in one statement. */
+const COMPARED_AT_ONCE = 5_000;
 
 export const readPosition = sql<Position>(
   'inbox-position',
@@ -59,23 +66,41 @@ export const writeAck = sql(
   'inbox-ack',
   'update inboxes set acked = greatest(acked, least($2, seq)) where user_id = $1 and acked < $2',
 );
-export const readPositions = sql<{ user_id: string; seq: number }>(
-  'inbox-positions',
-  'select user_id, seq from inboxes where user_id = any($1::uuid[])',
+/** Who was told something in the last seconds. What it costs follows what happens, not how many are connected. */
+export const readRecent = sql<{ user_id: string; seq: number }>(
+  'inbox-recent',
+  // The upper end tells the planner that these are few; without it a generic plan expects a third of the month.
+  `select user_id, max(seq) as seq from outbox
+   where at >= now() - make_interval(secs => $1) and at < 'infinity'
+   group by user_id`,
+);
+/** Whose log is ahead of what was delivered here. */
+export const readBehind = sql<{ user_id: string; seq: number }>(
+  'inbox-behind',
+  `select i.user_id, i.seq from unnest($1::uuid[], $2::bigint[]) as here (user_id, seq)
+   join inboxes i on i.user_id = here.user_id and i.seq > here.seq`,
 );
 
 export interface InboxHubOptions {
   db: Database;
   bus: Bus;
+  clock: Clock;
   log: Log;
 }
 
 export class InboxHub {
   readonly #options: InboxHubOptions;
   readonly #byUser = new Map<string, Set<Listener>>();
+  /** Whose log could not be read. */
+  readonly #unread = new Set<Listener>();
+  /** Up to when nobody was told anything that the comparison has not seen; and when everybody was compared. */
+  #comparedAt: number;
+  #comparedAllAt: number;
 
   constructor(options: InboxHubOptions) {
     this.#options = options;
+    this.#comparedAt = options.clock.now();
+    this.#comparedAllAt = this.#comparedAt;
     options.bus.subscribe(TOPIC, (message) => this.#receive(message as StoredEvent[]));
   }
 
@@ -93,7 +118,7 @@ export class InboxHub {
 
   /** Listens to a user's events after `after`. */
   subscribe(userId: string, after: number, subscriber: Subscriber): Subscription {
-    const listener = new Listener(this.#options, userId, after, subscriber);
+    const listener = new Listener(this.#options, userId, after, subscriber, this.#unread);
     const listeners = this.#byUser.get(userId) ?? new Set();
     this.#byUser.set(userId, listeners.add(listener));
     listener.catchUp();
@@ -117,15 +142,42 @@ export class InboxHub {
     return this.#byUser.has(userId);
   }
 
-  /** Compares what was delivered with the log, for hints that were lost. */
+  /** Compares what was delivered with the log, for hints that were lost; and reads again what could not be read. */
   async reconcile(): Promise<void> {
+    for (const listener of this.#unread) listener.catchUp();
+    const { db, clock } = this.#options;
+    const now = clock.now();
+    // Whoever comes later reads the log on coming.
+    if (this.#byUser.size > 0) {
+      const sinceSec = Math.ceil((now - this.#comparedAt) / 1_000) + COMMIT_WITHIN_SEC;
+      this.#catchUpTo(await db.query(readRecent, [sinceSec]));
+    }
+    this.#comparedAt = now;
+    if (now - this.#comparedAllAt < COMPARE_ALL_EVERY_MS) return;
+    await this.#compareAll();
+    this.#comparedAllAt = now;
+  }
+
+  async #compareAll(): Promise<void> {
     const userIds = [...this.#byUser.keys()];
-    for (let from = 0; from < userIds.length; from += 5_000) {
-      const rows = await this.#options.db.query(readPositions, [userIds.slice(from, from + 5_000)]);
-      for (const row of rows) {
-        for (const listener of this.#byUser.get(row.user_id) ?? []) {
-          if (listener.last < row.seq) listener.catchUp();
-        }
+    for (let from = 0; from < userIds.length; from += COMPARED_AT_ONCE) {
+      const some = userIds.slice(from, from + COMPARED_AT_ONCE);
+      const delivered = some.map((userId) => this.#deliveredTo(userId));
+      this.#catchUpTo(await this.#options.db.query(readBehind, [some, delivered]));
+    }
+  }
+
+  /** The last event that all who listen to a user's inbox have. */
+  #deliveredTo(userId: string): number {
+    let least = Number.MAX_SAFE_INTEGER;
+    for (const { last } of this.#byUser.get(userId) ?? []) least = Math.min(least, last);
+    return least;
+  }
+
+  #catchUpTo(positions: readonly { user_id: string; seq: number }[]): void {
+    for (const { user_id, seq } of positions) {
+      for (const listener of this.#byUser.get(user_id) ?? []) {
+        if (listener.last < seq) listener.catchUp();
       }
     }
   }
@@ -142,17 +194,26 @@ class Listener {
   readonly #options: InboxHubOptions;
   readonly #userId: string;
   readonly #subscriber: Subscriber;
+  /** Where a listener stands that could not read the log. */
+  readonly #unread: Set<Listener>;
   /** The last `seq` delivered. */
   last: number;
   #reading = false;
   #behind = false;
   #closed = false;
 
-  constructor(options: InboxHubOptions, userId: string, after: number, subscriber: Subscriber) {
+  constructor(
+    options: InboxHubOptions,
+    userId: string,
+    after: number,
+    subscriber: Subscriber,
+    unread: Set<Listener>,
+  ) {
     this.#options = options;
     this.#userId = userId;
     this.last = after;
     this.#subscriber = subscriber;
+    this.#unread = unread;
   }
 
   hint(event: StoredEvent): void {
@@ -170,6 +231,7 @@ class Listener {
 
   close(): void {
     this.#closed = true;
+    this.#unread.delete(this);
   }
 
   /** Reads the log from where delivery stands until nothing is left. One reader at a time. */
@@ -177,10 +239,12 @@ class Listener {
     this.#behind = true;
     if (this.#reading || this.#closed) return;
     this.#reading = true;
+    this.#unread.delete(this);
     this.#read()
-      .catch((err: unknown) =>
-        this.#options.log.warn({ err }, 'an inbox could not be read, the next event tries again'),
-      )
+      .catch((err: unknown) => {
+        this.#options.log.warn({ err }, 'an inbox could not be read, it is tried again in a moment');
+        if (!this.#closed) this.#unread.add(this);
+      })
       .finally(() => {
         this.#reading = false;
       });

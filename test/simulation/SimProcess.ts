@@ -48,7 +48,7 @@ export class SimProcess implements Host {
     const clock = new HostClock(world.time, this, skewMs);
     this.clock = clock;
     this.bus = new SimBus(world, this);
-    this.hub = new InboxHub({ db, bus: this.bus, log });
+    this.hub = new InboxHub({ db, bus: this.bus, clock, log });
     const publish = (events: readonly StoredEvent[]) => this.hub.publish(events);
     this.callStore = new CallStore(db, durations.call);
     this.actors = new Actors({ calls: this.callStore, clock, log, rooms: this.#roomHost() });

@@ -209,8 +209,14 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     }),
   'inbox-position': ({ tables }, [userId]) =>
     rowsOf(tables.inboxes.get(userId as string)).map(({ epoch, seq, acked }) => ({ epoch, seq, acked })),
-  'inbox-positions': ({ tables }, [userIds]) =>
-    (userIds as string[]).flatMap((userId) => rowsOf(tables.inboxes.get(userId))),
+  'inbox-recent': ({ tables, now }, [sec]) =>
+    [...tables.outbox.values()].flatMap((log) =>
+      rowsOf(log.findLast((event) => event.at >= now - (sec as number) * 1_000)),
+    ),
+  'inbox-behind': ({ tables }, [userIds, seqs]) =>
+    (userIds as string[]).flatMap((userId, i) =>
+      rowsOf(tables.inboxes.get(userId)).filter(({ seq }) => seq > (seqs as number[])[i]!),
+    ),
   'inbox-read-after': ({ tables }, [userId, after, limit]) =>
     (tables.outbox.get(userId as string) ?? [])
       .filter((event) => event.seq > (after as number))

@@ -130,7 +130,7 @@ class Side {
       publish,
       onClosed: () => Promise.resolve(),
     });
-    this.hub = new InboxHub({ db, bus: new MemoryBus(), log: createLog('silent') });
+    this.hub = new InboxHub({ db, bus: new MemoryBus(), clock, log: createLog('silent') });
   }
 
   /** The answer of one step, or the code of its refusal, with ids as names and without the wall clock. */

@@ -84,7 +84,7 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
   const clock = new SystemClock();
   await clock.calibrate(() => db.epochMs());
   const log = createLog('silent');
-  const hub = new InboxHub({ db, bus: new MemoryBus(), log });
+  const hub = new InboxHub({ db, bus: new MemoryBus(), clock, log });
   const publish = () => {};
   const store = new CallStore(db, settings);
   const calls = new Calls({

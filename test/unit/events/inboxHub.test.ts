@@ -1,0 +1,107 @@
+/** What heals a lost hint, and what it asks the database for. */
+import { expect, test } from 'vitest';
+import type { Database } from '../../../src/db/Database.ts';
+import type { Bind, Statement } from '../../../src/db/sql.ts';
+import { InboxHub, readAfter, readBehind, readPosition, readRecent } from '../../../src/events/InboxHub.ts';
+import { createLog } from '../../../src/log.ts';
+import { MemoryBus } from '../../../src/platform/Bus.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+
+const MINUTE_MS = 60_000;
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A log of one-event users, of whom the database says what the test tells it to. */
+class FakeLog {
+  readonly asked: string[] = [];
+  readonly seqs = new Map<string, number>();
+  /** Who comes up when recent events are asked for; everybody else was told long ago. */
+  readonly recent = new Set<string>();
+  away = false;
+
+  async query({ name }: Statement<unknown>, values: readonly Bind[] = []): Promise<object[]> {
+    this.asked.push(name);
+    if (this.away) throw new Error('away');
+    const position = (userId: string) => ({ user_id: userId, seq: this.seqs.get(userId) ?? 0 });
+    if (name === readRecent.name) return [...this.recent].map(position);
+    if (name === readPosition.name) return [{ ...position(values[0] as string), epoch: 1, acked: 0 }];
+    if (name === readBehind.name) {
+      const [userIds, seqs] = values as [string[], number[]];
+      return userIds.map(position).filter(({ seq }, i) => seq > seqs[i]!);
+    }
+    expect(name).toBe(readAfter.name);
+    const [userId, after] = values as [string, number];
+    const { seq } = position(userId);
+    return Array.from({ length: seq - after }, (_, i) => ({
+      user_id: userId,
+      seq: after + i + 1,
+      epoch: 1,
+      type: 'match:ready',
+      payload: {},
+      at: 0,
+    }));
+  }
+}
+
+async function listening(count: number) {
+  const log = new FakeLog();
+  const clock = new FakeClock();
+  const hub = new InboxHub({
+    db: log as unknown as Database,
+    bus: new MemoryBus(),
+    clock,
+    log: createLog('silent'),
+  });
+  const heard: string[] = [];
+  for (let i = 0; i < count; i++)
+    hub.subscribe(`user ${i}`, 0, {
+      deliver: ({ userId, seq }) => heard.push(`${userId}: ${seq}`),
+      resync: () => heard.push('resync'),
+    });
+  await settled();
+  log.asked.length = 0;
+  const reconcile = async (afterMs = 3_000) => {
+    clock.advance(afterMs);
+    await hub.reconcile().catch(() => {});
+    await settled();
+  };
+  return { log, heard, hub, reconcile };
+}
+
+test('one question, whoever listens; only who was told something lately is read', async () => {
+  const { log, heard, reconcile } = await listening(1_000);
+  await reconcile();
+  expect(log.asked).toEqual([readRecent.name]);
+  log.seqs.set('user 7', 2).set('somebody elsewhere', 1);
+  log.recent.add('user 7').add('somebody elsewhere');
+  await reconcile();
+  expect(log.asked).toEqual([readRecent.name, readRecent.name, readAfter.name]);
+  expect(heard).toEqual(['user 7: 1', 'user 7: 2']);
+});
+
+test('what does not come up as recent is found within a minute', async () => {
+  const { log, heard, reconcile } = await listening(3);
+  log.seqs.set('user 1', 1);
+  await reconcile(MINUTE_MS - 1);
+  expect(heard).toEqual([]);
+  await reconcile(1);
+  expect(heard).toEqual(['user 1: 1']);
+});
+
+test('a log that could not be read is read with the next comparison', async () => {
+  const { log, heard, hub, reconcile } = await listening(2);
+  log.seqs.set('user 0', 2);
+  log.away = true;
+  // Its number tells that one before it is missing.
+  hub.publish([{ userId: 'user 0', seq: 2, epoch: 1, at: 0, type: 'match:ready', payload: {} }]);
+  await settled();
+  expect(heard).toEqual([]);
+  log.away = false;
+  await reconcile();
+  expect(heard).toEqual(['user 0: 1', 'user 0: 2']);
+});
+
+test('nothing is asked where nobody listens', async () => {
+  const { log, reconcile } = await listening(0);
+  await reconcile();
+  expect(log.asked).toEqual([]);
+});
