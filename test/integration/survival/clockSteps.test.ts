@@ -1,33 +1,44 @@
-/** FT-26: the wall clock of a running process jumps by an hour and by a day: nothing fires early, late, or at all. */
+/**
+ * FT-26, FT-28: the wall clock of a running process jumps by an hour and by a day, two processes and the database
+ * differ by a day: nothing fires early, late, or at all.
+ */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Json, newMatch } from '../../support/client.ts';
+import { type Json, newMatch, newPerson } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
+import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
-import { pause, startShared } from './processes.ts';
+import { again, at, pause, startShared } from './processes.ts';
 
 const HOUR_MS = 3_600_000;
 const STEPS_MS = [HOUR_MS, -2 * HOUR_MS, 25 * HOUR_MS, -48 * HOUR_MS];
 const RING_MS = 12_000;
 const preload = pathToFileURL(resolve(import.meta.dirname, 'stepClock.js')).href;
+const redis = useRedis();
 let database: TestDatabase;
 let server: TestServer;
+/** Began an hour ahead of the database. */
+let ahead: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  server = await startShared({
-    DB_URL: database.url,
-    CALL_RING_SEC: `${RING_MS / 1000}`,
-    MATCH_ACCEPT_SEC: '1800',
-    MATCH_WARNING_SEC: '60',
-    NODE_OPTIONS: `--import ${preload}`,
-    STEPS_MS: STEPS_MS.join(','),
-  });
+  const start = (startOffsetMs: number) =>
+    startShared({
+      DB_URL: database.url,
+      REDIS_URL: redis.url,
+      CALL_RING_SEC: `${RING_MS / 1000}`,
+      MATCH_ACCEPT_SEC: '1800',
+      MATCH_WARNING_SEC: '60',
+      NODE_OPTIONS: `--import ${preload}`,
+      STEPS_MS: STEPS_MS.join(','),
+      START_OFFSET_MS: `${startOffsetMs}`,
+    });
+  [server, ahead] = await Promise.all([start(0), start(HOUR_MS)]);
 });
 afterAll(async () => {
-  await server?.kill();
+  await Promise.all([server?.kill(), ahead?.kill()]);
   await database?.drop();
 });
 
@@ -56,4 +67,26 @@ test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no ma
   expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
   expect(kicked).toEqual([]);
   expect(inboxes[1]!.ofType('call:ended')).toHaveLength(1);
+});
+
+test('FT-28 a day and an hour apart: one clock for deadlines, tokens and leases, and a takeover keeps it', async () => {
+  const { ann, bob, matchId } = await newMatch(server.url);
+  // Each takes the other's tokens: for neither they are of tomorrow, or run out.
+  const carl = await newPerson(ahead.url);
+  expect((await at(server, carl).ok('GET', '/users/me')).id).toBe(carl.id);
+  const inbox = await at(ahead, bob).inbox();
+  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const there = await at(ahead, ann).ok('POST', `/calls/${call.id}/join`);
+  expect(there.seat.processId).toBe(seat.processId);
+  expect(Math.abs(there.seat.serverNow - seat.serverNow)).toBeLessThan(1_000);
+  const held = performance.now();
+  await server.kill();
+  const taken = await again(() => at(ahead, bob).ok('POST', `/calls/${call.id}/join`));
+  const creditedMs = Date.parse(taken.call.ringUntil) - Date.parse(call.ringUntil);
+  expect(creditedMs).toBeGreaterThan(0);
+  expect(creditedMs).toBeLessThan(performance.now() - held + 1_500);
+  expect(taken.call.phase).toBe('ringing');
+  expect((await at(ahead, bob).ok('POST', `/calls/${call.id}/reject`)).call.outcome).toBe('rejected');
+  const ended = await inbox.next('call:ended', (event: Json) => event.call.id === call.id);
+  expect(Date.parse(ended.at)).toBeLessThan(Date.parse(taken.call.ringUntil));
 });

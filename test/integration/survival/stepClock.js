@@ -1,7 +1,10 @@
-/** Preloaded into a server: each SIGUSR2 steps its wall clock, as `Date` shows it, by the next of `STEPS_MS`. */
+/**
+ * Preloaded into a server, its wall clock as `Date` shows it: wrong by START_OFFSET_MS from the start, and each SIGUSR2
+ * steps it by the next of STEPS_MS.
+ */
 const steps = (process.env.STEPS_MS ?? '').split(',').map(Number);
 const RealDate = Date;
-let offsetMs = 0;
+let offsetMs = Number(process.env.START_OFFSET_MS ?? 0);
 
 process.on('SIGUSR2', () => {
   offsetMs += steps.shift() ?? 0;
