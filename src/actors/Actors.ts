@@ -55,6 +55,7 @@ export type RoomHost = Pick<
 export const SEAT_SEC = 15;
 /** People that one inbox room serves. */
 export const INBOX_SEATS = 500;
+const INBOX_ROOM = 'inbox-';
 /** How long a call to another process may take. */
 const REMOTE_MS = 800;
 /** How long an actor is looked for: a dead owner's lease runs out within this. */
@@ -127,7 +128,7 @@ export class Actors {
       this.#rooms.localRoom(this.#inboxRoom.id) === undefined
     ) {
       this.#inboxRooms += 1;
-      this.#inboxRoom = { id: `inbox-${this.#rooms.processId()}-${this.#inboxRooms}`, full: false };
+      this.#inboxRoom = { id: `${INBOX_ROOM}${this.#rooms.processId()}-${this.#inboxRooms}`, full: false };
     }
     const { id } = this.#inboxRoom;
     try {
@@ -225,6 +226,11 @@ export class Actors {
     this.#activating.set(id, started);
     return started;
   }
+}
+
+/** Whether a room is one of people's inboxes, to whom it makes no difference which of the others are there. */
+export function isInboxRoom(roomId: string): boolean {
+  return roomId.startsWith(INBOX_ROOM);
 }
 
 interface Place {

@@ -4,6 +4,7 @@ import { LocalPresence } from '@colyseus/core';
 import { RedisDriver } from '@colyseus/redis-driver';
 import type { RoomServices } from '../../rooms/services.ts';
 import { addressKey } from '../accounts/caller.ts';
+import { isInboxRoom } from '../actors/Actors.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
 import { localRoom } from '../actors/colyseus.ts';
 import { RoomListings } from '../actors/RoomListings.ts';
@@ -44,6 +45,7 @@ export async function openDoors(
   const allowedOrigins = () => new Set([site.url, ...names, ...config.allowedOrigins]);
   const transport = new HardenedTransport({
     findRoom: localRoom,
+    isPatient: isInboxRoom,
     allowedOrigins: { has: (origin) => allowedOrigins().has(origin) },
     trustedProxies: config.trustedProxies,
     socketLimits: config.socketLimits,

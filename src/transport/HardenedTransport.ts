@@ -12,18 +12,15 @@ import {
   ClientState,
   CloseCode,
   connectClientToRoom,
-  ErrorCode,
   type Room,
-  ServerError,
   Transport,
 } from '@colyseus/core';
 import type { Clock, Timer } from '../clock.ts';
-import { DuetError, type ErrorCode as DuetErrorCode, ERRORS } from '../errors.ts';
-import { newId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { Outbox } from './outbox.ts';
 import { peerAddress, TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
+import { joinRefusal, refuse } from './refusals.ts';
 import { SocketCounts, type SocketLimits } from './SocketCounts.ts';
 import { readTicket, type Ticket } from './ticket.ts';
 import { headerList, listenOn, silenceBanner } from './uws.ts';
@@ -43,6 +40,10 @@ export type TransportOptions = {
   maxBackpressureBytes?: number;
   /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
   idleTimeoutSec?: number;
+  /** Rooms in which nobody waits for anybody: their sockets may be silent for longer. None, by default. */
+  isPatient?(roomId: string): boolean;
+  /** How long those may be silent. 60: most of what an idle socket costs is pings, and proxies cut off after a minute. */
+  patientIdleTimeoutSec?: number;
   /** A socket must have a seat in a room within this. 2,000. */
   joinTimeoutMs?: number;
   /** Sockets of one person and of one address, beyond which an upgrade is refused with 429. 20 and 200. */
@@ -90,19 +91,15 @@ export class HardenedTransport extends Transport {
     this.#counts = new SocketCounts(options.socketLimits ?? { perUser: 20, perAddress: 200 });
     silenceBanner();
     this.app = uws.App();
-    this.app.ws<UserData>('/*', {
-      compression: uws.DISABLED,
-      maxPayloadLength: options.maxPayloadBytes ?? 64 * 1024,
-      maxBackpressure: options.maxBackpressureBytes ?? 512 * 1024,
-      closeOnBackpressureLimit: true,
-      idleTimeout: options.idleTimeoutSec ?? 16,
-      sendPingsAutomatically: true,
-      maxLifetime: 0,
-      upgrade: (res, req, context) => this.#upgrade(res, req, context),
-      open: (ws) => this.#opened(ws),
-      message: (ws, message, isBinary) => this.#received(ws, message, isBinary),
-      close: (ws, code) => this.#wasClosed(ws, code),
+    // uWebSockets.js knows one time-out a route; the narrower route is asked first and may pass.
+    this.app.ws<UserData>('/:processId/:roomId', {
+      ...this.#behaviour(options.patientIdleTimeoutSec ?? 60),
+      upgrade: (res, req, context) => {
+        if (options.isPatient?.(req.getParameter(1) ?? '')) this.#upgrade(res, req, context);
+        else req.setYield(true);
+      },
     });
+    this.app.ws<UserData>('/*', this.#behaviour(options.idleTimeoutSec ?? 16));
   }
 
   /** Sockets that are open now, joined or not. */
@@ -161,6 +158,23 @@ export class HardenedTransport extends Transport {
 
   /** For games; calls are tested over real networks. */
   override simulateLatency(): void {}
+
+  #behaviour(idleTimeoutSec: number): uws.WebSocketBehavior<UserData> {
+    const { maxPayloadBytes = 64 * 1024, maxBackpressureBytes = 512 * 1024 } = this.#options;
+    return {
+      compression: uws.DISABLED,
+      maxPayloadLength: maxPayloadBytes,
+      maxBackpressure: maxBackpressureBytes,
+      closeOnBackpressureLimit: true,
+      idleTimeout: idleTimeoutSec,
+      sendPingsAutomatically: true,
+      maxLifetime: 0,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: (ws) => this.#opened(ws),
+      message: (ws, message, isBinary) => this.#received(ws, message, isBinary),
+      close: (ws, code) => this.#wasClosed(ws, code),
+    };
+  }
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     const origin = req.getHeader('origin');
@@ -266,22 +280,6 @@ const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
 // RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
 const UNSUPPORTED_DATA = 1003;
 
-const REASONS: Partial<Record<DuetErrorCode, string>> = {
-  NOT_FOUND: 'Not Found',
-  FORBIDDEN: 'Forbidden',
-  TOO_MANY_REQUESTS: 'Too Many Requests',
-};
-/** By then sockets that have gone without a word are found out. */
-const RETRY_AFTER_SEC = '20';
-
-/** What a client is told of a failed join; `undefined` for what is no refusal but a failure. */
-function joinRefusal(error: unknown): { code: number; message: string } | undefined {
-  if (error instanceof DuetError) return { code: error.status, message: error.code };
-  if (error instanceof ServerError)
-    return { code: error.code ?? ErrorCode.MATCHMAKE_UNHANDLED, message: error.message };
-  return error instanceof Error && error.cause instanceof DuetError ? joinRefusal(error.cause) : undefined;
-}
-
 function authContext(ticket: Ticket, ip: string, userAgent: string): AuthContext {
   return {
     token: ticket.token,
@@ -295,16 +293,4 @@ function authContext(ticket: Ticket, ip: string, userAgent: string): AuthContext
 
 function bearerToken(authorization: string): string | undefined {
   return /^Bearer ([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
-}
-
-function refuse(res: HttpResponse, code: DuetErrorCode): void {
-  const requestId = newId();
-  const { status, message } = ERRORS[code];
-  res.writeStatus(`${status} ${REASONS[code] ?? ''}`);
-  res.writeHeader('content-type', 'application/json');
-  if (code === 'TOO_MANY_REQUESTS') res.writeHeader('retry-after', RETRY_AFTER_SEC);
-  res.writeHeader('cache-control', 'no-store');
-  res.writeHeader('x-content-type-options', 'nosniff');
-  res.writeHeader('x-request-id', requestId);
-  res.end(JSON.stringify({ status, code, message, requestId }));
 }

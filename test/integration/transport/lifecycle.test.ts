@@ -107,12 +107,16 @@ describe('ending', () => {
 
 describe('WS-20 a peer that has gone without a word', () => {
   test('is found out by its silence, even while it is being sent to', async () => {
-    await using server = await startFakeServer({ idleTimeoutSec: 8 });
+    let isPatient = true;
+    await using server = await startFakeServer({ idleTimeoutSec: 8, isPatient: () => isPatient });
+    const inPatientRoom = await openSocket(server.port, await server.seat());
+    inPatientRoom.send(Buffer.from([JOIN_ROOM]));
+    isPatient = false;
     const socket = await openSocket(server.port, await server.seat());
     socket.send(Buffer.from([JOIN_ROOM]));
     const living = await openSocket(server.port, await server.seat());
     living.send(Buffer.from([JOIN_ROOM]));
-    await eventually(() => server.room.clients.length).toBe(2);
+    await eventually(() => server.room.clients.length).toBe(3);
     const talk = setInterval(() => server.room.broadcast('still here?', 1), 500);
     let answered = 0;
     const answers = setInterval(() => {
@@ -123,6 +127,10 @@ describe('WS-20 a peer that has gone without a word', () => {
     await eventually(() => socket.closeCode()).toBe(1006);
     expect(living.closeCode()).toBeUndefined();
     expect(answered).toBeGreaterThan(0);
+    // Where nobody waits for a peer it is given more time, and is asked later.
+    expect(inPatientRoom.closeCode()).toBeUndefined();
+    expect(inPatientRoom.frames().filter((frame) => frame.opcode === OPCODE.ping)).toEqual([]);
+    inPatientRoom.destroy();
     clearInterval(talk);
     clearInterval(answers);
     living.destroy();
