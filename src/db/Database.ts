@@ -88,6 +88,8 @@ export class Database implements Sql {
         query_timeout: statementTimeoutMs + 500,
         idle_in_transaction_session_timeout: 10_000,
         keepAlive: true,
+        // What need not wait for an answer is sent at once.
+        pipeline: true,
       },
     });
     const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
@@ -121,6 +123,29 @@ export class Database implements Sql {
     }
   }
 
+  /** A statement in a transaction of its own, with the plans of transactions, in one round trip. */
+  async queryAlone<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    const client = await this.#connect();
+    let usable = true;
+    try {
+      // All three are sent before the first is answered; after an error PostgreSQL takes the commit as a rollback.
+      const [begun, answered, committed] = await this.#pulse.watch(() =>
+        Promise.allSettled([
+          client.query(BEGIN),
+          sqlOn(client).query(statement, values),
+          client.query('commit'),
+        ]),
+      );
+      for (const step of [begun, answered, committed]) if (step.status === 'rejected') throw step.reason;
+      return (answered as PromiseFulfilledResult<Row[]>).value;
+    } catch (error) {
+      usable = isAnswer(error);
+      throw error;
+    } finally {
+      client.release(!usable);
+    }
+  }
+
   /** Runs `work` in one transaction on one connection: committed when it resolves, rolled back when it throws. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     const client = await this.#connect();
@@ -128,10 +153,13 @@ export class Database implements Sql {
     const onClient = sqlOn(client);
     let broken = false;
     try {
-      await pulse.watch(() => client.query(BEGIN));
+      // Not waited for: the first statement follows at once. Had it failed, so would that.
+      const begun = pulse.watch(() => client.query(BEGIN));
+      begun.catch(() => {});
       const result = await work({
         query: (statement, values) => pulse.watch(() => onClient.query(statement, values)),
       });
+      await begun;
       await pulse.watch(() => client.query('commit'));
       return result;
     } catch (error) {

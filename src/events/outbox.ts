@@ -34,28 +34,34 @@ export interface StoredEvent extends InboxEvent {
   at: number;
 }
 
-export const appendEvents = sql<{ user_id: string; seq: number; epoch: number; at: number; ord: number }>(
-  'outbox-append',
-  `with given as (
-     select user_id, type, payload, ord, row_number() over (partition by user_id order by ord) as nth
-     from unnest($1::uuid[], $2::text[], $3::jsonb[]) with ordinality as g (user_id, type, payload, ord)
-   ), counted as (
-     select user_id, count(*) as n from given group by user_id order by user_id
-   ), taken as (
-     insert into inboxes (user_id, seq) select user_id, n from counted order by user_id
+/**
+ * The part of a statement that writes events: those of the CTE `told (user_id, type, payload, ord)`, which comes before
+ * it. What was written is in `stored (user_id, seq, epoch, at, type, payload)`.
+ */
+export const STORE_TOLD = `told_numbered as (
+     select *, row_number() over (partition by user_id order by ord) as nth from told
+   ), told_counts as (
+     select user_id, count(*) as n from told group by user_id order by user_id
+   ), told_numbers as (
+     insert into inboxes (user_id, seq) select user_id, n from told_counts order by user_id
      on conflict (user_id) do update set seq = inboxes.seq + excluded.seq
      returning user_id, seq, epoch
-   ), written as (
+   ), stored as (
      insert into outbox (user_id, seq, epoch, type, payload)
-     select g.user_id, t.seq - c.n + g.nth, t.epoch, g.type, g.payload
-     from given g join counted c using (user_id) join taken t using (user_id)
-     returning user_id, seq, epoch, at
-   )
-   select w.user_id, w.seq, w.epoch, w.at, g.ord
-   from written w
-   join taken t using (user_id) join counted c using (user_id)
-   join given g on g.user_id = w.user_id and t.seq - c.n + g.nth = w.seq
-   order by g.ord`,
+     select t.user_id, m.seq - c.n + t.nth, m.epoch, t.type, t.payload
+     from told_numbered t join told_counts c using (user_id) join told_numbers m using (user_id)
+     returning user_id, seq, epoch, at, type, payload
+   )`;
+
+export const appendEvents = sql<{ user_id: string; seq: number; epoch: number; at: number; ord: number }>(
+  'outbox-append',
+  `with told as (
+     select * from unnest($1::uuid[], $2::text[], $3::jsonb[]) with ordinality as g (user_id, type, payload, ord)
+   ), ${STORE_TOLD}
+   select s.user_id, s.seq, s.epoch, s.at, t.ord
+   from stored s join told_numbers m using (user_id) join told_counts c using (user_id)
+   join told_numbered t on t.user_id = s.user_id and m.seq - c.n + t.nth = s.seq
+   order by t.ord`,
 );
 
 /**

@@ -1,78 +1,87 @@
 /** The statements of decisions: many people's decisions at once, one row lock a pair. */
 import { sql } from '../db/sql.ts';
+import { STORE_TOLD } from '../events/outbox.ts';
 
 export type DecisionKind = 'like' | 'dislike';
 
-export interface ContextRow {
-  ord: number;
-  actor_verified: boolean;
-  tier: 'regular' | 'premium';
-  /** Whether the other one is there: active, no block either way. */
-  target_there: boolean;
-  /** What the actor decided before, if it still counts. */
-  before: DecisionKind | null;
-  matched: boolean;
-}
-
 /**
- * What is to be known of each decision before it is taken: actor $1[i], target $2[i]; a dislike counts for $3 days.
- * No row comes back for an actor who is not active. The pair is looked up LATERAL with a limit: as a plain join, planned
- * while the partitions are small, it becomes a scan of all of them.
+ * What became of an order. `decided`: written, or as it was before; `settled`: the pair has or had a match, or was blocked
+ * or matched while this ran, and is to be looked at alone.
  */
-export const readContext = sql<ContextRow>(
-  'decision-context',
-  `select g.ord, a.email_verified_at is not null as actor_verified, a.tier,
-     coalesce(t.status = 'active', false) and not coalesce(d.low_blocked or d.high_blocked, false) as target_there,
-     case when d.low_id = g.actor then d.low_decision else d.high_decision end as before,
-     coalesce(d.matched, false) as matched
-   from unnest($1::uuid[], $2::uuid[]) with ordinality as g (actor, target, ord)
-   join users a on a.id = g.actor and a.status = 'active'
-   left join users t on t.id = g.target
-   left join lateral (
-     select * from pair_decisions
-     where low_id = least(g.actor, g.target) and high_id = greatest(g.actor, g.target) limit 1) d on true`,
-);
+export type Verdict = 'decided' | 'settled' | 'unverified' | 'absent' | 'used_up';
 
-/** Takes likes from the day's allowance: $2[i] of person $1[i] on day $3. Returns the count after it. */
-export const takeLikes = sql<{ user_id: string; used: number }>(
-  'decision-take-likes',
-  `insert into like_counts as c (user_id, day, used)
-   select user_id, $3, n from unnest($1::uuid[], $2::int[]) as g (user_id, n) order by user_id
-   on conflict (user_id) do update set day = excluded.day,
-     used = case when c.day = excluded.day then c.used else 0 end + excluded.used
-   returning user_id, used`,
-);
-
-/** Gives back what was taken and not used. */
-export const returnLikes = sql(
-  'decision-return-likes',
-  `update like_counts c set used = c.used - g.n
-   from unnest($1::uuid[], $2::int[]) as g (user_id, n) where c.user_id = g.user_id and c.day = $3`,
-);
-
-export interface PairRow {
-  low_id: string;
-  high_id: string;
+/** Of order `ord`; or, where `verdict` is null, an event that was written for `user_id` about the new match. */
+export interface DecidedRow {
+  verdict: Verdict | null;
+  ord: number | null;
   /** Of the match that these decisions made, if they did. */
   match_id: string | null;
+  user_id: string | null;
+  seq: number | null;
+  epoch: number | null;
+  at: number | null;
+  /** Whether a like was taken from the day's allowance for it. */
+  paid: boolean | null;
 }
 
 /**
- * Writes the decisions of pairs, in the order of their ids (so that no two batches wait for each other in a
- * circle). A mutual like makes the match here and nowhere else: the row's lock lets one transaction see it first.
- * Pairs that were matched or blocked meanwhile are not written and do not come back.
+ * Decides many orders in one statement: $3[i] of actor $1[i] about target $2[i], and what the match would be called,
+ * $4[i]. $5 now, $6 and $7 the match's deadlines (to accept by, next due), $8 the day, $9 and $10 the day's likes of
+ * regular and premium people. No order is twice in it. None comes back for an actor who is not active.
+ *
+ * - `known`: what is clear before anything is written. Who may not like at all learns nothing about the other one. The
+ *   pair is looked up LATERAL with a limit: as a plain join, planned while the partitions are small, it becomes a scan
+ *   of all of them.
+ * - `taken`: likes from the day's allowance, under the lock of the person's row, as many as are left.
+ * - `written`: in the order of the pairs' ids, so that no two batches wait for each other in a circle. A mutual like makes
+ *   the match here and nowhere else: the row's lock lets one transaction see it first. Pairs that were matched or blocked
+ *   meanwhile are not written.
  */
-export const decidePairs = sql<PairRow>(
-  'decision-pairs',
-  `with given as (
-     select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[])
-       as g (low_id, high_id, low_decision, high_decision, match_id)
+export const decideOrders = sql<DecidedRow>(
+  'decide-orders',
+  `with known as (
+     select g.ord, g.actor, g.target, g.kind, g.match_id, least(g.actor, g.target) as low, greatest(g.actor, g.target) as high,
+       case when a.tier = 'premium' then $10::int else $9::int end as allowed,
+       case
+         when g.kind = 'like' and a.email_verified_at is null then 'unverified'
+         when t.status is distinct from 'active' or d.low_blocked or d.high_blocked then 'absent'
+         when d.matched then 'settled'
+         when g.kind = 'like' and case when d.low_id = g.actor then d.low_decision else d.high_decision end = 'like'
+           then 'decided'
+       end as verdict
+     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[]) with ordinality as g (actor, target, kind, match_id, ord)
+     join users a on a.id = g.actor and a.status = 'active'
+     left join users t on t.id = g.target
+     left join lateral (
+       select * from pair_decisions
+       where low_id = least(g.actor, g.target) and high_id = greatest(g.actor, g.target) limit 1) d on true
+   ), likes as (
+     select ord, actor, allowed, row_number() over (partition by actor order by ord) as nth
+     from known where verdict is null and kind = 'like'
+   ), wanted as (
+     select actor, max(allowed) as allowed, least(count(*), max(allowed))::int as n from likes group by actor
+   ), taken as (
+     insert into like_counts as c (user_id, day, used) select actor, $8, n from wanted order by actor
+     on conflict (user_id) do update set day = excluded.day, used = case
+       when c.day = excluded.day then greatest(c.used,
+         least(c.used + excluded.used, (select allowed from wanted where actor = excluded.user_id)))
+       else excluded.used end
+     returning user_id, new.used - case when old.day = new.day then old.used else 0 end as granted
+   ), paid as (
+     select l.ord from likes l join taken t on t.user_id = l.actor where l.nth <= t.granted
+   ), open as (
+     select k.* from known k
+     where k.verdict is null and (k.kind = 'dislike' or k.ord in (select ord from paid))
+   ), pairs as (
+     select low, high, max(kind) filter (where actor = low) as low_kind, max(kind) filter (where actor = high) as high_kind,
+       (array_agg(match_id))[1] as match_id
+     from open group by low, high
    ), written as (
      insert into pair_decisions as d (low_id, high_id, low_decision, low_at, high_decision, high_at, matched)
-     select low_id, high_id, low_decision, case when low_decision is not null then $6::timestamptz end,
-       high_decision, case when high_decision is not null then $6::timestamptz end,
-       coalesce(low_decision = 'like' and high_decision = 'like', false)
-     from given order by low_id, high_id
+     select low, high, low_kind, case when low_kind is not null then $5::timestamptz end,
+       high_kind, case when high_kind is not null then $5::timestamptz end,
+       coalesce(low_kind = 'like' and high_kind = 'like', false)
+     from pairs order by low, high
      on conflict (low_id, high_id) do update set
        low_decision = coalesce(excluded.low_decision, d.low_decision),
        low_at = coalesce(excluded.low_at, d.low_at),
@@ -84,11 +93,29 @@ export const decidePairs = sql<PairRow>(
      returning d.low_id, d.high_id, d.matched
    ), made as (
      insert into matches (id, low_id, high_id, status, phase, created_at, accept_by, due_at)
-     select g.match_id, w.low_id, w.high_id, 'active', 'awaiting_accept', $6, $7, $8
-     from written w join given g using (low_id, high_id) where w.matched
+     select p.match_id, p.low, p.high, 'active', 'awaiting_accept', $5, $6, $7
+     from written w join pairs p on p.low = w.low_id and p.high = w.high_id where w.matched
      returning id, low_id, high_id
-   )
-   select w.low_id, w.high_id, m.id as match_id from written w left join made m using (low_id, high_id)`,
+   ), told as (
+     select user_id, 'match:created' as type, jsonb_build_object('matchId', id) as payload, 1 as ord
+     from made cross join lateral unnest(array[low_id, high_id]) as user_id
+   ), ${STORE_TOLD}
+   select coalesce(k.verdict, case when o.ord is null then 'used_up' when w.low_id is null then 'settled' else 'decided' end)
+     as verdict, k.ord, m.id as match_id, null::uuid as user_id, null::bigint as seq, null::bigint as epoch,
+     null::timestamptz as at, p.ord is not null as paid
+   from known k left join open o using (ord) left join paid p using (ord)
+   left join written w on w.low_id = o.low and w.high_id = o.high
+   left join made m on m.low_id = o.low and m.high_id = o.high
+   union all
+   select null, null, (payload ->> 'matchId')::uuid, user_id, seq, epoch, at, null from stored`,
+);
+
+/** Gives back likes of day $2 that were taken and not used: one for each time that a person is in $1. */
+export const returnLikes = sql(
+  'decision-return-likes',
+  `update like_counts c set used = c.used - g.n
+   from (select user_id, count(*)::int as n from unnest($1::uuid[]) as user_id group by user_id) g
+   where c.user_id = g.user_id and c.day = $2`,
 );
 
 /** The last match of a pair, if any. */

@@ -7,8 +7,16 @@ import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
 import { DecisionQueue } from './DecisionQueue.ts';
-import { type Decided, decideBatch, type Order, type Outcome } from './decisionBatch.ts';
-import { type DecisionKind, forgetPair, lastDislike, lastMatch, undoDislike } from './decisionSql.ts';
+import { batchValues, type Decided, type Order, type Outcome, readBatch } from './decisionBatch.ts';
+import {
+  type DecisionKind,
+  decideOrders,
+  forgetPair,
+  lastDislike,
+  lastMatch,
+  returnLikes,
+  undoDislike,
+} from './decisionSql.ts';
 
 export interface DecisionsOptions {
   db: Database;
@@ -63,14 +71,26 @@ export class Decisions {
     throw new DuetError('CONFLICT');
   }
 
-  /** Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. */
-  async undo(actorId: string): Promise<string> {
+  /**
+   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. `once`
+   * is given how to find it, and may know instead whom an earlier try found.
+   */
+  async undo(
+    actorId: string,
+    once: (find: () => Promise<string>) => Promise<string> = (find) => find(),
+  ): Promise<string> {
     const { db, clock, undoMs = DAY_MS } = this.#options;
-    const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - undoMs)]);
-    if (last === undefined) throw new DuetError('NOT_FOUND');
-    const undone = await db.query(undoDislike, [actorId, last.target_id]);
-    if (undone.length === 0) throw new DuetError('NOT_FOUND');
-    return last.target_id;
+    let found = false;
+    const targetId = await once(async () => {
+      const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - undoMs)]);
+      if (last === undefined) throw new DuetError('NOT_FOUND');
+      found = true;
+      return last.target_id;
+    });
+    const undone = await db.query(undoDislike, [actorId, targetId]);
+    // The earlier try has perhaps done it.
+    if (found && undone.length === 0) throw new DuetError('NOT_FOUND');
+    return targetId;
   }
 
   /** Resolves when every decision that was taken in has been answered. */
@@ -83,8 +103,11 @@ export class Decisions {
     for (let attempt = 1; ; attempt++) {
       try {
         const settings = { match, likesPerDay, now: clock.now() };
-        const { outcomes, events } = await db.transaction((tx) => decideBatch(tx, orders, settings));
+        const rows = await db.queryAlone(decideOrders, batchValues(orders, settings));
+        const { outcomes, events, unused } = readBatch(orders, rows, settings.now);
         publish(events);
+        // Rare, and what was decided stands whether or not the like comes back.
+        if (unused.length > 0) await db.query(returnLikes, [unused, new Date(settings.now)]).catch(() => []);
         return outcomes;
       } catch (error) {
         if (attempt === TRIES || !LOST_RACE.has(String((error as { code?: unknown }).code))) throw error;
