@@ -35,7 +35,8 @@ const TURN_MARGIN_SEC = 30;
 const findState = sql<{ state: Call }>('call-state', 'select state from calls where id = $1');
 const findLive = sql<{ state: Call }>(
   'call-live-of-match',
-  `select state from calls where match_id = $1 and phase <> 'ended'`,
+  `select state from calls where (match_id = $1 and phase <> 'ended') or id = $2
+   order by (id = $2) desc nulls last limit 1`,
 );
 const findLiveOfUser = sql<{ state: Call }>(
   'call-live-of-user',
@@ -79,7 +80,7 @@ export class Calls {
 
   /** The live call between the two of a match, if there is one. */
   async liveOf(matchId: string): Promise<Call | undefined> {
-    const [row] = await this.#options.db.query(findLive, [matchId]);
+    const [row] = await this.#options.db.query(findLive, [matchId, null]);
     return row?.state;
   }
 
@@ -109,12 +110,13 @@ export class Calls {
 
   /**
    * Starts to ring. Where the two already have a live call, that call is the answer: both initiate at once and get
-   * one. Throws NOT_FOUND, MATCH_NOT_ACTIVE, BUSY (one of the two is in another call), TOO_MANY_REQUESTS.
+   * one. Where there is a call of this `id`, that one is, whatever has become of it. Throws NOT_FOUND,
+   * MATCH_NOT_ACTIVE, BUSY (one of the two is in another call), TOO_MANY_REQUESTS.
    */
-  async initiate(matchId: string, userId: string, media: MediaKind): Promise<Call> {
+  async initiate(matchId: string, userId: string, media: MediaKind, id = newId()): Promise<Call> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#tryInitiate(matchId, userId, media);
+        return await this.#tryInitiate(id, matchId, userId, media);
       } catch (error) {
         // The order of locks leaves no circle (docs/reliability.md). Should a new statement make one, PostgreSQL takes
         // one transaction back, whole, and nobody who calls needs to know.
@@ -124,17 +126,17 @@ export class Calls {
     }
   }
 
-  async #tryInitiate(matchId: string, userId: string, media: MediaKind): Promise<Call> {
+  async #tryInitiate(id: string, matchId: string, userId: string, media: MediaKind): Promise<Call> {
     const { db, publish } = this.#options;
     const { call, events } = await db.transaction(async (tx) => {
       const match = await lock(tx, matchId);
       const side = match && sideOf(match, userId);
       if (match === undefined || side === undefined) throw new DuetError('NOT_FOUND');
-      if (match.phase === 'closed') throw new DuetError('MATCH_NOT_ACTIVE');
-      const [live] = await tx.query(findLive, [matchId]);
+      const [live] = await tx.query(findLive, [matchId, id]);
+      if (match.phase === 'closed' && live?.state.id !== id) throw new DuetError('MATCH_NOT_ACTIVE');
       if (live !== undefined) return { call: live.state, events: [] };
       await this.#refuseTooMany(tx, matchId);
-      return this.#insert(tx, match, userId, media);
+      return this.#insert(tx, id, match, userId, media);
     });
     publish(events);
     return call;
@@ -148,16 +150,11 @@ export class Calls {
     throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
   }
 
-  async #insert(tx: Sql, match: Match, callerId: string, media: MediaKind) {
+  async #insert(tx: Sql, id: string, match: Match, callerId: string, media: MediaKind) {
     const { clock, settings, matchSettings } = this.#options;
     const now = clock.now();
     const calleeId = callerId === match.lowId ? match.highId : match.lowId;
-    const { call, effects } = ring(
-      { id: newId(), matchId: match.id, callerId, calleeId },
-      media,
-      settings,
-      now,
-    );
+    const { call, effects } = ring({ id, matchId: match.id, callerId, calleeId }, media, settings, now);
     const state = JSON.stringify(call);
     const due = new Date(dueAt(call, settings)!);
     await tx.query(insertCall, [call.id, match.id, callerId, calleeId, state, new Date(now), due]);

@@ -2,6 +2,9 @@
  * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a request that creates or decides, sent again
  * with the same key, is answered with the first answer and does nothing again. The same key with another request,
  * or while the first one is still being worked on, is a CONFLICT. A refusal is not remembered: it changed nothing.
+ *
+ * A failure may have come after the commit, or in the midst of it. The key is kept then, with what the request had
+ * settled (`Once`): the next one under it finds what there is. What has settled nothing is the same done twice.
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../db/Database.ts';
@@ -33,13 +36,25 @@ const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null
    select false, fingerprint, status, body from idempotency_keys
    where user_id = $1 and key = $2 and not exists (select from taken)`,
 );
+// Until there is an answer the body is what was settled. Who was given up and goes on all the same does as the next one.
+const keepSettled = sql<{ body: unknown }>(
+  'idempotency-settle',
+  `update idempotency_keys set body = coalesce(body, to_jsonb($3::text))
+   where user_id = $1 and key = $2 and status is null returning body`,
+);
 const keepAnswer = sql(
   'idempotency-keep',
-  'update idempotency_keys set status = $3, body = $4::jsonb where user_id = $1 and key = $2',
+  `update idempotency_keys set status = $3, body = $4::jsonb where user_id = $1 and key = $2 and status is null`,
 );
 const releaseKey = sql(
   'idempotency-release',
-  'delete from idempotency_keys where user_id = $1 and key = $2 and status is null',
+  'delete from idempotency_keys where user_id = $1 and key = $2 and status is null and body is null',
+);
+/** The next one need not wait until this one is given up. */
+const leaveKey = sql(
+  'idempotency-leave',
+  `update idempotency_keys set created_at = clock_timestamp() - interval '${GIVE_UP_SEC} seconds'
+   where user_id = $1 and key = $2 and status is null`,
 );
 const dropOld = sql(
   'idempotency-drop',
@@ -82,21 +97,36 @@ export class Idempotency {
       if (known.status === null || !known.fingerprint.equals(fingerprint)) throw new DuetError('CONFLICT');
       return ctx.reply({ status: known.status, body: known.body ?? undefined });
     }
+    const settled = known.body;
+    ctx.once = async <T extends string>(settle: () => T | Promise<T>) =>
+      (settled ?? (await this.#settle(userId, key, await settle()))) as T;
+    const answer = await this.#attempt(userId, key, () => route.run(ctx));
+    const [status, body] =
+      answer instanceof Reply ? [answer.status ?? route.status, answer.body] : [route.status, answer];
+    const kept = [userId, key, status, body === undefined ? null : JSON.stringify(body)];
+    await this.#db.query(keepAnswer, kept).catch(() => {
+      // The database is away. It is done all the same; who asks again finds what was settled.
+    });
+    return answer;
+  }
+
+  async #settle(userId: string, key: string, value: string): Promise<unknown> {
+    const [row] = await this.#db.query(keepSettled, [userId, key, value]);
+    if (row === undefined) throw new DuetError('CONFLICT');
+    return row.body;
+  }
+
+  /** Runs the work; where it fails the key is for the next one to take. */
+  async #attempt(userId: string, key: string, work: () => unknown): Promise<unknown> {
     try {
-      const answer = await route.run(ctx);
-      const [status, body] =
-        answer instanceof Reply ? [answer.status ?? route.status, answer.body] : [route.status, answer];
-      await this.#db.query(keepAnswer, [
-        userId,
-        key,
-        status,
-        body === undefined ? null : JSON.stringify(body),
-      ]);
-      return answer;
+      return await work();
     } catch (error) {
-      await this.#db.query(releaseKey, [userId, key]).catch(() => {
+      try {
+        if (error instanceof DuetError && error.status < 500) await this.#db.query(releaseKey, [userId, key]);
+        await this.#db.query(leaveKey, [userId, key]);
+      } catch {
         // The database is away; the key frees itself after a while.
-      });
+      }
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import type { Call } from './Call.ts';
 import { headerText, joinHeaders } from './headers.ts';
-import { type Auth, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
+import { type Auth, type Once, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
 
 /** What a handler gets. All but the address was read from the socket before and stays good across any `await`. */
 export class RequestContext implements RouteContext<RouteWho, unknown, unknown, unknown, string> {
@@ -9,6 +9,8 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   readonly body: unknown;
   readonly auth: Auth;
   readonly requestId: string;
+  /** `Idempotency` has it remember. */
+  once: Once = async (settle) => settle();
   readonly #call: Call;
 
   constructor(call: Call, params: unknown, query: unknown, body: unknown) {

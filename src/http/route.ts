@@ -54,6 +54,13 @@ export class Reply {
   }
 }
 
+/**
+ * Settles what a request is to do, such as the id of what it makes. Sent again under the same `Idempotency-Key`, after
+ * a failure that leaves open whether it was done, the request is given what was settled the first time; so whatever
+ * there is by then is found, and not made again. Once a request.
+ */
+export type Once = <T extends string>(settle: () => T | Promise<T>) => Promise<T>;
+
 /** What a handler sees of a request. Nothing of the socket is in it, so it may be kept across any `await`. */
 export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header extends string> {
   readonly params: Params;
@@ -70,6 +77,7 @@ export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header 
   cookie(name: string): string | undefined;
   /** Adds a header to the answer, of whatever status it will be. Throws on a value that cannot be a header. */
   setHeader(name: string, value: string): void;
+  once: Once;
   /** An answer that is not just `status` and `out`. */
   reply(init: ReplyInit): Reply;
 }

@@ -5,7 +5,6 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
-import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { newId, newSecret } from '../ids.ts';
 import { LruMap } from '../platform/LruMap.ts';
@@ -13,7 +12,25 @@ import type { ObjectStore } from '../platform/ObjectStore.ts';
 import { Semaphore } from '../platform/Semaphore.ts';
 import type { PhotoLinks } from './PhotoLinks.ts';
 import { PHOTO_FILES, type PhotoFile, type PhotoImage, readPhoto } from './photoImage.ts';
-import { SCORE_SQL } from './score.ts';
+import {
+  allowPhotosOf,
+  banPhotosOf,
+  closeGaps,
+  countPhotos,
+  deletePhoto,
+  dropReservation,
+  findBanned,
+  findMade,
+  findVisible,
+  keysOf,
+  lockPerson,
+  makeReady,
+  positionOf,
+  readyPhotos,
+  reservePhoto,
+  setPositions,
+  takenPositions,
+} from './photoSql.ts';
 import { MAX_PHOTOS, type Photo } from './shapes.ts';
 
 export interface PhotosOptions {
@@ -44,80 +61,9 @@ export interface StoredPhoto {
 
 /** Where the files of a photo are in the store. */
 export const PHOTO_PREFIX = 'photos/';
-/** How different two hashes may be for the pictures to count as the same one. */
-const ALIKE_BITS = 8;
 /** They wait in files, not in memory. */
 const UPLOADS_WAITING = 256;
 const FILES_IN_MEMORY = 400;
-
-const lockPerson = sql<{ id: string }>(
-  'photo-lock-person',
-  `select id from users where id = $1 and status = 'active' for no key update`,
-);
-const findBanned = sql<{ found: boolean }>(
-  'photo-find-banned',
-  `select exists (select from banned_photos where bit_count(phash # $1::bit(64)) <= ${ALIKE_BITS}) as found`,
-);
-const takenPositions = sql<{ position: number }>(
-  'photo-positions',
-  `select position from photos where user_id = $1`,
-);
-const reservePhoto = sql(
-  'photo-reserve',
-  `insert into photos (id, user_id, key, width, height, position, ready, created_at) values ($1, $2, $3, 0, 0, $4, false, $5)`,
-);
-const makeReady = sql<{ id: string }>(
-  'photo-ready',
-  `update photos set ready = true, width = $2, height = $3, placeholder = $4, phash = $5::bit(64)
-   where id = $1 and not ready returning id`,
-);
-const deletePhoto = sql<{ key: string }>(
-  'photo-delete',
-  `delete from photos where id = $1 and user_id = $2 and ready returning key`,
-);
-const dropReservation = sql('photo-drop', `delete from photos where id = $1 and not ready`);
-const readyPhotos = sql<{ id: string }>(
-  'photo-list',
-  `select id from photos where user_id = $1 and ready order by position`,
-);
-const setPositions = sql(
-  'photo-order',
-  `update photos p set position = o.position - 1
-   from unnest($2::uuid[]) with ordinality as o (id, position) where p.id = o.id and p.user_id = $1`,
-);
-const positionOf = sql<{ position: number }>('photo-position', `select position from photos where id = $1`);
-/** Closes the gaps that deleted photos and failed uploads leave; reservations come last. */
-const closeGaps = sql(
-  'photo-close-gaps',
-  `update photos p set position = o.nth - 1
-   from (select id, row_number() over (order by ready desc, position) as nth from photos where user_id = $1) o
-   where p.id = o.id and p.position <> o.nth - 1`,
-);
-const countPhotos = sql(
-  'photo-count',
-  `update users u set photo_count = c.n, version = u.version + 1,
-     score = ${SCORE_SQL.replaceAll('u.photo_count', 'c.n')}
-   from (select count(*)::smallint as n from photos where user_id = $1 and ready) c where u.id = $1`,
-);
-/** The owner of a photo, unless the viewer may not see it (a block either way, no active account). */
-const findVisible = sql<{ user_id: string }>(
-  'photo-visible',
-  `select p.user_id from photos p join users u on u.id = p.user_id
-   where p.key = $1 and p.ready and (u.status = 'active' or u.id = $2 and u.status <> 'deleted')
-     and not exists (select from blocks b where b.blocker_id = p.user_id and b.blocked_id = $2)
-     and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = p.user_id)`,
-);
-const banPhotosOf = sql(
-  'photo-ban-of',
-  `insert into banned_photos (phash) select distinct phash from photos where user_id = $1 and phash is not null
-   on conflict do nothing`,
-);
-
-const allowPhotosOf = sql(
-  'photo-allow-of',
-  `delete from banned_photos where phash in (select phash from photos where user_id = $1)`,
-);
-const keysOf = sql<{ key: string }>('photo-keys-of', `select key from photos where user_id = $1`);
 
 export class Photos {
   readonly #options: PhotosOptions;
@@ -132,17 +78,18 @@ export class Photos {
 
   /**
    * Adds an image as the last photo. 400 unreadable or too large in pixels, 403 a banned picture, 409 six are
-   * there, 415 no JPEG, PNG or WebP, 503 the store or too many uploads at once.
+   * there, 415 no JPEG, PNG or WebP, 503 the store or too many uploads at once. Where there is a photo of this `id`
+   * already, that is it.
    */
-  upload(userId: string, image: Buffer | PhotoSource): Promise<Photo> {
+  upload(userId: string, image: Buffer | PhotoSource, id = newId()): Promise<Photo> {
     // Read when its turn comes: those that wait cost no memory.
     const read = async () => readPhoto(Buffer.isBuffer(image) ? image : await image.bytes());
-    return this.#add(userId, () => this.#decoders.run(read));
+    return this.#add(userId, id, () => this.#decoders.run(read));
   }
 
   /** Adds an image that was read already. */
   add(userId: string, image: PhotoImage): Promise<Photo> {
-    return this.#add(userId, () => Promise.resolve(image));
+    return this.#add(userId, newId(), () => Promise.resolve(image));
   }
 
   /** Removes a photo; its files are gone when this resolves, or soon after if the store is away. */
@@ -223,32 +170,36 @@ export class Photos {
   }
 
   /** The place is taken before anything is decoded: the seventh of many uploads costs next to nothing. */
-  async #add(userId: string, read: () => Promise<PhotoImage>): Promise<Photo> {
-    const id = newId();
+  async #add(userId: string, id: string, read: () => Promise<PhotoImage>): Promise<Photo> {
     const key = newSecret();
-    await this.#reserve(userId, id, key);
+    const made = await this.#reserve(userId, id, key);
+    if (made !== undefined) return this.present(userId, made);
     try {
       const image = await read();
       await this.#refuseBanned(image);
       await this.#storeFiles(key, image);
-      const position = await this.#finish(userId, id, image);
+      const position = await this.#finish(userId, id, key, image);
       const { width, height, placeholder } = image;
       return this.present(userId, { id, key, width, height, position, placeholder });
     } catch (error) {
-      await this.#options.db.query(dropReservation, [id]);
+      await this.#options.db.query(dropReservation, [id, key]);
       throw error;
     }
   }
 
-  async #reserve(userId: string, id: string, key: string): Promise<void> {
+  /** Resolves with the photo if it is there already. */
+  async #reserve(userId: string, id: string, key: string): Promise<StoredPhoto | undefined> {
     const { db, clock } = this.#options;
-    await db.transaction(async (tx) => {
+    return db.transaction(async (tx) => {
       const [person] = await tx.query(lockPerson, [userId]);
       if (person === undefined) throw new DuetError('NOT_FOUND');
+      const [made] = await tx.query(findMade, [id, userId]);
+      if (made !== undefined) return made;
       const taken = await tx.query(takenPositions, [userId]);
       if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
       const position = taken.reduce((next, row) => Math.max(next, row.position + 1), 0);
       await tx.query(reservePhoto, [id, userId, key, position, new Date(clock.now())]);
+      return undefined;
     });
   }
 
@@ -268,7 +219,7 @@ export class Photos {
     throw failure.reason;
   }
 
-  async #finish(userId: string, id: string, image: PhotoImage): Promise<number> {
+  async #finish(userId: string, id: string, key: string, image: PhotoImage): Promise<number> {
     const position = await this.#options.db.transaction(async (tx) => {
       await tx.query(lockPerson, [userId]);
       const [ready] = await tx.query(makeReady, [
@@ -277,6 +228,7 @@ export class Photos {
         image.height,
         image.placeholder,
         image.phash,
+        key,
       ]);
       // Swept meanwhile: it took longer than any upload may.
       if (ready === undefined) throw new DuetError('UNAVAILABLE');

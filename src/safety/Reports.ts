@@ -22,9 +22,14 @@ export class Reports {
 
   /**
    * Files a report and, unless told otherwise, blocks the person: whatever is live between the two ends. NOT_FOUND
-   * for who is not there, VALIDATION_FAILED for oneself or a call that was not between the two.
+   * for who is not there, VALIDATION_FAILED for oneself or a call that was not between the two. One report an id.
    */
-  async report(reporterId: string, reportedId: string, input: ReportInput): Promise<{ reportId: string }> {
+  async report(
+    reporterId: string,
+    reportedId: string,
+    input: ReportInput,
+    reportId = newId(),
+  ): Promise<{ reportId: string }> {
     const { db, clock, blocks } = this.#options;
     await blocks.requireThere(reporterId, reportedId);
     const callId = input.callId ?? null;
@@ -35,7 +40,6 @@ export class Reports {
         throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'callId', message }] });
       }
     }
-    const reportId = newId();
     await db.query(addReport, [
       reportId,
       reporterId,

@@ -53,5 +53,6 @@ export const callBetween = sql<{ id: string }>(
 );
 export const addReport = sql(
   'safety-report',
-  `insert into reports (id, reporter_id, reported_id, reason, details, call_id, created_at) values ($1, $2, $3, $4, $5, $6, $7)`,
+  `insert into reports (id, reporter_id, reported_id, reason, details, call_id, created_at) values ($1, $2, $3, $4, $5, $6, $7)
+   on conflict (id) do nothing`,
 );

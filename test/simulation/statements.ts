@@ -27,7 +27,8 @@ export type StatementModel = (running: Running, values: readonly Bind[]) => obje
 export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-find': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
   'call-state': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
-  'call-live-of-match': ({ tables }, [matchId]) => rowsOf(liveCallOf(tables, matchId as string)),
+  'call-live-of-match': ({ tables }, [matchId, id]) =>
+    rowsOf(tables.calls.get(id as string) ?? liveCallOf(tables, matchId as string)),
   'call-unanswered': ({ tables, now }, [matchId, windowSec]) => {
     const since = now - (windowSec as number) * 1000;
     const times = [...tables.calls.values()]

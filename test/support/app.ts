@@ -30,9 +30,13 @@ export const TEST_ENVIRONMENT = {
 
 /**
  * The whole program, in the test's own process, on a database of its own; for the file that calls this. Colyseus
- * knows one server a process, so a file has one.
+ * knows one server a process, so a file has one. `reach` may put something between the program and its database: it is
+ * given the URL and resolves with the one to use.
  */
-export function useApp(environment: Record<string, string> = {}): {
+export function useApp(
+  environment: Record<string, string> = {},
+  reach: (dbUrl: string) => Promise<string> = async (dbUrl) => dbUrl,
+): {
   readonly url: string;
   readonly dbUrl: string;
   /** Where the embedded S3 server keeps its files, among others. */
@@ -50,7 +54,7 @@ export function useApp(environment: Record<string, string> = {}): {
       ...TEST_ENVIRONMENT,
       ...environment,
       DATA_DIR: dataDir,
-      DB_URL: database.url,
+      DB_URL: await reach(database.url),
     });
     app = await App.start(config, createLog(config.logLevel));
     cleanUp = async () => {

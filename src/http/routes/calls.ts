@@ -7,8 +7,9 @@ import type { PersonCommand } from '../../calling/transitions.ts';
 import { callView } from '../../calling/view.ts';
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
+import { newId } from '../../ids.ts';
 import { Id } from '../../shapes.ts';
-import { type Route, route } from '../route.ts';
+import { type Auth, type Once, type Route, route } from '../route.ts';
 
 export interface CallRoutesOptions {
   calls: Calls;
@@ -27,10 +28,14 @@ export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallR
   const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
 
   /** Gives a person's command to the call's actor; a call that is over answers by its rules as well. */
-  const command = async (callId: string, userId: string, given: PersonCommand) => {
+  const command = async (
+    callId: string,
+    { auth: { userId }, once }: { auth: Auth; once: Once },
+    given: PersonCommand,
+  ) => {
     const call = await calls.find(callId, userId);
     if (call.phase === 'ended') return calls.afterEnd(call, given);
-    return actors.callCommand(callId, { userId, command: given });
+    return actors.callCommand(callId, { userId, command: given, id: await once(newId) });
   };
 
   const verb = (name: string, summary: string, given: PersonCommand): Route =>
@@ -44,9 +49,7 @@ export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallR
       params,
       status: 200,
       out: CallAnswer,
-      run: async ({ auth, params: { callId } }) => ({
-        call: view(await command(callId, auth.userId, given)),
-      }),
+      run: async (ctx) => ({ call: view(await command(ctx.params.callId, ctx, given)) }),
     });
 
   return [
@@ -62,9 +65,10 @@ export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallR
       body: InitiateCall,
       status: 201,
       out: CallAndSeat,
-      run: async ({ auth, params: { matchId }, body }) => {
+      run: async ({ auth, params: { matchId }, body, once }) => {
         assertAcceptingCalls();
-        const call = await calls.initiate(matchId, auth.userId, body.media);
+        const call = await calls.initiate(matchId, auth.userId, body.media, await once(newId));
+        if (call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
         return { call: view(call), seat: await actors.callSeat(call.id, auth.userId) };
       },
     }),
@@ -81,11 +85,10 @@ export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallR
       body: AnswerCall,
       status: 200,
       out: CallAndSeat,
-      run: async ({ auth, params: { callId }, body }) => {
-        const call = await command(callId, auth.userId, {
-          type: 'answer',
-          ...(body.media && { media: body.media }),
-        });
+      run: async (ctx) => {
+        const { auth, params, body } = ctx;
+        const { callId } = params;
+        const call = await command(callId, ctx, { type: 'answer', ...(body.media && { media: body.media }) });
         return { call: view(call), seat: await actors.callSeat(callId, auth.userId) };
       },
     }),

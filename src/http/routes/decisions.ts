@@ -48,8 +48,8 @@ export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesD
       body: z.strictObject({}),
       status: 200,
       out: z.strictObject({ undone: Card }),
-      run: async ({ auth }) => {
-        const targetId = await decisions.undo(auth.userId);
+      run: async ({ auth, once }) => {
+        const targetId = await decisions.undo(auth.userId, once);
         await people.changed(auth.userId, { candidates: true });
         return { undone: await people.card(auth.userId, targetId) };
       },

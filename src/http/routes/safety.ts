@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { newId } from '../../ids.ts';
 import type { Blocks } from '../../safety/Blocks.ts';
 import type { Reports } from '../../safety/Reports.ts';
 import { Blocked, ReportInput } from '../../safety/shapes.ts';
@@ -62,7 +63,8 @@ export function safetyRoutes({ blocks, reports }: SafetyRoutesDeps): Route[] {
       body: ReportInput,
       status: 201,
       out: z.strictObject({ reportId: Id }),
-      run: ({ auth, params, body }) => reports.report(auth.userId, params.userId, body),
+      run: async ({ auth, params, body, once }) =>
+        reports.report(auth.userId, params.userId, body, await once(newId)),
     }),
   ];
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { newId } from '../../ids.ts';
 import type { Discovery } from '../../people/Discovery.ts';
 import type { People } from '../../people/People.ts';
 import type { Photos } from '../../people/Photos.ts';
@@ -67,7 +68,7 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       body: rawBody({ types: PHOTO_TYPES, maxBytes: MAX_PHOTO_BYTES, looksRight: looksLikePhoto }),
       status: 201,
       out: Photo,
-      run: ({ auth, body }) => photos.upload(auth.userId, body),
+      run: async ({ auth, body, once }) => photos.upload(auth.userId, body, await once(newId)),
     }),
     route({
       method: 'put',
