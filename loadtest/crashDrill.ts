@@ -54,6 +54,7 @@ try {
   const lives = people.map((person) => person.live(people.filter((other) => other !== person)));
   const kills = await killAgainAndAgain(Number(values.kills), startedAt + Number(values.minutes) * 60_000);
   for (const person of people) person.stop();
+  await Promise.all(people.map((person) => person.idle()));
   await settle(people);
   for (const person of people) person.inbox.stop();
   await Promise.all(lives);

@@ -87,6 +87,11 @@ export class DrillPerson {
     this.#stopped = true;
   }
 
+  /** Resolves when what was begun before `stop` has been answered: until then it may still make a call. */
+  async idle(): Promise<void> {
+    while (this.#busyWith.size > 0) await Promise.all(this.#busyWith);
+  }
+
   async #act(): Promise<void> {
     const matches = [...this.#matches];
     const match = matches[Math.floor(Math.random() * matches.length)];
