@@ -31,11 +31,19 @@ export class InboxFeed implements Subscriber {
   }
 
   deliver(event: StoredEvent): void {
-    this.#inOrder(async () => {
-      const payload = await this.#services.present(event);
-      const { seq, epoch, at } = event;
-      this.#client.send(event.type, { ...payload, seq, epoch, at: isoTime(at) });
-    });
+    const { present } = this.#services;
+    if (this.#last !== undefined) {
+      this.#inOrder(async () => this.#send(event, await present(event)));
+      return;
+    }
+    // Most events need nothing looked up, and nothing is on its way before them.
+    try {
+      const payload = present(event);
+      if (payload instanceof Promise) this.#inOrder(async () => this.#send(event, await payload));
+      else this.#send(event, payload);
+    } catch (error) {
+      this.#giveUp(error);
+    }
   }
 
   resync({ epoch, seq }: Position): void {
@@ -67,22 +75,28 @@ export class InboxFeed implements Subscriber {
     }
   }
 
+  #send({ type, seq, epoch, at }: StoredEvent, payload: object): void {
+    this.#client.send(type, { ...payload, seq, epoch, at: isoTime(at) });
+  }
+
   #inOrder(send: () => Promise<void>): void {
     this.#unsent += 1;
     const sent: Promise<void> = (this.#last ?? Promise.resolve())
       .then(send)
-      .catch((err: unknown) => {
-        this.#services.log.warn(
-          { err },
-          'an inbox event could not be shown, its client is closed and comes back',
-        );
-        this.#client.leave();
-      })
+      .catch((error: unknown) => this.#giveUp(error))
       .finally(() => {
         this.#unsent -= 1;
         // Nothing is kept for a client that nothing is due to.
         if (this.#last === sent) this.#last = undefined;
       });
     this.#last = sent;
+  }
+
+  #giveUp(err: unknown): void {
+    this.#services.log.warn(
+      { err },
+      'an inbox event could not be shown, its client is closed and comes back',
+    );
+    this.#client.leave();
   }
 }

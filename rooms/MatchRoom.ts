@@ -42,8 +42,7 @@ export abstract class MatchRoom extends BaseRoom {
     const subscription = hub.subscribe(userId, seq, {
       deliver: (event) => {
         if (!concerns(event, this.#matchId)) return;
-        this.services
-          .present(event)
+        Promise.resolve(this.services.present(event))
           .then((payload) => client.send(event.type, payload))
           .catch((err: unknown) => log.warn({ err }, 'a match event could not be shown'));
       },

@@ -39,8 +39,8 @@ export interface RoomServices {
   /** Hands committed events on, to sockets and to devices without one. */
   publish(events: readonly StoredEvent[]): void;
   hub: InboxHub;
-  /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery. */
-  present(event: StoredEvent): Promise<object>;
+  /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery, where there is any. */
+  present(event: StoredEvent): object | Promise<object>;
   createMedia(options: CallMediaOptions): Promise<CallMedia>;
   /** Told how a person heard the other in a call that is over. */
   observeQuality(heard: QualitySummary): void;

@@ -10,22 +10,16 @@ export interface EventSources {
 }
 
 /**
- * An inbox event's payload as its receiver sees it. The log holds facts; what belongs to the moment of delivery
- * (cards with their signed, expiring photos; what a block since then hides) is filled in here.
+ * An inbox event's payload as its receiver sees it, at once where nothing has to be looked up. The log holds facts; what
+ * belongs to the moment of delivery (cards with their signed, expiring photos; what a block since then hides) is filled
+ * in here.
  */
-export async function presentEvent(sources: EventSources, event: StoredEvent): Promise<object> {
+export function presentEvent(sources: EventSources, event: StoredEvent): object | Promise<object> {
   switch (event.type) {
-    case 'match:created': {
-      const { matchId } = event.payload as { matchId: string };
-      // A match that cannot be shown any more (its peer is gone) is told as a fact without a face.
-      const match = await sources.matches.view(matchId, event.userId).catch(() => null);
-      return { matchId, match };
-    }
-    case 'call:incoming': {
-      const { call, fromId } = event.payload as { call: CallView; fromId: string };
-      const cards = await sources.cards(event.userId, [fromId]);
-      return { call, from: cards.get(fromId) ?? null };
-    }
+    case 'match:created':
+      return withMatch(sources, event.userId, event.payload as { matchId: string });
+    case 'call:incoming':
+      return withCaller(sources, event.userId, event.payload as { call: CallView; fromId: string });
     case 'call:ended': {
       const { call } = event.payload as { call: CallView };
       return { call, outcome: call.outcome, durationSec: call.durationSec };
@@ -33,4 +27,19 @@ export async function presentEvent(sources: EventSources, event: StoredEvent): P
     default:
       return event.payload;
   }
+}
+
+async function withMatch({ matches }: EventSources, userId: string, { matchId }: { matchId: string }) {
+  // A match that cannot be shown any more (its peer is gone) is told as a fact without a face.
+  const match = await matches.view(matchId, userId).catch(() => null);
+  return { matchId, match };
+}
+
+async function withCaller(
+  { cards }: EventSources,
+  userId: string,
+  { call, fromId }: { call: CallView; fromId: string },
+) {
+  const shown = await cards(userId, [fromId]);
+  return { call, from: shown.get(fromId) ?? null };
 }

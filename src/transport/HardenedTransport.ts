@@ -80,6 +80,10 @@ export class HardenedTransport extends Transport {
   readonly #sockets = new Map<RoomSocket, RoomClient>();
   readonly #counts: SocketCounts;
   readonly #joinTimeoutMs: number;
+  // One function for all sockets.
+  readonly #leaveFailed = (error: unknown) => {
+    this.#options.log.error({ err: error }, 'A room failed while a client left.');
+  };
   #listening: us_listen_socket | undefined;
   #closed = false;
 
@@ -204,21 +208,22 @@ export class HardenedTransport extends Transport {
   #opened(ws: WebSocket<UserData>): void {
     const data = ws.getUserData();
     const arrival = data.arrival!;
-    const { log, clock } = this.#options;
+    const { clock } = this.#options;
     this.#counts.opened(data.user, data.address);
-    const socket = new RoomSocket(ws, this.#outbox, (error) => {
-      log.error({ err: error }, 'A room failed while a client left.');
-    });
+    const socket = new RoomSocket(ws, this.#outbox, this.#leaveFailed);
     const client = new RoomClient(arrival.ticket.sessionId, socket);
     data.socket = socket;
     this.#sockets.set(socket, client);
     let deadline: Timer = clock.after(this.#joinTimeoutMs, () => client.leave(CloseCode.WITH_ERROR));
-    socket.once('close', () => deadline.cancel());
+    const noDeadline = () => deadline.cancel();
+    socket.on('close', noDeadline);
     this.#connect(client, arrival).then((joined) => {
       deadline.cancel();
       data.arrival = undefined;
       if (!joined || !this.#sockets.has(socket)) return;
       deadline = clock.after(ACKNOWLEDGE_TIMEOUT_MS, () => {
+        // Whoever stays keeps nothing of how it came.
+        socket.off('close', noDeadline);
         if (client.state === ClientState.JOINING) client.leave(CloseCode.WITH_ERROR);
       });
     });
@@ -270,7 +275,7 @@ export class HardenedTransport extends Transport {
     try {
       socket.emit('close', code);
     } catch (error) {
-      this.#options.log.error({ err: error }, 'A room failed while a client left.');
+      this.#leaveFailed(error);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { WebSocket } from 'uWebSockets.js';
 import { EventEmitter } from 'node:events';
 import { CloseCode, type ISendOptions, Protocol } from '@colyseus/core';
 import { uWebSocketClient } from '@colyseus/uwebsockets-transport/uWebSocketClient';
-import type { FrameQueue, Outbox } from './outbox.ts';
+import type { FrameQueue, FrameSink, Outbox } from './outbox.ts';
 
 /**
  * A socket as Colyseus' rooms see it: an emitter of `message` and `close`, and a `Client` on top of it.
@@ -21,11 +21,13 @@ const BYTES_BEFORE_ACK = 2048;
 const MAX_REASON = 64;
 const MAX_ERROR_TEXT = 200;
 const CODE_MASK = 0b0001_1111;
+// A socket that turns out to be closed says so itself.
+const NOTHING_TO_DO = () => {};
 const WS_OPEN = 1;
 const WS_CLOSED = 3;
 
 /** Emits `message` (a Buffer of its own) and `close` (the code). */
-export class RoomSocket extends EventEmitter {
+export class RoomSocket extends EventEmitter implements FrameSink {
   readonly ws: WebSocket<Upgraded>;
   readonly outbox: FrameQueue;
   readonly #onError: (error: unknown) => void;
@@ -39,17 +41,15 @@ export class RoomSocket extends EventEmitter {
     super({ captureRejections: true });
     this.ws = ws;
     this.#onError = onError;
-    this.outbox = outbox.queueFor(
-      {
-        send: (frame) => {
-          ws.send(frame, true, false);
-        },
-        cork: (write) => {
-          ws.cork(write);
-        },
-      },
-      () => {},
-    );
+    this.outbox = outbox.queueFor(this, NOTHING_TO_DO);
+  }
+
+  send(frame: Uint8Array): void {
+    this.ws.send(frame, true, false);
+  }
+
+  cork(write: () => void): void {
+    this.ws.cork(write);
   }
 
   [Symbol.for('nodejs.rejection')](error: unknown): void {

@@ -15,6 +15,8 @@ export type FrameSink = {
 };
 
 const SEND_AT_ONCE_BYTES = 64 * 1024;
+/** Never changed. */
+const NOTHING: Uint8Array[] = [];
 
 /** All queues of a process that have something to send. */
 export class Outbox {
@@ -23,10 +25,11 @@ export class Outbox {
 
   /** A queue for one socket. `onFailure` hears of a socket that turned out to be closed. */
   queueFor(sink: FrameSink, onFailure: () => void): FrameQueue {
-    return new FrameQueue(sink, onFailure, (queue) => this.#await(queue));
+    return new FrameQueue(sink, onFailure, this);
   }
 
-  #await(queue: FrameQueue): void {
+  /** Empties `queue` when the turn ends. */
+  schedule(queue: FrameQueue): void {
     this.#waiting.push(queue);
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -42,15 +45,16 @@ export class Outbox {
 export class FrameQueue {
   readonly #sink: FrameSink;
   readonly #onFailure: () => void;
-  readonly #schedule: (queue: FrameQueue) => void;
-  #frames: Uint8Array[] = [];
+  readonly #outbox: Outbox;
+  // Shared while nothing waits: there are tens of thousands of idle queues.
+  #frames: Uint8Array[] = NOTHING;
   #bytes = 0;
   #closed = false;
 
-  constructor(sink: FrameSink, onFailure: () => void, schedule: (queue: FrameQueue) => void) {
+  constructor(sink: FrameSink, onFailure: () => void, outbox: Outbox) {
     this.#sink = sink;
     this.#onFailure = onFailure;
-    this.#schedule = schedule;
+    this.#outbox = outbox;
   }
 
   /** What waits for the end of the turn. */
@@ -61,17 +65,18 @@ export class FrameQueue {
   /** Queues a frame. It must not change any more: whoever reuses its memory copies it first. */
   push(frame: Uint8Array): void {
     if (this.#closed) return;
-    this.#frames.push(frame);
+    if (this.#frames === NOTHING) this.#frames = [frame];
+    else this.#frames.push(frame);
     this.#bytes += frame.byteLength;
     if (this.#bytes > SEND_AT_ONCE_BYTES) this.flush();
-    else if (this.#frames.length === 1) this.#schedule(this);
+    else if (this.#frames.length === 1) this.#outbox.schedule(this);
   }
 
   /** Sends what waits, now. */
   flush(): void {
     const frames = this.#frames;
     if (frames.length === 0 || this.#closed) return;
-    this.#frames = [];
+    this.#frames = NOTHING;
     this.#bytes = 0;
     try {
       if (frames.length === 1) {
@@ -90,7 +95,7 @@ export class FrameQueue {
   /** The socket is gone: what waits is dropped, and so is what comes. */
   close(): void {
     this.#closed = true;
-    this.#frames = [];
+    this.#frames = NOTHING;
     this.#bytes = 0;
   }
 }
