@@ -5,7 +5,7 @@ import type { StoredEvent } from '../events/outbox.ts';
 import { newId } from '../ids.ts';
 import type { DecidedRow, DecisionKind } from './decisionSql.ts';
 
-/** One person's decision about another. No two of a batch are of the same person about the same one. */
+/** One person's decision about another. No two of a batch are of the same person. */
 export interface Order {
   actorId: string;
   targetId: string;
@@ -32,7 +32,7 @@ export interface BatchResult {
   /** In the order of the orders. */
   outcomes: Outcome[];
   events: StoredEvent[];
-  /** Who paid for a like that was not written, once a like. */
+  /** Who paid for a like that was not written. */
   unused: string[];
 }
 
@@ -41,11 +41,13 @@ const DAY_MS = 86_400_000;
 /** What `decideOrders` is given. */
 export function batchValues(orders: readonly Order[], { match, likesPerDay, now }: BatchSettings): Bind[] {
   const acceptBy = now + match.acceptMs;
+  const matchIds = new Map<string, string>();
+  for (const order of orders) matchIds.set(pairOf(order), newId());
   return [
     orders.map((order) => order.actorId),
     orders.map((order) => order.targetId),
     orders.map((order) => order.kind),
-    orders.map(() => newId()),
+    orders.map((order) => matchIds.get(pairOf(order))!),
     new Date(now),
     new Date(acceptBy),
     new Date(Math.max(now, acceptBy - match.warningMs)),
@@ -67,6 +69,10 @@ export function readBatch(orders: readonly Order[], rows: readonly DecidedRow[],
     .filter(([, row]) => row.paid && row.verdict === 'settled')
     .map(([i]) => orders[i]!.actorId);
   return { outcomes: orders.map((order, i) => outcomeOf(order, byOrder.get(i), now)), events, unused };
+}
+
+function pairOf({ actorId, targetId }: Order): string {
+  return actorId < targetId ? actorId + targetId : targetId + actorId;
 }
 
 function outcomeOf(order: Order, row: DecidedRow | undefined, now: number): Outcome {

@@ -16,32 +16,34 @@ export interface DecidedRow {
   ord: number | null;
   /** Of the match that these decisions made, if they did. */
   match_id: string | null;
+  /** Whether a like was taken from the day's allowance for it. */
+  paid: boolean | null;
   user_id: string | null;
   seq: number | null;
   epoch: number | null;
   at: number | null;
-  /** Whether a like was taken from the day's allowance for it. */
-  paid: boolean | null;
 }
 
 /**
- * Decides many orders in one statement: $3[i] of actor $1[i] about target $2[i], and what the match would be called,
- * $4[i]. $5 now, $6 and $7 the match's deadlines (to accept by, next due), $8 the day, $9 and $10 the day's likes of
- * regular and premium people. No order is twice in it. None comes back for an actor who is not active.
+ * Decides many orders in one statement, one a person: $3[i] of actor $1[i] about target $2[i]; a match of the two would
+ * have the id $4[i], the same for both. $5 now, $6 and $7 the match's deadlines (to accept by, next due), $8 the day, $9 and $10 the day's
+ * likes of regular and premium people. Nothing comes back for an actor who is not active.
  *
  * - `known`: what is clear before anything is written. Who may not like at all learns nothing about the other one. The
  *   pair is looked up LATERAL with a limit: as a plain join, planned while the partitions are small, it becomes a scan
  *   of all of them.
- * - `taken`: likes from the day's allowance, under the lock of the person's row, as many as are left.
+ * - `taken`: a like from the day's allowance, under the lock of the person's row, if one is left.
  * - `written`: in the order of the pairs' ids, so that no two batches wait for each other in a circle. A mutual like makes
  *   the match here and nowhere else: the row's lock lets one transaction see it first. Pairs that were matched or blocked
  *   meanwhile are not written.
+ *
+ * What was written is asked about with `in`, which hashes: PostgreSQL takes a batch for ten rows, and would join each row
+ * with each.
  */
 export const decideOrders = sql<DecidedRow>(
   'decide-orders',
   `with known as (
      select g.ord, g.actor, g.target, g.kind, g.match_id, least(g.actor, g.target) as low, greatest(g.actor, g.target) as high,
-       case when a.tier = 'premium' then $10::int else $9::int end as allowed,
        case
          when g.kind = 'like' and a.email_verified_at is null then 'unverified'
          when t.status is distinct from 'active' or d.low_blocked or d.high_blocked then 'absent'
@@ -55,27 +57,21 @@ export const decideOrders = sql<DecidedRow>(
      left join lateral (
        select * from pair_decisions
        where low_id = least(g.actor, g.target) and high_id = greatest(g.actor, g.target) limit 1) d on true
-   ), likes as (
-     select ord, actor, allowed, row_number() over (partition by actor order by ord) as nth
-     from known where verdict is null and kind = 'like'
-   ), wanted as (
-     select actor, max(allowed) as allowed, least(count(*), max(allowed))::int as n from likes group by actor
    ), taken as (
-     insert into like_counts as c (user_id, day, used) select actor, $8, n from wanted order by actor
-     on conflict (user_id) do update set day = excluded.day, used = case
-       when c.day = excluded.day then greatest(c.used,
-         least(c.used + excluded.used, (select allowed from wanted where actor = excluded.user_id)))
-       else excluded.used end
-     returning user_id, new.used - case when old.day = new.day then old.used else 0 end as granted
-   ), paid as (
-     select l.ord from likes l join taken t on t.user_id = l.actor where l.nth <= t.granted
+     insert into like_counts as c (user_id, day, used)
+     select actor, $8, 1 from known where verdict is null and kind = 'like' order by actor
+     on conflict (user_id) do update
+       set day = excluded.day, used = case when c.day = excluded.day then c.used + 1 else 1 end
+     where c.day <> excluded.day or c.used < (
+       select case tier when 'premium' then $10::int else $9::int end from users where id = excluded.user_id)
+     returning user_id
    ), open as (
-     select k.* from known k
-     where k.verdict is null and (k.kind = 'dislike' or k.ord in (select ord from paid))
+     select * from known
+     where verdict is null and (kind = 'dislike' or actor in (select user_id from taken))
    ), pairs as (
      select low, high, max(kind) filter (where actor = low) as low_kind, max(kind) filter (where actor = high) as high_kind,
-       (array_agg(match_id))[1] as match_id
-     from open group by low, high
+       match_id
+     from open group by low, high, match_id
    ), written as (
      insert into pair_decisions as d (low_id, high_id, low_decision, low_at, high_decision, high_at, matched)
      select low, high, low_kind, case when low_kind is not null then $5::timestamptz end,
@@ -93,29 +89,30 @@ export const decideOrders = sql<DecidedRow>(
      returning d.low_id, d.high_id, d.matched
    ), made as (
      insert into matches (id, low_id, high_id, status, phase, created_at, accept_by, due_at)
-     select p.match_id, p.low, p.high, 'active', 'awaiting_accept', $5, $6, $7
-     from written w join pairs p on p.low = w.low_id and p.high = w.high_id where w.matched
+     select match_id, low, high, 'active', 'awaiting_accept', $5, $6, $7 from pairs
+     where (low, high) in (select low_id, high_id from written where matched)
      returning id, low_id, high_id
    ), told as (
      select user_id, 'match:created' as type, jsonb_build_object('matchId', id) as payload, 1 as ord
      from made cross join lateral unnest(array[low_id, high_id]) as user_id
    ), ${STORE_TOLD}
-   select coalesce(k.verdict, case when o.ord is null then 'used_up' when w.low_id is null then 'settled' else 'decided' end)
-     as verdict, k.ord, m.id as match_id, null::uuid as user_id, null::bigint as seq, null::bigint as epoch,
-     null::timestamptz as at, p.ord is not null as paid
-   from known k left join open o using (ord) left join paid p using (ord)
-   left join written w on w.low_id = o.low and w.high_id = o.high
-   left join made m on m.low_id = o.low and m.high_id = o.high
+   select case
+       when verdict is not null then verdict
+       when (low, high) in (select low_id, high_id from written) then 'decided'
+       when kind = 'dislike' or actor in (select user_id from taken) then 'settled'
+       else 'used_up' end as verdict,
+     ord, case when match_id in (select id from made) then match_id end as match_id,
+     actor in (select user_id from taken) as paid,
+     null::uuid as user_id, null::bigint as seq, null::bigint as epoch, null::timestamptz as at
+   from known
    union all
-   select null, null, (payload ->> 'matchId')::uuid, user_id, seq, epoch, at, null from stored`,
+   select null, null, (payload ->> 'matchId')::uuid, null, user_id, seq, epoch, at from stored`,
 );
 
-/** Gives back likes of day $2 that were taken and not used: one for each time that a person is in $1. */
+/** Gives a like of day $2 back to each person in $1. */
 export const returnLikes = sql(
   'decision-return-likes',
-  `update like_counts c set used = c.used - g.n
-   from (select user_id, count(*)::int as n from unnest($1::uuid[]) as user_id group by user_id) g
-   where c.user_id = g.user_id and c.day = $2`,
+  `update like_counts set used = used - 1 where user_id = any ($1::uuid[]) and day = $2`,
 );
 
 /** The last match of a pair, if any. */

@@ -46,7 +46,8 @@ export class Decisions {
     this.#options = options;
     this.#queue = new DecisionQueue<Order, Outcome>({
       run: (orders) => this.#runBatch(orders),
-      keyOf: (order) => order.actorId + order.targetId,
+      // One decision a person at a time: so likes are counted one by one.
+      keyOf: (order) => order.actorId,
     });
   }
 
