@@ -19,6 +19,8 @@ export const PublicKey = z.strictObject({
     .max(2 ** 32 - 1),
   key: Base64Url,
   signature: Base64Url,
+  /** With an offer: a second key, good until the agreement is done. */
+  early: Base64Url.optional(),
   /** Where in an agreement this is (docs/media.md). */
   step: z.enum(['offer', 'share', 'reveal', 'confirm']).optional(),
   /** The key that it is signed with: the one that was registered for this sign-in, or `FORBIDDEN`. */

@@ -7,6 +7,7 @@ import { MemoryVault } from '../../../web/sdk/e2ee/Vault.ts';
 import type { Json, Person } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
 import { call, encryption, eventually, hangUp, hear, stateOf, useDevices } from './devices.ts';
+import { opener } from './opener.ts';
 import { honest, type RoomInside, relay } from './relay.ts';
 
 const tap = new SfuTap();
@@ -77,7 +78,15 @@ test('a server that swaps a key is noticed, and gets nothing to hear', async () 
     sends: 'held',
   });
   for (const page of [atAnn, atBob]) await page.getByTestId('call-held').waitFor();
-  expect(tap.packets).toEqual([]);
+  // Bob, who answered what Ann did offer, has encrypted to her alone until then.
+  const open = await opener(atBob);
+  const opened = await Promise.all(tap.packets.map(({ payload }) => open(payload, 0)));
+  expect(opened).not.toContain(undefined);
+  await eventually(async () => {
+    tap.packets = [];
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return tap.packets;
+  }).toEqual([]);
 });
 
 test('a server that is each one’s other is betrayed by the words', async () => {

@@ -1,17 +1,16 @@
 /** Two people call each other through a server that does as it should; the test taps its SFU. */
 import type { BrowserContext, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { decodeHeader, SFrameKey } from '../../../web/sdk/e2ee/sframe.ts';
 import { CallPages } from '../../integration/media/callPages.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
 import { call, claimOf, encryption, eventually, hangUp, hear, see, stateOf, useDevices } from './devices.ts';
+import { opener } from './opener.ts';
 import { honest, type RoomInside, relay } from './relay.ts';
 
 declare const duet: { call: { id: string } | null };
 
 /** What `page.js` adds to the page. */
-interface Overheard {
-  overheard: number[][];
+interface Decoder {
   picturesOf(frames: string[]): Promise<number>;
 }
 
@@ -21,34 +20,7 @@ const devices = useDevices();
 /** How many VP8 frames Chromium's decoder makes a picture of. */
 function picturesOf(page: Page, frames: Uint8Array[]): Promise<number> {
   const given = frames.map((frame) => Buffer.from(frame).toString('base64'));
-  return page.evaluate((one) => (globalThis as unknown as Overheard).picturesOf(one), given);
-}
-
-/** Opens tapped frames with what the page's keys are made of. */
-async function opener(page: Page) {
-  const overheard = await page.evaluate(() => (globalThis as unknown as Overheard).overheard);
-  const keys = new Map<bigint, SFrameKey[]>();
-  return async (frame: Uint8Array<ArrayBuffer>, clear: number) => {
-    const prefix = frame.slice(0, clear);
-    const sealed = frame.slice(clear);
-    const header = decodeHeader(sealed);
-    if (!header) return undefined;
-    if (!keys.has(header.kid)) {
-      const derived = overheard.map(async (raw) => {
-        const base = await crypto.subtle.importKey('raw', Uint8Array.from(raw), 'HKDF', false, [
-          'deriveKey',
-          'deriveBits',
-        ]);
-        return SFrameKey.derive(base, header.kid);
-      });
-      keys.set(header.kid, await Promise.all(derived));
-    }
-    for (const key of keys.get(header.kid)!) {
-      const opened = await key.decrypt(header, sealed, prefix).catch(() => undefined);
-      if (opened) return Uint8Array.from(Buffer.concat([prefix, opened]));
-    }
-    return undefined;
-  };
+  return page.evaluate((one) => (globalThis as unknown as Decoder).picturesOf(one), given);
 }
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');

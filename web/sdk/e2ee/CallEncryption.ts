@@ -6,9 +6,9 @@ import {
   judgeEncryption,
   type PeerInRoom,
 } from './encryptionRule.ts';
-import { FrameCrypto } from './FrameCrypto.ts';
+import { FrameCrypto, kidOf } from './FrameCrypto.ts';
 import type { FromFrameWorker } from './frameWorkerMessages.ts';
-import { type Agreement, KeyAgreement } from './KeyAgreement.ts';
+import { type Agreement, type EarlyKeys, KeyAgreement } from './KeyAgreement.ts';
 import { type KeyMessage, readKeyMessage } from './keyMessages.ts';
 import type { OwnDevice } from './OwnDevice.ts';
 
@@ -51,6 +51,7 @@ export class CallEncryption extends Emitter<Events> {
     isStalled: false,
     isUndecodable: false,
     isAllowedClear: false,
+    hasEarlyKeys: false,
     hasKeys: false,
     current: null,
   };
@@ -163,6 +164,7 @@ export class CallEncryption extends Emitter<Events> {
       nowSec: () => Date.now() / 1000,
       send: (message) => void this.#send(message),
     });
+    agreement.on('early', (early) => this.#early(early));
     agreement.on('agreed', (agreed) => void this.#agreed(agreed));
     agreement.on('confirmed', ({ epoch }) => void this.#confirmed(epoch));
     agreement.on('refused', () => {
@@ -183,11 +185,22 @@ export class CallEncryption extends Emitter<Events> {
     }
   }
 
+  /** Keys until there are better ones. */
+  #early({ epoch, sendKey, receiveKey }: EarlyKeys): void {
+    const kid = kidOf(epoch, true);
+    this.#crypto?.addEarlyKey(kid, receiveKey);
+    if (this.#facts.hasKeys) return;
+    this.#crypto?.useSendKey(kid, sendKey);
+    this.#facts.hasEarlyKeys = true;
+    this.#judge();
+  }
+
   /** Keys are there. They are received with at once; sent with when the other has them, or when there are no others. */
   async #agreed(agreed: Agreement): Promise<void> {
-    const isSent = agreed.confirmed || !this.#facts.hasKeys;
-    this.#crypto?.addReceiveKey(agreed.epoch, agreed.receiveKey);
-    if (isSent) this.#crypto?.useSendKey(agreed.epoch, agreed.sendKey);
+    const isSent = agreed.confirmed || !(this.#facts.hasKeys || this.#facts.hasEarlyKeys);
+    const kid = kidOf(agreed.epoch);
+    this.#crypto?.addReceiveKey(kid, agreed.receiveKey);
+    if (isSent) this.#crypto?.useSendKey(kid, agreed.sendKey);
     this.#last = { agreed, isSent };
     this.#facts.hasKeys = true;
     this.#judge();
@@ -197,7 +210,7 @@ export class CallEncryption extends Emitter<Events> {
   async #confirmed(epoch: number): Promise<void> {
     if (this.#last?.agreed.epoch !== epoch) return;
     const { agreed, isSent } = this.#last;
-    if (!isSent) this.#crypto?.useSendKey(epoch, agreed.sendKey);
+    if (!isSent) this.#crypto?.useSendKey(kidOf(epoch), agreed.sendKey);
     this.#last = { agreed, isSent: true };
     await this.#settle(agreed);
   }

@@ -45,13 +45,17 @@ export class FrameCrypto {
   }
 
   /** From here on everything is encrypted with this key. Never twice with one key: its counter begins at zero. */
-  useSendKey(epoch: number, baseKey: CryptoKey): void {
-    this.#tell({ type: 'sendKey', kid: kidOf(epoch), baseKey });
+  useSendKey(kid: number, baseKey: CryptoKey): void {
+    this.#tell({ type: 'sendKey', kid, baseKey });
   }
 
-  /** Frames with this key are opened; those of the key before for a while longer. */
-  addReceiveKey(epoch: number, baseKey: CryptoKey): void {
-    const kid = kidOf(epoch);
+  /** Frames with this key are opened as well. */
+  addEarlyKey(kid: number, baseKey: CryptoKey): void {
+    this.#tell({ type: 'receiveKey', kid, baseKey });
+  }
+
+  /** Frames with this key are opened; those of earlier keys for a while longer. */
+  addReceiveKey(kid: number, baseKey: CryptoKey): void {
     this.#tell({ type: 'receiveKey', kid, baseKey });
     clearTimeout(this.#overlap);
     this.#overlap = setTimeout(() => this.#tell({ type: 'keepOnly', kid }), OVERLAP_MS);
@@ -72,9 +76,9 @@ export class FrameCrypto {
 }
 
 /**
- * A byte of the epoch: as few as can be in every header. Epochs are seconds or follow each other, so two keys of one
- * side that are good at the same time differ in it.
+ * A byte of the epoch and of which of its keys it is: as few as can be in every header. Epochs are seconds or follow
+ * each other, so two keys of one side that are good at the same time differ in it.
  */
-function kidOf(epoch: number): number {
-  return epoch % 256;
+export function kidOf(epoch: number, isEarly = false): number {
+  return (epoch * 2 + (isEarly ? 0 : 1)) % 256;
 }

@@ -28,7 +28,11 @@ export type Agreement = {
   confirmed: boolean;
 };
 
+/** Keys for the time until then: who they are shared with is known by the device alone, not by words yet. */
+export type EarlyKeys = Pick<Agreement, 'epoch' | 'sendKey' | 'receiveKey'>;
+
 export type AgreementEvents = {
+  early: EarlyKeys;
   agreed: Agreement;
   confirmed: { epoch: number };
   refused: Refusal;
@@ -73,7 +77,9 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
   /** The last epoch of each device of the other's. */
   readonly #heard = new Map<string, number>();
   /** Caller: the present offer, and once it was revealed what the callee should prove. */
-  #offer: (Exchange & { proof?: Bytes; answered?: KeyMessage; agreedHash?: Bytes }) | undefined;
+  #offer:
+    | (Exchange & { early: Ephemeral; proof?: Bytes; answered?: KeyMessage; agreedHash?: Bytes })
+    | undefined;
   /** Callee: what was shared for the offer that came last, and whether its key was revealed. */
   #share: (Exchange & { offer: KeyMessage; revealed?: true }) | undefined;
   /** Callee: hashes of what was shared before, for an answer to it that is still on its way. */
@@ -114,11 +120,14 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
   async #makeOffer(): Promise<void> {
     if (!this.#mayBegin()) return;
     this.#epoch = Math.max(this.#epoch + 1, Math.floor(this.#o.nowSec()));
-    const pair = await newKeyPair();
-    const key = toBase64Url(await commitment(pair.publicKey, this.#own));
-    const message = await this.#sign('offer', this.#epoch, key, NOTHING_BEFORE);
+    const [pair, early] = await Promise.all([newKeyPair(), newKeyPair()]);
+    const said = {
+      key: toBase64Url(await commitment(pair.publicKey, this.#own)),
+      early: toBase64Url(early.publicKey),
+    };
+    const message = await this.#sign('offer', this.#epoch, said, NOTHING_BEFORE);
     const hash = await transcript(NOTHING_BEFORE, message, this.#own);
-    this.#offer = { epoch: this.#epoch, pair, message, hash };
+    this.#offer = { epoch: this.#epoch, pair, early, message, hash };
     this.#o.send(message);
   }
 
@@ -135,11 +144,12 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
     this.#heard.set(offer.device, offer.epoch);
     const before = await transcript(NOTHING_BEFORE, offer, this.#theirs);
     const pair = await newKeyPair();
-    const message = await this.#sign('share', offer.epoch, toBase64Url(pair.publicKey), before);
+    const message = await this.#sign('share', offer.epoch, { key: toBase64Url(pair.publicKey) }, before);
     const hash = await transcript(before, message, this.#own);
     if (this.#share) this.#sharedBefore = [this.#share.hash, ...this.#sharedBefore].slice(0, MAX_REMEMBERED);
     this.#share = { epoch: offer.epoch, pair, message, hash, offer };
     this.#o.send(message);
+    if (offer.early !== undefined) await this.#beginEarly(pair, offer.early, hash, offer.epoch);
   }
 
   /** Caller: the other's key is there, so the own one may be shown. */
@@ -152,7 +162,9 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
     // The key of this offer was shown already: another one is needed, that nobody could prepare for.
     if (offer.answered) return await this.#makeOffer();
     const shared = await transcript(offer.hash, share, this.#theirs);
-    const reveal = await this.#sign('reveal', offer.epoch, toBase64Url(offer.pair.publicKey), shared);
+    await this.#beginEarly(offer.early, share.key, shared, offer.epoch);
+    const key = toBase64Url(offer.pair.publicKey);
+    const reveal = await this.#sign('reveal', offer.epoch, { key }, shared);
     const agreedHash = await transcript(shared, reveal, this.#own);
     const keys = await this.#derive(offer.pair, share.key, agreedHash);
     if (!keys) return;
@@ -178,7 +190,7 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
     if (!keys) return;
     this.#share = { ...share, revealed: true };
     this.#agree(keys, reveal, true);
-    this.#o.send(await this.#sign('confirm', share.epoch, toBase64Url(keys.proof), agreedHash));
+    this.#o.send(await this.#sign('confirm', share.epoch, { key: toBase64Url(keys.proof) }, agreedHash));
   }
 
   /** Whether it answers something that was shared before this side had to share anew. */
@@ -211,15 +223,32 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
   }
 
   #agree(keys: AgreedKeys, { epoch, device }: KeyMessage, confirmed: boolean): void {
-    const { callerToCallee, calleeToCaller, words } = keys;
-    const [sendKey, receiveKey] = this.#o.isCaller
-      ? [callerToCallee, calleeToCaller]
-      : [calleeToCaller, callerToCallee];
-    this.emit('agreed', { epoch, sendKey, receiveKey, words, device, confirmed });
+    this.emit('agreed', { epoch, ...this.#directed(keys), words: keys.words, device, confirmed });
   }
 
-  #sign(step: Step, epoch: number, key: string, before: Bytes): Promise<KeyMessage> {
-    return signMessage(this.#o.device, { step, epoch, key }, this.#own, before);
+  /**
+   * Keys from what the offer and its answer say, a round trip before the agreement is done: the first words of who
+   * answers need not wait for it. They hang on the two devices' signatures; the agreement's words cover them as well,
+   * for both messages go into its keys.
+   */
+  async #beginEarly(pair: Ephemeral, theirs: string, hash: Bytes, epoch: number): Promise<void> {
+    const keys = await this.#derive(pair, theirs, hash);
+    if (keys) this.emit('early', { epoch, ...this.#directed(keys) });
+  }
+
+  #directed({ callerToCallee, calleeToCaller }: AgreedKeys): { sendKey: Key; receiveKey: Key } {
+    return this.#o.isCaller
+      ? { sendKey: callerToCallee, receiveKey: calleeToCaller }
+      : { sendKey: calleeToCaller, receiveKey: callerToCallee };
+  }
+
+  #sign(
+    step: Step,
+    epoch: number,
+    said: Pick<KeyMessage, 'key' | 'early'>,
+    before: Bytes,
+  ): Promise<KeyMessage> {
+    return signMessage(this.#o.device, { step, epoch, ...said }, this.#own, before);
   }
 
   #mayBegin(): boolean {

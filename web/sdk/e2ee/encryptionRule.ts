@@ -39,6 +39,8 @@ export type EncryptionFacts = {
   isUndecodable: boolean;
   /** This person wants to talk all the same. */
   isAllowedClear: boolean;
+  /** There are keys to send with while the agreement is under way. */
+  hasEarlyKeys: boolean;
   /** There are keys to send with. */
   hasKeys: boolean;
   current: CurrentKeys | null;
@@ -81,6 +83,7 @@ export function judgeEncryption(facts: EncryptionFacts): EncryptionSnapshot {
   if (facts.isSupported && isPlain(facts)) {
     return facts.isKnownCapable ? of('off', 'stripped', ifAllowed) : of('off', 'peer', 'clear');
   }
+  if (facts.hasEarlyKeys) return of('off', 'agreeing', 'encrypted');
   return of('off', 'agreeing', facts.isAllowedClear ? allowed : 'held');
 }
 

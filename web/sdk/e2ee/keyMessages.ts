@@ -15,6 +15,8 @@ export type KeyMessage = {
   epoch: number;
   /** `offer`: hash of the key; `share`, `reveal`: an X25519 public key; `confirm`: proof of having agreed. Base64url. */
   key: string;
+  /** `offer`: another X25519 public key, for frames until the agreement is done. */
+  early?: string;
   /** Public key of the device that signed. */
   device: string;
   /** Ed25519 over everything here, who it is from and to, in which call, and all messages before it. */
@@ -29,8 +31,9 @@ export const PROTOCOL = 'Duet E2EE 1';
 
 /** What of a message is signed. `before`: hash of the messages of the agreement until then. */
 export function signedBytes(message: Omit<KeyMessage, 'signature'>, parties: Parties, before: Bytes): Bytes {
-  const { step, epoch, key, device } = message;
-  return pack(PROTOCOL, step, parties.callId, parties.from, parties.to, epoch, key, device, before);
+  const { step, epoch, key, early, device } = message;
+  const { callId, from, to } = parties;
+  return pack(PROTOCOL, step, callId, from, to, epoch, key, early ?? '', device, before);
 }
 
 /** The hash of an agreement's messages after one more. */
@@ -42,7 +45,7 @@ export const NOTHING_BEFORE: Bytes = new Uint8Array();
 
 export async function signMessage(
   device: DeviceKey,
-  message: Pick<KeyMessage, 'step' | 'epoch' | 'key'>,
+  message: Pick<KeyMessage, 'step' | 'epoch' | 'key' | 'early'>,
   parties: Parties,
   before: Bytes,
 ): Promise<KeyMessage> {
@@ -61,10 +64,11 @@ export function commitment(publicKey: Bytes, parties: Parties): Promise<Bytes> {
 
 /** A message as it came, or undefined when it is none of these. */
 export function readKeyMessage(given: Record<string, unknown>): KeyMessage | undefined {
-  const { step, epoch, key, device, signature } = given;
+  const { step, epoch, key, early, device, signature } = given;
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch) || epoch < 0) return undefined;
   if (typeof key !== 'string' || typeof device !== 'string' || typeof signature !== 'string')
     return undefined;
   const known = STEPS.find((one) => one === step);
-  return known && { step: known, epoch, key, device, signature };
+  if (known === undefined || (early !== undefined && typeof early !== 'string')) return undefined;
+  return { step: known, epoch, key, ...(early !== undefined && { early }), device, signature };
 }

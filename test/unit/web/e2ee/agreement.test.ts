@@ -2,7 +2,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { fromBase64Url, toBase64Url } from '../../../../web/sdk/e2ee/bytes.ts';
 import { DeviceKey } from '../../../../web/sdk/e2ee/DeviceKey.ts';
-import { type Agreement, KeyAgreement, type Refusal } from '../../../../web/sdk/e2ee/KeyAgreement.ts';
+import {
+  type Agreement,
+  type EarlyKeys,
+  KeyAgreement,
+  type Refusal,
+} from '../../../../web/sdk/e2ee/KeyAgreement.ts';
 import { type KeyMessage, readKeyMessage } from '../../../../web/sdk/e2ee/keyMessages.ts';
 import { safetyWords } from '../../../../web/sdk/e2ee/safetyWords.ts';
 import { SFrameKey } from '../../../../web/sdk/e2ee/sframe.ts';
@@ -15,6 +20,7 @@ let nowSec = 1_800_000_000;
 /** One side as the test sees it. */
 class Side {
   readonly sent: KeyMessage[] = [];
+  readonly early: EarlyKeys[] = [];
   readonly agreed: Agreement[] = [];
   readonly confirmed: number[] = [];
   readonly refused: Refusal[] = [];
@@ -38,6 +44,7 @@ class Side {
       nowSec: () => nowSec,
       send: (message) => void this.sent.push(structuredClone(message)),
     });
+    this.agreement.on('early', (early) => this.early.push(early));
     this.agreement.on('agreed', (agreed) => this.agreed.push(agreed));
     this.agreement.on('confirmed', ({ epoch }) => this.confirmed.push(epoch));
     this.agreement.on('refused', (why) => this.refused.push(why));
@@ -66,7 +73,7 @@ async function carry(one: Side, other: Side, relay: Relay = honest): Promise<voi
 }
 
 /** Whether what one side encrypts is opened by the other, and the other way round. */
-async function understand(one: Agreement, other: Agreement): Promise<boolean> {
+async function understand(one: EarlyKeys, other: EarlyKeys): Promise<boolean> {
   const said = new TextEncoder().encode('hello');
   for (const [send, receive] of [
     [one.sendKey, other.receiveKey],
@@ -109,6 +116,19 @@ describe('two devices', () => {
     expect(ann.confirmed).toEqual([atAnn.epoch]);
     expect([...ann.refused, ...bob.refused]).toEqual([]);
     expect(await understand(atAnn, atBob)).toBe(true);
+  });
+
+  test('have keys before: who answers with the offer alone, who calls with the answer', async () => {
+    await Promise.all([ann.agreement.begin(), bob.agreement.begin()]);
+    await bob.agreement.hear(ann.take()[0]!);
+    expect([bob.early.length, bob.agreed.length]).toEqual([1, 0]);
+    await ann.agreement.hear(bob.take()[0]!);
+    const [atAnn, atBob] = [ann.early[0]!, bob.early[0]!];
+    expect(atAnn.epoch).toBe(atBob.epoch);
+    expect(await understand(atAnn, atBob)).toBe(true);
+    await carry(ann, bob);
+    expect(await understand(ann.agreed[0]!, atBob)).toBe(false);
+    expect([ann.early.length, bob.early.length]).toEqual([1, 1]);
   });
 
   test('have a key a direction, none of which can be read', async () => {
@@ -198,7 +218,7 @@ describe('a server that', () => {
     },
   );
 
-  test.each(['epoch', 'device', 'signature'] as const)(
+  test.each(['epoch', 'device', 'signature', 'early'] as const)(
     'changes the %s of anything is noticed',
     async (field) => {
       const other = await Side.open('eve', 'bob', true);
@@ -210,12 +230,14 @@ describe('a server that', () => {
           const changed = {
             epoch: message.epoch + 1,
             device: other.device.id,
+            early: toBase64Url(new Uint8Array(32).fill(9)),
             signature: flipped(message.signature),
           };
           return [{ ...message, [field]: changed[field] }];
         });
         // Of another epoch than the one that is under way it is not even looked at.
         expect([step, one.confirmed]).toEqual([step, []]);
+        if (step === 'offer') expect(two.early).toEqual([]);
       }
     },
   );
@@ -300,7 +322,14 @@ describe('words', () => {
 test('what is no message of an agreement is not taken for one', () => {
   const given = { step: 'offer', epoch: 1, key: 'k', device: 'd', signature: 's' };
   expect(readKeyMessage({ ...given, userId: 'ann' })).toEqual(given);
-  for (const wrong of [{ step: 'other' }, { epoch: -1 }, { epoch: 1.5 }, { key: 1 }, { device: undefined }]) {
+  for (const wrong of [
+    { step: 'other' },
+    { epoch: -1 },
+    { epoch: 1.5 },
+    { key: 1 },
+    { early: 1 },
+    { device: undefined },
+  ]) {
     expect(readKeyMessage({ ...given, ...wrong })).toBeUndefined();
   }
 });

@@ -12,6 +12,7 @@ const FRESH: EncryptionFacts = {
   isStalled: false,
   isUndecodable: false,
   isAllowedClear: false,
+  hasEarlyKeys: false,
   hasKeys: false,
   current: null,
 };
@@ -37,6 +38,16 @@ describe('frames go out', () => {
       'not to one that has said that it can, whatever the server says since',
       { peer: PLAIN, hasAnnounced: true },
       ['off', 'agreeing', 'held'],
+    ],
+    [
+      'encrypted with early keys',
+      { hasAnnounced: true, hasEarlyKeys: true },
+      ['off', 'agreeing', 'encrypted'],
+    ],
+    [
+      'not with early keys once the agreement is kept back',
+      { isStalled: true, hasAnnounced: true, hasEarlyKeys: true },
+      ['off', 'stripped', 'held'],
     ],
     ['not to one who could before', { peer: PLAIN, isKnownCapable: true }, ['off', 'stripped', 'held']],
     [
