@@ -1,8 +1,8 @@
 /**
- * How long after the answer both hear each other: real Chromium at both ends, on loopback, with ICE and DTLS brought
- * up while it rings, against the usual order in which everything starts with the answer.
+ * How long after the answer each hears the other: real Chromium at both ends, on loopback, with ICE and DTLS brought up
+ * while it rings; the same with end-to-end encryption; and the usual order, in which everything starts with the answer.
  *
- *   node loadtest/callSetup.ts [calls of each kind = 10] [signalling round trips, ms = 0,60,200]
+ *   node loadtest/callSetup.ts [calls of each kind = 10] [signalling round trips, ms = 0,60,200] [kinds = prepared,encrypted,usual]
  */
 
 import { once } from 'node:events';
@@ -12,15 +12,21 @@ import { CallPages } from '../test/integration/media/callPages.ts';
 import { newMatch, type Person } from '../test/support/client.ts';
 import { startServer } from '../test/support/server.ts';
 
+type Kind = 'prepared' | 'encrypted' | 'usual';
+/** From the answer to the first frame of the other's that could be played, milliseconds. */
+type Took = { caller: number; callee: number; both: number };
+
 const calls = Number(process.argv[2] ?? 10);
 const roundTripsMs = (process.argv[3] ?? '0,60,200').split(',').map(Number);
+const kinds = (process.argv[4] ?? 'prepared,encrypted,usual').split(',') as Kind[];
 /** A call that takes longer counts as failed. */
 const GIVE_UP_MS = 10_000;
 
 /** Passes bytes on to a port, each half a round trip late. */
 async function delay(port: number, roundTripMs: number): Promise<{ url: string; server: Server }> {
-  const server = createServer((near) => {
-    const far = connect(port, '127.0.0.1');
+  // Without Nagle's algorithm: a second small message would wait for the acknowledgement of the first, up to 40 ms.
+  const server = createServer({ noDelay: true }, (near) => {
+    const far = connect({ port, host: '127.0.0.1', noDelay: true });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -34,8 +40,9 @@ async function delay(port: number, roundTripMs: number): Promise<{ url: string; 
   return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, server };
 }
 
-function percentile(sorted: number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+function percentile(values: number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN);
 }
 
 const app = await startServer();
@@ -43,45 +50,50 @@ const pages = await CallPages.open(app.url);
 try {
   for (const roundTripMs of roundTripsMs) {
     const relay = await delay(Number(new URL(app.url).port), roundTripMs);
-    const tookMs = { warmed: [] as number[], usual: [] as number[] };
-    // Interleaved, so that whatever else the machine does falls on both.
-    for (let i = 0; i < calls * 2; i += 1) {
-      const kind = i % 2 === 0 ? 'warmed' : 'usual';
-      tookMs[kind].push(await oneCall(kind === 'warmed', relay.url));
+    const took = new Map<Kind, Took[]>(kinds.map((kind) => [kind, []]));
+    // Interleaved, so that whatever else the machine does falls on all.
+    for (let i = 0; i < calls; i += 1) {
+      for (const [kind, list] of took) list.push(await oneCall(kind, relay.url));
     }
     relay.server.close();
-    for (const list of Object.values(tookMs)) list.sort((a, b) => a - b);
-    const p50 = percentile(tookMs.usual, 0.5) / percentile(tookMs.warmed, 0.5);
-    for (const [kind, list] of Object.entries(tookMs)) {
-      const [half, most] = [percentile(list, 0.5), percentile(list, 0.95)].map(Math.round);
+    for (const [kind, list] of took) {
+      const of = (who: keyof Took) => {
+        const values = list.map((one) => one[who]);
+        return `${percentile(values, 0.5)} / ${percentile(values, 0.95)} ms`;
+      };
       console.log(
-        `round trip ${roundTripMs} ms, ${kind}: p50 ${half} ms, p95 ${most} ms, ${list.length} calls`,
+        `round trip ${roundTripMs} ms, ${kind}: both hear p50 / p95 ${of('both')}, the caller ${of('caller')}, the callee ${of('callee')}; ${list.length} calls`,
       );
     }
-    console.log(`round trip ${roundTripMs} ms: warmed is ${p50.toFixed(1)} times as fast (p50)`);
   }
 } finally {
   await pages.close();
   await app.stop();
 }
 
-/** From the answer to audio at both ends, milliseconds. */
-async function oneCall(warm: boolean, roomUrl: string): Promise<number> {
+async function oneCall(kind: Kind, roomUrl: string): Promise<Took> {
   const { ann, bob, matchId } = await newMatch(app.url);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const { seat: bobSeat } = await bob.ok('POST', `/calls/${call.id}/join`);
-  const sit = (person: Person, own: Seat) =>
-    warm ? pages.sitWithSdk(person, call, own, roomUrl) : pages.sit('sfu', person, own, roomUrl);
-  const [caller, callee] = await Promise.all([sit(ann, seat), sit(bob, bobSeat)]);
-  const both = [caller, callee];
+  const sit = async (person: Person, own: Seat) => {
+    if (kind === 'usual') {
+      const page = await pages.sit('sfu', person, own, roomUrl);
+      await page.do('probe');
+      return page;
+    }
+    return pages.sitWithSdk(person, call, own, roomUrl, { probe: true, isEncrypted: kind === 'encrypted' });
+  };
+  const both = await Promise.all([sit(ann, seat), sit(bob, bobSeat)]);
+  const callee = both[1];
   try {
-    await Promise.all(both.map((page) => page.do(warm ? 'open' : 'sendOnAnswer')));
+    await Promise.all(both.map((page) => page.do(kind === 'usual' ? 'sendOnAnswer' : 'open')));
     const heard = Promise.all(both.map((page) => page.do('heardAt') as Promise<number>));
     const answeredAt: number = await callee.do('answer');
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new Error('no audio')), GIVE_UP_MS);
     const times = await Promise.race([heard, late.promise]).finally(() => clearTimeout(timer));
-    return Math.max(...times) - answeredAt;
+    const [callerMs, calleeMs] = times.map((at) => at - answeredAt) as [number, number];
+    return { caller: callerMs, callee: calleeMs, both: Math.max(callerMs, calleeMs) };
   } finally {
     await Promise.all(both.map((page) => page.close()));
     await ann.call('POST', `/calls/${call.id}/end`);

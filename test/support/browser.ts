@@ -2,9 +2,9 @@ import { type Browser, chromium } from 'playwright-core';
 
 /**
  * The real Chromium with a microphone and a camera that play a test tone and picture. ICE towards the loopback
- * address needs `--allow-loopback-in-peer-connection`.
+ * address needs `--allow-loopback-in-peer-connection`. `flags`: more of them.
  */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(flags: string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.DUET_CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -19,6 +19,7 @@ export function openBrowser(): Promise<Browser> {
       '--use-fake-ui-for-media-stream',
       '--allow-loopback-in-peer-connection',
       '--autoplay-policy=no-user-gesture-required',
+      ...flags,
     ],
   });
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,4 +17,11 @@ export function selfSigned(): { folder: string; cert: string; key: string } {
     { stdio: 'ignore' },
   );
   return { folder, cert, key };
+}
+
+/** What has Chromium take a certificate of this key for good, whoever signed it; over TURN as well. */
+export function trustFlag(cert: string): string {
+  const { publicKey } = new X509Certificate(readFileSync(cert));
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  return `--ignore-certificate-errors-spki-list=${createHash('sha256').update(spki).digest('base64')}`;
 }

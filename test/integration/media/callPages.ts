@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import type { Seat } from '../../../src/actors/Actors.ts';
@@ -5,7 +6,7 @@ import { openBrowser } from '../../support/browser.ts';
 import type { Person } from '../../support/client.ts';
 
 /** The scripts under `page/` that take a seat themselves. */
-type Script = 'plain' | 'sfu' | 'sdk';
+type Script = 'plain' | 'sfu' | 'sdk' | 'crowd';
 
 /** Functions of those pages, by name; see there. */
 type InPage = (name: string, ...args: unknown[]) => Promise<never>;
@@ -14,22 +15,15 @@ type InPage = (name: string, ...args: unknown[]) => Promise<never>;
 export class CallPages {
   readonly #browser: Browser;
   readonly #url: string;
-  readonly #scripts: Record<Script, string>;
 
-  static async open(url: string): Promise<CallPages> {
-    const [browser, plain, sfu, sdk] = await Promise.all([
-      openBrowser(),
-      pageScript('plain'),
-      pageScript('sfu'),
-      pageScript('sdk'),
-    ]);
-    return new CallPages(url, browser, { plain, sfu, sdk });
+  /** `flags`: for Chromium, beside the usual ones. */
+  static async open(url: string, flags: string[] = []): Promise<CallPages> {
+    return new CallPages(url, await openBrowser(flags));
   }
 
-  private constructor(url: string, browser: Browser, scripts: Record<Script, string>) {
+  private constructor(url: string, browser: Browser) {
     this.#url = url;
     this.#browser = browser;
-    this.#scripts = scripts;
   }
 
   /** A page of its own context, in the call's room; `roomUrl`: where the room is reached, if not at the program. */
@@ -47,7 +41,7 @@ export class CallPages {
     const page = await context.newPage();
     // Any answer of the program's own makes the page one of its origin; what a browser may reach follows from that.
     await page.goto(`${this.#url}/health/liveness`);
-    await page.addScriptTag({ content: this.#scripts[script], type: 'module' });
+    await page.addScriptTag({ content: await pageScript(script), type: 'module' });
     await page.waitForFunction(() => 'duet' in globalThis);
     return new CallPage({
       evaluate: (run, given) => page.evaluate(run, given),
@@ -55,11 +49,24 @@ export class CallPages {
     });
   }
 
-  /** The same with the product's own client, which wants to know the call. */
-  async sitWithSdk(person: Person, call: object, seat: Seat, roomUrl = this.#url): Promise<CallPage> {
+  /** The same with the product's own client, which wants to know the call. `probe`: its `heardAt` will be asked. */
+  async sitWithSdk(
+    person: Person,
+    call: object,
+    seat: Seat,
+    roomUrl = this.#url,
+    how: { probe?: boolean; isEncrypted?: boolean } = {},
+  ): Promise<CallPage> {
     const callPage = await this.#open('sdk');
-    await callPage.do('sit', roomUrl, person.token, seat, call, person.id);
+    const frameWorker = how.isEncrypted ? await frameWorkerScript() : undefined;
+    const { probe = false } = how;
+    await callPage.do('sit', roomUrl, person.token, seat, call, person.id, { probe, frameWorker });
     return callPage;
+  }
+
+  /** A page with room for many people, each with the product's own client. */
+  crowd(): Promise<CallPage> {
+    return this.#open('crowd');
   }
 
   async close(): Promise<void> {
@@ -129,13 +136,27 @@ export class CallPage {
 }
 
 /** What a page runs, in one file. */
-export async function pageScript(script: Script): Promise<string> {
+export const pageScript = (script: Script) => bundled(`${import.meta.dirname}/page/${script}.js`);
+
+/** What the worker runs that encrypts frames. */
+const frameWorkerScript = () => bundled(resolve(import.meta.dirname, '../../../web/sdk/e2ee/frameWorker.ts'));
+
+const bundles = new Map<string, Promise<string>>();
+
+/** Bundled once. */
+function bundled(entry: string): Promise<string> {
+  const known = bundles.get(entry) ?? bundle(entry);
+  bundles.set(entry, known);
+  return known;
+}
+
+async function bundle(entry: string): Promise<string> {
   const built = await build({
     configFile: false,
     logLevel: 'error',
     build: {
       write: false,
-      lib: { entry: `${import.meta.dirname}/page/${script}.js`, formats: ['es'] },
+      lib: { entry, formats: ['es'] },
       // What the product loads when it is needed is in the one file, too.
       rolldownOptions: { output: { codeSplitting: false } },
     },

@@ -4,28 +4,33 @@ import { type IceServer, turnCredentials } from '../../../src/calling/turn.ts';
 import { useApp } from '../../support/app.ts';
 import { newMatch, newPerson } from '../../support/client.ts';
 import { Coturn, freeUdpPort } from '../../support/coturn.ts';
-import { selfSigned } from '../../support/tlsCertificate.ts';
+import { selfSigned, trustFlag } from '../../support/tlsCertificate.ts';
 import { TurnClient } from '../../support/turnClient.ts';
 import { CallPages } from './callPages.ts';
 
 const SECRET = 'a secret that only the server and coturn know';
 const PORT = await freeUdpPort();
+const TLS_PORT = await freeUdpPort();
 const app = useApp({
   TURN_SECRET: SECRET,
-  TURN_URLS: `turn:127.0.0.1:${PORT}?transport=udp`,
+  TURN_URLS: `turn:127.0.0.1:${PORT}?transport=udp,turns:127.0.0.1:${TLS_PORT}?transport=tcp`,
   CALL_DURATION_SEC: '60',
 });
 /** As the sample says; and one that may relay to the SFU of this test, which is on loopback. */
 let strict: Coturn;
 let coturn: Coturn;
+const tls = selfSigned();
 
 beforeAll(async () => {
   [strict, coturn] = await Promise.all([
     Coturn.start(await freeUdpPort(), SECRET),
-    Coturn.start(PORT, SECRET, ['127.0.0.1']),
+    Coturn.start(PORT, SECRET, ['127.0.0.1'], { port: TLS_PORT, ...tls }),
   ]);
 });
-afterAll(() => Promise.all([strict?.stop(), coturn?.stop()]));
+afterAll(async () => {
+  await Promise.all([strict?.stop(), coturn?.stop()]);
+  await rm(tls.folder, { recursive: true, force: true });
+});
 
 const allocate = async ({ port }: Coturn, { username, credential }: IceServer) => {
   const client = await TurnClient.connect(port, username, credential);
@@ -113,13 +118,11 @@ describe('the sample configuration', () => {
 describe('TURN over TLS', () => {
   it('works with the sample configuration, credentials and denied addresses as without', async () => {
     await using stack = new AsyncDisposableStack();
-    const { folder, cert, key } = selfSigned();
-    stack.defer(() => rm(folder, { recursive: true, force: true }));
     const port = await freeUdpPort();
-    const relay = await Coturn.start(await freeUdpPort(), SECRET, [], { port, cert, key });
+    const relay = await Coturn.start(await freeUdpPort(), SECRET, [], { port, ...tls });
     stack.defer(() => relay.stop());
     const open = async ({ username, credential }: IceServer) => {
-      const client = await TurnClient.connectTls(port, username, credential, await readFile(cert));
+      const client = await TurnClient.connectTls(port, username, credential, await readFile(tls.cert));
       stack.defer(() => client.close());
       return client;
     };
@@ -133,10 +136,16 @@ describe('TURN over TLS', () => {
 });
 
 describe('with Chromium at both ends', { timeout: 60_000 }, () => {
-  it('a call goes through the relay when nothing else is allowed', async () => {
-    await using stack = new AsyncDisposableStack();
-    const pages = await CallPages.open(app.url);
-    stack.defer(() => pages.close());
+  let pages: CallPages;
+  beforeAll(async () => {
+    pages = await CallPages.open(app.url, [trustFlag(tls.cert)]);
+  });
+  afterAll(() => pages?.close());
+
+  it.each([
+    ['over UDP', 'turn:', 'relay by udp'],
+    ['over TLS', 'turns:', 'relay by tls'],
+  ])('a call goes through the relay %s when nothing else is allowed', async (_, scheme, route) => {
     const { ann, bob, matchId } = await newMatch(app.url);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const annPage = await pages.sit('sfu', ann, seat);
@@ -146,13 +155,16 @@ describe('with Chromium at both ends', { timeout: 60_000 }, () => {
         { page: annPage, person: ann },
         { page: bobPage, person: bob },
       ].map(async ({ page, person }) => {
-        const { iceServers } = await person.ok('GET', '/calls/ice-servers');
-        await page.do('open', { iceServers, iceTransportPolicy: 'relay' });
+        const [server] = (await person.ok('GET', '/calls/ice-servers')).iceServers;
+        const urls = server.urls.filter((url: string) => url.startsWith(scheme));
+        await page.do('open', { iceServers: [{ ...server, urls }], iceTransportPolicy: 'relay' });
         expect(await page.do('send', 'audio')).toBe('done');
       }),
     );
     await Promise.all([annPage.hears('audio', { bytes: 2_000 }), bobPage.hears('audio', { bytes: 2_000 })]);
     for (const page of [annPage, bobPage])
-      expect(await page.do('routes')).toEqual({ send: 'relay', recv: 'relay' });
+      expect(await page.do('routes')).toEqual({ send: route, recv: route });
+    await ann.ok('POST', `/calls/${call.id}/end`);
+    await Promise.all([annPage.close(), bobPage.close()]);
   });
 });

@@ -1,17 +1,22 @@
 /** The product's own client in a call's room. Its functions are called by tests through `window.duet`. */
+
 import { CallSession } from '../../../../web/sdk/call/CallSession.ts';
 import { LocalTracks } from '../../../../web/sdk/call/LocalTracks.ts';
+import { OwnDevice } from '../../../../web/sdk/e2ee/OwnDevice.ts';
 import { Http } from '../../../../web/sdk/Http.ts';
 import { Seats } from '../../../../web/sdk/Seats.ts';
 import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
+import { heardAt, watch, watchEncryption } from './probe.js';
 
 const made = [];
 let session;
+let isWatched = false;
 
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(configuration) {
     super(configuration);
     made.push(this);
+    if (isWatched) watch(this);
   }
 };
 
@@ -19,15 +24,21 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 const live = () => made.filter(({ connectionState }) => connectionState !== 'closed');
 
 /** Without end-to-end encryption, which has tests of its own. */
-const device = { isSupported: async () => false, known: () => ({ hasAny: async () => false }) };
+const noDevice = { isSupported: async () => false, known: () => ({ hasAny: async () => false }) };
 
-/** Takes a seat in a call's room at `url`. */
-async function sit(url, token, seat, call, userId) {
-  const auth = { accessToken: async () => token, renew: async () => false };
+/**
+ * Takes a seat in a call's room at `url`. `probe`: `heardAt` will be asked; `frameWorker`: with end-to-end encryption, by
+ * this program.
+ */
+async function sit(url, token, seat, call, userId, { probe = false, frameWorker } = {}) {
+  if (frameWorker) watchEncryption(frameWorker);
+  else isWatched = probe;
+  const auth = { accessToken: async () => token, renew: async () => false, userId, on() {} };
   const [http, room] = [new Http(location.origin), new Http(url)];
   http.useBearer(auth);
   const clock = new ServerClock();
   const seats = new Seats(room, auth, clock);
+  const device = frameWorker ? new OwnDevice(http, auth) : noDevice;
   session = new CallSession({ call, seat, userId, http, seats, clock, device, local: new LocalTracks() });
   const element = document.createElement('audio');
   element.autoplay = true;
@@ -48,15 +59,6 @@ function answer() {
   const at = now();
   void session.answer();
   return at;
-}
-
-/** When the first packet of the other's audio came, on that clock. */
-async function heardAt() {
-  for (;;) {
-    const receivers = live().flatMap((connection) => connection.getReceivers());
-    if (receivers.some((one) => one.getSynchronizationSources().length > 0)) return now();
-    await pause(1);
-  }
 }
 
 /** What has come in of a kind so far. */

@@ -1,6 +1,7 @@
 /** A client on mediasoup-client in a call's room. Its functions are called by tests through `window.duet`. */
 import { Client } from '@colyseus/sdk';
 import { Device } from 'mediasoup-client';
+import { heardAt, watch } from './probe.js';
 
 let room;
 let device;
@@ -98,6 +99,16 @@ async function warmUp() {
   }
 }
 
+/** Gets ready for `heardAt`. */
+function probe() {
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration) {
+      super(configuration);
+      watch(this);
+    }
+  };
+}
+
 /** Sends audio as soon as the call is answered, here or there. */
 function sendOnAnswer() {
   room.onMessage('call:answered', async () => {
@@ -114,15 +125,6 @@ function sendOnAnswer() {
 function answer() {
   const at = performance.timeOrigin + performance.now();
   return room.request('call:answer', {}).then(() => at);
-}
-
-/** When the first packet of the other's audio came, on that clock. */
-async function heardAt() {
-  for (;;) {
-    const [source] = consumers.get('audio')?.rtpReceiver.getSynchronizationSources() ?? [];
-    if (source !== undefined) return performance.timeOrigin + performance.now();
-    await new Promise((done) => setTimeout(done, 1));
-  }
 }
 
 /** Sends a kind; → `done` or the code of the refusal. */
@@ -172,13 +174,14 @@ async function received(kind) {
   return sum;
 }
 
-/** The types of the chosen pair's candidates, by direction. */
+/** The types of the chosen pair's candidates, by direction, and by what a relay is reached. */
 async function routes() {
   const found = {};
   for (const [direction, transport] of Object.entries(transports)) {
     const stats = await transport.getStats();
     const pair = [...stats.values()].find((stat) => stat.type === 'candidate-pair' && stat.nominated);
-    found[direction] = pair && stats.get(pair.localCandidateId)?.candidateType;
+    const { candidateType, relayProtocol } = stats.get(pair?.localCandidateId) ?? {};
+    found[direction] = relayProtocol === undefined ? candidateType : `${candidateType} by ${relayProtocol}`;
   }
   return found;
 }
@@ -190,6 +193,7 @@ Object.assign(window, {
     sendOnAnswer,
     answer,
     heardAt,
+    probe,
     send,
     stop,
     received,
