@@ -14,7 +14,7 @@ import { createLog } from '../src/log.ts';
 import { Decisions } from '../src/matching/decisions.ts';
 import { listActive, MatchLists } from '../src/matching/MatchLists.ts';
 import { Discovery } from '../src/people/Discovery.ts';
-import { findAnywhere, findNear, findNearAll, findWide, findWideAll } from '../src/people/discoverySql.ts';
+import { findAnywhere, findWithin, findWithinAll } from '../src/people/discoverySql.ts';
 import { People } from '../src/people/People.ts';
 import { PhotoLinks } from '../src/people/PhotoLinks.ts';
 import { Photos } from '../src/people/Photos.ts';
@@ -57,7 +57,7 @@ const parameters = new Map<string, unknown[][]>();
 const plain = db.query.bind(db);
 db.query = async <Row>(statement: Statement<Row>, bound: readonly never[] = []): Promise<Row[]> => {
   const known = parameters.get(statement.name) ?? [];
-  if (known.length < 60) parameters.set(statement.name, [...known, [...bound]]);
+  if (known.length < 120) parameters.set(statement.name, [...known, [...bound]]);
   return plain(statement, bound);
 };
 
@@ -105,8 +105,7 @@ parameters.clear();
 
 const cold = await timed(viewers, (viewer) => page(viewer, true));
 print('a page of discovery, nothing cached (whole use case)', cold);
-await printStatement('its search for candidates, reach up to 25 km', findNear);
-await printStatement('its search for candidates, reach of 50 or 100 km', findWide);
+await printSearch('its search for candidates', findWithin);
 await printStatement('the same without a location or beyond 300 km', findAnywhere);
 print('a page from the cached deck (whole use case)', await timed(viewers, (viewer) => page(viewer, false)));
 
@@ -117,15 +116,13 @@ if (often.length > 0) {
     `a page for who decided on ${Math.min(...heavy.filter((row) => worst.includes(row.id)).map((row) => row.n)).toLocaleString('en')} or more, nothing cached`,
     await timed(often, (viewer) => page(viewer, true)),
   );
-  await printStatement('its search for candidates, reach up to 25 km', findNear);
-  await printStatement('its search for candidates, reach of 50 or 100 km', findWide);
+  await printSearch('its search for candidates', findWithin);
   print('the same from the cached deck', await timed(often, (viewer) => page(viewer, false)));
   parameters.clear();
   const browsed: number[] = [];
   for (const viewer of worst.slice(0, 5)) browsed.push(...(await browseOn(viewer, 12)));
   print('the same person browsing on, deciding on everybody shown', browsed);
-  await printStatement('its searches beyond the first, reach up to 25 km', findNearAll);
-  await printStatement('its searches beyond the first, reach of 50 or 100 km', findWideAll);
+  await printSearch('its searches beyond the first', findWithinAll);
 }
 
 const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
@@ -179,10 +176,23 @@ async function timed<T>(items: readonly T[], work: (item: T) => Promise<unknown>
   return times;
 }
 
+/** A search, apart for small and large reaches. */
+async function printSearch(label: string, statement: Statement<unknown>): Promise<void> {
+  const samples = parameters.get(statement.name) ?? [];
+  const reachOf = (bound: unknown[]) => bound[12] as number;
+  for (const [reach, part] of [
+    ['up to 25 km', samples.filter((bound) => reachOf(bound) <= 25)],
+    ['of 50 or 100 km', samples.filter((bound) => reachOf(bound) > 25)],
+  ] as const) {
+    parameters.set(statement.name, part);
+    await printStatement(`${label}, reach ${reach}`, statement);
+  }
+}
+
 /** One statement of the use case by itself, for the same parameters: processor time and pages, whatever else runs. */
 async function printStatement(label: string, statement: Statement<unknown>): Promise<void> {
   const samples = parameters.get(statement.name);
-  if (samples === undefined) return;
+  if (samples === undefined || samples.length === 0) return;
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const times: number[] = [];

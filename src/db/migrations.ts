@@ -13,6 +13,7 @@ import { Migration0011Months } from './migrations/0011Months.ts';
 import { Migration0012AccountLife } from './migrations/0012AccountLife.ts';
 import { Migration0013AdminSearch } from './migrations/0013AdminSearch.ts';
 import { Migration0014RecentEvents } from './migrations/0014RecentEvents.ts';
+import { Migration0015Cohorts } from './migrations/0015Cohorts.ts';
 
 export const migrations = [
   Migration0001House,
@@ -29,4 +30,5 @@ export const migrations = [
   Migration0012AccountLife,
   Migration0013AdminSearch,
   Migration0014RecentEvents,
+  Migration0015Cohorts,
 ];

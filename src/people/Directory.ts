@@ -1,49 +1,57 @@
 /**
- * Which corners of discovery's index have anybody in them: pairs of audience and area. Among many people it is read
- * every half minute, among few every time.
+ * Which corners of discovery's index have anybody in them, and how good the best there is. A corner is an audience, an
+ * area and a cohort. Among many people it is read every half minute, among few every time: whoever is new in a corner, or
+ * the best there, may be missed that long.
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
-import { populatedPairs } from './discoverySql.ts';
-import { areaSpot, mayBeWithin, NOWHERE, type Spot, spotOf, wideAreaOf } from './place.ts';
+import { cohortOf } from './age.ts';
+import { populatedCorners } from './discoverySql.ts';
+import { areaSpot, distanceKm, mayBeWithin, NOWHERE, type Spot, spotOf } from './place.ts';
 
 export interface DirectoryOptions {
   db: Database;
   clock: Clock;
 }
 
-/** Two lists of equal length: the pairs to look into. */
-export interface Pairs {
-  /** Whether the areas are wide ones. */
-  wide: boolean;
-  audiences: number[];
-  areas: string[];
+/** Whom one looks for. */
+export interface Search {
+  cell: string;
+  reachKm: number;
+  audiences: readonly number[];
+  /** The first and the last birth date, `YYYY-MM-DD`. */
+  born: { from: string; to: string };
 }
 
-interface Corner {
+/** Lists of equal length, one entry a corner: first those whose middle is within reach, the best first. */
+export interface Corners {
+  audiences: number[];
+  areas: string[];
+  cohorts: number[];
+  bests: number[];
+  /** How many have their middle within reach. */
+  inside: number;
+}
+
+interface Area {
   area: string;
   /** Undefined for those who are nowhere, and so within everybody's reach. */
   spot: Spot | undefined;
+  cohorts: { cohort: number; best: number }[];
 }
 
-type Corners = Map<number, Corner[]>;
-
 const FRESH_MS = 30_000;
-/** Fewer pairs than this are read every time, which takes less than a millisecond: who is new somewhere shows at once. */
-const FEW_PAIRS = 200;
-/** Up to here one looks into small areas. */
-const SMALL_REACH_KM = 25;
+/** Fewer corners than this are read every time, which takes less than a millisecond: who is new somewhere shows at once. */
+const FEW_CORNERS = 200;
 /** Beyond this, nearly everywhere is within reach. */
 const COUNTED_REACH_KM = 1_000;
 
 export class Directory {
   readonly #options: DirectoryOptions;
-  /** What never changes about an area; there are some ten thousand of them where people live. */
+  /** What never changes about an area; there are some thousands of them where people live. */
   readonly #spots = new Map<string, Spot>();
-  readonly #wideOf = new Map<string, string>();
-  #small: Corners = new Map();
-  #wide: Corners = new Map();
-  #pairs = 0;
+  #areas = new Map<number, Map<string, Area>>();
+  #corners = 0;
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
@@ -51,23 +59,31 @@ export class Directory {
     this.#options = options;
   }
 
-  /** The pairs in which people within `reachKm` of a cell can be; undefined when that is nearly everywhere. */
-  async pairsWithin(cell: string, reachKm: number, audiences: readonly number[]): Promise<Pairs | undefined> {
+  /** The corners in which those looked for can be; undefined when that is nearly everywhere. */
+  async cornersWithin(search: Search): Promise<Corners | undefined> {
+    const { reachKm, born } = search;
     if (reachKm > COUNTED_REACH_KM) return undefined;
     const age = this.#options.clock.now() - this.#readAt;
-    if (this.#pairs < FEW_PAIRS || age >= FRESH_MS) await this.#refresh();
-    const wide = reachKm > SMALL_REACH_KM;
-    const corners = wide ? this.#wide : this.#small;
-    const from = spotOf(cell);
-    const pairs: Pairs = { wide, audiences: [], areas: [] };
-    for (const audience of audiences) {
-      for (const { area, spot } of corners.get(audience) ?? []) {
+    if (this.#corners < FEW_CORNERS || age >= FRESH_MS) await this.#refresh();
+    const from = spotOf(search.cell);
+    const [first, last] = [cohortOf(born.from), cohortOf(born.to)];
+    const found: { audience: number; area: string; cohort: number; best: number; inside: boolean }[] = [];
+    for (const audience of search.audiences) {
+      for (const { area, spot, cohorts } of this.#areas.get(audience)?.values() ?? []) {
         if (spot !== undefined && !mayBeWithin(from, spot, reachKm)) continue;
-        pairs.audiences.push(audience);
-        pairs.areas.push(area);
+        const inside = spot === undefined || distanceKm(from, spot) <= reachKm;
+        for (const { cohort, best } of cohorts)
+          if (cohort >= first && cohort <= last) found.push({ audience, area, cohort, best, inside });
       }
     }
-    return pairs;
+    found.sort((a, b) => Number(b.inside) - Number(a.inside) || b.best - a.best);
+    return {
+      audiences: found.map(({ audience }) => audience),
+      areas: found.map(({ area }) => area),
+      cohorts: found.map(({ cohort }) => cohort),
+      bests: found.map(({ best }) => best),
+      inside: found.filter(({ inside }) => inside).length,
+    };
   }
 
   /** Reads anew; whoever asks meanwhile waits for the same reading. */
@@ -79,30 +95,18 @@ export class Directory {
   }
 
   async #read(): Promise<void> {
-    const rows = await this.#options.db.query(populatedPairs);
-    const small = new Map<number, Set<string>>();
-    const wide = new Map<number, Set<string>>();
-    for (const { audience, area } of rows) {
-      add(small, audience, area);
-      const wideArea = this.#wideOf.get(area) ?? wideAreaOf(area);
-      this.#wideOf.set(area, wideArea);
-      add(wide, audience, wideArea);
+    const rows = await this.#options.db.query(populatedCorners);
+    const areasOf = new Map<number, Map<string, Area>>();
+    for (const { audience, area, cohort, best } of rows) {
+      const areas = areasOf.get(audience) ?? new Map<string, Area>();
+      areasOf.set(audience, areas);
+      const known = areas.get(area) ?? { area, spot: this.#spotOf(area), cohorts: [] };
+      areas.set(area, known);
+      known.cohorts.push({ cohort, best });
     }
-    this.#small = this.#cornersOf(small);
-    this.#wide = this.#cornersOf(wide);
-    this.#pairs = rows.length;
+    this.#areas = areasOf;
+    this.#corners = rows.length;
     this.#readAt = this.#options.clock.now();
-  }
-
-  #cornersOf(areasOf: ReadonlyMap<number, ReadonlySet<string>>): Corners {
-    const corners: Corners = new Map();
-    for (const [audience, areas] of areasOf) {
-      corners.set(
-        audience,
-        [...areas].map((area) => ({ area, spot: this.#spotOf(area) })),
-      );
-    }
-    return corners;
   }
 
   #spotOf(area: string): Spot | undefined {
@@ -111,10 +115,4 @@ export class Directory {
     this.#spots.set(area, known);
     return known;
   }
-}
-
-function add(areasOf: Map<number, Set<string>>, audience: number, area: string): void {
-  const areas = areasOf.get(audience);
-  if (areas === undefined) areasOf.set(audience, new Set([area]));
-  else areas.add(area);
 }

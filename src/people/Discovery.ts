@@ -19,10 +19,8 @@ import {
   type CandidateRow,
   candidateDetails,
   findAnywhere,
-  findNear,
-  findNearAll,
-  findWide,
-  findWideAll,
+  findWithin,
+  findWithinAll,
   pageShown,
   recordShown,
   seenSince,
@@ -200,21 +198,25 @@ export class Discovery {
   }
 
   async #find(viewer: Self, browsing: Browsing, size: number, after?: Deck): Promise<CandidateRow[]> {
-    const { db } = this.#options;
+    const { db, clock } = this.#options;
     const filter = this.#filter(viewer, browsing);
     const audiences = audiencesFor(viewer);
-    const pairs =
-      viewer.cell === null
-        ? undefined
-        : await this.#directory.pairsWithin(viewer.cell, viewer.maxDistanceKm, audiences);
+    const born = birthDatesFor(viewer.minAge, viewer.maxAge, clock.now());
+    const { cell, maxDistanceKm: reachKm } = viewer;
+    const corners =
+      cell === null ? undefined : await this.#directory.cornersWithin({ cell, reachKm, audiences, born });
     const notAbove = after?.lowest ?? MAX_SCORE;
-    if (pairs === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
-    const firstStep = Math.min(size, Math.ceil((2 * size) / Math.max(1, pairs.areas.length)));
-    const [wide, near] = after === undefined ? [findWide, findNear] : [findWideAll, findNearAll];
-    return db.query(pairs.wide ? wide : near, [
+    if (corners === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
+    // Those at the rim have few who are near enough: they are read when there is a floor to stop at.
+    const leads = Math.max(1, Math.min(size, corners.inside));
+    const firstStep = Math.min(size, Math.ceil((2 * size) / leads));
+    return db.query(after === undefined ? findWithin : findWithinAll, [
       ...filter,
-      pairs.audiences,
-      pairs.areas,
+      corners.audiences,
+      corners.areas,
+      corners.cohorts,
+      corners.bests,
+      leads,
       size,
       firstStep,
       notAbove,

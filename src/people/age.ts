@@ -2,6 +2,11 @@
 
 export const MIN_AGE = 18;
 export const MAX_AGE = 99;
+/** Eight years: of most viewers' ranges of ages two or three cohorts. */
+const COHORT_DAYS = 2922;
+
+/** The cohort of a row of `users` that a statement calls `u`, as SQL. The index of discovery has it spelled the same way. */
+export const COHORT_SQL = `((u.birth_date - date '1900-01-01') / ${COHORT_DAYS})`;
 
 /** How old somebody is at `nowMs`. Who was born on 29 February turns a year older on 1 March. */
 export function ageAt(birthDate: string, nowMs: number): number {
@@ -15,6 +20,11 @@ export function ageAt(birthDate: string, nowMs: number): number {
 /** The first and the last birth date of those who are `minAge` to `maxAge` years old at `nowMs`. */
 export function birthDatesFor(minAge: number, maxAge: number, nowMs: number): { from: string; to: string } {
   return { from: shifted(nowMs, maxAge + 1, 1), to: shifted(nowMs, minAge, 0) };
+}
+
+/** The number of the eight years that somebody was born in. */
+export function cohortOf(birthDate: string): number {
+  return Math.trunc((Date.parse(birthDate) - Date.UTC(1900, 0, 1)) / 86_400_000 / COHORT_DAYS);
 }
 
 /** `YYYY-MM-DD` of `nowMs`. */

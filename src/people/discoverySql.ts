@@ -1,9 +1,11 @@
 /**
  * The statements of discovery. The shape was measured at a million people: an index whose order is the order of the
- * result (best first in each area and gender) with every filter inside it, read by LATERAL, and one hashed NOT IN
- * over all who are out of the question, so that the viewer's history is read once and not once a candidate.
+ * result (best first in each corner: an audience, an area, a cohort) with every filter inside it, read by LATERAL, and
+ * one hashed NOT IN over all who are out of the question, so that the viewer's history is read once and not once a
+ * candidate.
  */
 import { sql } from '../db/sql.ts';
+import { COHORT_SQL } from './age.ts';
 
 export interface CandidateRow {
   id: string;
@@ -46,59 +48,68 @@ const WITH_SETTLED = `with settled (id) as materialized (${SETTLED} union all ${
 const WITHOUT_SETTLED = `with unasked as (select $2::integer, $3::integer, $4::timestamptz, $5::date[])`;
 
 /**
- * The best $17 of the areas $16, for audiences $15, in two steps that read nothing twice. First the best $18 of each
- * area; the $17th of those is a floor under which nobody can be among the best $17. Then each area is read on from
- * where the first step stopped, down to that floor. Nobody above the score $19 is looked at: those were all found, or found out of the question, before.
+ * The best $20 of the corners that $15 (audiences), $16 (areas) and $17 (cohorts) name, in two steps. First the best
+ * $21 of each of the first $19 corners; the $20th of those is a floor under which nobody can be among the best $20.
+ * Then those corners are read on from where the first step stopped, and the others from their top, down to that floor;
+ * those whose best score $18 is below it not at all. Nobody above the score $22 is looked at: those were all found, or
+ * found out of the question, before.
  */
-const findIn = (name: string, area: 'area' | 'wide_area', asks: { settled: boolean }) =>
-  sql<CandidateRow>(
+const findIn = (name: string, asks: { settled: boolean }) => {
+  const fit = `${FITS} and ${asks.settled ? NOT_SETTLED : 'true'}`;
+  return sql<CandidateRow>(
     name,
-    `${asks.settled ? WITH_SETTLED : WITHOUT_SETTLED}, first as materialized (
-     select p.audience, p.area, c.id, c.score
-     from unnest($15::smallint[], $16::bigint[]) as p (audience, area)
-     cross join lateral (
+    `${asks.settled ? WITH_SETTLED : WITHOUT_SETTLED}, corners as (
+     select audience, area, cohort, best, nth <= $19 as leads
+     from unnest($15::smallint[], $16::bigint[], $17::integer[], $18::integer[])
+       with ordinality as c (audience, area, cohort, best, nth)
+   ), first as materialized (
+     select l.audience, l.area, l.cohort, c.id, c.score
+     from corners l cross join lateral (
        select u.id, u.score from users u
-       where u.audience = p.audience and u.${area} = p.area and u.score <= $19 and ${FITS} and ${asks.settled ? NOT_SETTLED : 'true'}
-       order by u.score desc, u.id limit $18
+       where u.audience = l.audience and u.wide_area = l.area and ${COHORT_SQL} = l.cohort and u.score <= $22 and ${fit}
+       order by u.score desc, u.id limit $21
      ) c
+     where l.leads
    ), floor as materialized (
-     select coalesce((select score from first order by score desc offset $17 - 1 limit 1), 0) as score
-   ), stopped as (
-     select audience, area, min(score) as score, (array_agg(id order by score, id desc))[1] as id
-     from first group by audience, area having count(*) = $18 and min(score) >= (select score from floor)
+     select coalesce((select score from first order by score desc offset $20 - 1 limit 1), 0) as score
+   ), unread as (
+     select audience, area, cohort, min(score) as score, (array_agg(id order by score, id desc))[1] as id
+     from first group by audience, area, cohort having count(*) = $21 and min(score) >= (select score from floor)
+     union all
+     select audience, area, cohort, $22, '00000000-0000-0000-0000-000000000000'
+     from corners where not leads and best >= (select score from floor)
    ), further as (
-     select c.id, c.score from stopped s cross join lateral (
+     select c.id, c.score from unread r cross join lateral (
        select u.id, u.score from users u
-       where u.audience = s.audience and u.${area} = s.area
-         and u.score >= (select score from floor) and u.score <= s.score and (u.score < s.score or u.id > s.id)
-         and ${FITS} and ${asks.settled ? NOT_SETTLED : 'true'}
-       order by u.score desc, u.id limit $17
+       where u.audience = r.audience and u.wide_area = r.area and ${COHORT_SQL} = r.cohort
+         and u.score >= (select score from floor) and u.score <= r.score and (u.score < r.score or u.id > r.id)
+         and ${fit}
+       order by u.score desc, u.id limit $20
      ) c
    )
    select id, score from (select id, score from first union all select id, score from further) found
-   order by score desc, id limit $17`,
+   order by score desc, id limit $20`,
   );
+};
 
-/** With small areas, for a small reach, and with wide ones. */
-export const findNear = findIn('discovery-near', 'area', { settled: true });
-export const findWide = findIn('discovery-wide', 'wide_area', { settled: true });
+export const findWithin = findIn('discovery-within', { settled: true });
 /** Without asking who is out of the question: for those further down, of whom few are; `stillFit` asks afterwards. */
-export const findNearAll = findIn('discovery-near-all', 'area', { settled: false });
-export const findWideAll = findIn('discovery-wide-all', 'wide_area', { settled: false });
+export const findWithinAll = findIn('discovery-within-all', { settled: false });
 
-/** Where people are: the pairs of audience and area that anybody is filed under, found by jumping along the index. */
-export const populatedPairs = sql<{ audience: number; area: string }>(
-  'discovery-pairs',
-  `with recursive jump (audience, area) as (
-     (select audience, area from users u where ${SHOWN_AT_ALL} order by audience, area limit 1)
+/** Where people are: the corners that anybody is filed under and the best score in each, found by jumping along the index. */
+export const populatedCorners = sql<{ audience: number; area: string; cohort: number; best: number }>(
+  'discovery-corners',
+  `with recursive jump (audience, area, cohort, best) as (
+     (select u.audience, u.wide_area, ${COHORT_SQL}, u.score from users u where ${SHOWN_AT_ALL}
+      order by u.audience, u.wide_area, ${COHORT_SQL}, u.score desc limit 1)
      union all
-     select n.audience, n.area from jump j cross join lateral (
-       select audience, area from users u
-       where (u.audience, u.area) > (j.audience, j.area) and ${SHOWN_AT_ALL}
-       order by audience, area limit 1
+     select n.audience, n.wide_area, n.cohort, n.score from jump j cross join lateral (
+       select u.audience, u.wide_area, ${COHORT_SQL} as cohort, u.score from users u
+       where (u.audience, u.wide_area, ${COHORT_SQL}) > (j.audience, j.area, j.cohort) and ${SHOWN_AT_ALL}
+       order by u.audience, u.wide_area, ${COHORT_SQL}, u.score desc limit 1
      ) n
    )
-   select audience, area::text from jump`,
+   select audience, area::text, cohort, best from jump`,
 );
 
 /** The best $16 anywhere, for audiences $15: for who has no location, or a reach beyond counting areas. None above $17. */

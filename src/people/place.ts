@@ -7,9 +7,8 @@ import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
 export const EARTH_KM = 6371;
 /** The cells a person may be stored in, finest first: edges of about 1.4, 3.7 and 9.9 km. */
 export const CELL_RESOLUTIONS = [7, 6, 5] as const;
-/** The areas that discovery's index is ordered by: about 7 km across, or the cell itself where that is larger. */
+/** The area that is stored with a person: about 7 km across, or the cell itself where that is larger. */
 const AREA_RESOLUTION = 6;
-const WIDE_RESOLUTION = 5;
 /** Stands for "place unknown or hidden" in the index. */
 export const NOWHERE = '0';
 
@@ -18,8 +17,8 @@ export const BANDS_KM = [3, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_0
 
 /** How far from the centre of a coarse cell its people may be, beyond what the finest cell allows. */
 const SLACK_KM: Record<number, number> = { 7: 0, 6: 3, 5: 9 };
-/** No point of an area is further from its centre. */
-const AREA_RADIUS_KM: Record<number, number> = { 5: 11, 6: 4.2 };
+/** No point of an area of discovery's index, 20 km across, is further from its centre. */
+const AREA_RADIUS_KM = 11;
 
 /** A stored place as numbers: the centre of its cell on the sphere, in km, and its slack. */
 export interface Spot {
@@ -48,25 +47,20 @@ export function spotOf(cell: string): Spot {
   return { ...onSphere(lat, lon), slackKm: SLACK_KM[getResolution(cell)] ?? 0 };
 }
 
-/** The area that a cell is filed under, as the index spells it (a decimal 64-bit number). */
+/**
+ * The area that is stored with a cell, as the database spells it (a decimal 64-bit number). Discovery's index has the wide
+ * one around it, its parent at resolution 5, which the database computes from the bits.
+ */
 export function areaOf(cell: string): string {
   const resolution = getResolution(cell);
   const area = resolution > AREA_RESOLUTION ? cellToParent(cell, AREA_RESOLUTION) : cell;
   return BigInt(`0x${area}`).toString();
 }
 
-/** The wide area around an area; the database computes the same from the bits. */
-export function wideAreaOf(area: string): string {
-  return area === NOWHERE
-    ? NOWHERE
-    : BigInt(`0x${cellToParent(BigInt(area).toString(16), WIDE_RESOLUTION)}`).toString();
-}
-
-/** An area as a spot whose slack says how far people who are filed under it may be from its centre. */
+/** An area of discovery's index as a spot whose slack says how far people who are filed under it may be from its centre. */
 export function areaSpot(area: string): Spot {
   const cell = BigInt(area).toString(16);
-  const resolution = getResolution(cell);
-  return { ...spotOf(cell), slackKm: (SLACK_KM[resolution] ?? 0) + AREA_RADIUS_KM[resolution]! };
+  return { ...spotOf(cell), slackKm: (SLACK_KM[getResolution(cell)] ?? 0) + AREA_RADIUS_KM };
 }
 
 /** Along the sphere, between centres. Slack is not in it. The SQL of discovery computes the same. */

@@ -1,13 +1,19 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { generatePeople } from '../../../loadtest/generatePeople.ts';
-import type { Statement } from '../../../src/db/sql.ts';
+import { SystemClock } from '../../../src/clock.ts';
+import { type Bind, type Statement, sql } from '../../../src/db/sql.ts';
 import * as hub from '../../../src/events/InboxHub.ts';
 import * as outbox from '../../../src/events/outbox.ts';
 import * as decisions from '../../../src/matching/decisionSql.ts';
 import * as lists from '../../../src/matching/MatchLists.ts';
+import { ageAt, birthDatesFor, COHORT_SQL, cohortOf, dayOf } from '../../../src/people/age.ts';
+import { audiencesFor } from '../../../src/people/audience.ts';
+import { Directory } from '../../../src/people/Directory.ts';
 import * as discovery from '../../../src/people/discoverySql.ts';
 import * as people from '../../../src/people/peopleSql.ts';
+import { spotOf } from '../../../src/people/place.ts';
 import * as profile from '../../../src/people/profileSql.ts';
+import { monthsOf } from '../../../src/people/sightings.ts';
 import * as safety from '../../../src/safety/safetySql.ts';
 import { useDatabase } from '../../support/database.ts';
 
@@ -18,6 +24,23 @@ interface PlanNode {
   'Index Cond'?: string;
   Plans?: PlanNode[];
 }
+
+const scores = sql<{ id: string; score: number; audience: number }>(
+  'test-scores',
+  `select id, score, audience from users where cell is not null order by id`,
+);
+const cohorts = sql<{ born: string; cohort: number }>(
+  'test-cohorts',
+  `select u.birth_date as born, ${COHORT_SQL} as cohort
+   from (select date '1905-01-01' + i * 41 as birth_date from generate_series(0, 1000) i) u`,
+);
+/** Corners that lead, people wanted, people a corner in the first step. */
+const STEPS = [
+  [60, 60, 2],
+  [2, 5, 3],
+  [4, 12, 3],
+  [1, 3, 1],
+] as const;
 
 /** Not hot: the demo page only. */
 const COLD = new Set(['people-demo']);
@@ -73,14 +96,74 @@ describe('the plans of the hot statements', () => {
   });
 
   it('discovery reads its index only, in the order of the result', async () => {
-    const nodes = await planOf(discovery.findNear);
+    const nodes = await planOf(discovery.findWithin);
     const reads = nodes.filter((node) => node['Relation Name'] === 'users');
     expect(reads.length).toBeGreaterThanOrEqual(2);
     for (const node of reads) {
       expect(node['Node Type']).toBe('Index Only Scan');
       expect(node['Index Name']).toBe('users_discovery');
-      expect(node['Index Cond']).toMatch(/audience.*area.*score/s);
+      expect(node['Index Cond']).toMatch(/audience.*wide_area.*birth_date.*score/s);
     }
+  });
+
+  it('a search in corners finds exactly the best of all who fit, wherever its floor is', async () => {
+    const { db } = at;
+    const clock = new SystemClock();
+    const directory = new Directory({ db, clock });
+    const everybody = await db.query(scores);
+    const scoreOf = new Map(everybody.map(({ id, score }) => [id, score]));
+    let above = 0;
+    for (const { id } of everybody.slice(0, 40)) {
+      const [viewer] = await db.query(people.loadSelf, [id]);
+      const { cell, maxDistanceKm: reachKm } = viewer!;
+      const born = birthDatesFor(viewer!.minAge, viewer!.maxAge, clock.now());
+      const spot = spotOf(cell!);
+      const months = monthsOf(clock.now());
+      const filter: Bind[] = [
+        id,
+        30,
+        90,
+        new Date(),
+        months,
+        born.from,
+        born.to,
+        ageAt(viewer!.birthDate, clock.now()),
+      ];
+      filter.push(spot.x, spot.y, spot.z, spot.slackKm, reachKm, dayOf(clock.now()));
+      const found = await directory.cornersWithin({
+        cell: cell!,
+        reachKm,
+        audiences: audiencesFor(viewer!),
+        born,
+      });
+      const { audiences, areas, cohorts, bests } = found!;
+      const sought = everybody
+        .filter(({ audience }) => audiencesFor(viewer!).includes(audience))
+        .map((row) => row.id);
+      const fit = (await db.query(discovery.stillFit, [...filter, sought]))
+        .map((row) => ({ id: row.id, score: scoreOf.get(row.id)! }))
+        .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
+      for (const [leads, size, firstStep] of STEPS) {
+        const steps = [leads, size, firstStep, 2_147_483_647];
+        const best = await db.query(discovery.findWithin, [
+          ...filter,
+          audiences,
+          areas,
+          cohorts,
+          bests,
+          ...steps,
+        ]);
+        expect(best).toEqual(fit.slice(0, size));
+        if (fit.length > size) above += 1;
+      }
+    }
+    expect(above).toBeGreaterThan(30);
+  });
+
+  it('a cohort is the same number in the database and outside', async () => {
+    const rows = await at.db.query(cohorts);
+    expect(rows).toHaveLength(1_001);
+    for (const { born, cohort } of rows) expect(cohortOf(born)).toBe(cohort);
   });
 });
 
