@@ -1,6 +1,7 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
+import { Rounds } from '../platform/Rounds.ts';
 import type { Erasure } from './Erasure.ts';
 import { eraseDue, settleDue, settled, whatIsDue } from './lifeStatements.ts';
 import type { Standing } from './Standing.ts';
@@ -29,23 +30,22 @@ const AGAIN_AFTER_MS = 30_000;
 export class AccountDeadlines {
   readonly #o: AccountDeadlinesOptions;
   readonly #leaveAlone = new Map<string, number>();
-  #timer: Timer | undefined;
-  #running: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #rounds: Rounds;
 
   constructor(options: AccountDeadlinesOptions) {
     this.#o = options;
+    const { clock, log, everyMs = DEFAULT_EVERY_MS } = options;
+    const failure = 'Deadlines of accounts could not be kept';
+    this.#rounds = new Rounds({ clock, log, everyMs, work: () => this.run(), failure });
   }
 
   start(): void {
-    this.#running = this.#round();
+    this.#rounds.startNow();
   }
 
   /** Waits for what is under way. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
   /** Does once what is due. */
@@ -61,7 +61,7 @@ export class AccountDeadlines {
     const { db, clock, settle } = this.#o;
     const until = new Date(clock.now());
     for (const { id } of await db.query(settleDue, [until])) {
-      if (this.#closed) return;
+      if (this.#rounds.closed) return;
       await this.#attempt(id, async () => {
         await settle(id, true);
         await db.query(settled, [id, until]);
@@ -72,7 +72,7 @@ export class AccountDeadlines {
   async #erase(): Promise<void> {
     const { db, clock, erasure } = this.#o;
     for (const { id } of await db.query(eraseDue, [new Date(clock.now())])) {
-      if (this.#closed) return;
+      if (this.#rounds.closed) return;
       await this.#attempt(id, () => erasure.erase(id));
     }
   }
@@ -87,13 +87,5 @@ export class AccountDeadlines {
       this.#leaveAlone.set(userId, clock.now() + AGAIN_AFTER_MS);
       log.warn({ err: error, userId }, 'A deadline of an account could not be kept and will be tried again');
     }
-  }
-
-  async #round(): Promise<void> {
-    await this.run().catch((error: unknown) => {
-      if (!this.#closed) this.#o.log.warn({ err: error }, 'Deadlines of accounts could not be kept');
-    });
-    if (this.#closed) return;
-    this.#timer = this.#o.clock.after(this.#o.everyMs ?? DEFAULT_EVERY_MS, () => this.start());
   }
 }

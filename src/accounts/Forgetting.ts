@@ -1,6 +1,7 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
+import { Rounds } from '../platform/Rounds.ts';
 import type { Devices } from './Devices.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import type { Sessions } from './Sessions.ts';
@@ -36,22 +37,17 @@ const deleteReports = sql(
 /** Deletes, now and then, what accounts need no longer. Every process does; it is the same to do it twice. */
 export class Forgetting {
   readonly #o: ForgettingOptions;
-  #timer: Timer | undefined;
-  #closed = false;
+  readonly #rounds: Rounds;
 
   constructor(options: ForgettingOptions) {
     this.#o = options;
+    const { clock, log, everyMs = DEFAULT_EVERY_MS } = options;
+    const failure = 'Old sessions and tokens could not be deleted';
+    this.#rounds = new Rounds({ clock, log, everyMs, work: () => this.run(), failure });
   }
 
   start(): void {
-    if (this.#closed) return;
-    this.#timer = this.#o.clock.after(this.#o.everyMs ?? DEFAULT_EVERY_MS, () => {
-      this.run()
-        .catch((error: unknown) =>
-          this.#o.log.warn({ err: error }, 'Old sessions and tokens could not be deleted'),
-        )
-        .finally(() => this.start());
-    });
+    this.#rounds.start();
   }
 
   /** Does it once. */
@@ -65,8 +61,6 @@ export class Forgetting {
   }
 
   close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    return Promise.resolve();
+    return this.#rounds.close();
   }
 }

@@ -1,7 +1,8 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { Bus } from '../platform/Bus.ts';
+import { Rounds } from '../platform/Rounds.ts';
 import { ACCESS_TOKEN_MS } from './AccessTokens.ts';
 
 /** Sessions of one user that ended. */
@@ -41,13 +42,14 @@ export class Revocations {
   readonly #revoked = new Map<string, number>();
   readonly #listeners = new Set<(event: RevokedEvent) => void>();
   #readUpToMs = 0;
-  #poll: Timer | undefined;
+  readonly #polls: Rounds;
   #unsubscribe: (() => void) | undefined;
-  #away = false;
-  #closed = false;
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
+    const { clock, log, pollMs: everyMs = DEFAULT_POLL_MS } = options;
+    const failure = 'Ended sessions could not be read';
+    this.#polls = new Rounds({ clock, log, everyMs, work: () => this.#read(), failure });
   }
 
   /** Reads what ended lately and begins to listen. Must be done before the first token is trusted. */
@@ -57,7 +59,7 @@ export class Revocations {
       if (event !== undefined) this.#learn(event);
     });
     await this.#read();
-    this.#schedule();
+    this.#polls.start();
   }
 
   /** Whether a session ended. */
@@ -79,11 +81,9 @@ export class Revocations {
   }
 
   close(): Promise<void> {
-    this.#closed = true;
-    this.#poll?.cancel();
     this.#unsubscribe?.();
     this.#listeners.clear();
-    return Promise.resolve();
+    return this.#polls.close();
   }
 
   #learn(event: RevokedEvent): void {
@@ -111,25 +111,6 @@ export class Revocations {
     const rows = await this.#options.db.query(recentlyRevoked, [new Date(since)]);
     for (const row of rows) this.#learn({ userId: row.user_id, sessionIds: [row.id] });
     this.#readUpToMs = startedAt;
-  }
-
-  #schedule(): void {
-    if (this.#closed) return;
-    this.#poll = this.#options.clock.after(this.#options.pollMs ?? DEFAULT_POLL_MS, () => {
-      void this.#readAndGoOn();
-    });
-  }
-
-  async #readAndGoOn(): Promise<void> {
-    try {
-      await this.#read();
-      this.#away = false;
-    } catch (error) {
-      if (!this.#away && !this.#closed)
-        this.#options.log.warn({ err: error }, 'Ended sessions could not be read');
-      this.#away = true;
-    }
-    this.#schedule();
   }
 }
 

@@ -4,10 +4,11 @@
  */
 import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, RENEW_EVERY_MS } from '../calling/CallStore.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
+import { Rounds } from '../platform/Rounds.ts';
 import * as colyseus from './colyseus.ts';
 
 export interface KeeperOptions {
@@ -54,7 +55,7 @@ export const unheldCalls = sql<{ id: string }>(
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #held = new Map<string, CallActor>();
-  readonly #timers = new Map<string, Timer>();
+  readonly #rounds: Rounds[] = [];
   /** What earlier sweeps found and is still being acted on: one that takes long holds up nothing else. */
   readonly #acting = new Set<string>();
   #closed = false;
@@ -89,7 +90,8 @@ export class Keeper {
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#timers.values()) timer.cancel();
+    // Not waited for: what is under way is the database's business.
+    for (const rounds of this.#rounds) void rounds.close();
   }
 
   async #renew(): Promise<void> {
@@ -129,17 +131,16 @@ export class Keeper {
     }
   }
 
-  /** Runs `work` again and again, each time `everyMs` after the last was done. */
   #every(name: string, everyMs: number, work: () => Promise<void>): void {
-    const again = () => {
-      if (this.#closed) return;
-      this.#timers.set(name, this.#options.clock.after(everyMs, run));
-    };
-    const run = () => {
-      work()
-        .catch((err: unknown) => this.#options.log.warn({ err, name }, 'a round of the keeper failed'))
-        .finally(again);
-    };
-    again();
+    const { clock, log } = this.#options;
+    const rounds = new Rounds({
+      clock,
+      log,
+      everyMs,
+      work,
+      failure: `a round of the keeper failed: ${name}`,
+    });
+    this.#rounds.push(rounds);
+    rounds.start();
   }
 }

@@ -2,11 +2,12 @@
  * What time does to people's data: uploads that a crash left half done and files without a photo go, scores of those
  * who stay away sink, sightings are kept for two months.
  */
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { ObjectStore } from '../platform/ObjectStore.ts';
+import { Rounds } from '../platform/Rounds.ts';
 import { PHOTO_PREFIX } from './Photos.ts';
 import { SCORE_SQL } from './score.ts';
 import { monthOf } from './sightings.ts';
@@ -20,6 +21,7 @@ export interface PeopleUpkeepOptions {
   everyMs?: number;
 }
 
+const FAILURE = 'Upkeep of people failed and will be tried again';
 const HOUR_MS = 3_600_000;
 /** Longer than any upload takes. */
 const ABANDONED_AFTER_MS = 600_000;
@@ -57,23 +59,21 @@ const oldPartitions = sql<{ name: string }>(
 
 export class PeopleUpkeep {
   readonly #options: PeopleUpkeepOptions;
-  #timer: Timer | undefined;
-  #running: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #rounds: Rounds;
 
   constructor(options: PeopleUpkeepOptions) {
     this.#options = options;
+    const { clock, log, everyMs = HOUR_MS } = options;
+    this.#rounds = new Rounds({ clock, log, everyMs, work: () => this.run(), failure: FAILURE });
   }
 
   /** Runs now and then again and again. */
   start(): void {
-    this.#running = this.#round();
+    this.#rounds.startNow();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
   /** All of it once. Each part is safe to run in two processes at a time. */
@@ -85,9 +85,9 @@ export class PeopleUpkeep {
       () => this.sweepOrphans(),
     ];
     for (const work of works) {
-      if (this.#closed) return;
+      if (this.#rounds.closed) return;
       await work().catch((error: unknown) => {
-        this.#options.log.warn({ err: error }, 'Upkeep of people failed and will be tried again');
+        this.#options.log.warn({ err: error }, FAILURE);
       });
     }
   }
@@ -132,18 +132,12 @@ export class PeopleUpkeep {
   /** Brings the scores of those who were away down a step, a few thousand people at a time. */
   async sinkScores(): Promise<void> {
     const { db } = this.#options;
-    for (let from = FIRST_ID; !this.#closed; ) {
+    for (let from = FIRST_ID; !this.#rounds.closed; ) {
       const [next] = await db.query(nextPeople, [from, PEOPLE_AT_ONCE]);
       if (next?.last == null) return;
       await db.query(sinkScores, [from, next.last]);
       from = next.last;
     }
-  }
-
-  async #round(): Promise<void> {
-    await this.run();
-    if (this.#closed) return;
-    this.#timer = this.#options.clock.after(this.#options.everyMs ?? HOUR_MS, () => this.start());
   }
 }
 
