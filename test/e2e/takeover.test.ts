@@ -2,9 +2,9 @@
  * The process that holds a call dies while two people talk in real Chromium: both hear each other again on the other
  * process, in the same call, with the same time left.
  */
-import { connect, createServer, type Server } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Balancer } from '../support/Balancer.ts';
 import { openBrowser } from '../support/browser.ts';
 import { type Json, type Person, signIn } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -14,8 +14,7 @@ import { startServer, type TestServer } from '../support/server.ts';
 
 const redis = useRedis();
 let database: TestDatabase;
-let balancer: Server;
-let site: string;
+let balancer: Balancer;
 let servers: { port: number; server: TestServer }[] = [];
 let browser: Browser;
 
@@ -27,16 +26,9 @@ afterAll(() => browser?.close());
 // For every try: a killed process does not come back, and who has called does not like again.
 beforeEach(async () => {
   database = await createTestDatabase();
-  // Like a load balancer: hands a connection to the first process that takes it.
-  balancer = createServer((client) =>
-    forward(
-      client,
-      servers.map(({ port }) => port),
-    ),
-  );
-  await new Promise<void>((done) => balancer.listen(0, '127.0.0.1', done));
-  site = `http://127.0.0.1:${(balancer.address() as { port: number }).port}`;
+  balancer = await Balancer.open();
   servers = [await start('true'), await start('false')];
+  balancer.ports = servers.map(({ port }) => port);
 });
 afterEach(async () => {
   await Promise.all(browser.contexts().map((context) => context.close()));
@@ -53,27 +45,12 @@ async function start(seed: string): Promise<{ port: number; server: TestServer }
     JWT_SECRET: 'a-secret-that-both-processes-share-0123456789',
     DATA_KEY: 'a-data-key-that-both-processes-share-0123456789',
     PORT: String(port),
-    PUBLIC_URL: site,
+    PUBLIC_URL: balancer.url,
     PROCESS_ADDRESS: `127.0.0.1:${port}`,
     SEED_DEMO: seed,
     CALL_DURATION_SEC: '120',
   });
   return { port, server };
-}
-
-function forward(client: import('node:net').Socket, ports: number[]): void {
-  const [port, ...others] = ports;
-  client.on('error', () => {});
-  if (port === undefined) return void client.destroy();
-  const upstream = connect(port, '127.0.0.1');
-  upstream.once('connect', () => {
-    client.pipe(upstream).pipe(client);
-    client.once('close', () => upstream.destroy());
-    upstream.once('close', () => client.destroy());
-  });
-  upstream.once('error', () =>
-    upstream.bytesRead === 0 && upstream.pending ? forward(client, others) : client.destroy(),
-  );
 }
 
 interface OpenCall {
@@ -85,7 +62,7 @@ declare const duet: { call: OpenCall | null };
 async function openAs(email: string): Promise<Page> {
   const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
   const page = await context.newPage();
-  await page.goto(site);
+  await page.goto(balancer.url);
   await page.getByTestId(`demo-person-${email}`).click();
   await page.getByTestId('card-like').waitFor();
   return page;
@@ -110,7 +87,7 @@ async function hears(page: Page, withinMs: number): Promise<void> {
 
 test('kill -9 of the process of a call: both hear each other again, with the same time left', async () => {
   const [ada, milo]: Person[] = await Promise.all(
-    ['ada@demo.duet', 'milo@demo.duet'].map((email) => signIn(site, email, 'duet-demo')),
+    ['ada@demo.duet', 'milo@demo.duet'].map((email) => signIn(balancer.url, email, 'duet-demo')),
   );
   await ada!.ok('POST', `/matches/like/${milo!.id}`);
   const { match }: Json = await milo!.ok('POST', `/matches/like/${ada!.id}`);
