@@ -8,6 +8,7 @@
  * for what is paid once. The machine's limit of open files must allow for the connections.
  */
 import { parseArgs } from 'node:util';
+import { callOfTwo } from './densityCalls.ts';
 import {
   inParallel,
   MeasuredDuet,
@@ -21,6 +22,7 @@ import { seatPath, ThinSocket } from './densitySocket.ts';
 /** Connections made before the first measurement. */
 const WARM_UP = 2_000;
 const AT_ONCE = 8;
+/** Longer than two pings of the slowest, and five comparisons of the inboxes. */
 const IDLE_SEC = 20;
 
 const { values } = parseArgs({
@@ -32,23 +34,18 @@ const { values } = parseArgs({
 });
 const connections = Number(values.connections);
 const calls = Number(values.calls);
-const idle = Math.max(Number(values.idle), connections);
+const idle = Math.max(Number(values.idle), WARM_UP + connections);
 
-const bare = await MeasuredServer.start('loadtest/densityBare.ts');
-const openBare = (count: number) =>
-  inParallel(Array(count).fill('/'), AT_ONCE, (path) =>
-    ThinSocket.open(bare.port, path, { waitForJoin: false }),
-  );
-// From the first on: a bare socket is so small that pages which a warm-up left would hide thousands of them.
-const bareBefore = await bare.usage();
-const bareSockets = await openBare(WARM_UP + connections);
-const bareAfter = await bare.usage();
-const bareKb = kb(bareBefore, bareAfter, WARM_UP + connections);
-for (const socket of bareSockets) socket.destroy();
-await bare.close();
+const bare = await measureBare();
 
 await using duet = await MeasuredDuet.start();
-const people = await duet.people(WARM_UP + idle);
+await pause(5_000);
+const empty = await shareOf(duet.server, () => duet.postgresCpuMs());
+console.log(
+  `a process without connections:          ${percent(empty.server)}, its database ${percent(empty.database)}`,
+);
+
+const people = await duet.people(idle);
 const sockets: ThinSocket[] = [];
 const openInboxes = async (some: readonly TestPerson[]) => {
   const joined = await inParallel(some, AT_ONCE, async (person) => {
@@ -65,60 +62,69 @@ await openInboxes(people.slice(WARM_UP, WARM_UP + connections));
 await pause(1_000);
 const after = await duet.server.usage();
 const inboxKb = kb(before, after, connections);
-console.log(`${connections} connections with their inbox: ${shown(inboxKb)}`);
+console.log(`${connections} connections with their inbox:      ${shown(inboxKb)}`);
 console.log(
-  `the same on bare uWebSockets.js:       ${shown(bareKb)}; ratio ${(inboxKb.rss / bareKb.rss).toFixed(1)}`,
+  `the same on bare uWebSockets.js:        ${shown(bare.kb)}; ratio ${(inboxKb.rss / bare.kb.rss).toFixed(1)}`,
 );
 console.log(
-  `set-up                                 ${us(before, after, connections)} us of CPU each, the request for the seat included`,
+  `set-up                                  ${us(before, after, connections)} us of CPU each, the request for the seat included`,
 );
 
-const callers = people.slice(0, calls * 2);
+await openInboxes(people.slice(WARM_UP + connections));
+// Those who came last are written down as present.
+await pause(8_000);
+const busy = await shareOf(duet.server, () => duet.postgresCpuMs());
+const open = sockets.filter((socket) => socket.closeCode === undefined).length;
+console.log(
+  `${open} idle inbox connections:           ${percent(busy.server)}, its database ${percent(busy.database)}; on top of an empty process ${percent(busy.server - empty.server)}`,
+);
+console.log(`as many on bare uWebSockets.js:         ${percent(bare.share)}`);
+
 const rooms: ThinSocket[] = [];
-const callPairs = async (pairs: readonly (readonly [TestPerson, TestPerson])[]) => {
-  await inParallel(pairs, AT_ONCE, async ([ann, bob]) => {
-    await duet.post(ann, `/matches/like/${bob.id}`);
-    const { match } = await duet.post(bob, `/matches/like/${ann.id}`);
-    const { call } = await duet.post(ann, `/calls/initiate/${match.id}`, {});
-    for (const person of [ann, bob]) rooms.push(await sitIn(call.id, person));
-  });
-};
-/** Joins a call, with another seat where one was lost to a busy machine, as every client does. */
-async function sitIn(callId: string, person: TestPerson): Promise<ThinSocket> {
-  for (let tries = 1; ; tries++) {
-    const { seat } = await duet.post(person, `/calls/${callId}/join`);
-    try {
-      return await ThinSocket.open(duet.server.port, seatPath(seat, person.token));
-    } catch (error) {
-      if (tries === 3) throw error;
-      console.log(`a seat was lost: ${error}`);
-    }
-  }
-}
-const pairs = Array.from({ length: calls }, (_, i) => [callers[2 * i]!, callers[2 * i + 1]!] as const);
+const openCalls = (some: readonly (readonly [TestPerson, TestPerson])[]) =>
+  inParallel(some, AT_ONCE, async (pair) => void rooms.push(...(await callOfTwo(duet, pair)).sockets));
+const pairs = Array.from({ length: calls }, (_, i) => [people[2 * i]!, people[2 * i + 1]!] as const);
 const warmPairs = Math.floor(calls / 5);
-await callPairs(pairs.slice(0, warmPairs));
+await openCalls(pairs.slice(0, warmPairs));
 await pause(1_000);
 const beforeCalls = await duet.server.usage();
-await callPairs(pairs.slice(warmPairs));
+await openCalls(pairs.slice(warmPairs));
 await pause(1_000);
 const afterCalls = await duet.server.usage();
 const callKb = kb(beforeCalls, afterCalls, (calls - warmPairs) * 2);
 console.log(
-  `${(calls - warmPairs) * 2} connections in calls of two:      ${shown(callKb)} on top of the inbox`,
+  `${(calls - warmPairs) * 2} connections in calls of two:       ${shown(callKb)}, their inboxes apart`,
 );
-for (const socket of rooms) socket.destroy();
+for (const socket of [...rooms, ...sockets]) socket.destroy();
 
-await openInboxes(people.slice(WARM_UP + connections));
-await pause(3_000);
-const idleFrom = await duet.server.usage();
-const from = performance.now();
-await pause(IDLE_SEC * 1000);
-const idleTo = await duet.server.usage();
-const share = (idleTo.cpuMs - idleFrom.cpuMs) / (performance.now() - from);
-const open = sockets.filter((socket) => socket.closeCode === undefined).length;
-console.log(`${open} idle inbox connections:            ${(share * 100).toFixed(2)} % of a core`);
-for (const socket of sockets) socket.destroy();
+/** What as many sockets cost with nothing on top. */
+async function measureBare(): Promise<{ kb: ReturnType<typeof kb>; share: number }> {
+  const server = await MeasuredServer.start('loadtest/densityBare.ts');
+  // From the first on: a bare socket is so small that pages which a warm-up left would hide thousands of them.
+  const from = await server.usage();
+  const opened = await inParallel(Array(idle).fill('/'), AT_ONCE, (path) =>
+    ThinSocket.open(server.port, path, { waitForJoin: false }),
+  );
+  const to = await server.usage();
+  const { server: share } = await shareOf(server);
+  for (const socket of opened) socket.destroy();
+  await server.close();
+  return { kb: kb(from, to, idle), share };
+}
+
+/** Which share of a core a server uses while nothing happens, and its database. */
+async function shareOf(
+  server: MeasuredServer,
+  databaseMs: () => Promise<number> = async () => 0,
+): Promise<{ server: number; database: number }> {
+  const { cpuMsAfter } = await server.usage();
+  const databaseFrom = await databaseMs();
+  const from = performance.now();
+  await pause(IDLE_SEC * 1_000);
+  const { cpuMs } = await server.usage();
+  const tookMs = performance.now() - from;
+  return { server: (cpuMs - cpuMsAfter) / tookMs, database: ((await databaseMs()) - databaseFrom) / tookMs };
+}
 
 /** Kibibytes a connection. */
 function kb(from: Usage, to: Usage, count: number): { rss: number; heap: number; external: number } {
@@ -131,5 +137,9 @@ function shown({ rss, heap, external }: ReturnType<typeof kb>): string {
 }
 
 function us(from: Usage, to: Usage, count: number): number {
-  return Math.round(((to.cpuMs - from.cpuMs) * 1000) / count);
+  return Math.round(((to.cpuMs - from.cpuMsAfter) * 1000) / count);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(2)} % of a core`;
 }

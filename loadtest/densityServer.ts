@@ -1,7 +1,7 @@
 /** A server to measure, in a process of its own: Duet with its database, or uWebSockets.js with nothing on top. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
@@ -14,6 +14,7 @@ import { startEmbeddedPostgres } from '../src/platform/EmbeddedPostgres.ts';
 const ROOT = resolve(import.meta.dirname, '..');
 const SECRET = 'a-secret-of-this-measurement-0123456789abcdef';
 const MANY = '10000000';
+const MS_A_TICK = 10;
 const LIMITS = [
   'ANONYMOUS',
   'BROWSE',
@@ -31,6 +32,8 @@ export interface Usage {
   external: number;
   arrayBuffers: number;
   cpuMs: number;
+  /** The same, with the collection: where the next interval begins. */
+  cpuMsAfter: number;
 }
 
 export interface TestPerson {
@@ -52,9 +55,14 @@ export class MeasuredServer {
     this.#lines = lines;
   }
 
-  /** Runs `script`, which prints its address, and resolves when it has. */
-  static async start(script: string, environment: Record<string, string> = {}): Promise<MeasuredServer> {
-    const flags = ['--expose-gc', '--import', './loadtest/densityGc.ts'];
+  /** Runs `script`, which prints its address, and resolves when it has; `preloaded` are imported before it. */
+  static async start(
+    script: string,
+    environment: Record<string, string> = {},
+    preloaded: readonly string[] = [],
+  ): Promise<MeasuredServer> {
+    const imports = ['./loadtest/densityGc.ts', ...preloaded].flatMap((path) => ['--import', path]);
+    const flags = ['--expose-gc', ...imports];
     const child = spawn(process.execPath, [...flags, script], {
       cwd: ROOT,
       env: { ...process.env, ...environment },
@@ -92,24 +100,32 @@ export class MeasuredServer {
 export class MeasuredDuet implements AsyncDisposable {
   readonly server: MeasuredServer;
   readonly dbUrl: string;
+  readonly #postgresDir: string;
   readonly #closing: AsyncDisposableStack;
 
-  private constructor(server: MeasuredServer, dbUrl: string, closing: AsyncDisposableStack) {
+  private constructor(
+    server: MeasuredServer,
+    dbUrl: string,
+    postgresDir: string,
+    closing: AsyncDisposableStack,
+  ) {
     this.server = server;
     this.dbUrl = dbUrl;
+    this.#postgresDir = postgresDir;
     this.#closing = closing;
   }
 
-  static async start(environment: Record<string, string> = {}): Promise<MeasuredDuet> {
+  static async start(
+    environment: Record<string, string> = {},
+    preloaded: readonly string[] = [],
+  ): Promise<MeasuredDuet> {
     await using closing = new AsyncDisposableStack();
     const dir = await mkdtemp(join(tmpdir(), 'duet-measured-'));
     closing.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
-    const postgres = await startEmbeddedPostgres({
-      dataDir: join(dir, 'postgres'),
-      log: createLog('silent'),
-    });
+    const postgresDir = join(dir, 'postgres');
+    const postgres = await startEmbeddedPostgres({ dataDir: postgresDir, log: createLog('silent') });
     closing.defer(() => postgres.close());
-    const server = await MeasuredServer.start('src/main.ts', {
+    const settings = {
       NODE_ENV: 'test',
       NODE_COMPILE_CACHE: join(dir, 'compiled'),
       LOG_LEVEL: 'silent',
@@ -124,9 +140,19 @@ export class MeasuredDuet implements AsyncDisposable {
       LIKES_PER_DAY_REGULAR: MANY,
       ...Object.fromEntries(LIMITS.map((name) => [`LIMIT_${name}`, MANY])),
       ...environment,
-    });
+    };
+    const server = await MeasuredServer.start('src/main.ts', settings, preloaded);
     closing.defer(() => server.close());
-    return new MeasuredDuet(server, postgres.url, closing.move());
+    return new MeasuredDuet(server, postgres.url, postgresDir, closing.move());
+  }
+
+  /** Processor time that the database has used since its start, milliseconds. Linux only; 0 elsewhere. */
+  async postgresCpuMs(): Promise<number> {
+    const pidFile = await readFile(join(this.#postgresDir, 'cluster/postmaster.pid'), 'utf8');
+    const postmaster = pidFile.split('\n')[0]!;
+    const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+    const ticks = await Promise.all(pids.map((pid) => ticksOf(pid, postmaster)));
+    return ticks.reduce((sum, some) => sum + some, 0) * MS_A_TICK;
   }
 
   /** Verified people with access tokens. */
@@ -176,6 +202,16 @@ export class MeasuredDuet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#closing.disposeAsync();
   }
+}
+
+/** Clock ticks of a process of this postmaster's, or of the postmaster and those of its children that have ended (proc(5)). */
+async function ticksOf(pid: string, postmaster: string): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // What comes after the name, which may hold anything: state, parent, … and from the twelfth on the times.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [user, system, endedUser, endedSystem] = fields.slice(11, 15).map(Number);
+  if (fields[1] === postmaster) return user! + system!;
+  return pid === postmaster ? user! + system! + endedUser! + endedSystem! : 0;
 }
 
 /** Runs `work` for all items, so many at once. */

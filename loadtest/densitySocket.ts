@@ -54,10 +54,15 @@ export class ThinSocket {
   }
 
   send(payload: Buffer, opcode = BINARY): void {
-    // A mask of zeros is a mask (RFC 6455 section 5.3), and these frames are short.
-    this.socket.write(
-      Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]),
-    );
+    // A mask of zeros is a mask (RFC 6455 section 5.3). No frame is longer than what two bytes can tell.
+    const isShort = payload.length < 126;
+    const start = isShort ? 6 : 8;
+    const frame = Buffer.alloc(start + payload.length);
+    frame[0] = 0x80 | opcode;
+    frame[1] = 0x80 | (isShort ? payload.length : 126);
+    if (!isShort) frame.writeUInt16BE(payload.length, 2);
+    frame.set(payload, start);
+    this.socket.write(frame);
   }
 
   destroy(): void {
