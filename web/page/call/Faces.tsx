@@ -112,7 +112,9 @@ function statusWords(session: CallSession, name: string, peerLost: boolean): str
   if (session.devices.failure('audio')) return `${name} cannot hear you: no microphone.`;
   if (snapshot.phase === 'ringing') return snapshot.callerId === session.userId ? 'Ringing' : 'Answering';
   if (snapshot.phase === 'connecting') return 'Connecting';
-  if (session.devices.muted) return 'You are muted';
+  const peerMuted = snapshot.people[session.peerId]?.audio === false;
+  if (session.devices.muted) return peerMuted ? `You and ${name} are muted` : 'You are muted';
+  if (peerMuted) return `${name} is muted`;
   if (session.videoStep === 'off') return 'Your connection is weak, so the picture waits';
   if (snapshot.media === 'video' && snapshot.people[session.peerId]?.video === false)
     return `${name}’s camera is off`;

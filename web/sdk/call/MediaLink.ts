@@ -66,7 +66,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     const silent = track.clone();
     silent.enabled = false;
     this.#silent = silent;
-    await this.produce('audio', silent);
+    await this.#begin('audio', silent);
   }
 
   /** The call was answered. */
@@ -78,11 +78,13 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
   async produce(kind: Kind, track: MediaStreamTrack): Promise<void> {
     await this.#ready;
     const running = this.#producers.get(kind);
-    if (running) {
-      await (await running).replaceTrack({ track });
-      if (kind === 'audio') this.#silent?.stop();
-      return;
-    }
+    if (!running) return await this.#begin(kind, track);
+    await (await running).replaceTrack({ track });
+    if (kind === 'audio') this.#silent?.stop();
+  }
+
+  /** The first of a kind. Known as such before anything is waited for: silence must not come after the microphone. */
+  async #begin(kind: Kind, track: MediaStreamTrack): Promise<void> {
     const made = this.#produce(kind, track);
     this.#producers.set(kind, made);
     made.catch((error) => {
@@ -246,8 +248,10 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
       },
       giveUp: () => this.#break(),
     });
-    transport.on('connect', ({ dtlsParameters }, done, failed) => {
-      this.#ask('media:connect', { transportId: transport.id, dtlsParameters }).then(done, failed);
+    transport.on('connect', ({ dtlsParameters }, done) => {
+      // Not waited for: what follows goes to the same place by the same way, and comes after it.
+      this.#ask('media:connect', { transportId: transport.id, dtlsParameters }).catch(() => this.#break());
+      done();
     });
     transport.on('connectionstatechange', (state) => patience.note(state));
     transport.observer.once('close', () => patience.close());
