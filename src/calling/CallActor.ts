@@ -196,11 +196,12 @@ export class CallActor {
         also: (tx: Sql) => acceptInto(tx, call.matchId, call.calleeId, this.#options.matchSettings),
       }),
     });
-    this.#doubtful = false;
     if (written === undefined) {
-      this.abandon();
+      // Another process holds the call, or a commit that was given up on has come through since the row was read.
+      await this.#resolveDoubt();
       throw new DuetError('UNAVAILABLE');
     }
+    this.#doubtful = false;
     this.#call = call;
     this.#version = written.version;
     if (commandId !== undefined) this.#recentIds = [...this.#recentIds, commandId].slice(-RECENT_IDS);

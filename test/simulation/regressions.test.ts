@@ -31,9 +31,18 @@ async function setUp() {
   const time = { now: Date.UTC(2030, 0, 1) };
   const memory = new MemoryDatabase(time);
   let loseAnswer = false;
+  let delay = false;
+  let late: (() => Promise<unknown>) | undefined;
   const db = {
     query: memory.query.bind(memory),
     transaction: async <T>(work: (tx: Sql) => Promise<T>) => {
+      if (delay) {
+        delay = false;
+        late = () => memory.transaction(work);
+        throw new Error('given up on');
+      }
+      await late?.();
+      late = undefined;
       const result = await memory.transaction(work);
       if (!loseAnswer) return result;
       loseAnswer = false;
@@ -72,6 +81,7 @@ async function setUp() {
     return claim.held;
   };
   const shown: Call[] = [];
+  const lost: string[] = [];
   const actorOf = (held: HeldCall, clock = new FakeClock(time.now)) =>
     new CallActor({
       held,
@@ -81,7 +91,7 @@ async function setUp() {
       clock,
       log: createLog('silent'),
       publish: () => {},
-      audience: { changed: (call) => shown.push(call), say: () => {}, lost: () => {} },
+      audience: { changed: (call) => shown.push(call), say: () => {}, lost: () => lost.push(held.call.id) },
     });
   /** An actor of the call, in the middle of the talk. */
   const talk = async (owner: string) => {
@@ -96,7 +106,11 @@ async function setUp() {
   const loseNextAnswer = () => {
     loseAnswer = true;
   };
-  return { time, memory, store, id, hold, actorOf, talk, row, shown, loseNextAnswer };
+  /** The next transaction is given up on, and done all the same right before the one after it. */
+  const delayNext = () => {
+    delay = true;
+  };
+  return { time, memory, store, id, hold, actorOf, talk, row, shown, lost, loseNextAnswer, delayNext };
 }
 
 describe('what the simulation found', () => {
@@ -121,6 +135,18 @@ describe('what the simulation found', () => {
     clock.advance(600);
     await expect.poll(() => actor.call.phase).toBe('ended');
     expect(shown.at(-1)?.phase).toBe('ended');
+  });
+
+  test('a change that was given up on and comes through late costs nobody the call (seed 9612)', async () => {
+    const { talk, row, lost, delayNext } = await setUp();
+    const { actor } = await talk('P');
+    delayNext();
+    await expect(actor.command({ type: 'extend' }, ANN)).rejects.toThrow('given up on');
+    await expect(actor.command({ type: 'upgrade' }, BEN)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(actor.call).toMatchObject({ pending: { kind: 'extend', by: 'caller' } });
+    await actor.command({ type: 'extend' }, BEN);
+    expect(row().state).toMatchObject({ extensions: 1, pending: null });
+    expect(lost).toEqual([]);
   });
 
   test('a deadline that fell into an outage is moved, not fired (seed 2)', async () => {
