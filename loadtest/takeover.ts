@@ -22,6 +22,8 @@ const takeovers = Number(process.argv[2] ?? 25);
 const PASSWORD = 'duet-demo';
 const EMAILS = ['ada@demo.duet', 'milo@demo.duet'];
 const GIVE_UP_MS = 30_000;
+/** Who heard something that lately hears; a page on a busy machine does not look every 20 ms. */
+const HEARD_MS = 500;
 const SECRET = 'a-secret-that-both-processes-share-0123456789';
 
 interface Process {
@@ -169,8 +171,15 @@ async function openAs(browser: Browser, email: string): Promise<Page> {
 
 /** Kills the process that holds the call; resolves when both hear each other again. */
 async function takeOver(): Promise<Takeover> {
-  for (const page of pages)
-    await until(() => page.evaluate(() => Date.now() - (ear.heard.at(-1)?.atMs ?? 0) < 100), 'both hear');
+  for (const [nth, page] of pages.entries()) {
+    // Written anew at each look, for when it is given up.
+    let agoMs = Number.NaN;
+    const hears = async () => {
+      agoMs = await page.evaluate(() => Date.now() - (ear.heard.at(-1)?.atMs ?? 0));
+      return agoMs < HEARD_MS;
+    };
+    await until(hears, () => `${EMAILS[nth]} hears; it last did ${agoMs} ms ago`);
+  }
   const { rows } = await db.query(`select owner, state from calls where id = $1`, [callId]);
   const at = processes.findIndex(({ id }) => id === rows[0].owner);
   const [holder] = processes.splice(at, 1);
@@ -196,21 +205,24 @@ async function takeOver(): Promise<Takeover> {
 /** How long after `killedAt` a page heard something again: by a connection that it made since. */
 async function silenceAfter(page: Page, killedAt: number): Promise<number> {
   let silentMs: number | undefined;
-  await until(async () => {
-    const againAt = await page.evaluate(
-      (killedAt) => ear.heard.find(({ bornMs }) => bornMs > killedAt)?.atMs,
-      killedAt,
-    );
-    if (againAt !== undefined) silentMs = againAt - killedAt;
-    return silentMs !== undefined;
-  }, 'sound again');
+  await until(
+    async () => {
+      const againAt = await page.evaluate(
+        (killedAt) => ear.heard.find(({ bornMs }) => bornMs > killedAt)?.atMs,
+        killedAt,
+      );
+      if (againAt !== undefined) silentMs = againAt - killedAt;
+      return silentMs !== undefined;
+    },
+    () => 'sound again',
+  );
   return silentMs!;
 }
 
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+async function until(isSo: () => Promise<boolean>, what: () => string): Promise<void> {
   const end = performance.now() + GIVE_UP_MS;
   while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`not within ${GIVE_UP_MS} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${GIVE_UP_MS} ms: ${what()}`);
     await pause(100);
   }
 }

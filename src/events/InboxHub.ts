@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
-import type { Bus } from '../platform/Bus.ts';
+import { type Bus, RESUMED } from '../platform/Bus.ts';
 import type { StoredEvent } from './outbox.ts';
 
 /** One listener: a device in an inbox room, or a match room on behalf of one of its people. */
@@ -102,6 +102,9 @@ export class InboxHub {
     this.#comparedAt = options.clock.now();
     this.#comparedAllAt = this.#comparedAt;
     options.bus.subscribe(TOPIC, (message) => this.#receive(message as StoredEvent[]));
+    options.bus.subscribe(RESUMED, () => {
+      this.reconcile().catch((err: unknown) => options.log.warn({ err }, 'inboxes could not be compared'));
+    });
   }
 
   /** Hands committed events on, to every process. Never throws: what does not arrive is read from the log. */

@@ -10,6 +10,9 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+/** Told when messages go through again that did not: whatever was told meanwhile is lost, and is to be looked for. */
+export const RESUMED = 'bus.resumed';
+
 /** Who listens to which topic, in this process. */
 export class Listeners {
   readonly #byTopic = new Map<string, Set<(message: unknown) => void>>();

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
-import { type Bus, Listeners } from './Bus.ts';
+import { type Bus, Listeners, RESUMED } from './Bus.ts';
 import { openRedis } from './redis.ts';
 
 export interface RedisBusOptions {
@@ -27,10 +27,15 @@ export class RedisBus implements Bus {
     this.#in = openRedis(options.url, options.log);
     // ioredis subscribes again by itself after a reconnect, but only to what it once subscribed to: here, all at once.
     this.#in.on('ready', () => {
-      this.#in.psubscribe(`${this.#prefix}*`).catch((error: unknown) => {
-        if (!this.#closed) this.#log.warn({ err: error }, 'The bus could not subscribe');
-      });
+      this.#in.psubscribe(`${this.#prefix}*`).then(
+        () => this.#listeners.tell(RESUMED, {}),
+        (error: unknown) => {
+          if (!this.#closed) this.#log.warn({ err: error }, 'The bus could not subscribe');
+        },
+      );
     });
+    // What could not be sent was lost to everybody.
+    this.#out.on('ready', () => this.publish(RESUMED, {}));
     this.#in.on('pmessage', (_pattern: string, channel: string, text: string) =>
       this.#arrived(channel, text),
     );

@@ -4,7 +4,7 @@ import type { Database } from '../../../src/db/Database.ts';
 import type { Bind, Statement } from '../../../src/db/sql.ts';
 import { InboxHub, readAfter, readBehind, readPosition, readRecent } from '../../../src/events/InboxHub.ts';
 import { createLog } from '../../../src/log.ts';
-import { MemoryBus } from '../../../src/platform/Bus.ts';
+import { MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 const MINUTE_MS = 60_000;
@@ -45,9 +45,10 @@ class FakeLog {
 async function listening(count: number) {
   const log = new FakeLog();
   const clock = new FakeClock();
+  const bus = new MemoryBus();
   const hub = new InboxHub({
     db: log as unknown as Database,
-    bus: new MemoryBus(),
+    bus,
     clock,
     log: createLog('silent'),
   });
@@ -64,7 +65,7 @@ async function listening(count: number) {
     await hub.reconcile().catch(() => {});
     await settled();
   };
-  return { log, heard, hub, reconcile };
+  return { log, heard, hub, bus, reconcile };
 }
 
 test('one question, whoever listens; only who was told something lately is read', async () => {
@@ -104,4 +105,13 @@ test('nothing is asked where nobody listens', async () => {
   const { log, reconcile } = await listening(0);
   await reconcile();
   expect(log.asked).toEqual([]);
+});
+
+test('hints that go through again are a reason to look at once', async () => {
+  const { log, heard, bus } = await listening(10);
+  log.seqs.set('user 3', 1);
+  log.recent.add('user 3');
+  bus.publish(RESUMED, {});
+  await settled();
+  expect(heard).toEqual(['user 3: 1']);
 });
