@@ -4,7 +4,7 @@
  *
  *     node loadtest/density.ts --connections 3000 --calls 500 --idle 10000
  *
- * Memory is the resident set after a collection of garbage, before and after; a first batch that is not counted pays
+ * Memory is the resident set after two collections of garbage, before and after; a first batch that is not counted pays
  * for what is paid once. The machine's limit of open files must allow for the connections.
  */
 import { parseArgs } from 'node:util';
@@ -56,11 +56,9 @@ const openInboxes = async (some: readonly TestPerson[]) => {
 };
 
 await openInboxes(people.slice(0, WARM_UP));
-await pause(1_000);
-const before = await duet.server.usage();
+const before = await settled(duet.server);
 await openInboxes(people.slice(WARM_UP, WARM_UP + connections));
-await pause(1_000);
-const after = await duet.server.usage();
+const after = await settled(duet.server);
 const inboxKb = kb(before, after, connections);
 console.log(`${connections} connections with their inbox:      ${shown(inboxKb)}`);
 console.log(
@@ -86,11 +84,9 @@ const openCalls = (some: readonly (readonly [TestPerson, TestPerson])[]) =>
 const pairs = Array.from({ length: calls }, (_, i) => [people[2 * i]!, people[2 * i + 1]!] as const);
 const warmPairs = Math.floor(calls / 5);
 await openCalls(pairs.slice(0, warmPairs));
-await pause(1_000);
-const beforeCalls = await duet.server.usage();
+const beforeCalls = await settled(duet.server);
 await openCalls(pairs.slice(warmPairs));
-await pause(1_000);
-const afterCalls = await duet.server.usage();
+const afterCalls = await settled(duet.server);
 const callKb = kb(beforeCalls, afterCalls, (calls - warmPairs) * 2);
 console.log(
   `${(calls - warmPairs) * 2} connections in calls of two:       ${shown(callKb)}, their inboxes apart`,
@@ -101,11 +97,11 @@ for (const socket of [...rooms, ...sockets]) socket.destroy();
 async function measureBare(): Promise<{ kb: ReturnType<typeof kb>; share: number }> {
   const server = await MeasuredServer.start('loadtest/densityBare.ts');
   // From the first on: a bare socket is so small that pages which a warm-up left would hide thousands of them.
-  const from = await server.usage();
+  const from = await settled(server);
   const opened = await inParallel(Array(idle).fill('/'), AT_ONCE, (path) =>
     ThinSocket.open(server.port, path, { waitForJoin: false }),
   );
-  const to = await server.usage();
+  const to = await settled(server);
   const { server: share } = await shareOf(server);
   for (const socket of opened) socket.destroy();
   await server.close();
@@ -124,6 +120,14 @@ async function shareOf(
   const { cpuMs } = await server.usage();
   const tookMs = performance.now() - from;
   return { server: (cpuMs - cpuMsAfter) / tookMs, database: ((await databaseMs()) - databaseFrom) / tookMs };
+}
+
+/** What a server uses once pages that a collection of garbage emptied are given back, which takes a moment. */
+async function settled(server: MeasuredServer): Promise<Usage> {
+  await pause(1_000);
+  await server.usage();
+  await pause(1_000);
+  return server.usage();
 }
 
 /** Kibibytes a connection. */

@@ -9,6 +9,7 @@ import { type AuthContext, type Client, CloseCode, Protocol, Room } from '@colys
 import { decode } from '@colyseus/schema';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
+import { type HandlerTable, handlersOf, shareHandlers } from '../src/actors/colyseus.ts';
 import { sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
@@ -17,9 +18,10 @@ import type { Identity, RoomServices } from './services.ts';
 import { TokenBucket } from './TokenBucket.ts';
 
 /** A client of a Duet room; `auth` is who it is. */
-export type DuetClient = Client<{ auth: Identity; userData: Allowances }>;
+export type DuetClient = Client<{ auth: Identity; userData: ClientData }>;
 
-interface Allowances {
+interface ClientData {
+  room: BaseRoom;
   messages: TokenBucket;
   media: TokenBucket;
   /** Messages refused in a row for being too many. */
@@ -57,6 +59,8 @@ const END_TRIES = 5;
 const END_AGAIN_MS = 50;
 /** Types of messages are short names; longer ones are not even looked up. */
 const MAX_TYPE_BYTES = 64;
+/** The handlers of each kind of room: one table for all of its rooms, whose handlers find the room by the client. */
+const HANDLERS = new WeakMap<object, HandlerTable>();
 
 export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   abstract readonly services: RoomServices;
@@ -71,7 +75,15 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
 
   /** Call first in `onCreate`. */
   protected open(): void {
-    this.onMessage('*', (client: DuetClient) => this.#unknownType(client));
+    const kind = this.constructor;
+    const shared = HANDLERS.get(kind);
+    if (shared === undefined) {
+      this.onMessage('*', unknownType);
+      this.takeMessages();
+      HANDLERS.set(kind, handlersOf(this));
+    } else {
+      shareHandlers(this, shared);
+    }
     this.#stopListening = this.services.onRevoked(({ sessionIds }) => {
       for (const client of [...this.clients]) {
         if (client.auth === undefined || !sessionIds.includes(client.auth.sessionId)) continue;
@@ -80,6 +92,9 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
       }
     });
   }
+
+  /** Declares the messages of this kind of room by `handle`: once, for all rooms of it. */
+  protected abstract takeMessages(): void;
 
   /** Call last in `onDispose`. */
   protected shut(): void {
@@ -113,6 +128,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     }
     const { clock, limits } = this.services;
     client.userData = {
+      room: this,
       messages: new TokenBucket(clock, limits.messagesPerMin),
       media: new TokenBucket(clock, limits.mediaMessagesPerMin),
       refused: 0,
@@ -121,21 +137,22 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   /**
-   * Registers a message: payload validated by `schema`, answered with what `run` resolves to, refused with
-   * `{ code, message }` for what it throws. Works alike for `room.request` (the refusal rejects it) and `room.send`
+   * Declares a message: payload validated by `schema`, answered with what `run` resolves to, refused with
+   * `{ code, message }` for what it throws. `run` is given the room: it is the same for all of them. Works alike for `room.request` (the refusal rejects it) and `room.send`
    * (the refusal comes as an `error` message naming the type).
    */
   protected handle<S extends z.ZodType>(
     type: string,
     schema: S,
-    run: (client: DuetClient, payload: z.output<S>) => Promise<unknown> | unknown,
+    run: (room: this, client: DuetClient, payload: z.output<S>) => Promise<unknown> | unknown,
   ): void {
     const handler: Handler = async (client, payload, context) => {
+      const room = client.userData!.room as this;
       try {
-        this.#charge(client, type);
-        return (await run(client, validate(schema, payload))) ?? {};
+        room.#charge(client, type);
+        return (await run(room, client, validate(schema, payload))) ?? {};
       } catch (error) {
-        return this.#refuse(client, type, error, context);
+        return room.#refuse(client, type, error, context);
       }
     };
     this.onMessage(type, handler as never);
@@ -167,8 +184,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   #charge(client: DuetClient, type: string): void {
-    const allowances = client.userData;
-    if (allowances === undefined) throw new DuetError('UNAUTHORIZED');
+    const allowances = client.userData!;
     const bucket = isMediaSetUp(type) ? allowances.media : allowances.messages;
     if (bucket.take()) {
       allowances.refused = 0;
@@ -196,10 +212,6 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     if ('id' in context && context.id !== undefined) return context.reject(refusal);
     client.send('error', { type, ...refusal });
     return undefined;
-  }
-
-  #unknownType(client: DuetClient): void {
-    client.send('error', { code: 'NOT_FOUND', message: 'There is no such message.' });
   }
 
   /**
@@ -230,6 +242,10 @@ const onMessage = proto._onMessage;
 proto._onMessage = function (client, frame) {
   this.receive(client, frame, () => onMessage.call(this, client, frame));
 };
+
+function unknownType(client: DuetClient): void {
+  client.send('error', { code: 'NOT_FOUND', message: 'There is no such message.' });
+}
 
 function validate<S extends z.ZodType>(schema: S, payload: unknown): z.output<S> {
   const read = schema.safeParse(payload);

@@ -85,7 +85,6 @@ export abstract class CallRoom extends BaseRoom {
       },
     });
     services.keeper.hold(this.#actor);
-    this.#takeMessages();
   }
 
   override async onJoin(client: DuetClient): Promise<void> {
@@ -153,64 +152,68 @@ export abstract class CallRoom extends BaseRoom {
     return { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
   }
 
-  #takeMessages(): void {
+  protected override takeMessages(): void {
     const messages = CLIENT_MESSAGES.call;
-    const obey = async (client: DuetClient, command: PersonCommand) => {
-      const call = await this.#actor.command(command, client.auth!.userId);
-      return { call: callView(call, this.services.clock.now()) };
+    const obey = async (room: this, client: DuetClient, command: PersonCommand) => {
+      const call = await room.#actor.command(command, client.auth!.userId);
+      return { call: callView(call, room.services.clock.now()) };
     };
-    this.handle('call:answer', messages['call:answer'].payload, (client, { media }) =>
-      obey(client, { type: 'answer', ...(media && { media }) }),
+    this.handle('call:answer', messages['call:answer'].payload, (room, client, { media }) =>
+      obey(room, client, { type: 'answer', ...(media && { media }) }),
     );
     for (const [type, command] of Object.entries(COMMANDS)) {
-      this.handle(type, Nothing, (client) => obey(client, command));
+      this.handle(type, Nothing, (room, client) => obey(room, client, command));
     }
     this.#takeMediaMessages();
   }
 
   #takeMediaMessages(): void {
-    const on = <T extends MediaMessageType>(
-      type: T,
-      run: (media: CallMedia, userId: string, payload: MediaMessage<T>) => unknown,
-    ) =>
-      this.handle<z.ZodType>(type, CLIENT_MESSAGES.call[type].payload, async (client, payload) => {
-        if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-        return run(await this.#media.get(), client.auth!.userId, payload as MediaMessage<T>);
-      });
-    on('media:capabilities', (media) => ({ rtpCapabilities: media.rtpCapabilities }));
-    on('media:open', (media, userId, { direction }) => media.open(userId, direction));
-    on('media:connect', (media, userId, { transportId, dtlsParameters }) =>
+    this.#onMedia('media:capabilities', (media) => ({ rtpCapabilities: media.rtpCapabilities }));
+    this.#onMedia('media:open', (media, userId, { direction }) => media.open(userId, direction));
+    this.#onMedia('media:connect', (media, userId, { transportId, dtlsParameters }) =>
       media.connect(userId, transportId, dtlsParameters),
     );
-    on('media:prepare', (media, userId, { transportId, rtpParameters, rtpCapabilities }) =>
+    this.#onMedia('media:prepare', (media, userId, { transportId, rtpParameters, rtpCapabilities }) =>
       media.prepare(userId, transportId, rtpParameters, rtpCapabilities),
     );
-    on('media:produce', async (media, userId, { transportId, kind, rtpParameters }) => ({
+    this.#onMedia('media:produce', async (media, userId, { transportId, kind, rtpParameters }) => ({
       producerId: await media.produce(userId, transportId, kind, rtpParameters),
     }));
-    on('media:consume', (media, userId, { producerId, rtpCapabilities }) =>
+    this.#onMedia('media:consume', (media, userId, { producerId, rtpCapabilities }) =>
       media.consume(userId, producerId, rtpCapabilities),
     );
-    on('media:pause', (media, userId, { id }) => media.pause(userId, id));
-    on('media:resume', (media, userId, { id }) => media.resume(userId, id));
-    on('media:close', (media, userId, { id }) => media.closeItem(userId, id));
-    on('media:restart_ice', (media, userId, { transportId }) => media.restartIce(userId, transportId));
+    this.#onMedia('media:pause', (media, userId, { id }) => media.pause(userId, id));
+    this.#onMedia('media:resume', (media, userId, { id }) => media.resume(userId, id));
+    this.#onMedia('media:close', (media, userId, { id }) => media.closeItem(userId, id));
+    this.#onMedia('media:restart_ice', (media, userId, { transportId }) =>
+      media.restartIce(userId, transportId),
+    );
     this.#takeDescriptions();
     this.#takeEncryption();
+  }
+
+  #onMedia<T extends MediaMessageType>(
+    type: T,
+    run: (media: CallMedia, userId: string, payload: MediaMessage<T>) => unknown,
+  ): void {
+    this.handle<z.ZodType>(type, CLIENT_MESSAGES.call[type].payload, async (room, client, payload) => {
+      if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+      return run(await room.#media.get(), client.auth!.userId, payload as MediaMessage<T>);
+    });
   }
 
   /** Between one client and the server only: the other person must not learn an address. */
   #takeDescriptions(): void {
     const messages = CLIENT_MESSAGES.call;
-    const plain = async () => {
-      if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-      return this.#media.plain();
+    const plain = async (room: this) => {
+      if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+      return room.#media.plain();
     };
-    this.handle('call:sdp_offer', messages['call:sdp_offer'].payload, async (client, { sdp }) =>
-      (await plain()).offer(client.auth!.userId, sdp),
+    this.handle('call:sdp_offer', messages['call:sdp_offer'].payload, async (room, client, { sdp }) =>
+      (await plain(room)).offer(client.auth!.userId, sdp),
     );
-    this.handle('call:sdp_answer', messages['call:sdp_answer'].payload, async (client, { sdp }) =>
-      (await plain()).answer(client.auth!.userId, sdp),
+    this.handle('call:sdp_answer', messages['call:sdp_answer'].payload, async (room, client, { sdp }) =>
+      (await plain(room)).answer(client.auth!.userId, sdp),
     );
     this.handle('call:ice_candidate', messages['call:ice_candidate'].payload, () => ({}));
   }
@@ -218,20 +221,20 @@ export abstract class CallRoom extends BaseRoom {
   /** What the server is told of end-to-end encryption: public keys, and what each client says that it does. */
   #takeEncryption(): void {
     const messages = CLIENT_MESSAGES.call;
-    this.handle('call:e2ee_key', messages['call:e2ee_key'].payload, async (client, key) => {
-      if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+    this.handle('call:e2ee_key', messages['call:e2ee_key'].payload, async (room, client, key) => {
+      if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
       const { userId, sessionId } = client.auth!;
-      if (key.device !== undefined && key.device !== (await this.services.deviceKeyOf(sessionId)))
+      if (key.device !== undefined && key.device !== (await room.services.deviceKeyOf(sessionId)))
         throw new DuetError('FORBIDDEN');
       // Another client of this person's may have come while the key was looked up.
-      if (!this.clients.includes(client)) throw new DuetError('CONFLICT');
-      if (this.#keys.take(userId, key) && !hidesPresence(this.#actor.call, userId)) this.#sayKey(userId, key);
+      if (!room.clients.includes(client)) throw new DuetError('CONFLICT');
+      if (room.#keys.take(userId, key) && !hidesPresence(room.#actor.call, userId)) room.#sayKey(userId, key);
     });
-    this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (client, claim) => {
+    this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (room, client, claim) => {
       const { userId } = client.auth!;
-      this.#keys.claim(userId, claim);
-      this.#showPresence(userId);
-      this.patch();
+      room.#keys.claim(userId, claim);
+      room.#showPresence(userId);
+      room.patch();
     });
   }
 

@@ -18,12 +18,15 @@ export abstract class InboxRoom extends BaseRoom {
   override onCreate(): void {
     this.maxClients = INBOX_SEATS;
     this.open();
+  }
+
+  protected override takeMessages(): void {
     const messages = CLIENT_MESSAGES.inbox;
-    this.handle('inbox:ack', messages['inbox:ack'].payload, async (client, { seq }) => {
-      await this.services.hub.ack(client.auth!.userId, seq);
+    this.handle('inbox:ack', messages['inbox:ack'].payload, async (room, client, { seq }) => {
+      await room.services.hub.ack(client.auth!.userId, seq);
     });
-    this.handle('inbox:replay', messages['inbox:replay'].payload, (client, { after }) => {
-      this.#subscriptions.get(client.sessionId)?.replay(after);
+    this.handle('inbox:replay', messages['inbox:replay'].payload, (room, client, { after }) => {
+      room.#subscriptions.get(client.sessionId)?.replay(after);
     });
   }
 

@@ -20,16 +20,19 @@ export abstract class MatchRoom extends BaseRoom {
   override onCreate({ matchId }: { matchId: string }): void {
     this.#matchId = matchId;
     this.open();
+  }
+
+  protected override takeMessages(): void {
     this.#on('match:accept', { type: 'accept' });
     this.#on('match:decline', { type: 'decline' });
     this.#on('match:end', { type: 'end' });
     this.handle(
       'call:initiate',
       CLIENT_MESSAGES.match['call:initiate'].payload,
-      async (client, { media }) => {
-        const { calls, actors, clock } = this.services;
+      async (room, client, { media }) => {
+        const { calls, actors, clock } = room.services;
         const { userId } = client.auth!;
-        const call = await calls.initiate(this.#matchId, userId, media);
+        const call = await calls.initiate(room.#matchId, userId, media);
         return { call: callView(call, clock.now()), seat: await actors.callSeat(call.id, userId) };
       },
     );
@@ -62,11 +65,11 @@ export abstract class MatchRoom extends BaseRoom {
   }
 
   #on(type: string, command: MatchCommand): void {
-    this.handle(type, Nothing, async (client) => {
-      const { matches } = this.services;
+    this.handle(type, Nothing, async (room, client) => {
+      const { matches } = room.services;
       const { userId } = client.auth!;
-      await matches.command(this.#matchId, command, userId);
-      return { match: await matches.view(this.#matchId, userId) };
+      await matches.command(room.#matchId, command, userId);
+      return { match: await matches.view(room.#matchId, userId) };
     });
   }
 }
