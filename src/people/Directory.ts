@@ -14,23 +14,24 @@ export interface DirectoryOptions {
   clock: Clock;
 }
 
-/** Whom one looks for. */
+/** Who looks for whom. */
 export interface Search {
   cell: string;
+  birthDate: string;
   reachKm: number;
   audiences: readonly number[];
   /** The first and the last birth date, `YYYY-MM-DD`. */
   born: { from: string; to: string };
 }
 
-/** Lists of equal length, one entry a corner: first those whose middle is within reach, the best first. */
+/** Lists of equal length, one entry a corner: first those that are near, the best first. */
 export interface Corners {
   audiences: number[];
   areas: string[];
   cohorts: number[];
   bests: number[];
-  /** How many have their middle within reach. */
-  inside: number;
+  /** How many are near: where most are likely to want the viewer too. */
+  near: number;
 }
 
 interface Area {
@@ -43,6 +44,9 @@ interface Area {
 const FRESH_MS = 30_000;
 /** Fewer corners than this are read every time, which takes less than a millisecond: who is new somewhere shows at once. */
 const FEW_CORNERS = 200;
+/** An area is near if its middle is within reach and this; a cohort, if it is the viewer's own or next to it. */
+const NEAR_KM = 50;
+const NEAR_COHORTS = 1;
 /** Beyond this, nearly everywhere is within reach. */
 const COUNTED_REACH_KM = 1_000;
 
@@ -67,22 +71,25 @@ export class Directory {
     if (this.#corners < FEW_CORNERS || age >= FRESH_MS) await this.#refresh();
     const from = spotOf(search.cell);
     const [first, last] = [cohortOf(born.from), cohortOf(born.to)];
-    const found: { audience: number; area: string; cohort: number; best: number; inside: boolean }[] = [];
+    const own = cohortOf(search.birthDate);
+    const found: { audience: number; area: string; cohort: number; best: number; near: boolean }[] = [];
     for (const audience of search.audiences) {
       for (const { area, spot, cohorts } of this.#areas.get(audience)?.values() ?? []) {
         if (spot !== undefined && !mayBeWithin(from, spot, reachKm)) continue;
-        const inside = spot === undefined || distanceKm(from, spot) <= reachKm;
-        for (const { cohort, best } of cohorts)
-          if (cohort >= first && cohort <= last) found.push({ audience, area, cohort, best, inside });
+        const areaNear = spot === undefined || distanceKm(from, spot) <= Math.min(reachKm, NEAR_KM);
+        for (const { cohort, best } of cohorts) {
+          const near = areaNear && Math.abs(cohort - own) <= NEAR_COHORTS;
+          if (cohort >= first && cohort <= last) found.push({ audience, area, cohort, best, near });
+        }
       }
     }
-    found.sort((a, b) => Number(b.inside) - Number(a.inside) || b.best - a.best);
+    found.sort((a, b) => Number(b.near) - Number(a.near) || b.best - a.best);
     return {
       audiences: found.map(({ audience }) => audience),
       areas: found.map(({ area }) => area),
       cohorts: found.map(({ cohort }) => cohort),
       bests: found.map(({ best }) => best),
-      inside: found.filter(({ inside }) => inside).length,
+      near: found.filter(({ near }) => near).length,
     };
   }
 

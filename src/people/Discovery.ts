@@ -202,13 +202,15 @@ export class Discovery {
     const filter = this.#filter(viewer, browsing);
     const audiences = audiencesFor(viewer);
     const born = birthDatesFor(viewer.minAge, viewer.maxAge, clock.now());
-    const { cell, maxDistanceKm: reachKm } = viewer;
+    const { cell, birthDate, maxDistanceKm: reachKm } = viewer;
     const corners =
-      cell === null ? undefined : await this.#directory.cornersWithin({ cell, reachKm, audiences, born });
+      cell === null
+        ? undefined
+        : await this.#directory.cornersWithin({ cell, birthDate, reachKm, audiences, born });
     const notAbove = after?.lowest ?? MAX_SCORE;
     if (corners === undefined) return db.query(findAnywhere, [...filter, audiences, size, notAbove]);
-    // Those at the rim have few who are near enough: they are read when there is a floor to stop at.
-    const leads = Math.max(1, Math.min(size, corners.inside));
+    // Far away, or of another age, few want the viewer too: there one looks when there is a floor to stop at.
+    const leads = Math.max(1, Math.min(size, corners.near));
     const firstStep = Math.min(size, Math.ceil((2 * size) / leads));
     return db.query(after === undefined ? findWithin : findWithinAll, [
       ...filter,

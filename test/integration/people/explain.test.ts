@@ -37,9 +37,9 @@ const cohorts = sql<{ born: string; cohort: number }>(
 /** Corners that lead, people wanted, people a corner in the first step. */
 const STEPS = [
   [60, 60, 2],
-  [2, 5, 3],
-  [4, 12, 3],
-  [1, 3, 1],
+  [60, 10, 2],
+  [60, 3, 3],
+  [5, 2, 2],
 ] as const;
 
 /** Not hot: the demo page only. */
@@ -115,7 +115,7 @@ describe('the plans of the hot statements', () => {
     let above = 0;
     for (const { id } of everybody.slice(0, 40)) {
       const [viewer] = await db.query(people.loadSelf, [id]);
-      const { cell, maxDistanceKm: reachKm } = viewer!;
+      const { cell, birthDate, maxDistanceKm: reachKm } = viewer!;
       const born = birthDatesFor(viewer!.minAge, viewer!.maxAge, clock.now());
       const spot = spotOf(cell!);
       const months = monthsOf(clock.now());
@@ -132,6 +132,7 @@ describe('the plans of the hot statements', () => {
       filter.push(spot.x, spot.y, spot.z, spot.slackKm, reachKm, dayOf(clock.now()));
       const found = await directory.cornersWithin({
         cell: cell!,
+        birthDate,
         reachKm,
         audiences: audiencesFor(viewer!),
         born,
