@@ -75,8 +75,11 @@ export class RtpLeg {
   }
 }
 
-/** Sends through all legs for a while; → the share that did not arrive. */
-export async function lossOf(legs: RtpLeg[], forSec: number): Promise<number> {
+/** Sends through all legs for a while; → packets, and how many of them arrived. */
+export async function sendThrough(
+  legs: RtpLeg[],
+  forSec: number,
+): Promise<{ sent: number; received: number }> {
   for (const leg of legs) {
     leg.received = 0;
     leg.sent = 0;
@@ -90,7 +93,13 @@ export async function lossOf(legs: RtpLeg[], forSec: number): Promise<number> {
   }
   await new Promise((done) => setTimeout(done, 300));
   const sum = (of: 'sent' | 'received') => legs.reduce((total, leg) => total + leg[of], 0);
-  return 1 - sum('received') / sum('sent');
+  return { sent: sum('sent'), received: sum('received') };
+}
+
+/** The share of what is sent for a while that does not arrive. */
+export async function lossOf(legs: RtpLeg[], forSec: number): Promise<number> {
+  const { sent, received } = await sendThrough(legs, forSec);
+  return 1 - received / sent;
 }
 
 async function bound(): Promise<Socket> {

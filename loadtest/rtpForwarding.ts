@@ -1,11 +1,14 @@
 /**
- * How many calls one media worker carries with less than 1 % of packets lost, with real RTP over UDP and no browsers:
- * the pool's worker under its watchdog, against a bare mediasoup worker in the same run; and how many calls a second are
- * set up. Plain RTP: SRTP, which WebRTC adds, costs both the same. The sender, the receiver and both workers share the
- * machine, so the ratio carries over and the figures do not.
+ * What forwarding costs one media worker, with real RTP over UDP and no browsers: the pool's worker under its watchdog,
+ * against a bare mediasoup worker; and how many calls a second are set up. Plain RTP: SRTP, which WebRTC adds, costs both
+ * the same.
  *
- *   node loadtest/rtpForwarding.ts [seconds a step = 3] [most calls = 400] [audio (default) | video: with audio]
+ * Both workers carry the same calls, in turns of a second: whatever else the machine does falls on both. Two turns, one
+ * of each, are a pair, and each pair has a ratio of processor time a packet; their median is the result.
+ *
+ *   node loadtest/rtpForwarding.ts [pairs a step = 15] [calls at each step = 25,75,150] [audio (default) | video: with audio]
  */
+import { readFileSync } from 'node:fs';
 import type * as mediasoup from 'mediasoup';
 import { SystemClock } from '../src/clock.ts';
 import { createLog } from '../src/log.ts';
@@ -14,45 +17,93 @@ import { MediaWorkers } from '../src/media/MediaWorkers.ts';
 import { MEDIA_MESSAGES } from '../src/media/messages.ts';
 import { spawnWorker } from '../src/media/spawnWorker.ts';
 import { audioParameters } from '../test/integration/media/rtpSamples.ts';
-import { type Kind, lossOf, RtpLeg } from './RtpLeg.ts';
+import { type Kind, RtpLeg, sendThrough } from './RtpLeg.ts';
 
-const stepSec = Number(process.argv[2] ?? 3);
-const mostCalls = Number(process.argv[3] ?? 400);
+const pairs = Number(process.argv[2] ?? 15);
+const steps = (process.argv[3] ?? '25,75,150').split(',').map(Number);
 const kinds: Kind[] = process.argv[4] === 'video' ? ['audio', 'video'] : ['audio'];
-const LOSS_LIMIT = 0.01;
-const FIRST_CALLS = kinds.length === 2 ? 10 : 25;
+const TURN_SEC = 1;
 const SET_UPS = 200;
 const AT_ONCE = 10;
 
-/** The most calls below the limit, in steps that grow by half; and the worker's CPU seconds per call and second. */
-async function measure(
-  name: string,
-  worker: mediasoup.types.Worker,
-): Promise<{ calls: number; cpu: number }> {
-  const legs: RtpLeg[] = [];
-  let ssrc = 1_000;
-  let best = { calls: 0, cpu: 0 };
-  for (let calls = FIRST_CALLS; calls <= mostCalls; calls = Math.ceil(calls * 1.5)) {
-    while (legs.length < calls * 2 * kinds.length) {
-      const router = await worker.createRouter({ mediaCodecs: ROUTER_CODECS });
+/** A worker with calls of plain RTP through it. */
+class Loaded {
+  readonly #worker: mediasoup.types.Worker;
+  readonly #legs: RtpLeg[] = [];
+  sent = 0;
+  received = 0;
+  cpuNs = 0;
+
+  constructor(worker: mediasoup.types.Worker) {
+    this.#worker = worker;
+  }
+
+  /** Adds calls until there are so many, and begins to count anew. */
+  async grow(calls: number): Promise<void> {
+    while (this.#legs.length < calls * 2 * kinds.length) {
+      const router = await this.#worker.createRouter({ mediaCodecs: ROUTER_CODECS });
       for (const kind of [...kinds, ...kinds]) {
-        ssrc += 1;
-        legs.push(await RtpLeg.through(router, kind, ssrc));
+        this.#legs.push(await RtpLeg.through(router, kind, 1_000 + this.#legs.length));
       }
     }
-    const before = await worker.getResourceUsage();
-    const loss = await lossOf(legs, stepSec);
-    const after = await worker.getResourceUsage();
-    const usedMs = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime;
-    const cpu = usedMs / 1000 / stepSec / calls;
-    console.log(
-      `${name}: ${calls} calls, ${(loss * 100).toFixed(2)} % lost, ${(cpu * 1e6).toFixed(0)} µs CPU a call and second`,
-    );
-    if (loss >= LOSS_LIMIT) break;
-    best = { calls, cpu };
+    this.sent = 0;
+    this.received = 0;
+    this.cpuNs = 0;
   }
-  for (const leg of legs) leg.close();
-  return best;
+
+  /** Sends for a turn; → the worker's processor time a forwarded packet, ns. */
+  async turn(): Promise<number> {
+    const before = this.#cpuNs();
+    const { sent, received } = await sendThrough(this.#legs, TURN_SEC);
+    const usedNs = this.#cpuNs() - before;
+    this.sent += sent;
+    this.received += received;
+    this.cpuNs += usedNs;
+    return usedNs / received;
+  }
+
+  close(): void {
+    for (const leg of this.#legs) leg.close();
+  }
+
+  /** Time on a processor, by the kernel's own count: mediasoup's is in milliseconds. */
+  #cpuNs(): number {
+    return Number(readFileSync(`/proc/${this.#worker.pid}/schedstat`, 'utf8').split(' ')[0]);
+  }
+}
+
+/** The pairs of one step; → the bare worker's cost a packet as a ratio to the pool's, for each. */
+async function compare(calls: number, ours: Loaded, theirs: Loaded): Promise<number[]> {
+  await ours.grow(calls);
+  await theirs.grow(calls);
+  const ratios: number[] = [];
+  for (let i = 0; i < pairs; i += 1) {
+    // The first of the two is another one each time.
+    if (i % 2 === 0) {
+      const cost = await ours.turn();
+      ratios.push((await theirs.turn()) / cost);
+    } else {
+      const cost = await theirs.turn();
+      ratios.push(cost / (await ours.turn()));
+    }
+  }
+  const lost = ({ sent, received }: Loaded) => `${(100 * (1 - received / sent)).toFixed(2)} %`;
+  const cost = ({ cpuNs, received }: Loaded) => `${(cpuNs / received / 1000).toFixed(1)} µs`;
+  const carries = Math.round((calls * TURN_SEC * pairs * 1e9) / ours.cpuNs);
+  console.log(
+    `${calls} calls: the pool's worker lost ${lost(ours)}, ${cost(ours)} a packet; the bare one ${lost(theirs)}, ${cost(theirs)}; ratio ${spread(ratios)}; by its time a core carries ${carries} calls`,
+  );
+  return ratios;
+}
+
+/** Median, quartiles, and the interval that holds the true median in 95 of 100 runs (by order statistics). */
+function spread(values: number[]): string {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  const reach = 0.98 / Math.sqrt(values.length);
+  const [low, high] = [at(Math.max(0, 0.5 - reach)), at(Math.min(1, 0.5 + reach))];
+  const told = [at(0.5), at(0.25), at(0.75), low, high].map((value) => value.toFixed(3));
+  return `${told[0]} (quartiles ${told[1]} to ${told[2]}, 95 %: ${told[3]} to ${told[4]}, ${values.length} pairs)`;
 }
 
 /** Everything that a call has in the SFU, as the room asks for it; → calls a second. */
@@ -105,17 +156,12 @@ const pool = await MediaWorkers.start({
   log,
   clock: new SystemClock(),
 });
+const [ours, theirs] = [new Loaded(pool.processes[0]!.worker), new Loaded(bare)];
+const ratios: number[] = [];
+for (const calls of steps) ratios.push(...(await compare(calls, ours, theirs)));
+console.log(`Calls of ${kinds.join(' and ')}, all steps: ratio ${spread(ratios)}`);
+for (const loaded of [ours, theirs]) loaded.close();
 console.log(`Calls set up: ${(await setUpRate(pool)).toFixed(0)} a second`);
-const ours = await measure('with its pool', pool.processes[0]!.worker);
-const theirs = await measure('bare worker', bare);
 await pool.close();
 bare.close();
-// At the top of the ladder nothing was saturated, and the first ratio says nothing.
-if (ours.calls * 1.5 > mostCalls) console.log('No limit was reached: allow for more calls.');
-console.log(
-  `Calls (${kinds.join(' and ')}) below 1 % of loss: ${ours.calls} against ${theirs.calls}, ratio ${(ours.calls / theirs.calls).toFixed(2)}`,
-);
-console.log(
-  `By the worker's CPU a core carries ${Math.round(1 / ours.cpu)} against ${Math.round(1 / theirs.cpu)} calls, ratio ${(theirs.cpu / ours.cpu).toFixed(2)}`,
-);
 process.exit(0);

@@ -11,7 +11,7 @@ type Props = { session: CallSession; peer: Card; onClose: () => void };
 export function SafetyWords({ session, peer, onClose }: Props) {
   useCall(session);
   const { encryption } = session;
-  const { state, words } = encryption.snapshot;
+  const { state, reason, words } = encryption.snapshot;
   const answer = (areSame: boolean) => {
     encryption.confirmWords(areSame).catch(sayError);
     if (areSame) onClose();
@@ -31,8 +31,8 @@ export function SafetyWords({ session, peer, onClose }: Props) {
           </p>
         </>
       )}
-      <div class="row-end">
-        {words.length > 0 && (
+      <div class="row-end words-answers">
+        {words.length > 0 && reason !== 'mismatch' && (
           <button type="button" class="button" data-testid="call-words-differ" onClick={() => answer(false)}>
             They differ
           </button>
