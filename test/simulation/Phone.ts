@@ -182,7 +182,7 @@ export class Phone {
   async #command(callId: string, command: PersonCommand): Promise<void> {
     const { random, ledger } = this.#world;
     const socket = this.#socket;
-    if (socket !== undefined && random.chance(0.6)) return this.#send(socket, callId, command);
+    if (socket !== undefined && random.chance(0.6)) return this.#send(socket, command);
     const process = this.#world.anyProcess();
     this.#world.tell(this.name, () => `asks ${process.id} to ${command.type} ${this.#world.nameOf(callId)}`);
     const call = await this.ask(command.type, process, () => {
@@ -192,9 +192,10 @@ export class Phone {
     if (call !== undefined) this.#believe(call);
   }
 
-  /** A message on the room's socket. */
-  async #send(socket: Socket, callId: string, command: PersonCommand): Promise<void> {
+  /** A message on the room's socket: it is about the call of that room, whatever the phone has heard of since. */
+  async #send(socket: Socket, command: PersonCommand): Promise<void> {
     const { time, ledger } = this.#world;
+    const { callId } = socket.room;
     this.#world.tell(this.name, () => `says ${command.type} in the room of ${this.#world.nameOf(callId)}`);
     time.after(this.#world.latency(), socket.process, () => {
       if (!socket.room.clients.has(socket)) return;
