@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 const RETRIES = 2;
 
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
-// Most of what `integration` does is wait: for timers, for processes to start; so one more than the two cores of a small
-// machine. Two browsers' tests keep two cores busy.
+// Most of what `integration` does is wait: for timers, for processes to start; so more at once than a small machine has
+// cores. Tests of media (`media`, `e2e`) keep a core busy each.
 export default defineConfig({
   test: {
     globals: false,
@@ -35,13 +35,27 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: ['test/integration/media/**'],
           globalSetup: ['test/support/globalSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           retry: RETRIES,
           pool: 'forks',
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'media',
+          include: ['test/integration/media/**/*.test.ts'],
+          globalSetup: ['test/support/globalSetup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          retry: RETRIES,
+          pool: 'forks',
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   server = await startServer({
     DB_URL: database.url,
     SEED_DEMO: 'true',
-    CALL_DURATION_SEC: '40',
+    CALL_DURATION_SEC: '30',
     CALL_EXTENSION_SEC: '5',
     CALL_WARNING_SEC: '6',
   });
