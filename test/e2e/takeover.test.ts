@@ -5,7 +5,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Balancer } from '../support/Balancer.ts';
-import { openBrowser } from '../support/browser.ts';
+import { openBrowser, SMALL_AND_STILL } from '../support/browser.ts';
 import { type Json, type Person, signIn } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/freePort.ts';
@@ -60,7 +60,7 @@ interface OpenCall {
 declare const duet: { call: OpenCall | null };
 
 async function openAs(email: string): Promise<Page> {
-  const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
+  const context = await browser.newContext(SMALL_AND_STILL);
   const page = await context.newPage();
   await page.goto(balancer.url);
   await page.getByTestId(`demo-person-${email}`).click();

@@ -2,7 +2,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { openBrowser } from '../../support/browser.ts';
+import { openBrowser, SMALL_AND_STILL } from '../../support/browser.ts';
 import { newPerson, type Person } from '../../support/client.ts';
 
 /** What the page lays open of its present call (`web/page/duet.ts`). */
@@ -48,7 +48,7 @@ export function useDevices() {
     person: Person,
     prepare?: (context: BrowserContext) => Promise<unknown>,
   ): Promise<Page> {
-    const context = await browser.newContext({ permissions: ['microphone', 'camera'] });
+    const context = await browser.newContext(SMALL_AND_STILL);
     await context.addInitScript({ path: `${import.meta.dirname}/page.js` });
     await prepare?.(context);
     const page = await context.newPage();
