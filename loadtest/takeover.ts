@@ -145,6 +145,8 @@ async function startProcess(seed: string): Promise<void> {
   const person = await signIn(`http://127.0.0.1:${port}`, EMAILS[0]!, PASSWORD);
   const { seat } = await person.ok('POST', '/realtime/inbox');
   processes.push({ port, id: seat.processId, server });
+  // Beyond ten sessions the oldest ends: that of the person's page.
+  await person.ok('POST', '/auth/logout');
   balancer.ports = processes.map((one) => one.port);
 }
 
