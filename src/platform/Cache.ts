@@ -4,7 +4,7 @@
  * is not kept.
  */
 import type { Clock, Timer } from '../clock.ts';
-import type { Bus } from './Bus.ts';
+import { type Bus, RESUMED } from './Bus.ts';
 import { LruMap } from './LruMap.ts';
 
 /** The part of a Redis client that the cache needs. */
@@ -43,7 +43,7 @@ export class Cache {
   readonly #bus: Bus;
   readonly #store: CacheStore | undefined;
   readonly #entries: LruMap<string, Entry>;
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: (() => void)[];
   /** Keys that Redis must still forget: it was away. */
   readonly #unforgotten = new Set<string>();
   #retry: Timer | undefined;
@@ -55,10 +55,17 @@ export class Cache {
     this.#bus = options.bus;
     this.#store = options.store;
     this.#entries = new LruMap(options.maxEntries ?? 50_000);
-    this.#unsubscribe = this.#bus.subscribe(TOPIC, (message) => {
-      const { keys } = message as { keys: string[] };
-      this.#drop(keys);
-    });
+    this.#unsubscribe = [
+      this.#bus.subscribe(TOPIC, (message) => {
+        const { keys } = message as { keys: string[] };
+        this.#drop(keys);
+      }),
+      // What others forgot meanwhile was not heard here.
+      this.#bus.subscribe(RESUMED, () => {
+        this.#entries.clear();
+        this.#drop([...this.#loading.keys()]);
+      }),
+    ];
   }
 
   /** One value: from memory, Redis, or `load`. Undefined where `load` knows none either. */
@@ -137,7 +144,7 @@ export class Cache {
   }
 
   close(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#retry?.cancel();
     this.#entries.clear();
   }

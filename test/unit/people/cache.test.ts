@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryBus } from '../../../src/platform/Bus.ts';
+import { MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
 import { Cache, type CacheStore } from '../../../src/platform/Cache.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
@@ -124,5 +124,18 @@ describe('the cache', () => {
     clock.advance(31_000);
     await cache.one('n', 'a', 3_600_000, load);
     expect(asked).toHaveLength(2);
+  });
+
+  it('keeps nothing in memory over an outage of the bus, in which others may have forgotten', async () => {
+    const bus = new MemoryBus();
+    const cache = new Cache({ clock: new FakeClock(), bus });
+    const source = new Map([['a', 1]]);
+    const { load } = loader(source);
+    expect(await cache.one('n', 'a', 1_000, load)).toBe(1);
+    source.set('a', 2);
+    expect(await cache.one('n', 'a', 1_000, load)).toBe(1);
+    bus.publish(RESUMED, {});
+    await turn();
+    expect(await cache.one('n', 'a', 1_000, load)).toBe(2);
   });
 });
