@@ -138,8 +138,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
 
   /**
    * Declares a message: payload validated by `schema`, answered with what `run` resolves to, refused with
-   * `{ code, message }` for what it throws. `run` is given the room: it is the same for all of them. Works alike for `room.request` (the refusal rejects it) and `room.send`
-   * (the refusal comes as an `error` message naming the type).
+   * `{ code, message }` for what it throws. `run` is given the room: it is the same for all of them. Works alike for
+   * `room.request` (the refusal rejects it) and `room.send` (the refusal comes as an `error` message naming the type).
    */
   protected handle<S extends z.ZodType>(
     type: string,

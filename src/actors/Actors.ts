@@ -60,12 +60,15 @@ const INBOX_ROOM = 'inbox-';
 const REMOTE_MS = 800;
 /** How long an actor is looked for: a dead owner's lease runs out within this. */
 const FIND_MS = 3_000;
+const FIND_AGAIN_MS = 100;
 
 export class Actors {
   readonly #options: ActorsOptions;
   readonly #rooms: RoomHost;
   readonly #activating = new Map<string, Promise<Place>>();
   readonly #claimed = new Map<string, HeldCall>();
+  /** Wakes those who wait for another process's answer about a call that has come to be held here meanwhile. */
+  readonly #wakers = new Map<string, Set<() => void>>();
   #inboxRoom: { id: string; full: boolean } | undefined;
   #inboxRooms = 0;
   #draining = false;
@@ -183,14 +186,32 @@ export class Actors {
     for (;;) {
       const place = await this.#place(callId);
       try {
-        const result = await use(place);
+        const result = await (place.here ? use(place) : this.#unlessHere(callId, use(place)));
         if (result !== undefined) return result;
       } catch (error) {
         if (error instanceof DuetError || place.here) throw error;
         // The other process did not answer: dead, or cut off. Its lease runs out if it stays so.
       }
       if (this.#options.clock.now() >= giveUpAt) throw new DuetError('UNAVAILABLE');
-      await sleep(this.#options.clock, 100);
+      const hasCome = !place.here && this.#rooms.localRoom(callId) !== undefined;
+      if (!hasCome) await sleep(this.#options.clock, FIND_AGAIN_MS);
+    }
+  }
+
+  /** What another process answers; undefined as soon as the call is held here, for that one is not going to answer. */
+  async #unlessHere<T>(callId: string, answer: Promise<T | undefined>): Promise<T | undefined> {
+    const wakers = this.#wakers.get(callId) ?? new Set();
+    this.#wakers.set(callId, wakers);
+    let wake = () => {};
+    const here = new Promise<undefined>((resolve) => {
+      wake = () => resolve(undefined);
+    });
+    wakers.add(wake);
+    try {
+      return await Promise.race([answer, here]);
+    } finally {
+      wakers.delete(wake);
+      if (wakers.size === 0) this.#wakers.delete(callId);
     }
   }
 
@@ -215,6 +236,7 @@ export class Actors {
       this.#claimed.delete(callId);
       throw error;
     }
+    for (const wake of this.#wakers.get(callId) ?? []) wake();
     return { here: true };
   }
 
