@@ -1,4 +1,5 @@
 /** What must hold of the whole at every moment, whatever was done last. */
+import { LEASE_MS } from '../../src/calling/CallStore.ts';
 import { Broken } from './Ledger.ts';
 import type { SimProcess } from './SimProcess.ts';
 import type { CallRow } from './tables.ts';
@@ -11,7 +12,7 @@ import type { World } from './World.ts';
 const TAKEOVER_MS = 4_500;
 /** What can only be wrong for a while is looked at this often, all else after every write. */
 const LOOK_EVERY_MS = 100;
-/** How long a process that is well may hold what it lost, or miss what it holds. */
+/** How long a process that is well may act on what it lost. */
 const NOTICE_MS = 1_500;
 
 export class Watch {
@@ -83,7 +84,8 @@ export class Watch {
     }
     const owner = world.processes.find((process) => process.id === call.owner);
     const roomless = owner?.healthy === true && !owner.rooms.has(call.id);
-    this.#onlyBriefly(`${call.owner} holds ${name} and has no room for it`, roomless);
+    // Who claims it and is not told so does not know that it holds it: the lease has to run out first.
+    this.#onlyBriefly(`${call.owner} holds ${name} and has no room for it`, roomless, LEASE_MS + NOTICE_MS);
   }
 
   #rooms(process: SimProcess): void {
@@ -106,13 +108,13 @@ export class Watch {
     return dueAt === null ? 0 : this.#world.time.now - Math.max(dueAt, this.#world.calmSince);
   }
 
-  #onlyBriefly(what: string, so: boolean): void {
+  #onlyBriefly(what: string, so: boolean, forMs = NOTICE_MS): void {
     if (!so) {
       this.#since.delete(what);
       return;
     }
     const since = this.#since.get(what) ?? this.#world.time.now;
     this.#since.set(what, since);
-    if (this.#overdueMs(since) > NOTICE_MS) throw new Broken(what);
+    if (this.#overdueMs(since) > forMs) throw new Broken(what);
   }
 }
