@@ -110,34 +110,30 @@ export class Database implements Sql {
     return this.orm.em.fork() as EntityManager;
   }
 
-  async query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
-    const client = await this.#connect();
-    let usable = true;
-    try {
-      return await this.#pulse.watch(() => sqlOn(client).query(statement, values));
-    } catch (error) {
-      usable = isAnswer(error);
-      throw error;
-    } finally {
-      client.release(!usable);
-    }
+  query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    return this.#onConnection((client) => sqlOn(client).query(statement, values));
   }
 
   /** A statement in a transaction of its own, with the plans of transactions, in one round trip. */
-  async queryAlone<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+  queryAlone<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    return this.#onConnection(async (client) => {
+      const begun = client.query(BEGIN);
+      const answered = sqlOn(client).query(statement, values);
+      const committed = client.query('commit');
+      // All three were sent before the first is answered; after an error PostgreSQL takes the commit as a rollback.
+      await Promise.allSettled([begun, answered, committed]);
+      await begun;
+      const rows = await answered;
+      await committed;
+      return rows;
+    });
+  }
+
+  async #onConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connect();
     let usable = true;
     try {
-      // All three are sent before the first is answered; after an error PostgreSQL takes the commit as a rollback.
-      const [begun, answered, committed] = await this.#pulse.watch(() =>
-        Promise.allSettled([
-          client.query(BEGIN),
-          sqlOn(client).query(statement, values),
-          client.query('commit'),
-        ]),
-      );
-      for (const step of [begun, answered, committed]) if (step.status === 'rejected') throw step.reason;
-      return (answered as PromiseFulfilledResult<Row[]>).value;
+      return await this.#pulse.watch(() => work(client));
     } catch (error) {
       usable = isAnswer(error);
       throw error;
@@ -153,9 +149,14 @@ export class Database implements Sql {
     const onClient = sqlOn(client);
     let broken = false;
     try {
-      // Not waited for: the first statement follows at once. Had it failed, so would that.
-      const begun = pulse.watch(() => client.query(BEGIN));
+      let isBeginning = false;
+      const begun = pulse.watch(() => {
+        isBeginning = true;
+        return client.query(BEGIN);
+      });
       begun.catch(() => {});
+      // Not waited for once it is sent: the first statement follows at once, and fails if it did. Never without it.
+      if (!isBeginning) await begun;
       const result = await work({
         query: (statement, values) => pulse.watch(() => onClient.query(statement, values)),
       });

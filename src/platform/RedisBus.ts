@@ -34,8 +34,14 @@ export class RedisBus implements Bus {
         },
       );
     });
-    // What could not be sent was lost to everybody.
-    this.#out.on('ready', () => this.publish(RESUMED, {}));
+    // What could not be sent was lost to everybody; before the first time there was nothing to send.
+    let wasAway = false;
+    this.#out.on('close', () => {
+      wasAway = true;
+    });
+    this.#out.on('ready', () => {
+      if (wasAway) this.publish(RESUMED, {});
+    });
     this.#in.on('pmessage', (_pattern: string, channel: string, text: string) =>
       this.#arrived(channel, text),
     );

@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { openBrowser, SMALL_AND_STILL } from '../../support/browser.ts';
-import { newPerson, type Person } from '../../support/client.ts';
+import { type Person, TEST_PASSWORD } from '../../support/client.ts';
 
 /** What the page lays open of its present call (`web/page/duet.ts`). */
 interface OpenCall {
@@ -21,8 +21,6 @@ declare const duet: {
   sdk: { auth: { login(...args: string[]): Promise<unknown> } };
 };
 
-const PASSWORD = 'correct horse battery';
-
 /** A server and a browser for the file that calls this. */
 export function useDevices() {
   const app = useApp({ CALL_DURATION_SEC: '300' });
@@ -34,14 +32,6 @@ export function useDevices() {
   afterEach(async () => {
     await Promise.all(browser.contexts().map((context) => context.close()));
   });
-
-  /** Two who like each other. */
-  async function newTwo(): Promise<{ ann: Person; bob: Person; matchId: string }> {
-    const [ann, bob] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
-    await ann.ok('POST', `/matches/like/${bob.id}`);
-    const { match } = await bob.ok('POST', `/matches/like/${ann.id}`);
-    return { ann, bob, matchId: match.id };
-  }
 
   /** A device of a person's: a browser profile of its own, in which the HKDF keys that the page makes are overheard. */
   async function device(
@@ -56,7 +46,7 @@ export function useDevices() {
     await page.waitForFunction(() => 'duet' in globalThis);
     await page.evaluate(
       ([email, password]) => duet.sdk.auth.login(email!, password!),
-      [person.email, PASSWORD],
+      [person.email, TEST_PASSWORD],
     );
     await page.getByTestId('nav-matches').waitFor();
     return page;
@@ -66,7 +56,6 @@ export function useDevices() {
     get url() {
       return app.url;
     },
-    newTwo,
     device,
   };
 }

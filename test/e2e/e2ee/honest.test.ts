@@ -2,6 +2,7 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { CallPages } from '../../integration/media/callPages.ts';
+import { newMatch } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
 import { call, claimOf, encryption, eventually, hangUp, hear, see, stateOf, useDevices } from './devices.ts';
 import { opener } from './opener.ts';
@@ -28,7 +29,7 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const vp8Clear = (frame: Uint8Array) => ((frame[0]! & 1) === 0 ? 10 : 1);
 
 test('with it off, whoever owns the SFU hears and sees', async () => {
-  const { ann, bob, matchId } = await devices.newTwo();
+  const { ann, bob, matchId } = await newMatch(devices.url);
   const cannot = (context: BrowserContext) =>
     context.addInitScript(() => {
       delete (globalThis as { RTCRtpScriptTransform?: unknown }).RTCRtpScriptTransform;
@@ -52,7 +53,7 @@ test('with it off, whoever owns the SFU hears and sees', async () => {
 });
 
 test('with it on, nothing that passes the SFU can be decoded, and the two are told the same words', async () => {
-  const { ann, bob, matchId } = await devices.newTwo();
+  const { ann, bob, matchId } = await newMatch(devices.url);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   tap.packets = [];
   await call(atAnn, atBob, matchId);
@@ -85,7 +86,7 @@ test('with it on, nothing that passes the SFU can be decoded, and the two are to
 });
 
 test('who has compared the words need not do it again, in this call or the next', async () => {
-  const { ann, bob, matchId } = await devices.newTwo();
+  const { ann, bob, matchId } = await newMatch(devices.url);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   await call(atAnn, atBob, matchId);
   for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
@@ -120,7 +121,7 @@ test('who has compared the words need not do it again, in this call or the next'
 });
 
 test('new transports, another device and a lost socket: it stays on', async () => {
-  const { ann, bob, matchId } = await devices.newTwo();
+  const { ann, bob, matchId } = await newMatch(devices.url);
   const [atAnn, atBob, onTablet] = await Promise.all([
     devices.device(ann),
     devices.device(bob),
@@ -158,7 +159,7 @@ test('new transports, another device and a lost socket: it stays on', async () =
 });
 
 test('a bare RTCPeerConnection talks with the page as before, and the page says that it is not encrypted', async () => {
-  const { ann, bob, matchId } = await devices.newTwo();
+  const { ann, bob, matchId } = await newMatch(devices.url);
   const [atAnn, pages] = await Promise.all([devices.device(ann), CallPages.open(devices.url)]);
   try {
     await atAnn.getByTestId('nav-matches').click();
