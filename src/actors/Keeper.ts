@@ -3,7 +3,7 @@
  * matches to somebody who acts on them, and has calls held that nobody holds.
  */
 import type { CallActor } from '../calling/CallActor.ts';
-import { type CallStore, RENEW_EVERY_MS } from '../calling/CallStore.ts';
+import { type CallStore, isUnheld, RENEW_EVERY_MS } from '../calling/CallStore.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
@@ -28,7 +28,7 @@ export interface KeeperOptions {
   processId?: () => string;
 }
 
-/** How often calls are looked for that nobody holds: what a lease that ran out waits at most until somebody sees it. */
+/** How often calls are looked for that nobody holds: what one whose owner is gone waits at most until somebody sees it. */
 const SWEEP_CALLS_EVERY_MS = 250;
 const SWEEP_MATCHES_EVERY_MS = 500;
 /** Deadlines found in one sweep, and acted on at once. */
@@ -43,12 +43,12 @@ export const overdueMatches = sql<{ id: string }>(
   'sweep-matches',
   `select id from matches where due_at <= clock_timestamp() order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
-// A call whose holder died is held again as soon as its lease has run out, whether or not anybody asks for it: what it
+// A call whose holder died is held again as soon as that is known, whether or not anybody asks for it: what it
 // would be credited otherwise is all the time until its deadline. One that nobody has held yet is being activated.
 export const unheldCalls = sql<{ id: string }>(
   'sweep-calls',
-  `select id from calls where due_at is not null and phase <> 'ended'
-     and (leased_until < clock_timestamp() or (owner is null and due_at <= clock_timestamp()))
+  `select id from calls c where due_at is not null and phase <> 'ended'
+     and (${isUnheld('c')} or (owner is null and due_at <= clock_timestamp()))
    order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
 

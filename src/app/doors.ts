@@ -6,7 +6,7 @@ import type { RoomServices } from '../../rooms/services.ts';
 import { addressKey } from '../accounts/caller.ts';
 import { isInboxRoom } from '../actors/Actors.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
-import { localRoom } from '../actors/colyseus.ts';
+import { localRoom, processId } from '../actors/colyseus.ts';
 import { RoomListings } from '../actors/RoomListings.ts';
 import { presentEvent } from '../calling/presentEvent.ts';
 import { sleep } from '../clock.ts';
@@ -175,6 +175,8 @@ export async function openDoors(
     router.addFiles(loadStaticFiles(PAGE_DIR, { pages: MAIL_PAGES, imageOrigins: names }));
   const port = await listen(server);
   if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
+  // From here on others learn of the end of this process from the database, and take its calls over.
+  await db.holdName(processId());
   keeper.start();
 
   const drain = async (deadlineMs: number) => {

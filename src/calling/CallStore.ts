@@ -5,16 +5,22 @@
  * `where epoch = mine`. A process that stalled and woke up can therefore change nothing, whatever it believes.
  */
 import type { Database } from '../db/Database.ts';
+import { nameIsFree } from '../db/HeldName.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { isRefusal } from '../errors.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import type { Call, CallSettings, LiveCall } from './state.ts';
 import { bySystem, dueAt } from './transitions.ts';
 
-/** How long a claim lasts without renewal. A dead owner's calls can be taken over after this. */
+/** How long a claim lasts without renewal. The calls of an owner that is silent can be taken over after this. */
 export const LEASE_MS = 2_000;
 /** How often a process renews what it holds. */
 export const RENEW_EVERY_MS = 500;
+/** And after this those of an owner that is gone: its name is free, and it has missed a renewal. */
+export const GONE_MS = 750;
+/** SQL: whether the lease of row `call` has run out, or its owner is gone. */
+export const isUnheld = (call: string) => `(${call}.leased_until < clock_timestamp()
+  or ${call}.leased_until < clock_timestamp() + interval '${LEASE_MS - GONE_MS} ms' and ${nameIsFree(`${call}.owner`)})`;
 
 /** Ids of commands that are remembered: far more than two people can have under way at once. */
 export const RECENT_IDS = 32;
@@ -68,7 +74,7 @@ const claimCall = sql<CallRow & { version: number; held_until: number | null; no
   `update calls c set owner = $2, epoch = c.epoch + 1, leased_until = clock_timestamp() + $3 * interval '1 ms'
    from (select id, owner, leased_until from calls where id = $1 for update) before
    where c.id = before.id and c.phase <> 'ended'
-     and (before.owner is null or before.owner = $2 or before.leased_until < clock_timestamp())
+     and (before.owner is null or before.owner = $2 or ${isUnheld('before')})
    returning c.state, c.epoch, c.version, c.owner, c.leased_until, clock_timestamp() as now,
      case when before.owner is null then before.leased_until
           else before.leased_until - $3 * interval '1 ms' end as held_until`,

@@ -9,6 +9,7 @@ import type { Pool, PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
 import { SystemClock, type Timer } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { HeldName } from './HeldName.ts';
 import { migrations } from './migrations.ts';
 import { ensureMonths, MONTHLY_TABLES } from './months.ts';
 import { Probe } from './Probe.ts';
@@ -46,17 +47,20 @@ export class Database implements Sql {
   readonly orm: MikroORM;
   readonly pool: Pool;
   readonly #clock = new SystemClock();
+  readonly #url: string;
   readonly #probe: Probe;
   readonly #pulse: Pulse;
+  #name: HeldName | undefined;
   /** How often the database stood still. Connections of before are not used again: some may stand still for good. */
   #stalls = 0;
   readonly #bornIn = new WeakMap<PoolClient, number>();
   #closed: Promise<void> | undefined;
 
-  private constructor(orm: MikroORM, pool: Pool, probe: Probe, log: Log) {
+  private constructor(orm: MikroORM, pool: Pool, { url, log }: DatabaseOptions, probe: Probe) {
     this.orm = orm;
     this.pool = pool;
     pool.on('connect', (client) => this.#bornIn.set(client, this.#stalls));
+    this.#url = url;
     this.#probe = probe;
     this.#pulse = new Pulse({
       clock: this.#clock,
@@ -95,7 +99,7 @@ export class Database implements Sql {
     const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
     const probe = new Probe(options.url);
     await probe.open();
-    return new Database(orm, pool, probe, options.log);
+    return new Database(orm, pool, options, probe);
   }
 
   /** Brings the schema up to date, the months to come included. */
@@ -195,6 +199,12 @@ export class Database implements Sql {
     }
   }
 
+  /** Holds a name from now on until this is closed or the process dies, whichever comes first; once. */
+  async holdName(name: string): Promise<void> {
+    this.#name = new HeldName(this.#url, name, this.#clock);
+    await this.#name.hold();
+  }
+
   /** The database's clock in epoch milliseconds. */
   async epochMs(): Promise<number> {
     const [row] = await this.query(readEpochMs);
@@ -209,6 +219,7 @@ export class Database implements Sql {
   async #close(): Promise<void> {
     this.#pulse.close();
     this.#probe.close();
+    this.#name?.close();
     let late: Timer | undefined;
     const longEnough = new Promise<void>((resolve) => {
       late = this.#clock.after(CLOSE_MS, resolve);

@@ -7,9 +7,9 @@ import { type Look, shade } from './look.ts';
 import { prop } from './props.ts';
 import { backdrop, scene } from './scenes.ts';
 
-const PORTRAIT_WIDTH = 1080;
-const PORTRAIT_HEIGHT = 1350;
-const CARD_WIDTH = 720;
+/** What the drawings are drawn on, and the pixels that are made of it. */
+const CANVAS = { width: 1080, height: 1350 };
+const CARD = { width: 720, height: 900 };
 
 /** The pictures as SVG, the main one first. `turn` (0..1) varies what is behind. */
 export function drawings(look: Look, turn: number): string[] {
@@ -27,7 +27,6 @@ export function drawings(look: Look, turn: number): string[] {
 /** One drawing with the sizes that a photo is stored in. */
 export async function paint(drawing: string): Promise<PhotoImage> {
   const { data, info } = await sharp(Buffer.from(drawing))
-    .resize(CARD_WIDTH)
     .flatten()
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -59,5 +58,5 @@ function place(drawing: string, x: number, y: number, scale: number, turnDeg: nu
 }
 
 function svg(content: string): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${PORTRAIT_WIDTH}" height="${PORTRAIT_HEIGHT}" viewBox="0 0 ${PORTRAIT_WIDTH} ${PORTRAIT_HEIGHT}">${content}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${CARD.width}" height="${CARD.height}" viewBox="0 0 ${CANVAS.width} ${CANVAS.height}">${content}</svg>`;
 }

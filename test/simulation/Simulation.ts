@@ -130,6 +130,7 @@ export class Simulation implements World {
     this.tell(process.id, () => `dies ${why}`);
     process.dead = true;
     this.faulted(0);
+    this.time.after(this.latency(), null, () => this.database.tables.freeNames.add(process.id));
     for (const phone of this.phones) {
       this.time.after(this.random.between(2, 400), null, () => phone.lost(process));
     }

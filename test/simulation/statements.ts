@@ -2,6 +2,7 @@
  * What each SQL statement of matches, calls and inboxes does, in terms of the tables of the simulator. A statement is
  * known by its name; `test/integration/simulation` runs the same random histories against PostgreSQL and compares.
  */
+import { GONE_MS, LEASE_MS } from '../../src/calling/CallStore.ts';
 import type { Call } from '../../src/calling/state.ts';
 import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
@@ -80,8 +81,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-claim': ({ tables, write, now }, [id, owner, leaseMs]) => {
     const row = tables.calls.get(id as string);
     if (row === undefined || row.phase === 'ended') return [];
-    const ranOut = row.leased_until !== null && row.leased_until < now;
-    if (row.owner !== null && row.owner !== owner && !ranOut) return [];
+    if (row.owner !== null && row.owner !== owner && !isUnheld(tables, row, now)) return [];
     const kept = row.leased_until === null ? null : row.leased_until - (leaseMs as number);
     const claimed: CallRow = {
       ...row,
@@ -153,11 +153,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'sweep-calls': ({ tables, now }) =>
     [...tables.calls.values()]
       .filter((call) => call.due_at !== null && call.phase !== 'ended')
-      .filter(
-        (call) =>
-          (call.leased_until !== null && call.leased_until < now) ||
-          (call.owner === null && call.due_at! <= now),
-      )
+      .filter((call) => isUnheld(tables, call, now) || (call.owner === null && call.due_at! <= now))
       .sort((one, other) => one.due_at! - other.due_at!),
   'match-find': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
   'match-lock': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
@@ -236,6 +232,12 @@ function liveCallOf(tables: Tables, matchId: string): CallRow | undefined {
     if (call.match_id === matchId && call.phase !== 'ended') return call;
   }
   return undefined;
+}
+
+/** `isUnheld` of `src/calling/CallStore.ts`. */
+function isUnheld({ freeNames }: Tables, { owner, leased_until: until }: CallRow, now: number): boolean {
+  if (until === null) return false;
+  return until < now || (until < now + LEASE_MS - GONE_MS && owner !== null && freeNames.has(owner));
 }
 
 function rowsOf<Row extends object>(row: Row | undefined): Row[] {

@@ -66,6 +66,8 @@ export class Tables {
   readonly inboxes = new Map<string, InboxRow>();
   /** By user, in order of `seq`. */
   readonly outbox = new Map<string, OutboxRow[]>();
+  /** Names of processes that nobody holds any more (`src/db/HeldName.ts`). */
+  readonly freeNames = new Set<string>();
 }
 
 /** PostgreSQL's answer to a broken constraint. */

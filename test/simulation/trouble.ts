@@ -3,6 +3,9 @@
 import type { SimProcess } from './SimProcess.ts';
 import type { Simulation } from './Simulation.ts';
 
+/** How often a process that is cut off from the database loses its name there. */
+const LOSES_NAME = 0.3;
+
 export function makeTrouble(world: Simulation): void {
   const { time, random } = world;
   time.after(random.between(200, 1_500), null, () => {
@@ -26,8 +29,23 @@ function strike(world: Simulation, process: SimProcess): void {
     world.tell(process.id, () => `stalls for ${forMs} ms`);
     world.faulted(forMs);
   }
-  if (random.chance(weather.cut)) cut(world, process, 'cut', 'database');
+  if (random.chance(weather.cut)) {
+    cut(world, process, 'cut', 'database');
+    if (random.chance(LOSES_NAME)) loseName(world, process);
+  }
   if (random.chance(weather.cutBus)) cut(world, process, 'cutBus', 'bus');
+}
+
+/** Its connection to the database breaks, perhaps that one alone: for a while the living process looks dead. */
+function loseName(world: Simulation, process: SimProcess): void {
+  const { freeNames } = world.database.tables;
+  freeNames.add(process.id);
+  world.tell(process.id, () => 'loses its name');
+  const regain = () => {
+    if (process.cut) world.time.after(500, null, regain);
+    else if (!process.dead) freeNames.delete(process.id);
+  };
+  world.time.after(500, null, regain);
 }
 
 function cut(world: Simulation, process: SimProcess, what: 'cut' | 'cutBus', from: string): void {

@@ -118,6 +118,15 @@ test('who has compared the words need not do it again, in this call or the next'
   await hangUp(atAnn, atBob);
   await call(atBob, atAnn, matchId);
   for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('verified');
+
+  // One of the two takes it back: the other hears of it, and keeps what it knows by itself.
+  await atBob.getByTestId('call-e2ee').click();
+  await atBob.getByTestId('call-words-differ').click();
+  await eventually(stateOf(atBob)).toBe('off');
+  await eventually(() => atAnn.getByTestId('call-e2ee').innerText()).toBe('Check the words');
+  expect(await stateOf(atAnn)()).toBe('verified');
+  await atAnn.getByTestId('call-e2ee').click();
+  await atAnn.getByTestId('call-doubted').waitFor();
 });
 
 test('new transports, another device and a lost socket: it stays on', async () => {

@@ -7,7 +7,9 @@ import { CallStore, type HeldCall } from '../../../src/calling/CallStore.ts';
 import { Calls } from '../../../src/calling/Calls.ts';
 import { type CallSettings, personOf, roleOf } from '../../../src/calling/state.ts';
 import { byPerson, bySystem, dueAt, type PersonCommand } from '../../../src/calling/transitions.ts';
+import { SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
+import { HeldName } from '../../../src/db/HeldName.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError, isRefusal } from '../../../src/errors.ts';
 import { InboxHub } from '../../../src/events/InboxHub.ts';
@@ -28,6 +30,8 @@ const PAIRS = [
   { id: '00000012-0000-7000-8000-000000000000', low: PEOPLE[0]!, high: PEOPLE[2]! },
 ];
 const OWNERS = ['P', 'Q', 'R'];
+/** The one of them whose name nobody holds: gone. */
+const GONE = 'R';
 const settings: CallSettings = {
   ringMs: 5_000,
   durationMs: 10_000,
@@ -51,7 +55,7 @@ const COMMANDS: readonly PersonCommand['type'][] = [
 ];
 
 /** Between two steps, by weight: mostly a moment, now and then about as long as a lease lasts, or longer. */
-const PAUSES_MS = { '7': 8, '400': 6, '1999': 1, '2001': 1, '2600': 2, '9000': 0.3 };
+const PAUSES_MS = { '7': 8, '400': 6, '800': 1, '1999': 1, '2001': 1, '2600': 2, '9000': 0.3 };
 
 /** What PostgreSQL believes the time to be, for the connections of this test. */
 const setTime = sql('test-set-time', 'update simulated.clock set ms = $1');
@@ -66,6 +70,7 @@ const DUMPS = {
 
 let made: TestDatabase;
 let postgres: Database;
+let names: HeldName[];
 
 beforeAll(async () => {
   made = await createTestDatabase();
@@ -88,9 +93,14 @@ beforeAll(async () => {
   );
   await client.end();
   postgres = await Database.open({ url: made.url, poolSize: 2, log: createLog('silent') });
+  names = OWNERS.filter((owner) => owner !== GONE).map(
+    (owner) => new HeldName(made.url, owner, new SystemClock()),
+  );
+  await Promise.all(names.map((name) => name.hold()));
 });
 
 afterAll(async () => {
+  for (const name of names ?? []) name.close();
   await postgres?.close();
   await made?.drop();
 });
@@ -304,6 +314,7 @@ test.each(Array.from({ length: HISTORIES }, (_, index) => index + 1))('history %
   const random = new Random(seed);
   const time = { now: START_MS };
   const memory = new MemoryDatabase(time);
+  memory.tables.freeNames.add(GONE);
   await postgres.query(sql('test-clear-inboxes', 'delete from inboxes'));
   await postgres.query(sql('test-clear-outbox', 'delete from outbox'));
   await postgres.query(sql('test-clear-matches', 'delete from matches'));

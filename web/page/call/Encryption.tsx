@@ -6,6 +6,7 @@ import { LockIcon, LockOpenIcon } from '../shell/icons.tsx';
 import { say } from '../store/toasts.ts';
 import { encryptionLabel } from './encryptionTexts.ts';
 import { SafetyWords } from './SafetyWords.tsx';
+import { useDoubt } from './useDoubt.ts';
 
 type Props = { session: CallSession; peer: Card };
 
@@ -14,6 +15,7 @@ export function Encryption({ session, peer }: Props) {
   const [isOpen, setOpen] = useState(false);
   const { encryption } = session;
   const { snapshot } = encryption;
+  const isDoubted = useDoubt(session);
   useWarning(snapshot, peer.displayName);
   const isTalking = session.snapshot.phase === 'connecting' || session.snapshot.phase === 'active';
   if (!isTalking) return <span />;
@@ -27,10 +29,11 @@ export function Encryption({ session, peer }: Props) {
         data-reason={snapshot.reason ?? ''}
         data-sends={snapshot.sends}
         data-changed={snapshot.peerDevice === 'changed'}
+        data-doubted={isDoubted}
         onClick={() => setOpen(true)}
       >
-        {snapshot.state === 'off' ? <LockOpenIcon size={18} /> : <LockIcon size={18} />}
-        <span>{encryptionLabel(snapshot)}</span>
+        {snapshot.state === 'off' || isDoubted ? <LockOpenIcon size={18} /> : <LockIcon size={18} />}
+        <span>{isDoubted ? 'Check the words' : encryptionLabel(snapshot)}</span>
       </button>
       {isOpen && <SafetyWords session={session} peer={peer} onClose={() => setOpen(false)} />}
     </>

@@ -1,0 +1,70 @@
+/**
+ * A name that a process holds in the database for as long as it lives: an advisory lock of a session's (PostgreSQL's
+ * documentation, 13.3.5), on a connection that does nothing else. PostgreSQL lets go of it when the connection closes,
+ * and the kernel closes that the moment the process is gone, so others need not wait for a lease to hear of a death.
+ *
+ * That a name is free proves nothing by itself: a living process lacks its name for a moment when PostgreSQL was
+ * restarted or the connection broke. Behind a pooler that shares connections between transactions a name never gets free.
+ */
+import pg from 'pg';
+import type { Clock, Timer } from '../clock.ts';
+
+/** Whether nobody holds the name that an SQL expression says. Looks by a lock that lookers share, for the transaction. */
+export const nameIsFree = (name: string) => `pg_try_advisory_xact_lock_shared(${keyOf(name)})`;
+
+const keyOf = (name: string) => `hashtextextended('duet process ' || ${name}, 0)`;
+const CONNECT_MS = 2_000;
+const AGAIN_MS = 500;
+
+export class HeldName {
+  readonly #url: string;
+  readonly #name: string;
+  readonly #clock: Clock;
+  #client: pg.Client | undefined;
+  #again: Timer | undefined;
+  #closed = false;
+
+  constructor(url: string, name: string, clock: Clock) {
+    this.#url = url;
+    this.#name = name;
+    this.#clock = clock;
+  }
+
+  /** Takes the name, and takes it again whenever it is lost. Where it cannot be had at once this resolves all the same. */
+  async hold(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.#url,
+      application_name: 'duet name',
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+    });
+    this.#client = client;
+    // Says so after every way to lose a connection, one that was never had included.
+    client.once('end', () => this.#lost(client));
+    client.on('error', () => this.#lost(client));
+    try {
+      await client.connect();
+      const { rows } = await client.query(`select pg_try_advisory_lock(${keyOf('$1')}) as held`, [
+        this.#name,
+      ]);
+      // A session of before may not be known to be gone yet.
+      if (!rows[0].held) await client.end();
+    } catch {
+      this.#lost(client);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#again?.cancel();
+    // A server that stands still does not say goodbye: not waited for.
+    this.#client?.end().catch(() => {});
+  }
+
+  #lost(client: pg.Client): void {
+    if (this.#closed || this.#client !== client) return;
+    this.#client = undefined;
+    client.end().catch(() => {});
+    this.#again = this.#clock.after(AGAIN_MS, () => void this.hold());
+  }
+}

@@ -1,0 +1,68 @@
+/** The name that a process holds in the database: as long as it lives, and not a moment longer. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SystemClock } from '../../../src/clock.ts';
+import { HeldName, nameIsFree } from '../../../src/db/HeldName.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
+
+let database: TestDatabase;
+let looker: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  looker = new pg.Client(database.url);
+  await looker.connect();
+});
+afterAll(async () => {
+  await looker?.end();
+  await database?.drop();
+});
+
+async function isFree(name: string): Promise<boolean> {
+  const { rows } = await looker.query(`select ${nameIsFree('$1')} as free`, [name]);
+  return rows[0].free;
+}
+
+test('is free before, held, and free again once it is given up', async () => {
+  expect(await isFree('given-up')).toBe(true);
+  const name = new HeldName(database.url, 'given-up', new SystemClock());
+  await name.hold();
+  expect(await isFree('given-up')).toBe(false);
+  name.close();
+  await eventually(() => isFree('given-up')).toBe(true);
+});
+
+test('is free when its process was killed', async () => {
+  const child = spawn(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    `import { SystemClock } from '${import.meta.resolve('../../../src/clock.ts')}';
+     import { HeldName } from '${import.meta.resolve('../../../src/db/HeldName.ts')}';
+     await new HeldName(${JSON.stringify(database.url)}, 'killed', new SystemClock()).hold();
+     process.stdout.write('held');`,
+  ]);
+  await once(child.stdout, 'data');
+  expect(await isFree('killed')).toBe(false);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await eventually(() => isFree('killed')).toBe(true);
+});
+
+test('is taken again when the connection broke', async () => {
+  const name = new HeldName(database.url, 'broken', new SystemClock());
+  await name.hold();
+  const holder = async () => {
+    const { rows } = await looker.query(
+      `select pid from pg_stat_activity where application_name = 'duet name' and datname = current_database()`,
+    );
+    return rows[0]?.pid as number | undefined;
+  };
+  const before = await holder();
+  await looker.query('select pg_terminate_backend($1)', [before]);
+  await eventually(async () => ![undefined, before].includes(await holder())).toBe(true);
+  await eventually(() => isFree('broken')).toBe(false);
+  name.close();
+});
