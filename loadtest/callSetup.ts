@@ -21,6 +21,8 @@ const roundTripsMs = (process.argv[3] ?? '0,60,200').split(',').map(Number);
 const kinds = (process.argv[4] ?? 'prepared,encrypted,usual').split(',') as Kind[];
 /** A call that takes longer counts as failed. */
 const GIVE_UP_MS = 10_000;
+/** For how long it rings: nobody answers while the page is still being loaded. */
+const RING_MS = 1_500;
 
 /** Passes bytes on to a port, each half a round trip late. */
 async function delay(port: number, roundTripMs: number): Promise<{ url: string; server: Server }> {
@@ -88,6 +90,7 @@ async function oneCall(kind: Kind, roomUrl: string): Promise<Took> {
   try {
     await Promise.all(both.map((page) => page.do(kind === 'usual' ? 'sendOnAnswer' : 'open')));
     const heard = Promise.all(both.map((page) => page.do('heardAt') as Promise<number>));
+    await new Promise((resolve) => setTimeout(resolve, RING_MS));
     const answeredAt: number = await callee.do('answer');
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new Error('no audio')), GIVE_UP_MS);

@@ -4,9 +4,8 @@ import { expect, test } from 'vitest';
 import { CallPages } from '../../integration/media/callPages.ts';
 import { newMatch } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
-import { call, claimOf, encryption, eventually, hangUp, hear, see, stateOf, useDevices } from './devices.ts';
+import { call, claimOf, encryption, eventually, hear, see, stateOf, useDevices } from './devices.ts';
 import { opener } from './opener.ts';
-import { honest, type RoomInside, relay } from './relay.ts';
 
 declare const duet: { call: { id: string } | null };
 
@@ -83,88 +82,6 @@ test('with it on, nothing that passes the SFU can be decoded, and the two are to
   expect(opened.filter((frame) => frame === undefined)).toEqual([]);
   expect(await picturesOf(atAnn, opened as Uint8Array[])).toBeGreaterThan(5);
   expect(await picturesOf(atAnn, frames)).toBe(0);
-});
-
-test('who has compared the words need not do it again, in this call or the next', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
-  const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
-  await call(atAnn, atBob, matchId);
-  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
-  const { words } = (await encryption(atAnn))!;
-  for (const page of [atAnn, atBob]) {
-    await page.getByTestId('call-e2ee').click();
-    expect(await page.getByTestId('call-words').locator('li').allInnerTexts()).toEqual(words);
-    await page.getByTestId('call-words-match').click();
-    await eventually(stateOf(page)).toBe('verified');
-  }
-  await eventually(() => claimOf(atBob, ann)).toBe('verified');
-  expect(await atAnn.getByTestId('call-e2ee').innerText()).toBe('Verified');
-
-  for (const [comesBack, stays] of [
-    [atBob, atAnn],
-    [atAnn, atBob],
-  ] as const) {
-    const before = (await encryption(stays))!.words;
-    await comesBack.reload();
-    await eventually(stateOf(comesBack)).toBe('verified');
-    await eventually(async () => (await encryption(stays))!.words).not.toEqual(before);
-    await eventually(async () => (await encryption(comesBack))!.words).toEqual(
-      (await encryption(stays))!.words,
-    );
-    await hear(comesBack, stays);
-    expect([await stateOf(stays)(), await stateOf(comesBack)()]).toEqual(['verified', 'verified']);
-  }
-
-  await hangUp(atAnn, atBob);
-  await call(atBob, atAnn, matchId);
-  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('verified');
-
-  // One of the two takes it back: the other hears of it, and keeps what it knows by itself.
-  await atBob.getByTestId('call-e2ee').click();
-  await atBob.getByTestId('call-words-differ').click();
-  await eventually(stateOf(atBob)).toBe('off');
-  await eventually(() => atAnn.getByTestId('call-e2ee').innerText()).toBe('Check the words');
-  expect(await stateOf(atAnn)()).toBe('verified');
-  await atAnn.getByTestId('call-e2ee').click();
-  await atAnn.getByTestId('call-doubted').waitFor();
-});
-
-test('new transports, another device and a lost socket: it stays on', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
-  const [atAnn, atBob, onTablet] = await Promise.all([
-    devices.device(ann),
-    devices.device(bob),
-    devices.device(bob),
-  ]);
-  let room: RoomInside | undefined;
-  relay.beforePatch = (one) => {
-    if (one.state?.people) room = one;
-  };
-  await call(atAnn, atBob, matchId);
-  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
-  await hear(atAnn, atBob);
-  const { words } = (await encryption(atAnn))!;
-
-  // A worker of the SFU's was replaced: other transports, the same keys.
-  honest.say.call(room!, 'media:restart', {});
-  await hear(atAnn, atBob);
-  expect(await encryption(atAnn)).toMatchObject({ state: 'on', words });
-
-  // The socket is lost: the call comes back with other keys.
-  for (const client of room!.clients) client.leave(4_099);
-  for (const page of [atAnn, atBob]) {
-    await eventually(async () => (await encryption(page))?.words).not.toEqual(words);
-    await eventually(stateOf(page)).toBe('on');
-  }
-  await hear(atAnn, atBob);
-
-  // Bob goes on at his tablet: a device that Ann has not met.
-  await onTablet.evaluate((id) => sessionStorage.setItem('duet.call', id), room!.roomId);
-  await onTablet.reload();
-  for (const page of [atAnn, onTablet]) await eventually(stateOf(page)).toBe('on');
-  await hear(atAnn, onTablet);
-  await eventually(() => atAnn.getByTestId('call-e2ee').getAttribute('data-changed')).toBe('true');
-  expect((await encryption(onTablet))!.words).toEqual((await encryption(atAnn))!.words);
 });
 
 test('a bare RTCPeerConnection talks with the page as before, and the page says that it is not encrypted', async () => {
