@@ -221,9 +221,9 @@ export class Actors {
   }
 
   async #find(callId: string): Promise<Place> {
-    const { calls } = this.#options;
+    const { calls, clock } = this.#options;
     if (this.#draining) throw new DuetError('UNAVAILABLE');
-    const claim = await calls.claim(callId, this.#rooms.processId());
+    const claim = await calls.claim(callId, this.#rooms.processId(), clock.now());
     if ('missing' in claim) throw new DuetError('NOT_FOUND');
     if ('ended' in claim) throw new DuetError('CALL_NOT_ACTIVE');
     if ('heldBy' in claim) return { here: false };

@@ -38,17 +38,18 @@ const RECONCILE_EVERY_MS = 3_000;
 const DROP_EVERY_MS = 3_600_000;
 
 // `skip locked` keeps two processes that sweep at once from waiting for each other; that each deadline acts once is
-// the rules' doing, which decide under the row's lock or the lease.
+// the rules' doing, which decide under the row's lock or the lease. What is due is so by the clock $1 of this process, as
+// in those rules: the database's may have been set since.
 export const overdueMatches = sql<{ id: string }>(
   'sweep-matches',
-  `select id from matches where due_at <= clock_timestamp() order by due_at limit ${SWEEP_BATCH} for update skip locked`,
+  `select id from matches where due_at <= $1 order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
 // A call whose holder died is held again as soon as that is known, whether or not anybody asks for it: what it
 // would be credited otherwise is all the time until its deadline. One that nobody has held yet is being activated.
 export const unheldCalls = sql<{ id: string }>(
   'sweep-calls',
   `select id from calls c where due_at is not null and phase <> 'ended'
-     and (${isUnheld('c')} or (owner is null and due_at <= clock_timestamp()))
+     and (${isUnheld('c')} or (owner is null and due_at <= $1))
    order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
 
@@ -111,7 +112,8 @@ export class Keeper {
   }
 
   async #sweep(due: Statement<{ id: string }>, act: (id: string) => Promise<unknown>): Promise<void> {
-    for (const { id } of await this.#options.db.query(due)) this.#actOn(id, act);
+    const { db, clock } = this.#options;
+    for (const { id } of await db.query(due, [new Date(clock.now())])) this.#actOn(id, act);
   }
 
   #actOn(id: string, act: (id: string) => Promise<unknown>): void {

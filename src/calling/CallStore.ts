@@ -5,7 +5,7 @@
  * `where epoch = mine`. A process that stalled and woke up can therefore change nothing, whatever it believes.
  */
 import type { Database } from '../db/Database.ts';
-import { nameIsFree } from '../db/HeldName.ts';
+import { nameIsFree, nameIsHeld } from '../db/HeldName.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { isRefusal } from '../errors.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
@@ -21,6 +21,9 @@ export const GONE_MS = 750;
 /** SQL: whether the lease of row `call` has run out, or its owner is gone. */
 export const isUnheld = (call: string) => `(${call}.leased_until < clock_timestamp()
   or ${call}.leased_until < clock_timestamp() + interval '${LEASE_MS - GONE_MS} ms' and ${nameIsFree(`${call}.owner`)})`;
+
+/** Clocks that differ by more than this do not run differently: one was set. */
+const STEP_MS = 30_000;
 
 /** Ids of commands that are remembered: far more than two people can have under way at once. */
 export const RECENT_IDS = 32;
@@ -69,7 +72,9 @@ const findCall = sql<CallRow>(
   'select state, epoch, owner, leased_until from calls where id = $1',
 );
 
-const claimCall = sql<CallRow & { version: number; held_until: number | null; now: number }>(
+const claimCall = sql<
+  CallRow & { version: number; held_until: number | null; now: number; owner_lives: boolean }
+>(
   'call-claim',
   `update calls c set owner = $2, epoch = c.epoch + 1, leased_until = clock_timestamp() + $3 * interval '1 ms'
    from (select id, owner, leased_until from calls where id = $1 for update) before
@@ -77,7 +82,8 @@ const claimCall = sql<CallRow & { version: number; held_until: number | null; no
      and (before.owner is null or before.owner = $2 or ${isUnheld('before')})
    returning c.state, c.epoch, c.version, c.owner, c.leased_until, clock_timestamp() as now,
      case when before.owner is null then before.leased_until
-          else before.leased_until - $3 * interval '1 ms' end as held_until`,
+          else before.leased_until - $3 * interval '1 ms' end as held_until,
+     before.owner is not null and ${nameIsHeld('before.owner')} as owner_lives`,
 );
 
 // Whoever writes holds: each commit renews the lease, so that an outage is credited from the last sign of life on.
@@ -142,16 +148,18 @@ export class CallStore {
   }
 
   /**
-   * Tries to hold a call for `owner` (a process id). The time in which nobody held it is credited in the same
-   * transaction, by the database's clock: whoever holds a call has its deadlines right, whatever befalls them next.
+   * Tries to hold a call for `owner` (a process id), whose clock says `ownNow`. The time in which nobody held it is
+   * credited in the same transaction, by the database's clock: whoever holds a call has its deadlines right, whatever
+   * befalls them next.
    */
-  async claim(callId: string, owner: string): Promise<Claim> {
+  async claim(callId: string, owner: string, ownNow: number): Promise<Claim> {
     const held = await this.#db.transaction(async (tx): Promise<HeldCall | undefined> => {
       const [row] = await tx.query(claimCall, [callId, owner, LEASE_MS]);
       if (row === undefined) return undefined;
-      const { state, epoch, version, held_until: heldUntil, now } = row;
+      const { state, epoch, version, held_until: until, now: dbNow, owner_lives: ownerLives } = row;
       const recentIds = await this.#recentIds(tx, callId);
-      if (heldUntil === null) return { call: state, epoch, version, recentIds };
+      if (until === null) return { call: state, epoch, version, recentIds };
+      const { heldUntil, now } = outage({ heldUntil: until, dbNow, ownNow, ownerLives });
       const change = bySystem(state, { type: 'recover', heldUntil }, now, this.#settings);
       if (isRefusal(change)) return { call: state, epoch, version, recentIds };
       const recovered = await this.#write(tx, {
@@ -249,4 +257,25 @@ export class CallStore {
   async release(call: LiveCall, epoch: number): Promise<void> {
     await this.#db.query(releaseCall, [call.id, epoch]);
   }
+}
+
+/**
+ * From when to when nobody held a call. The clock of the database may have been set: since this process read it, then the
+ * two are far apart; or since the lease was written, then the owner lives although its lease ran out long ago. The
+ * shorter of what the clocks say is believed then, or nothing, on the process's clock, which the deadlines keep to.
+ */
+function outage({ heldUntil, dbNow, ownNow, ownerLives }: Unheld): { heldUntil: number; now: number } {
+  const lastedMs = Math.max(0, Math.min(dbNow, ownNow) - heldUntil);
+  const isImpossible = ownerLives && lastedMs > STEP_MS;
+  if (Math.abs(dbNow - ownNow) < STEP_MS && !isImpossible) return { heldUntil, now: dbNow };
+  return { heldUntil: ownNow - (isImpossible ? 0 : lastedMs), now: ownNow };
+}
+
+/** A call that is taken over: epoch milliseconds, by the database's clock and by this process's. */
+interface Unheld {
+  heldUntil: number;
+  dbNow: number;
+  ownNow: number;
+  /** Whether its owner still holds its name. */
+  ownerLives: boolean;
 }

@@ -3,14 +3,18 @@
  * documentation, 13.3.5), on a connection that does nothing else. PostgreSQL lets go of it when the connection closes,
  * and the kernel closes that the moment the process is gone, so others need not wait for a lease to hear of a death.
  *
- * That a name is free proves nothing by itself: a living process lacks its name for a moment when PostgreSQL was
- * restarted or the connection broke. Behind a pooler that shares connections between transactions a name never gets free.
+ * That a name is free proves nothing by itself: a living process lacks its name for a moment when the connection broke.
+ * Behind a pooler that shares connections between transactions a name never gets free.
  */
 import pg from 'pg';
 import type { Clock, Timer } from '../clock.ts';
 
-/** Whether nobody holds the name that an SQL expression says. Looks by a lock that lookers share, for the transaction. */
-export const nameIsFree = (name: string) => `pg_try_advisory_xact_lock_shared(${keyOf(name)})`;
+/** SQL: whether somebody holds the name that an expression says. Looks by a lock that lookers share, for the transaction. */
+export const nameIsHeld = (name: string) => `not pg_try_advisory_xact_lock_shared(${keyOf(name)})`;
+
+/** SQL: whether nobody does. False when PostgreSQL has just started and the living may not have theirs again. */
+export const nameIsFree = (name: string) =>
+  `(pg_postmaster_start_time() < clock_timestamp() - interval '5 s' and not ${nameIsHeld(name)})`;
 
 const keyOf = (name: string) => `hashtextextended('duet process ' || ${name}, 0)`;
 const CONNECT_MS = 2_000;

@@ -75,8 +75,8 @@ async function setUp() {
   });
   const store = new CallStore(db, settings);
   const { id } = await calls.initiate(MATCH, ANN, 'audio');
-  const hold = async (owner: string): Promise<HeldCall> => {
-    const claim = await store.claim(id, owner);
+  const hold = async (owner: string, ownNow = time.now): Promise<HeldCall> => {
+    const claim = await store.claim(id, owner, ownNow);
     if (!('held' in claim)) throw new Error('not to be had');
     return claim.held;
   };
@@ -150,15 +150,29 @@ describe('what the simulation found', () => {
   });
 
   test('a deadline that fell into an outage is moved, not fired (seed 2)', async () => {
-    const { time, talk, hold, row } = await setUp();
+    const { time, memory, talk, hold, row } = await setUp();
     const { call } = (await talk('P')).actor;
     const endsAt = (call as { endsAt: number }).endsAt;
     const outageMs = settings.durationMs + 10_000;
+    memory.tables.freeNames.add('P');
     time.now += outageMs;
     const { call: after } = await hold('Q');
     expect(after).toMatchObject({ phase: 'active', endsAt: endsAt + outageMs });
     // Both have as long to come back as anybody.
     expect(row().due_at).toBe(time.now + settings.reconnectMs);
+  });
+
+  test.each([
+    { set: 'an hour ahead', byMs: 3_600_000, ownMs: 0, creditedMs: 0 },
+    { set: 'an hour ahead, the owner gone a second ago', byMs: 3_600_000, ownMs: 1_000, creditedMs: 1_000 },
+    { set: 'back from an hour behind', byMs: 3_600_000, ownMs: 3_600_000, creditedMs: 0 },
+  ])('a database whose clock is set $set credits nobody an hour', async ({ byMs, ownMs, creditedMs }) => {
+    const { time, talk, hold } = await setUp();
+    const { call } = (await talk('P')).actor;
+    const endsAt = (call as { endsAt: number }).endsAt;
+    const ownNow = time.now + ownMs;
+    time.now += byMs;
+    expect((await hold('Q', ownNow)).call).toMatchObject({ phase: 'active', endsAt: endsAt + creditedMs });
   });
 
   test('an outage is credited once, also when the first to take over fails (seed 3)', async () => {

@@ -90,7 +90,9 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       leased_until: now + (leaseMs as number),
     };
     write.set(tables.calls, row.id, claimed);
-    return [{ ...claimed, held_until: row.owner === null ? row.leased_until : kept, now }];
+    const held_until = row.owner === null ? row.leased_until : kept;
+    const owner_lives = row.owner !== null && !tables.freeNames.has(row.owner);
+    return [{ ...claimed, held_until, now, owner_lives }];
   },
   'call-save': ({ tables, write, now }, values) => {
     const [id, epoch, state, phase, outcome, endedAt, dueAt, version, leaseMs] = values;
@@ -150,10 +152,12 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     write.set(tables.calls, row.id, { ...row, owner: null, leased_until: now });
     return [];
   },
-  'sweep-calls': ({ tables, now }) =>
+  'sweep-calls': ({ tables, now }, [dueBy]) =>
     [...tables.calls.values()]
       .filter((call) => call.due_at !== null && call.phase !== 'ended')
-      .filter((call) => isUnheld(tables, call, now) || (call.owner === null && call.due_at! <= now))
+      .filter(
+        (call) => isUnheld(tables, call, now) || (call.owner === null && call.due_at! <= timeOf(dueBy)!),
+      )
       .sort((one, other) => one.due_at! - other.due_at!),
   'match-find': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
   'match-lock': ({ tables }, [id]) => rowsOf(tables.matches.get(id as string)),
@@ -182,9 +186,9 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     });
     return [];
   },
-  'sweep-matches': ({ tables, now }) =>
+  'sweep-matches': ({ tables }, [dueBy]) =>
     [...tables.matches.values()]
-      .filter((match) => match.due_at !== null && match.due_at <= now)
+      .filter((match) => match.due_at !== null && match.due_at <= timeOf(dueBy)!)
       .sort((one, other) => one.due_at! - other.due_at!),
   'outbox-append': ({ tables, write, now }, [userIds, types, payloads]) =>
     (userIds as string[]).map((userId, index) => {

@@ -198,7 +198,7 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
       }
       case 'claim': {
         if (callId === undefined) return null;
-        const claim = await side.store.claim(callId, owner);
+        const claim = await side.store.claim(callId, owner, time.now);
         if ('held' in claim) side.held.push(claim.held);
         return claim;
       }
@@ -252,8 +252,8 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
         await side.hub.ack(userId, seq);
         return side.hub.position(userId);
       case 'sweep': {
-        const calls = await side.db.query(unheldCalls);
-        const matches = await side.db.query(overdueMatches);
+        const calls = await side.db.query(unheldCalls, [new Date(time.now)]);
+        const matches = await side.db.query(overdueMatches, [new Date(time.now)]);
         // Of those that fell due at one moment either may come first.
         return [calls.map((row) => side.callIds.indexOf(row.id)).sort(), matches.map((row) => row.id).sort()];
       }

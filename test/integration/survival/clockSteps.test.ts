@@ -1,9 +1,10 @@
 /**
- * FT-26, FT-28: the wall clock of a running process jumps by an hour and by a day, two processes and the database
- * differ by a day: nothing fires early, late, or at all.
+ * FT-26, FT-28: the wall clock of a running process jumps by an hour and by a day, that of the database by an hour, two
+ * processes and the database differ by a day: nothing fires early, late, or at all.
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Json, newMatch, newPerson } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
@@ -18,12 +19,24 @@ const RING_MS = 12_000;
 const preload = pathToFileURL(resolve(import.meta.dirname, 'stepClock.js')).href;
 const redis = useRedis();
 let database: TestDatabase;
+let client: pg.Client;
 let server: TestServer;
 /** Began an hour ahead of the database. */
 let ahead: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase();
+  client = new pg.Client(database.url);
+  await client.connect();
+  // What PostgreSQL says the time to be, on connections of from now on.
+  await client.query(`
+    create table test_step (ms float8);
+    insert into test_step values (0);
+    create function public.clock_timestamp() returns timestamptz language sql volatile
+      as 'select pg_catalog.clock_timestamp() + (select ms * interval ''1 ms'' from public.test_step)';
+    do $$ begin
+      execute format('alter database %I set search_path = public, pg_catalog', current_database());
+    end $$`);
   const start = (startOffsetMs: number) =>
     startShared({
       DB_URL: database.url,
@@ -39,6 +52,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([server?.kill(), ahead?.kill()]);
+  await client?.end();
   await database?.drop();
 });
 
@@ -67,6 +81,27 @@ test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no ma
   expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
   expect(kicked).toEqual([]);
   expect(inboxes[1]!.ofType('call:ended')).toHaveLength(1);
+});
+
+test('the database’s clock is set by ±1 h: a call rings its time, whoever holds it', async () => {
+  const { ann, matchId } = await newMatch(server.url);
+  const inbox = await ann.inbox();
+  const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const rangFrom = performance.now();
+  for (const stepMs of [HOUR_MS, -HOUR_MS, 0]) {
+    await client.query('update test_step set ms = $1', [stepMs]);
+    // Longer than a lease.
+    await pause(2_500);
+    const there = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
+    expect(there.call.phase).toBe('ringing');
+    expect(Math.abs(Date.parse(there.call.ringUntil) - Date.parse(call.ringUntil))).toBeLessThan(1_000);
+  }
+  const ended = await inbox.next('call:ended', (event: Json) => event.call.id === call.id, 2 * RING_MS);
+  expect(ended.call.outcome).toBe('missed');
+  const rangMs = performance.now() - rangFrom;
+  expect(rangMs).toBeGreaterThan(RING_MS - 1_000);
+  expect(rangMs).toBeLessThan(RING_MS + 2_500);
+  expect(inbox.ofType('call:ended')).toHaveLength(1);
 });
 
 test('FT-28 a day and an hour apart: one clock for deadlines, tokens and leases, and a takeover keeps it', async () => {

@@ -97,7 +97,7 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
   });
   const actors = new Map<string, Promise<CallActor | undefined>>();
   const hold = async (id: string) => {
-    const claim = await store.claim(id, OWNER);
+    const claim = await store.claim(id, OWNER, Date.now());
     if (!('held' in claim)) return undefined;
     const audience = { changed: () => {}, say: () => {}, lost: () => {} };
     return new CallActor({ held: claim.held, store, settings, matchSettings, clock, log, audience, publish });
