@@ -5,7 +5,8 @@ const RETRIES = 2;
 
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 // Most of what `integration` does is wait: for timers, for processes to start; so more at once than a small machine has
-// cores. Tests of media (`media`, `e2e`) keep a core busy each.
+// cores. Tests of media (`media`, `e2e`) keep a core busy each: with a third beside them all take
+// longer than they save.
 export default defineConfig({
   test: {
     globals: false,
@@ -54,7 +55,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           retry: RETRIES,
           pool: 'forks',
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },
@@ -67,7 +68,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           retry: RETRIES,
           pool: 'forks',
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

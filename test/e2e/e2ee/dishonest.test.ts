@@ -6,7 +6,7 @@ import { type KeyMessage, readKeyMessage } from '../../../web/sdk/e2ee/keyMessag
 import { MemoryVault } from '../../../web/sdk/e2ee/Vault.ts';
 import { type Json, newMatch, type Person } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
-import { call, encryption, eventually, hangUp, hear, stateOf, useDevices } from './devices.ts';
+import { call, encryption, eventually, hangUp, hear, useDevices } from './devices.ts';
 import { opener } from './opener.ts';
 import { honest, type RoomInside, relay } from './relay.ts';
 
@@ -96,8 +96,8 @@ test('a server that is each one’s other is betrayed by the words', async () =>
   relay.say = (type, payload) => (type === 'call:e2ee_key' ? between.hear(payload) : payload);
   relay.beforePatch = (room) => between.enter(room);
   await call(atAnn, atBob, matchId);
-  await eventually(stateOf(atAnn)).toBe('on');
-  await eventually(stateOf(atBob)).toBe('on');
+  await eventually(() => encryption(atAnn)).toMatchObject({ state: 'on' });
+  await eventually(() => encryption(atBob)).toMatchObject({ state: 'on' });
   const words = await Promise.all([atAnn, atBob].map(async (page) => (await encryption(page))!.words));
   expect(words[0]).toHaveLength(4);
   expect(words[0]).not.toEqual(words[1]);
@@ -115,8 +115,8 @@ test('a server that strips all word of encryption is noticed by who has heard th
   const { ann, bob, matchId } = await newMatch(devices.url);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   await call(atAnn, atBob, matchId);
-  await eventually(stateOf(atAnn)).toBe('on');
-  await eventually(stateOf(atBob)).toBe('on');
+  await eventually(() => encryption(atAnn)).toMatchObject({ state: 'on' });
+  await eventually(() => encryption(atBob)).toMatchObject({ state: 'on' });
   await hangUp(atAnn, atBob);
 
   tap.packets = [];

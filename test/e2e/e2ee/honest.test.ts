@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { CallPages } from '../../integration/media/callPages.ts';
 import { newMatch } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
-import { call, claimOf, encryption, eventually, hear, see, stateOf, useDevices } from './devices.ts';
+import { call, claimOf, encryption, eventually, hear, see, useDevices } from './devices.ts';
 import { opener } from './opener.ts';
 
 declare const duet: { call: { id: string } | null };
@@ -56,8 +56,8 @@ test('with it on, nothing that passes the SFU can be decoded, and the two are to
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   tap.packets = [];
   await call(atAnn, atBob, matchId);
-  await eventually(stateOf(atAnn)).toBe('on');
-  await eventually(stateOf(atBob)).toBe('on');
+  await eventually(() => encryption(atAnn)).toMatchObject({ state: 'on' });
+  await eventually(() => encryption(atBob)).toMatchObject({ state: 'on' });
   await hear(atAnn, atBob);
   const { words } = (await encryption(atAnn))!;
   expect(words).toHaveLength(4);

@@ -10,13 +10,13 @@ test('who has compared the words need not do it again, in this call or the next'
   const { ann, bob, matchId } = await newMatch(devices.url);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   await call(atAnn, atBob, matchId);
-  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
+  for (const page of [atAnn, atBob]) await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
   const { words } = (await encryption(atAnn))!;
   for (const page of [atAnn, atBob]) {
     await page.getByTestId('call-e2ee').click();
     expect(await page.getByTestId('call-words').locator('li').allInnerTexts()).toEqual(words);
     await page.getByTestId('call-words-match').click();
-    await eventually(stateOf(page)).toBe('verified');
+    await eventually(() => encryption(page)).toMatchObject({ state: 'verified' });
   }
   await eventually(() => claimOf(atBob, ann)).toBe('verified');
   expect(await atAnn.getByTestId('call-e2ee').innerText()).toBe('Verified');
@@ -27,7 +27,7 @@ test('who has compared the words need not do it again, in this call or the next'
   ] as const) {
     const before = (await encryption(stays))!.words;
     await comesBack.reload();
-    await eventually(stateOf(comesBack)).toBe('verified');
+    await eventually(() => encryption(comesBack)).toMatchObject({ state: 'verified' });
     await eventually(async () => (await encryption(stays))!.words).not.toEqual(before);
     await eventually(async () => (await encryption(comesBack))!.words).toEqual(
       (await encryption(stays))!.words,
@@ -38,7 +38,8 @@ test('who has compared the words need not do it again, in this call or the next'
 
   await hangUp(atAnn, atBob);
   await call(atBob, atAnn, matchId);
-  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('verified');
+  for (const page of [atAnn, atBob])
+    await eventually(() => encryption(page)).toMatchObject({ state: 'verified' });
 
   // One of the two takes it back: the other hears of it, and keeps what it knows by itself.
   await atBob.getByTestId('call-e2ee').click();
@@ -62,7 +63,7 @@ test('new transports, another device and a lost socket: it stays on', async () =
     if (one.state?.people) room = one;
   };
   await call(atAnn, atBob, matchId);
-  for (const page of [atAnn, atBob]) await eventually(stateOf(page)).toBe('on');
+  for (const page of [atAnn, atBob]) await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
   await hear(atAnn, atBob);
   const { words } = (await encryption(atAnn))!;
 
@@ -75,14 +76,15 @@ test('new transports, another device and a lost socket: it stays on', async () =
   for (const client of room!.clients) client.leave(4_099);
   for (const page of [atAnn, atBob]) {
     await eventually(async () => (await encryption(page))?.words).not.toEqual(words);
-    await eventually(stateOf(page)).toBe('on');
+    await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
   }
   await hear(atAnn, atBob);
 
   // Bob goes on at his tablet: a device that Ann has not met.
   await onTablet.evaluate((id) => sessionStorage.setItem('duet.call', id), room!.roomId);
   await onTablet.reload();
-  for (const page of [atAnn, onTablet]) await eventually(stateOf(page)).toBe('on');
+  for (const page of [atAnn, onTablet])
+    await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
   await hear(atAnn, onTablet);
   await eventually(() => atAnn.getByTestId('call-e2ee').getAttribute('data-changed')).toBe('true');
   expect((await encryption(onTablet))!.words).toEqual((await encryption(atAnn))!.words);
