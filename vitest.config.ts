@@ -5,8 +5,7 @@ const RETRIES = 2;
 
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 // Most of what `integration` does is wait: for timers, for processes to start; so more at once than a small machine has
-// cores. Tests of media (`media`, `e2e`) keep a core busy each: with a third beside them all take
-// longer than they save.
+// cores. Tests of media (`media`, `e2e`) keep a core busy each: a third beside them makes all of them slower than it saves.
 export default defineConfig({
   test: {
     globals: false,

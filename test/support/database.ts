@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { Database } from '../../src/db/Database.ts';
 import { createLog } from '../../src/log.ts';
@@ -54,4 +55,22 @@ export function useDatabase(options: { poolSize?: number } = {}): {
 export function openDatabase(url: string, poolSize = 10): Promise<Database> {
   const patience = { connectionTimeoutMs: 20_000, statementTimeoutMs: 20_000 };
   return Database.open({ url, poolSize, log: createLog('silent'), ...patience });
+}
+
+/**
+ * From the next connection on, `clock_timestamp()` in a database is what `expression` says, in terms of the column `ms` of
+ * `test_clock`, which is 0 at first.
+ */
+export async function replaceClock(url: string, expression: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(`
+    create table test_clock (ms float8);
+    insert into test_clock values (0);
+    create function public.clock_timestamp() returns timestamptz language sql volatile
+      as $body$ select ${expression} from public.test_clock $body$;
+    do $$ begin
+      execute format('alter database %I set search_path = public, pg_catalog', current_database());
+    end $$`);
+  await client.end();
 }

@@ -19,7 +19,7 @@ import { acceptInto } from '../../../src/matching/matchStore.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { MemoryDatabase } from '../../simulation/MemoryDatabase.ts';
 import { Random } from '../../simulation/Random.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createTestDatabase, replaceClock, type TestDatabase } from '../../support/database.ts';
 
 const HISTORIES = 12;
 const STEPS = 120;
@@ -58,7 +58,7 @@ const COMMANDS: readonly PersonCommand['type'][] = [
 const PAUSES_MS = { '7': 8, '400': 6, '800': 1, '1999': 1, '2001': 1, '2600': 2, '9000': 0.3 };
 
 /** What PostgreSQL believes the time to be, for the connections of this test. */
-const setTime = sql('test-set-time', 'update simulated.clock set ms = $1');
+const setTime = sql('test-set-time', 'update test_clock set ms = $1');
 const DUMPS = {
   calls: `select state, phase, outcome, owner, epoch, version, leased_until, due_at, ended_at from calls order by created_at, id`,
   matches: `select id, status, phase, low_accepted, high_accepted, warned, due_at, end_reason, version from matches order by id`,
@@ -74,17 +74,9 @@ let names: HeldName[];
 
 beforeAll(async () => {
   made = await createTestDatabase();
+  await replaceClock(made.url, 'to_timestamp(ms / 1000)');
   const client = new pg.Client(made.url);
   await client.connect();
-  await client.query(`
-    create schema simulated;
-    create table simulated.clock (ms float8);
-    insert into simulated.clock values (0);
-    create function simulated.clock_timestamp() returns timestamptz language sql volatile
-      as 'select to_timestamp(ms / 1000) from simulated.clock';
-    do $$ begin
-      execute format('alter database %I set search_path = simulated, pg_catalog, public', current_database());
-    end $$`);
   await client.query(
     `insert into users (id, email, email_key, email_verified_at, password_hash, display_name, birth_date, gender)
      select id, id || '@example.org', id || '@example.org', now(), '', 'Somebody', '1990-01-01', 'woman'

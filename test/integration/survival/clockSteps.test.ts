@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Json, newMatch, newPerson } from '../../support/client.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createTestDatabase, replaceClock, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
@@ -26,17 +26,9 @@ let ahead: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase();
+  await replaceClock(database.url, `pg_catalog.clock_timestamp() + ms * interval '1 ms'`);
   client = new pg.Client(database.url);
   await client.connect();
-  // What PostgreSQL says the time to be, on connections of from now on.
-  await client.query(`
-    create table test_step (ms float8);
-    insert into test_step values (0);
-    create function public.clock_timestamp() returns timestamptz language sql volatile
-      as 'select pg_catalog.clock_timestamp() + (select ms * interval ''1 ms'' from public.test_step)';
-    do $$ begin
-      execute format('alter database %I set search_path = public, pg_catalog', current_database());
-    end $$`);
   const start = (startOffsetMs: number) =>
     startShared({
       DB_URL: database.url,
@@ -89,7 +81,7 @@ test('the database’s clock is set by ±1 h: a call rings its time, whoever hol
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const rangFrom = performance.now();
   for (const stepMs of [HOUR_MS, -HOUR_MS, 0]) {
-    await client.query('update test_step set ms = $1', [stepMs]);
+    await client.query('update test_clock set ms = $1', [stepMs]);
     // Longer than a lease.
     await pause(2_500);
     const there = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));

@@ -1,28 +1,16 @@
 /** The name that a process holds in the database: as long as it lives, and not a moment longer. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { HeldName, nameIsFree } from '../../../src/db/HeldName.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { useDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 
-let database: TestDatabase;
-let looker: pg.Client;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  looker = new pg.Client(database.url);
-  await looker.connect();
-});
-afterAll(async () => {
-  await looker?.end();
-  await database?.drop();
-});
+const database = useDatabase();
 
 async function isFree(name: string): Promise<boolean> {
-  const { rows } = await looker.query(`select ${nameIsFree('$1')} as free`, [name]);
+  const { rows } = await database.db.pool.query(`select ${nameIsFree('$1')} as free`, [name]);
   return rows[0].free;
 }
 
@@ -56,13 +44,13 @@ test('is taken again when the connection broke', async () => {
   const name = new HeldName(database.url, 'broken', new SystemClock());
   await name.hold();
   const holder = async () => {
-    const { rows } = await looker.query(
+    const { rows } = await database.db.pool.query(
       `select pid from pg_stat_activity where application_name = 'duet name' and datname = current_database()`,
     );
     return rows[0]?.pid as number | undefined;
   };
   const before = await holder();
-  await looker.query('select pg_terminate_backend($1)', [before]);
+  await database.db.pool.query('select pg_terminate_backend($1)', [before]);
   await eventually(async () => ![undefined, before].includes(await holder())).toBe(true);
   await eventually(() => isFree('broken')).toBe(false);
   name.close();

@@ -33,9 +33,11 @@ export function Encryption({ session, peer }: Props) {
         onClick={() => setOpen(true)}
       >
         {snapshot.state === 'off' || isDoubted ? <LockOpenIcon size={18} /> : <LockIcon size={18} />}
-        <span>{isDoubted ? 'Check the words' : encryptionLabel(snapshot)}</span>
+        <span>{encryptionLabel(snapshot, isDoubted)}</span>
       </button>
-      {isOpen && <SafetyWords session={session} peer={peer} onClose={() => setOpen(false)} />}
+      {isOpen && (
+        <SafetyWords session={session} peer={peer} isDoubted={isDoubted} onClose={() => setOpen(false)} />
+      )}
     </>
   );
 }

@@ -2,16 +2,14 @@ import type { CallSession } from '../../sdk/call/CallSession.ts';
 import type { Card } from '../../sdk/types.ts';
 import { Dialog } from '../shell/Dialog.tsx';
 import { sayError } from '../store/toasts.ts';
-import { encryptionText } from './encryptionTexts.ts';
+import { doubtText, encryptionText } from './encryptionTexts.ts';
 import { useCall } from './useCall.ts';
-import { useDoubt } from './useDoubt.ts';
 
-type Props = { session: CallSession; peer: Card; onClose: () => void };
+type Props = { session: CallSession; peer: Card; isDoubted: boolean; onClose: () => void };
 
 /** The words that two people read to each other: the same on both screens, unless somebody is in between. */
-export function SafetyWords({ session, peer, onClose }: Props) {
+export function SafetyWords({ session, peer, isDoubted, onClose }: Props) {
   useCall(session);
-  const isDoubted = useDoubt(session);
   const { encryption } = session;
   const { state, reason, words } = encryption.snapshot;
   const answer = (areSame: boolean) => {
@@ -21,11 +19,7 @@ export function SafetyWords({ session, peer, onClose }: Props) {
   return (
     <Dialog title={state === 'off' ? 'Not encrypted end to end' : 'Only the two of you'} onClose={onClose}>
       <p class="quiet">{encryptionText(encryption.snapshot, peer.displayName)}</p>
-      {isDoubted && (
-        <p data-testid="call-doubted">
-          {peer.displayName}’s side says that the call is not encrypted. Ask why, and compare the words again.
-        </p>
-      )}
+      {isDoubted && <p data-testid="call-doubted">{doubtText(peer.displayName)}</p>}
       {words.length > 0 && (
         <>
           <ol class="words" data-testid="call-words">

@@ -1,7 +1,8 @@
 import type { EncryptionSnapshot, OffReason } from '../../sdk/e2ee/encryptionRule.ts';
 
-/** How things stand, in a word or two. */
-export function encryptionLabel({ state, reason }: EncryptionSnapshot): string {
+/** How things stand, in a word or two. `isDoubted`: see `useDoubt`. */
+export function encryptionLabel({ state, reason }: EncryptionSnapshot, isDoubted: boolean): string {
+  if (isDoubted) return 'Check the words';
   if (state === 'verified') return 'Verified';
   if (state === 'on') return 'Encrypted';
   return reason === 'agreeing' ? 'Securing' : 'Not encrypted';
@@ -15,6 +16,10 @@ export function encryptionText({ state, reason, peerDevice }: EncryptionSnapshot
   if (peerDevice === 'changed')
     return `${name} calls from a device that you have not met. It may be a new phone; compare the words to be sure.`;
   return `What you say and show is encrypted on your device and decrypted on ${name}’s.`;
+}
+
+export function doubtText(name: string): string {
+  return `${name}’s side says that the call is not encrypted. Ask why, and compare the words again.`;
 }
 
 function offText(reason: OffReason, name: string): string {
