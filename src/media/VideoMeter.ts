@@ -70,10 +70,8 @@ function countersOf(up: Stream, down: Stream): Counters {
   return {
     packets: up.packetCount,
     askedFor: down.pliCount + down.firCount,
-    // Lost on the way in and not repaired, or on the way out and not sent again.
-    lost:
-      Math.max(up.packetsLost - up.packetsRepaired, 0) +
-      Math.max(down.packetsLost - down.packetsRetransmitted, 0),
+    // Not sent again. What was lost on the way in is a gap for the receiver too, and cannot be sent again.
+    lost: Math.max(down.packetsLost - down.packetsRetransmitted, 0),
     sent: down.packetCount,
   };
 }

@@ -11,8 +11,11 @@ const STEPS: readonly VideoStep[] = ['full', 'reduced', 'off'];
 /** Worse than either is poor; better than both is good; between them nothing changes. */
 const POOR = { mos: 3.3, lossRatio: 0.08 };
 const GOOD = { mos: 3.9, lossRatio: 0.02 };
-/** Rounds of measuring (2 s) in a row before it is changed; up takes longer, or it would go to and fro. */
-const ROUNDS_DOWN = 2;
+/**
+ * Rounds of measuring (2 s) in a row before it is left, down and up. Nothing is switched off by the same report of the
+ * listener's by which it was reduced, and they are up to 7.5 s apart; up takes longer, or it would go to and fro.
+ */
+const ROUNDS_DOWN = { full: 2, reduced: 4, off: Number.POSITIVE_INFINITY } as const;
 const ROUNDS_UP = 5;
 
 type Standing = { step: VideoStep; poor: number; good: number };
@@ -46,7 +49,7 @@ export class VideoSteps {
     const isGood = mos >= GOOD.mos && lossRatio <= GOOD.lossRatio;
     standing.poor = isPoor ? standing.poor + 1 : 0;
     standing.good = isGood ? standing.good + 1 : 0;
-    if (standing.poor >= ROUNDS_DOWN) this.#move(listenerId, standing, 1);
+    if (standing.poor >= ROUNDS_DOWN[standing.step]) this.#move(listenerId, standing, 1);
     else if (standing.good >= ROUNDS_UP) this.#move(listenerId, standing, -1);
   }
 

@@ -44,10 +44,16 @@ async function judgedOf(page: CallPage, userId: string, from = 0): Promise<Judge
   return all.filter((one) => one.userId === userId).slice(from);
 }
 
-async function until(what: string, holds: () => Promise<boolean>, withinMs: number): Promise<void> {
+/** Waits until something holds; `seen` is what the error then says. */
+async function until(
+  holds: () => Promise<boolean>,
+  withinMs: number,
+  seen: () => Promise<unknown>,
+): Promise<void> {
   const end = performance.now() + withinMs;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+    if (performance.now() > end)
+      throw new Error(`not within ${withinMs} ms: ${JSON.stringify(await seen())}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -58,8 +64,9 @@ it('2 % of loss with 40 ms of jitter: the voice keeps a score of 4.0', { timeout
   // Times that differ by a third of the range on average: 40 ms of interarrival jitter (RFC 3550 section 6.4.1).
   relay.impairment = { lossRatio: 0.02, delayUpToMs: 120 };
   const before = (await judgedOf(bobPage, bob.id)).length + 1;
-  await until('five rounds', async () => (await judgedOf(bobPage, bob.id, before)).length >= 5, 60_000);
-  const rounds = await judgedOf(bobPage, bob.id, before);
+  const judged = () => judgedOf(bobPage, bob.id, before);
+  await until(async () => (await judged()).length >= 5, 60_000, judged);
+  const rounds = await judged();
   const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
   // That there is an impairment, first. What overtakes another packet is not counted in the jitter that is reported.
   expect(median(rounds.map(({ jitterMs }) => jitterMs))).toBeGreaterThan(15);
@@ -77,6 +84,7 @@ it('on a bad network the picture is reduced, and the voice goes on', { timeout: 
   relay.impairment = { lossRatio: 0.25, delayUpToMs: 0 };
   const steps = async () =>
     ((await bobPage.do('heard', 'call:video_step')) as { step: string }[]).map(({ step }) => step);
-  await until('it is reduced', async () => (await steps())[0] === 'reduced', 90_000);
+  const judged = () => judgedOf(bobPage, bob.id);
+  await until(async () => (await steps())[0] === 'reduced', 90_000, judged);
   expect(await bobPage.flow('audio', 1_000)).toBeGreaterThan(500);
 });

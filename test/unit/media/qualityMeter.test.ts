@@ -29,7 +29,7 @@ beforeEach(() => {
     stats: async () =>
       [
         { type: 'inbound-rtp', packetCount: 0, packetsLost: 0, jitter: 0, bitrate: 32_000, ...streams.up },
-        { type: 'outbound-rtp', packetCount: 0, packetsLost: 0, jitter: 0, ...streams.down },
+        { type: 'outbound-rtp', packetCount: 0, fractionLost: 0, jitter: 0, ...streams.down },
       ] as types.ConsumerStat[],
     report: (userId, quality) => reports.push({ userId, quality }),
     overLimit: (producerId) => overLimit.push(producerId),
@@ -63,24 +63,35 @@ describe('the quality of a call', () => {
         },
       },
     ]);
-    // Of the next hundred, ten were lost on the way in, and a tenth of the rest on the way out.
+    // Of the next hundred, ten were lost on the way in, which the listener has not reported yet.
     streams = {
       up: { packetCount: 190, packetsLost: 10, jitter: 960 },
-      down: { packetCount: 190, packetsLost: 9, jitter: 1_920, roundTripTime: 80 },
+      down: { packetCount: 190, jitter: 1_920, roundTripTime: 80 },
     };
     await rounds(1);
     const { quality } = reports[1]!;
-    expect(quality.lossRatio).toBeCloseTo(1 - 0.9 * 0.9, 5);
+    expect(quality.lossRatio).toBeCloseTo(0.1, 5);
     expect(quality.jitterMs).toBe(40);
-    expect(quality.mos).toBeLessThan(3);
+    expect(quality.mos).toBeLessThan(3.5);
+  });
+
+  it("goes by the listener's last report, which counts what was lost on the way in as well", async () => {
+    meter.start();
+    streams = { up: { packetCount: 190, packetsLost: 10 }, down: { packetCount: 190, fractionLost: 64 } };
+    await rounds(1);
+    streams = { up: { packetCount: 290, packetsLost: 10 }, down: { packetCount: 290, fractionLost: 64 } };
+    await rounds(1);
+    streams = { up: { packetCount: 390, packetsLost: 10 }, down: { packetCount: 390, fractionLost: 0 } };
+    await rounds(1);
+    expect(reports.map(({ quality }) => quality.lossRatio)).toEqual([0.25, 0.25, 0]);
   });
 
   it('is not judged while nothing is sent, and not invented from late reports', async () => {
     meter.start();
-    streams = { up: { packetCount: 100, packetsLost: 5 }, down: { packetCount: 100, packetsLost: 4 } };
+    streams = { up: { packetCount: 100, packetsLost: 5 }, down: { packetCount: 100 } };
     await rounds(2);
     expect(reports).toHaveLength(1);
-    streams = { up: { packetCount: 200, packetsLost: 3 }, down: { packetCount: 200, packetsLost: 2 } };
+    streams = { up: { packetCount: 200, packetsLost: 3 }, down: { packetCount: 200 } };
     await rounds(1);
     expect(reports[1]!.quality.lossRatio).toBe(0);
   });

@@ -27,12 +27,14 @@ const rounds = (count: number, quality: Quality, hasVideo = true) => {
 };
 
 describe('video on a poor network', () => {
-  it('is reduced after two poor rounds, off after two more, and no further', () => {
+  it('is reduced after two poor rounds, off after four more, and no further', () => {
     rounds(1, heard(2.5));
     expect(stepped).toEqual([]);
     rounds(1, heard(2.5));
     expect(stepped).toEqual(['ben reduced']);
-    rounds(2, heard(4.3, 0.2));
+    rounds(3, heard(4.3, 0.2));
+    expect(stepped).toEqual(['ben reduced']);
+    rounds(1, heard(4.3, 0.2));
     expect(stepped).toEqual(['ben reduced', 'ben off']);
     rounds(20, heard(1.5));
     expect(stepped).toHaveLength(2);
@@ -41,7 +43,7 @@ describe('video on a poor network', () => {
   });
 
   it('comes back a step at a time, and only when it is good for long', () => {
-    rounds(4, heard(2));
+    rounds(6, heard(2));
     rounds(4, heard(4.3));
     rounds(1, heard(3.6));
     rounds(4, heard(4.3));
