@@ -6,7 +6,8 @@ const RETRIES = 2;
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 // Most of what `integration` does is wait: for timers, for processes to start; so more at once than a small machine has
 // cores. Tests of media (`media`, `e2e`) keep a core busy each: a third beside them makes all of them slower than it saves.
-// Not isolated: the files that a worker runs share its modules, for loading the program anew took 1.6 s a file.
+// Files of `integration` that a worker runs share its modules, for loading the program anew took 1.6 s a file; those of
+// `e2e` change the program's classes.
 export default defineConfig({
   test: {
     globals: false,
@@ -56,7 +57,6 @@ export default defineConfig({
           hookTimeout: 120_000,
           retry: RETRIES,
           pool: 'forks',
-          isolate: false,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
@@ -70,7 +70,6 @@ export default defineConfig({
           hookTimeout: 180_000,
           retry: RETRIES,
           pool: 'forks',
-          isolate: false,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },

@@ -1,6 +1,15 @@
 /** One wrong field of a request: where it is and what is wrong with it. */
 export type ErrorDetail = { path: string; message: string };
 
+/** By code, for a room's refusal has no status. */
+const TEMPORARY: ReadonlySet<string> = new Set([
+  'NETWORK',
+  'REQUEST_TIMEOUT',
+  'TOO_MANY_REQUESTS',
+  'INTERNAL_SERVER_ERROR',
+  'UNAVAILABLE',
+]);
+
 type Body = { code?: unknown; message?: unknown; details?: unknown; requestId?: unknown };
 
 /**
@@ -29,7 +38,7 @@ export class DuetApiError extends Error {
 
   /** Whether asking again later can help: the network, a time-out, a limit, an outage. */
   get isTemporary(): boolean {
-    return this.code === 'NETWORK' || this.status === 408 || this.status === 429 || this.status >= 500;
+    return TEMPORARY.has(this.code);
   }
 
   /** No answer came at all. */

@@ -5,6 +5,7 @@
 import { afterEach } from 'vitest';
 import { BaseRoom } from '../../../rooms/BaseRoom.ts';
 import { type PublicKey, PublicKeys } from '../../../src/calling/PublicKeys.ts';
+import { DuetError } from '../../../src/errors.ts';
 import type { Json } from '../../support/client.ts';
 
 /** A room, as its own process sees it. */
@@ -20,11 +21,13 @@ export type RoomInside = {
 export const relay: {
   say?: ((type: string, payload: Json) => Json | undefined) | undefined;
   beforePatch?: ((room: RoomInside) => void) | undefined;
-} = {};
+  /** So many keys are not taken: the server has to wait for something. */
+  refusals: number;
+} = { refusals: 0 };
 const rooms = BaseRoom.prototype as unknown as RoomInside;
-const keys = PublicKeys.prototype as { of(userId: string): PublicKey | undefined };
+const keys = PublicKeys.prototype as Pick<PublicKeys, 'of' | 'take'>;
 /** The server's own, unchanged ways. */
-export const honest = { say: rooms.say, patch: rooms.patch, of: keys.of };
+export const honest = { say: rooms.say, patch: rooms.patch, of: keys.of, take: keys.take };
 rooms.say = function (type, payload, userId) {
   const said = relay.say ? relay.say(type, payload) : payload;
   if (said !== undefined) honest.say.call(this, type, said, userId);
@@ -41,8 +44,16 @@ keys.of = function (userId) {
   const { userId: _, ...relayed } = said;
   return relayed as PublicKey;
 };
+keys.take = function (userId, key) {
+  if (relay.refusals > 0) {
+    relay.refusals--;
+    throw new DuetError('UNAVAILABLE', { retryAfterSec: 1 });
+  }
+  return honest.take.call(this, userId, key);
+};
 
 afterEach(() => {
+  relay.refusals = 0;
   relay.say = undefined;
   relay.beforePatch = undefined;
 });

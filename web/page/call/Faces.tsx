@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { CallSession } from '../../sdk/call/CallSession.ts';
 import type { Card } from '../../sdk/types.ts';
 import { CoverPhoto } from '../shell/Photo.tsx';
+import { prefersStill } from '../shell/prefersStill.ts';
 import { Countdown, CountdownRing } from './Countdown.tsx';
 import { useLevel } from './useLevel.ts';
 
@@ -14,8 +15,9 @@ export function Faces({ session, peer, peerLost }: Props) {
   const { snapshot } = session;
   const voice = session.remote.audio.getAudioTracks()[0];
   const picture = session.videoStep === 'off' ? undefined : session.remote.video.getVideoTracks()[0];
-  useLevel(stage, voice);
-  useLevel(own, session.devices.muted ? null : session.devices.track('audio'));
+  const isStill = prefersStill();
+  useLevel(stage, isStill ? null : voice);
+  useLevel(own, isStill || session.devices.muted ? null : session.devices.track('audio'));
   const isVideo = snapshot.media === 'video';
   const status = statusWords(session, peer.displayName, peerLost);
   const isWaiting = snapshot.phase === 'ringing' || snapshot.phase === 'connecting';

@@ -1,5 +1,6 @@
 import type { RefObject } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
+import { prefersStill } from '../shell/prefersStill.ts';
 import type { Decision } from './PersonCard.tsx';
 
 /** How far a card must be drawn to be decided on. */
@@ -28,7 +29,6 @@ export function useSwipe(
       const card = element.current;
       if (!card || flying.current) return;
       flying.current = true;
-      const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
       card.dataset.flight = decision;
       setTimeout(
         () => {
@@ -37,7 +37,7 @@ export function useSwipe(
           delete card.dataset.flight;
           show(0);
         },
-        still ? 0 : FLIGHT_MS,
+        prefersStill() ? 0 : FLIGHT_MS,
       );
     };
 

@@ -169,7 +169,7 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
 
   /** A refusal is an answer; no answer means that nobody knows what the server has of it. */
   #breakIfLost(error: unknown): void {
-    if (error instanceof DuetApiError && error.isTemporary) this.#break();
+    if (error instanceof DuetApiError && error.code === 'NETWORK') this.#break();
   }
 
   #break(): void {

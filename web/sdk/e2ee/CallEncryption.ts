@@ -1,3 +1,4 @@
+import { backoffMs, pause } from '../backoff.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
 import {
@@ -31,6 +32,8 @@ type Events = {
 const STALLED_MS = 10_000;
 /** So many frames in a row that cannot be opened are more than a key that changes: some two seconds of voice. */
 const UNDECODABLE_FRAMES = 100;
+/** How often a key is said that the room cannot take for the moment: for some ten seconds. */
+const SEND_ATTEMPTS = 6;
 
 /**
  * End-to-end encryption of one call: agrees on keys through the room, hands them to the worker that frames go through,
@@ -66,6 +69,8 @@ export class CallEncryption extends Emitter<Events> {
   /** What had come when a frame could last be opened. */
   #sound: FromFrameWorker = { opened: 0, refused: 0 };
   #said: string | undefined;
+  /** How often this side has sat down: what was to be said before that is said no more. */
+  #sittings = 0;
   #closed = false;
 
   constructor(options: Options) {
@@ -84,6 +89,7 @@ export class CallEncryption extends Emitter<Events> {
   /** Sat down in a room, for the first time or again. */
   begin(): void {
     this.#said = undefined;
+    this.#sittings++;
     // Before anything else that this client says: whoever hears media must know by then.
     void this.frames.then(() => this.#say());
     void this.#agreement.then((agreement) => agreement?.begin()).catch(() => undefined);
@@ -175,13 +181,19 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   async #send(message: KeyMessage): Promise<void> {
-    try {
-      await this.#o.ask('call:e2ee_key', message);
-    } catch (error) {
-      // Another sign-in than the one that the key was registered with.
-      if (!(error instanceof DuetApiError) || error.code !== 'FORBIDDEN') return;
-      await this.#o.device.registerAgain().catch(() => undefined);
-      await this.#o.ask('call:e2ee_key', message).catch(() => undefined);
+    const sitting = this.#sittings;
+    for (let attempt = 0; attempt < SEND_ATTEMPTS && sitting === this.#sittings && !this.#closed; attempt++) {
+      try {
+        await this.#o.ask('call:e2ee_key', message);
+        return;
+      } catch (error) {
+        if (!(error instanceof DuetApiError)) return;
+        // Another sign-in than the one that the key was registered with.
+        const isStranger = error.code === 'FORBIDDEN';
+        if (!isStranger && !error.isTemporary) return;
+        if (isStranger) await this.#o.device.registerAgain().catch(() => undefined);
+        await pause(backoffMs(attempt));
+      }
     }
   }
 
