@@ -2,7 +2,7 @@
  * A like over HTTP, end to end and committed: Duet beside Express 4 with jsonwebtoken and `pg` doing the textbook
  * transaction (insert the like, look for the other one, insert the match), in one run on one database.
  *
- *   node loadtest/likes.ts --db postgres://…  [--seconds 5] [--rounds 3]        (needs wrk, see wrk.ts)
+ *   node loadtest/likes.ts --db postgres://…  [--seconds 5] [--rounds 3] [--connections 64]   (needs wrk, see wrk.ts)
  *
  * The database is an empty one or one that `generatePeople.ts` filled. Rounds alternate; the best of each counts.
  * Beside requests a second it prints the server's own processor time for one like, which a busy machine changes less.
@@ -31,7 +31,9 @@ const LOST = {
       and not exists (select from plain_matches m where m.low_id = a.actor and m.high_id = a.target)`,
 };
 
-async function compare(url: string, seconds: number, rounds: number): Promise<void> {
+type Run = { url: string; seconds: number; rounds: number; connections: number };
+
+async function compare({ url, seconds, rounds, connections }: Run): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const { rows: tables } = await client.query(`select to_regclass('users') as users`);
@@ -53,7 +55,7 @@ async function compare(url: string, seconds: number, rounds: number): Promise<vo
       );
       const server = await MeasuredServer.start('likeServers.ts', [kind, url]);
       // People are paired at a distance that grows; the warm-up has pairs of its own.
-      const load = (from: number) => ({ connections: 64, script: 'likes.lua', args: [people, String(from)] });
+      const load = (from: number) => ({ connections, script: 'likes.lua', args: [people, String(from)] });
       await server.measure({ ...load(1), seconds: 2 });
       const served = await server.measure({ ...load(1_000), seconds });
       server.close();
@@ -88,10 +90,16 @@ const { values } = parseArgs({
     db: { type: 'string' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
+    connections: { type: 'string', default: '64' },
   },
 });
 if (values.db === undefined) throw new Error('Say which database: --db postgres://…');
 console.log(
   '| server | likes a second | processor time a like, µs | p50 ms | p99 ms | matches lost |\n|---|---|---|---|---|---|',
 );
-await compare(values.db, Number(values.seconds), Number(values.rounds));
+await compare({
+  url: values.db,
+  seconds: Number(values.seconds),
+  rounds: Number(values.rounds),
+  connections: Number(values.connections),
+});

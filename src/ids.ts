@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -6,6 +6,22 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 /** A new id of an entity: UUIDv7 (RFC 9562 section 5.7), so that ids sort by time of making. */
 export function newId(): string {
   return uuidv7();
+}
+
+let stampedMs = -1;
+let stamp = '';
+
+/**
+ * The same where many are made and few of them last, as ids of requests: these need not sort within a millisecond, so
+ * they are made of random UUIDs, of which Node keeps a stock; that is a tenth of the price.
+ */
+export function newCheapId(nowMs: number): string {
+  if (nowMs !== stampedMs) {
+    const time = nowMs.toString(16).padStart(12, '0');
+    stamp = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    stampedMs = nowMs;
+  }
+  return stamp + randomUUID().slice(15);
 }
 
 /** Whether `value` is a UUID in the one spelling that Duet writes (lower case, with hyphens). */

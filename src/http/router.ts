@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import { describeError } from '../failure.ts';
+import { newCheapId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
@@ -13,7 +14,6 @@ import { Exchange } from './Exchange.ts';
 import { headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 import { PathTable } from './PathTable.ts';
 import { RequestContext } from './RequestContext.ts';
-import { newRequestId } from './requestId.ts';
 import type { Auth, Route, RouteLimit } from './route.ts';
 import { isRawBody, Reply } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
@@ -114,7 +114,7 @@ export class Router {
     const startedAt = ports.clock.now();
     return new Exchange(
       res,
-      newRequestId(startedAt),
+      newCheapId(startedAt),
       isHead,
       this.#cors.headersFor(req.getHeader('origin')),
       (status) => {

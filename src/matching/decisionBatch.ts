@@ -2,7 +2,7 @@
 import type { Bind } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
-import { newId } from '../ids.ts';
+import { newCheapId } from '../ids.ts';
 import type { DecidedRow, DecisionKind } from './decisionSql.ts';
 
 /** One person's decision about another. No two of a batch are of the same person. */
@@ -42,7 +42,7 @@ const DAY_MS = 86_400_000;
 export function batchValues(orders: readonly Order[], { match, likesPerDay, now }: BatchSettings): Bind[] {
   const acceptBy = now + match.acceptMs;
   const matchIds = new Map<string, string>();
-  for (const order of orders) matchIds.set(pairOf(order), newId());
+  for (const order of orders) matchIds.set(pairOf(order), newCheapId(now));
   return [
     orders.map((order) => order.actorId),
     orders.map((order) => order.targetId),

@@ -37,8 +37,8 @@ export interface DecidedRow {
  *   the match here and nowhere else: the row's lock lets one transaction see it first. Pairs that were matched or blocked
  *   meanwhile are not written.
  *
- * What was written is asked about with `in`, which hashes: PostgreSQL takes a batch for ten rows, and would join each row
- * with each.
+ * What was written is asked about with `in` inside a `case`, which hashes: PostgreSQL takes a batch for ten rows, and would
+ * join each row with each.
  */
 export const decideOrders = sql<DecidedRow>(
   'decide-orders',
@@ -90,7 +90,7 @@ export const decideOrders = sql<DecidedRow>(
    ), made as (
      insert into matches (id, low_id, high_id, status, phase, created_at, accept_by, due_at)
      select match_id, low, high, 'active', 'awaiting_accept', $5, $6, $7 from pairs
-     where (low, high) in (select low_id, high_id from written where matched)
+     where case when (low, high) in (select low_id, high_id from written where matched) then true end
      returning id, low_id, high_id
    ), told as (
      select user_id, 'match:created' as type, jsonb_build_object('matchId', id) as payload, 1 as ord

@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { headerText, joinHeaders, NO_HEADERS } from '../../../src/http/headers.ts';
-import { newRequestId } from '../../../src/http/requestId.ts';
-import { isId } from '../../../src/ids.ts';
 
 describe('headerText', () => {
   test('writes each header on a line of its own', () => {
@@ -26,15 +24,5 @@ describe('headerText', () => {
     ['', 'x'],
   ])('refuses %j: %j', (name, value) => {
     expect(() => headerText([[name, value]])).toThrow('Not a header');
-  });
-});
-
-describe('newRequestId', () => {
-  test('is a UUIDv7 of the time, and never the same', () => {
-    const now = Date.UTC(2030, 0, 1);
-    const ids = Array.from({ length: 1_000 }, (_, i) => newRequestId(now + (i % 3)));
-    expect(new Set(ids).size).toBe(ids.length);
-    expect(ids.every((id) => isId(id) && id[14] === '7')).toBe(true);
-    expect(Number.parseInt(ids[0]!.replace('-', '').slice(0, 12), 16)).toBe(now);
   });
 });
