@@ -21,7 +21,7 @@ const STREAMS = {
   },
 } as const;
 
-/** One direction of one call through a router, with plain RTP: a sender, a listener, and what came. */
+/** One direction of one call through an SFU, with plain RTP: a sender, a listener, and what came. */
 export class RtpLeg {
   received = 0;
   sent = 0;
@@ -31,17 +31,28 @@ export class RtpLeg {
   readonly #packetsPerRound: number;
   readonly #ticksPerRound: number;
 
-  static async through(router: mediasoup.types.Router, kind: Kind, ssrc: number): Promise<RtpLeg> {
+  static through(router: mediasoup.types.Router, kind: Kind, ssrc: number): Promise<RtpLeg> {
     const { codec } = STREAMS[kind];
-    const [up, down] = await Promise.all([
-      router.createPlainTransport({ listenInfo: LISTEN, comedia: true, rtcpMux: true }),
-      router.createPlainTransport({ listenInfo: LISTEN, comedia: false, rtcpMux: true }),
-    ]);
-    const producer = await up.produce({ kind, rtpParameters: { codecs: [codec], encodings: [{ ssrc }] } });
+    return RtpLeg.open(kind, ssrc, async (listenerPort) => {
+      const [up, down] = await Promise.all([
+        router.createPlainTransport({ listenInfo: LISTEN, comedia: true, rtcpMux: true }),
+        router.createPlainTransport({ listenInfo: LISTEN, comedia: false, rtcpMux: true }),
+      ]);
+      const producer = await up.produce({ kind, rtpParameters: { codecs: [codec], encodings: [{ ssrc }] } });
+      await down.connect({ ip: '127.0.0.1', port: listenerPort });
+      await down.consume({ producerId: producer.id, rtpCapabilities: router.rtpCapabilities });
+      return up.tuple.localPort;
+    });
+  }
+
+  /** `connect` has what is sent forwarded to a port of loopback; → the port to send to. */
+  static async open(
+    kind: Kind,
+    ssrc: number,
+    connect: (listenerPort: number, payloadType: number) => Promise<number>,
+  ): Promise<RtpLeg> {
     const [socket, listener] = await Promise.all([bound(), bound()]);
-    await down.connect({ ip: '127.0.0.1', port: listener.address().port });
-    await down.consume({ producerId: producer.id, rtpCapabilities: router.rtpCapabilities });
-    socket.connect(up.tuple.localPort);
+    socket.connect(await connect(listener.address().port, STREAMS[kind].codec.payloadType));
     await once(socket, 'connect');
     return new RtpLeg(socket, listener, kind, ssrc);
   }

@@ -7,8 +7,8 @@
  * of each, are a pair, and each pair has a ratio of processor time a packet; their median is the result.
  *
  *   node loadtest/rtpForwarding.ts [pairs a step = 15] [calls at each step = 25,75,150] [audio (default) | video: with audio]
+ *     [bare (default) | janus: beside Janus in place of a bare worker]
  */
-import { readFileSync } from 'node:fs';
 import type * as mediasoup from 'mediasoup';
 import { SystemClock } from '../src/clock.ts';
 import { createLog } from '../src/log.ts';
@@ -17,45 +17,46 @@ import { MediaWorkers } from '../src/media/MediaWorkers.ts';
 import { MEDIA_MESSAGES } from '../src/media/messages.ts';
 import { spawnWorker } from '../src/media/spawnWorker.ts';
 import { audioParameters } from '../test/integration/media/rtpSamples.ts';
+import { cpuNsOf, JanusServer } from './JanusServer.ts';
 import { type Kind, RtpLeg, sendThrough } from './RtpLeg.ts';
 
 const pairs = Number(process.argv[2] ?? 15);
 const steps = (process.argv[3] ?? '25,75,150').split(',').map(Number);
 const kinds: Kind[] = process.argv[4] === 'video' ? ['audio', 'video'] : ['audio'];
+const peer = process.argv[5] === 'janus' ? 'Janus' : 'a bare worker';
 const TURN_SEC = 1;
 const SET_UPS = 200;
 const AT_ONCE = 10;
 
-/** A worker with calls of plain RTP through it. */
+/** What forwards: a process, and how a call's legs come to go through it. */
+type Forwarder = { pid: number; openCall: () => Promise<RtpLeg[]> };
+
+/** A forwarder with calls of plain RTP through it. */
 class Loaded {
-  readonly #worker: mediasoup.types.Worker;
+  readonly #forwarder: Forwarder;
+  #calls = 0;
   readonly #legs: RtpLeg[] = [];
   sent = 0;
   received = 0;
   cpuNs = 0;
 
-  constructor(worker: mediasoup.types.Worker) {
-    this.#worker = worker;
+  constructor(forwarder: Forwarder) {
+    this.#forwarder = forwarder;
   }
 
   /** Adds calls until there are so many, and begins to count anew. */
   async grow(calls: number): Promise<void> {
-    while (this.#legs.length < calls * 2 * kinds.length) {
-      const router = await this.#worker.createRouter({ mediaCodecs: ROUTER_CODECS });
-      for (const kind of [...kinds, ...kinds]) {
-        this.#legs.push(await RtpLeg.through(router, kind, 1_000 + this.#legs.length));
-      }
-    }
+    for (; this.#calls < calls; this.#calls += 1) this.#legs.push(...(await this.#forwarder.openCall()));
     this.sent = 0;
     this.received = 0;
     this.cpuNs = 0;
   }
 
-  /** Sends for a turn; → the worker's processor time a forwarded packet, ns. */
+  /** Sends for a turn; → processor time a forwarded packet, ns. */
   async turn(): Promise<number> {
-    const before = this.#cpuNs();
+    const before = cpuNsOf(this.#forwarder.pid);
     const { sent, received } = await sendThrough(this.#legs, TURN_SEC);
-    const usedNs = this.#cpuNs() - before;
+    const usedNs = cpuNsOf(this.#forwarder.pid) - before;
     this.sent += sent;
     this.received += received;
     this.cpuNs += usedNs;
@@ -65,14 +66,29 @@ class Loaded {
   close(): void {
     for (const leg of this.#legs) leg.close();
   }
-
-  /** Time on a processor, by the kernel's own count: mediasoup's is in milliseconds. */
-  #cpuNs(): number {
-    return Number(readFileSync(`/proc/${this.#worker.pid}/schedstat`, 'utf8').split(' ')[0]);
-  }
 }
 
-/** The pairs of one step; → the bare worker's cost a packet as a ratio to the pool's, for each. */
+/** A worker forwards a call through a router of its own. */
+function forwarderOf(worker: mediasoup.types.Worker): Forwarder {
+  return {
+    pid: worker.pid,
+    openCall: async () => {
+      const router = await worker.createRouter({ mediaCodecs: ROUTER_CODECS });
+      return Promise.all([...kinds, ...kinds].map((kind, i) => RtpLeg.through(router, kind, 1_000 + i)));
+    },
+  };
+}
+
+async function startPeer(): Promise<[Forwarder, close: () => unknown]> {
+  if (peer === 'Janus') {
+    const janus = await JanusServer.start();
+    return [{ pid: janus.pid, openCall: () => janus.openCall(kinds) }, () => janus.close()];
+  }
+  const worker = await spawnWorker();
+  return [forwarderOf(worker), () => worker.close()];
+}
+
+/** The pairs of one step; → the peer's cost a packet as a ratio to the pool's, for each. */
 async function compare(calls: number, ours: Loaded, theirs: Loaded): Promise<number[]> {
   await ours.grow(calls);
   await theirs.grow(calls);
@@ -91,7 +107,7 @@ async function compare(calls: number, ours: Loaded, theirs: Loaded): Promise<num
   const cost = ({ cpuNs, received }: Loaded) => `${(cpuNs / received / 1000).toFixed(1)} µs`;
   const carries = Math.round((calls * TURN_SEC * pairs * 1e9) / ours.cpuNs);
   console.log(
-    `${calls} calls: the pool's worker lost ${lost(ours)}, ${cost(ours)} a packet; the bare one ${lost(theirs)}, ${cost(theirs)}; ratio ${spread(ratios)}; by its time a core carries ${carries} calls`,
+    `${calls} calls: the pool's worker lost ${lost(ours)}, ${cost(ours)} a packet; ${peer} ${lost(theirs)}, ${cost(theirs)}; ratio ${spread(ratios)}; by its time a core carries ${carries} calls`,
   );
   return ratios;
 }
@@ -147,7 +163,6 @@ async function setUpRate(pool: MediaWorkers): Promise<number> {
   return SET_UPS / ((performance.now() - startedAt) / 1000);
 }
 
-const bare = await spawnWorker();
 const log = createLog('silent');
 const pool = await MediaWorkers.start({
   count: 1,
@@ -156,12 +171,13 @@ const pool = await MediaWorkers.start({
   log,
   clock: new SystemClock(),
 });
-const [ours, theirs] = [new Loaded(pool.processes[0]!.worker), new Loaded(bare)];
+const [other, closeOther] = await startPeer();
+const [ours, theirs] = [new Loaded(forwarderOf(pool.processes[0]!.worker)), new Loaded(other)];
 const ratios: number[] = [];
 for (const calls of steps) ratios.push(...(await compare(calls, ours, theirs)));
 console.log(`Calls of ${kinds.join(' and ')}, all steps: ratio ${spread(ratios)}`);
 for (const loaded of [ours, theirs]) loaded.close();
 console.log(`Calls set up: ${(await setUpRate(pool)).toFixed(0)} a second`);
 await pool.close();
-bare.close();
+await closeOther();
 process.exit(0);
