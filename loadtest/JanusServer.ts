@@ -59,7 +59,9 @@ export class JanusServer {
   /** A room for a call of two, each of whom sends every kind to the other. */
   async openCall(kinds: readonly Kind[]): Promise<RtpLeg[]> {
     const { room } = await this.#ask({ request: 'create', publishers: 2 * kinds.length });
-    return Promise.all([...kinds, ...kinds].map((kind) => this.#openLeg(room!, kind)));
+    const legs: RtpLeg[] = [];
+    for (const kind of [...kinds, ...kinds]) legs.push(await this.#openLeg(room!, kind));
+    return legs;
   }
 
   async close(): Promise<void> {
@@ -69,13 +71,26 @@ export class JanusServer {
   }
 
   #openLeg(room: number, kind: Kind): Promise<RtpLeg> {
-    const id = ++this.#people;
     return RtpLeg.open(kind, SSRC, async (listenerPort, payloadType) => {
       const stream = { type: kind, mindex: 0, mid: '0', codec: CODECS[kind] };
-      const { port } = await this.#ask({ request: 'add_remote_publisher', room, id, streams: [stream] });
       const to = { mid: '0', port: listenerPort, pt: payloadType };
-      await this.#ask({ request: 'rtp_forward', room, publisher_id: id, host: '127.0.0.1', streams: [to] });
-      return port!;
+      for (let tries = 1; ; tries += 1) {
+        const id = ++this.#people;
+        const { port } = await this.#ask({ request: 'add_remote_publisher', room, id, streams: [stream] });
+        try {
+          await this.#ask({
+            request: 'rtp_forward',
+            room,
+            publisher_id: id,
+            host: '127.0.0.1',
+            streams: [to],
+          });
+          return port!;
+        } catch (error) {
+          // Of the remote publishers of 1.1.2 about one in ten is gone at once ("No such feed"): another one, then.
+          if (tries === 5) throw error;
+        }
+      }
     });
   }
 
