@@ -71,7 +71,7 @@ export class Actors {
   readonly #wakers = new Map<string, Set<() => void>>();
   #inboxRoom: { id: string; full: boolean } | undefined;
   #inboxRooms = 0;
-  #draining = false;
+  #isDraining = false;
 
   constructor(options: ActorsOptions) {
     this.#options = options;
@@ -151,9 +151,14 @@ export class Actors {
     return held;
   }
 
+  /** Whether `drain` was called. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
   /** From now on no call is activated here. */
   drain(): void {
-    this.#draining = true;
+    this.#isDraining = true;
   }
 
   async #sharedSeat(name: 'inbox' | 'match', roomId: string, options: object, userId: string): Promise<Seat> {
@@ -222,7 +227,7 @@ export class Actors {
 
   async #find(callId: string): Promise<Place> {
     const { calls, clock } = this.#options;
-    if (this.#draining) throw new DuetError('UNAVAILABLE');
+    if (this.#isDraining) throw new DuetError('UNAVAILABLE');
     const claim = await calls.claim(callId, this.#rooms.processId(), clock.now());
     if ('missing' in claim) throw new DuetError('NOT_FOUND');
     if ('ended' in claim) throw new DuetError('CALL_NOT_ACTIVE');

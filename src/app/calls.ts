@@ -59,6 +59,7 @@ export async function openCalls(
     matchSettings: config.match,
     turn: config.turn,
     publish,
+    isOpen: () => !actors.isDraining,
   });
   const matches: Matches = new Matches({
     db,

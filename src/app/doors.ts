@@ -154,9 +154,6 @@ export async function openDoors(
       metrics,
       listRooms: () => driver.query({}),
       hasDemoTown: config.seedDemo,
-      assertAcceptingCalls: () => {
-        if (draining) throw new DuetError('UNAVAILABLE');
-      },
       readiness: async () => {
         const checks = await checksOf(clock, {
           database: () => db.epochMs(),

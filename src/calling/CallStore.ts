@@ -7,7 +7,6 @@
 import type { Database } from '../db/Database.ts';
 import { nameIsFree, nameIsHeld } from '../db/HeldName.ts';
 import { type Sql, sql } from '../db/sql.ts';
-import { isRefusal } from '../errors.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import type { Call, CallSettings, LiveCall } from './state.ts';
 import { bySystem, dueAt } from './transitions.ts';
@@ -161,7 +160,6 @@ export class CallStore {
       if (until === null) return { call: state, epoch, version, recentIds };
       const { heldUntil, now } = outage({ heldUntil: until, dbNow, ownNow, ownerLives });
       const change = bySystem(state, { type: 'recover', heldUntil }, now, this.#settings);
-      if (isRefusal(change)) return { call: state, epoch, version, recentIds };
       const recovered = await this.#write(tx, {
         call: change.call,
         epoch,

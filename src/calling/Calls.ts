@@ -21,6 +21,8 @@ export interface CallsOptions {
   /** The TURN server's shared secret and URLs; without either none is offered. */
   turn: { secret: string | undefined; urls: readonly string[] };
   publish: (events: readonly StoredEvent[]) => void;
+  /** Whether this process takes on new calls: not while it drains. */
+  isOpen: () => boolean;
 }
 
 /** Calls of a pair that nobody answered, in an hour, before the next is refused. */
@@ -110,13 +112,16 @@ export class Calls {
 
   /**
    * Starts to ring. Where the two already have a live call, that call is the answer: both initiate at once and get
-   * one. Where there is a call of this `id`, that one is, whatever has become of it. Throws NOT_FOUND,
-   * MATCH_NOT_ACTIVE, BUSY (one of the two is in another call), TOO_MANY_REQUESTS.
+   * one. Where there is a call of this `id`, that one is; CALL_NOT_ACTIVE when it is over. Throws NOT_FOUND,
+   * MATCH_NOT_ACTIVE, BUSY (one of the two is in another call), TOO_MANY_REQUESTS, UNAVAILABLE (no new calls here).
    */
   async initiate(matchId: string, userId: string, media: MediaKind, id = newId()): Promise<Call> {
+    if (!this.#options.isOpen()) throw new DuetError('UNAVAILABLE');
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#tryInitiate(id, matchId, userId, media);
+        const call = await this.#tryInitiate(id, matchId, userId, media);
+        if (call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+        return call;
       } catch (error) {
         // The order of locks leaves no circle (docs/reliability.md). Should a new statement make one, PostgreSQL takes
         // one transaction back, whole, and nobody who calls needs to know.

@@ -146,7 +146,7 @@ export function bySystem(
   command: SystemCommand,
   now: number,
   settings: CallSettings,
-): CallChange | Refusal {
+): CallChange {
   if (call.phase === 'ended') return unchanged(call);
   switch (command.type) {
     case 'media_flowing':

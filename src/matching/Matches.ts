@@ -132,7 +132,7 @@ function settle(match: Match, settings: MatchSettings, now: number): MatchChange
   let change: MatchChange = { match, effects: [] };
   for (;;) {
     const next = bySystem(change.match, { type: 'tick' }, now, settings);
-    if (isRefusal(next) || next.match === change.match) return change;
+    if (next.match === change.match) return change;
     change = { match: next.match, effects: [...change.effects, ...next.effects] };
   }
 }

@@ -1,9 +1,11 @@
 /** One batch of decisions, in one statement (`decideOrders`): what is asked of it, and what its rows mean. */
+import { dayOf, secondsLeftOf } from '../days.ts';
 import type { Bind } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
 import { newCheapId } from '../ids.ts';
 import type { DecidedRow, DecisionKind } from './decisionSql.ts';
+import { begin, type MatchSettings } from './transitions.ts';
 
 /** One person's decision about another. No two of a batch are of the same person. */
 export interface Order {
@@ -22,7 +24,7 @@ export interface Decided {
 export type Outcome = Decided | DuetError | 'settled';
 
 export interface BatchSettings {
-  match: { acceptMs: number; warningMs: number };
+  match: MatchSettings;
   likesPerDay: { regular: number; premium: number };
   /** Epoch milliseconds. */
   now: number;
@@ -36,11 +38,9 @@ export interface BatchResult {
   unused: string[];
 }
 
-const DAY_MS = 86_400_000;
-
 /** What `decideOrders` is given. */
 export function batchValues(orders: readonly Order[], { match, likesPerDay, now }: BatchSettings): Bind[] {
-  const acceptBy = now + match.acceptMs;
+  const { acceptBy, dueAt } = begin(now, match);
   const matchIds = new Map<string, string>();
   for (const order of orders) matchIds.set(pairOf(order), newCheapId(now));
   return [
@@ -50,8 +50,8 @@ export function batchValues(orders: readonly Order[], { match, likesPerDay, now 
     orders.map((order) => matchIds.get(pairOf(order))!),
     new Date(now),
     new Date(acceptBy),
-    new Date(Math.max(now, acceptBy - match.warningMs)),
-    new Date(now),
+    new Date(dueAt),
+    dayOf(now),
     likesPerDay.regular,
     likesPerDay.premium,
   ];
@@ -87,7 +87,7 @@ function outcomeOf(order: Order, row: DecidedRow | undefined, now: number): Outc
       return new DuetError('NOT_FOUND');
     case 'used_up':
       return new DuetError('TOO_MANY_REQUESTS', {
-        retryAfterSec: Math.ceil((DAY_MS - (now % DAY_MS)) / 1000),
+        retryAfterSec: secondsLeftOf(now),
       });
     default:
       return new DuetError('ACCOUNT_SUSPENDED');

@@ -3,6 +3,7 @@
  * by that row's lock, so exactly one match comes of any number of simultaneous likes, and none across a block.
  */
 import type { Clock } from '../clock.ts';
+import { DAY_MS, dayOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
@@ -17,23 +18,21 @@ import {
   returnLikes,
   undoDislike,
 } from './decisionSql.ts';
+import { ENDED_MATCH_DAYS, type MatchSettings } from './transitions.ts';
 
 export interface DecisionsOptions {
   db: Database;
   clock: Clock;
   /** `config.match`. */
-  match: { acceptMs: number; warningMs: number };
+  match: MatchSettings;
   /** Likes of new people a UTC day. `config.likesPerDay`. */
   likesPerDay: { regular: number; premium: number };
   /** Hands events to who is connected, after the commit. */
   publish: (events: readonly StoredEvent[]) => void;
-  /** After how many days somebody of an ended match may be liked anew. Default 90. */
-  endedMatchDays?: number;
-  /** How long a dislike may be taken back. Default one day. */
-  undoMs?: number;
 }
 
-const DAY_MS = 86_400_000;
+/** How long a dislike may be taken back. */
+const UNDO_MS = DAY_MS;
 const TRIES = 3;
 /** Serialization failure and deadlock: the statement did nothing and may be run again. */
 const LOST_RACE = new Set(['40001', '40P01']);
@@ -80,10 +79,10 @@ export class Decisions {
     actorId: string,
     once: (find: () => Promise<string>) => Promise<string> = (find) => find(),
   ): Promise<string> {
-    const { db, clock, undoMs = DAY_MS } = this.#options;
+    const { db, clock } = this.#options;
     let found = false;
     const targetId = await once(async () => {
-      const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - undoMs)]);
+      const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - UNDO_MS)]);
       if (last === undefined) throw new DuetError('NOT_FOUND');
       found = true;
       return last.target_id;
@@ -108,7 +107,7 @@ export class Decisions {
         const { outcomes, events, unused } = readBatch(orders, rows, settings.now);
         publish(events);
         // Rare, and what was decided stands whether or not the like comes back.
-        if (unused.length > 0) await db.query(returnLikes, [unused, new Date(settings.now)]).catch(() => []);
+        if (unused.length > 0) await db.query(returnLikes, [unused, dayOf(settings.now)]).catch(() => []);
         return outcomes;
       } catch (error) {
         if (attempt === TRIES || !LOST_RACE.has(String((error as { code?: unknown }).code))) throw error;
@@ -118,7 +117,7 @@ export class Decisions {
 
   /** The pair was matched before: the match stands, or lies so far back that the two may begin anew. */
   async #settled(actorId: string, targetId: string, kind: DecisionKind): Promise<Decided | 'again'> {
-    const { db, clock, endedMatchDays = 90 } = this.#options;
+    const { db, clock } = this.#options;
     const [low, high] = actorId < targetId ? [actorId, targetId] : [targetId, actorId];
     const [last] = await db.query(lastMatch, [low, high]);
     if (last === undefined) return 'again';
@@ -129,7 +128,7 @@ export class Decisions {
     const forgotten = await db.query(forgetPair, [
       low,
       high,
-      new Date(clock.now() - endedMatchDays * DAY_MS),
+      new Date(clock.now() - ENDED_MATCH_DAYS * DAY_MS),
     ]);
     if (forgotten.length === 0) throw new DuetError('CONFLICT');
     return 'again';

@@ -40,6 +40,9 @@ export type MatchEffect =
   | { kind: 'notify'; type: 'match:ended' }
   | { kind: 'notify'; type: 'match:timeout_warning'; remainingMs: number };
 
+/** A match that ended longer ago does not stand between the two any more. */
+export const ENDED_MATCH_DAYS = 90;
+
 export type MatchChange = { match: Match; effects: MatchEffect[] };
 
 export function sideOf(match: Match, userId: string): Side | undefined {
@@ -68,7 +71,7 @@ export function bySystem(
   command: MatchSystemCommand,
   now: number,
   settings: MatchSettings,
-): MatchChange | Refusal {
+): MatchChange {
   if (match.phase === 'closed') return unchanged(match);
   if (command.type === 'sever') return close(match, 'ended', now);
   if (match.phase === 'ready') return unchanged(match);
@@ -82,10 +85,16 @@ export function bySystem(
   return unchanged(match);
 }
 
+/** A match that begins now: until when both must accept it, and when it is first due. Epoch milliseconds. */
+export function begin(now: number, settings: MatchSettings): { acceptBy: number; dueAt: number } {
+  const acceptBy = now + settings.acceptMs;
+  return { acceptBy, dueAt: acceptBy - settings.warningMs };
+}
+
 /** The next moment at which `tick` changes the match, or null. */
 export function dueAt(match: Match, settings: MatchSettings): number | null {
   if (match.phase !== 'awaiting_accept') return null;
-  return match.warned ? match.acceptBy : Math.min(match.acceptBy, match.acceptBy - settings.warningMs);
+  return match.warned ? match.acceptBy : match.acceptBy - settings.warningMs;
 }
 
 function accepted(match: Match, by: Side): MatchChange {

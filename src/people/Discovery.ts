@@ -7,12 +7,14 @@
  * again gives the same page.
  */
 import type { Clock } from '../clock.ts';
+import { DAY_MS, dayOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import type { Bind } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
+import { ENDED_MATCH_DAYS } from '../matching/transitions.ts';
 import type { Cache } from '../platform/Cache.ts';
 import { notOfThisList, type Page } from '../shapes.ts';
-import { ageAt, birthDatesFor, dayOf } from './age.ts';
+import { ageAt, birthDatesFor } from './age.ts';
 import { audiencesFor } from './audience.ts';
 import { Directory } from './Directory.ts';
 import {
@@ -42,10 +44,6 @@ export interface DiscoveryOptions {
   shows: ShowCounts;
   /** How many of `wanted` more people a viewer may be shown in 24 hours, taking them. Default: all. */
   allowance?: (viewerId: string, wanted: number) => Promise<{ granted: number; retryAfterSec: number }>;
-  /** After how many days somebody disliked may come back. Default 30. */
-  dislikeDays?: number;
-  /** After how many days somebody of an ended match may come back. Default 90. */
-  endedMatchDays?: number;
 }
 
 /** Candidates in the order in which they are dealt. */
@@ -79,8 +77,9 @@ const DECK_SIZE = 60;
 const FROM_TOP_MS = 600_000;
 /** PostgreSQL's largest integer: above every score. */
 const MAX_SCORE = 2_147_483_647;
-const DAY_MS = 86_400_000;
 const CURSOR_VALID_MS = DAY_MS;
+/** After so many days somebody disliked may come back. */
+const DISLIKE_DAYS = 30;
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
@@ -232,14 +231,14 @@ export class Discovery {
 
   /** Parameters $1 to $14 of the statements of discovery. */
   #filter(viewer: Self, browsing: Browsing): Bind[] {
-    const { clock, dislikeDays = 30, endedMatchDays = 90 } = this.#options;
+    const { clock } = this.#options;
     const now = clock.now();
     const born = birthDatesFor(viewer.minAge, viewer.maxAge, now);
     const spot = viewer.cell === null ? null : spotOf(viewer.cell);
     return [
       viewer.id,
-      dislikeDays,
-      endedMatchDays,
+      DISLIKE_DAYS,
+      ENDED_MATCH_DAYS,
       new Date(browsing.since),
       monthsOf(now),
       born.from,

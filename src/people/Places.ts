@@ -4,9 +4,9 @@
  * does not hold a finer place of anybody than the cell that is shown.
  */
 import { createHmac } from 'node:crypto';
+import { dayOf, secondsLeftOf } from '../days.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
-import { dayOf } from './age.ts';
 import { areaOf, cellAndParents, cellsAround, NOWHERE, type Spot, spotOf } from './place.ts';
 
 export interface PlacesOptions {
@@ -100,7 +100,7 @@ export class Places {
     const today = dayOf(nowMs);
     const movesToday = place!.moved_on === today ? place!.moves : 0;
     if (movesToday >= this.#movesPerDay)
-      throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeft(nowMs) });
+      throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
     const people = await this.#count(tx, before, tags);
     const [old] = await tx.query(readPlace, [userId]);
     await this.#write(tx, userId, old!.hide_distance, this.#finestShared(cells, tags, people));
@@ -195,8 +195,4 @@ function tallyMap(rows: readonly { tag: Buffer; people: number }[]): Map<string,
 /** Buffers as PostgreSQL spells an array of bytea. */
 function hexArray(tags: readonly Buffer[]): string[] {
   return tags.map((tag) => `\\x${tag.toString('hex')}`);
-}
-
-function secondsLeft(nowMs: number): number {
-  return Math.ceil((86_400_000 - (nowMs % 86_400_000)) / 1000);
 }

@@ -3,9 +3,9 @@
  * enough rests until tomorrow, so that the same few do not get all the attention.
  */
 import type { Clock, Timer } from '../clock.ts';
+import { dayOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import type { Log } from '../log.ts';
-import { dayOf } from './age.ts';
 import { countShows } from './discoverySql.ts';
 
 export interface ShowCountsOptions {

@@ -1,4 +1,5 @@
 /** Ages in whole years, by the calendar in UTC. Birth dates are `YYYY-MM-DD`. */
+import { DAY_MS, dayOf } from '../days.ts';
 
 export const MIN_AGE = 18;
 export const MAX_AGE = 99;
@@ -24,12 +25,7 @@ export function birthDatesFor(minAge: number, maxAge: number, nowMs: number): { 
 
 /** The number of the eight years that somebody was born in. */
 export function cohortOf(birthDate: string): number {
-  return Math.trunc((Date.parse(birthDate) - Date.UTC(1900, 0, 1)) / 86_400_000 / COHORT_DAYS);
-}
-
-/** `YYYY-MM-DD` of `nowMs`. */
-export function dayOf(nowMs: number): string {
-  return new Date(nowMs).toISOString().slice(0, 10);
+  return Math.trunc((Date.parse(birthDate) - Date.UTC(1900, 0, 1)) / DAY_MS / COHORT_DAYS);
 }
 
 /** The same day `years` earlier, plus `days`. 29 February becomes the 28th where a year has none. */

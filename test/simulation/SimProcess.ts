@@ -58,6 +58,7 @@ export class SimProcess implements Host {
       settings: durations.call,
       matchSettings: durations.match,
       turn: { secret: undefined, urls: [] },
+      isOpen: () => true,
       publish,
     });
     this.matches = new Matches({

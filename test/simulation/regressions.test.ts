@@ -71,6 +71,7 @@ async function setUp() {
     settings,
     matchSettings,
     turn: { secret: undefined, urls: [] },
+    isOpen: () => true,
     publish: () => {},
   });
   const store = new CallStore(db, settings);

@@ -15,8 +15,6 @@ export interface CallRoutesOptions {
   calls: Calls;
   actors: Actors;
   clock: Clock;
-  /** Throws UNAVAILABLE while the process drains. */
-  assertAcceptingCalls: () => void;
 }
 
 const tags = ['calls'];
@@ -24,7 +22,7 @@ const params = z.object({ callId: Id });
 const CallAnswer = z.strictObject({ call: CallView });
 const CallAndSeat = z.strictObject({ call: CallView, seat: SeatView });
 
-export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallRoutesOptions): Route[] {
+export function callRoutes({ calls, actors, clock }: CallRoutesOptions): Route[] {
   const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
 
   /** Gives a person's command to the call's actor; a call that is over answers by its rules as well. */
@@ -35,7 +33,14 @@ export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallR
   ) => {
     const call = await calls.find(callId, userId);
     if (call.phase === 'ended') return calls.afterEnd(call, given);
-    return actors.callCommand(callId, { userId, command: given, id: await once(newId) });
+    return actors
+      .callCommand(callId, { userId, command: given, id: await once(newId) })
+      .catch(async (error) => {
+        // Over while this was on its way, perhaps by this very command, whose answer was lost with its process.
+        const now = error.code === 'CALL_NOT_ACTIVE' ? await calls.find(callId, userId) : call;
+        if (now.phase !== 'ended') throw error;
+        return calls.afterEnd(now, given);
+      });
   };
 
   const verb = (name: string, summary: string, given: PersonCommand): Route =>
@@ -66,9 +71,7 @@ export function callRoutes({ calls, actors, clock, assertAcceptingCalls }: CallR
       status: 201,
       out: CallAndSeat,
       run: async ({ auth, params: { matchId }, body, once }) => {
-        assertAcceptingCalls();
         const call = await calls.initiate(matchId, auth.userId, body.media, await once(newId));
-        if (call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
         return { call: view(call), seat: await actors.callSeat(call.id, auth.userId) };
       },
     }),

@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { generatePeople } from '../../../loadtest/generatePeople.ts';
 import { SystemClock } from '../../../src/clock.ts';
+import { dayOf } from '../../../src/days.ts';
 import { type Bind, type Statement, sql } from '../../../src/db/sql.ts';
 import * as hub from '../../../src/events/InboxHub.ts';
 import * as outbox from '../../../src/events/outbox.ts';
 import * as decisions from '../../../src/matching/decisionSql.ts';
 import * as lists from '../../../src/matching/MatchLists.ts';
-import { ageAt, birthDatesFor, COHORT_SQL, cohortOf, dayOf } from '../../../src/people/age.ts';
+import { ageAt, birthDatesFor, COHORT_SQL, cohortOf } from '../../../src/people/age.ts';
 import { audiencesFor } from '../../../src/people/audience.ts';
 import { Directory } from '../../../src/people/Directory.ts';
 import * as discovery from '../../../src/people/discoverySql.ts';

@@ -122,6 +122,7 @@ class Side {
       settings,
       matchSettings,
       turn: { secret: undefined, urls: [] },
+      isOpen: () => true,
       publish,
     });
     this.matches = new Matches({

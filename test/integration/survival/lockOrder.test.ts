@@ -93,6 +93,7 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
     settings,
     matchSettings,
     turn: { secret: undefined, urls: [] },
+    isOpen: () => true,
     publish,
   });
   const actors = new Map<string, Promise<CallActor | undefined>>();

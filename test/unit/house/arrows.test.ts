@@ -23,6 +23,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'src/errors.ts',
     'src/failure.ts',
     'src/clock.ts',
+    'src/days.ts',
     'src/ids.ts',
     'src/log.ts',
     'src/announced.ts',
@@ -31,7 +32,6 @@ const FLOORS: readonly (readonly string[])[] = [
   ],
 ];
 
-/** Migrations list entities by table, not by class; the database maps them. */
 const files = ['src', 'rooms', 'entities'].flatMap((folder) => sources(join(ROOT, folder)));
 
 function sources(folder: string): string[] {

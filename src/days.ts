@@ -1,0 +1,13 @@
+/** Days of UTC: quotas are counted by them, and columns of type `date` are given them. */
+
+export const DAY_MS = 86_400_000;
+
+/** `YYYY-MM-DD` of `nowMs`. A `Date` bound to a column of type `date` would be the day of the process's time zone. */
+export function dayOf(nowMs: number): string {
+  return new Date(nowMs).toISOString().slice(0, 10);
+}
+
+/** Whole seconds until the next day begins, 1 to 86,400. */
+export function secondsLeftOf(nowMs: number): number {
+  return Math.ceil((DAY_MS - (nowMs % DAY_MS)) / 1000);
+}
