@@ -1,6 +1,6 @@
 /** What goes in and out of accounts, as the contract has it: one schema a body, unknown fields refused. */
 import { z } from 'zod';
-import { Gender, Me } from '../people/shapes.ts';
+import { DisplayName, Gender, Me } from '../people/shapes.ts';
 import { Id, Time } from '../shapes.ts';
 
 const MIN_PASSWORD = 8;
@@ -38,17 +38,6 @@ export const GivenPassword = z
   .string()
   .min(1)
   .max(2 * MAX_PASSWORD);
-
-const DisplayName = z
-  .string()
-  .transform((value) => value.normalize('NFC').trim())
-  .pipe(
-    z
-      .string()
-      .min(1)
-      .max(50, { abort: true })
-      .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, 'must be one line of text'),
-  );
 
 const BirthDate = z.iso.date().meta({ description: 'YYYY-MM-DD' });
 

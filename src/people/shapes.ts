@@ -72,10 +72,12 @@ export type Card = z.infer<typeof Card>;
 export const MAX_DISTANCE_KM = 20_000;
 export const MAX_PHOTOS = 6;
 
+export const DisplayName = humanText({ min: 1, max: 50 });
+
 /** Body of PUT /users/me. What is left out stays as it is. */
 export const ProfileEdit = z
   .strictObject({
-    displayName: humanText({ min: 1, max: 50 }),
+    displayName: DisplayName,
     gender: Gender,
     bio: humanText({ min: 0, max: 500, lines: true }),
     interests: z

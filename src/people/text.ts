@@ -10,11 +10,13 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const FORBIDDEN = /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 /** No script needs more combining marks on one letter once text is composed; "zalgo" has dozens. */
 const TOO_MANY_MARKS = /\p{M}{6,}/u;
+/** Something to see: no space, no character that is drawn as nothing at all or (the empty Braille pattern) as a gap. */
+const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800]]/v;
 /** A family of four with skin tones is 25 code units; nothing that people type is longer. */
 const MAX_UNITS_PER_GRAPHEME = 28;
 
 export interface TextRule {
-  /** In graphemes, after trimming. */
+  /** In graphemes, after trimming. From 1 on, one of them must be visible. */
   min: number;
   max: number;
   /** Whether line breaks stay. Otherwise they count as control characters. */
@@ -53,6 +55,7 @@ function problemOf(text: string, rule: TextRule): string | undefined {
   if (TOO_MANY_MARKS.test(visible)) return 'must not stack marks on a letter';
   const count = countGraphemes(text);
   if (count < rule.min) return `must have at least ${rule.min} characters`;
+  if (rule.min > 0 && !VISIBLE.test(visible)) return 'must have a visible character';
   if (count > rule.max) return `must have at most ${rule.max} characters`;
   return undefined;
 }

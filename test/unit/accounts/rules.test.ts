@@ -114,6 +114,16 @@ describe('the body of a registration', () => {
     }
   });
 
+  it('has a name as a profile may have it', () => {
+    for (const displayName of ['Ann\u202egpj', '\u200b', `Z${'\u0317'.repeat(8)}`, 'a\ue000b']) {
+      expect(RegisterBody.safeParse({ ...good, displayName }).success, JSON.stringify(displayName)).toBe(
+        false,
+      );
+    }
+    const family = '👨‍👩‍👧‍👦'.repeat(50);
+    expect(RegisterBody.parse({ ...good, displayName: ` ${family} ` }).displayName).toBe(family);
+  });
+
   it('has a day of the calendar', () => {
     for (const birthDate of [
       '1990-02-30',

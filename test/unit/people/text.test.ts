@@ -39,6 +39,24 @@ describe('text that people write', () => {
     expect(name.safeParse('ज़ोया').success).toBe(true);
   });
 
+  it('has something to see', () => {
+    for (const empty of [
+      '\u200b',
+      '\u2060 \u200d',
+      '\u00ad',
+      '\u3164',
+      '\u115f\u1160',
+      '\u2800',
+      '\ufe0f',
+      '\u{e0041}',
+    ]) {
+      expect(name.safeParse(empty).success, JSON.stringify(empty)).toBe(false);
+    }
+    for (const seen of ['J\u200bo', 'ㅋ', '7', '🏳️‍🌈', '♥'])
+      expect(name.safeParse(seen).success, seen).toBe(true);
+    expect(bio.safeParse('').success).toBe(true);
+  });
+
   it('keeps line breaks in a bio, as one kind, and never many', () => {
     expect(bio.parse('a\r\nb\n\n\n\nc\rd')).toBe('a\nb\n\nc\nd');
     expect(bio.safeParse('a\tb').success).toBe(false);
