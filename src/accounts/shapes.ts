@@ -6,6 +6,8 @@ import { Id, Time } from '../shapes.ts';
 const MIN_PASSWORD = 8;
 const MAX_PASSWORD = 256;
 const MAX_EMAIL = 254;
+/** Nobody alive was born before. PostgreSQL has no year 0, and the cohorts of discovery count from here. */
+const MIN_BIRTH_DATE = '1900-01-01';
 
 /**
  * RFC 5321 section 4.5.3.1.3 bounds the path; the pattern is the HTML standard's, plus letters beyond ASCII. Mails go to
@@ -39,7 +41,10 @@ export const GivenPassword = z
   .min(1)
   .max(2 * MAX_PASSWORD);
 
-const BirthDate = z.iso.date().meta({ description: 'YYYY-MM-DD' });
+const BirthDate = z.iso
+  .date()
+  .refine((date) => date >= MIN_BIRTH_DATE, `must not be before ${MIN_BIRTH_DATE}`)
+  .meta({ description: `YYYY-MM-DD, from ${MIN_BIRTH_DATE} on` });
 
 const OneTimeToken = z.string().min(1).max(512);
 

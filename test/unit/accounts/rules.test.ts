@@ -124,8 +124,11 @@ describe('the body of a registration', () => {
     expect(RegisterBody.parse({ ...good, displayName: ` ${family} ` }).displayName).toBe(family);
   });
 
-  it('has a day of the calendar', () => {
+  it('has a day of the calendar, on which somebody who lives may have been born', () => {
     for (const birthDate of [
+      '0000-05-05',
+      '0001-01-01',
+      '1899-12-31',
       '1990-02-30',
       '1990-13-01',
       '90-01-01',
@@ -135,6 +138,7 @@ describe('the body of a registration', () => {
     ]) {
       expect(RegisterBody.safeParse({ ...good, birthDate }).success, birthDate).toBe(false);
     }
+    expect(RegisterBody.safeParse({ ...good, birthDate: '1900-01-01' }).success).toBe(true);
   });
 });
 
