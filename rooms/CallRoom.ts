@@ -62,7 +62,7 @@ export abstract class CallRoom extends BaseRoom {
         producerAdded: (producer, consumerId) => this.#producerAdded(producer, consumerId),
         producerPaused: ({ userId, kind }, paused) => this.#showMedia(userId, kind, !paused),
         producerClosed: (producer) => this.#producerClosed(producer),
-        flowing: () => this.#tell({ type: 'media_flowing' }),
+        flowing: () => void this.#actor.insist(() => this.#actor.system({ type: 'media_flowing' })),
         quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
         videoStepped: (userId, step) => this.say('call:video_step', { step }, userId),
         restart: () => this.say('media:restart', {}),
@@ -114,10 +114,10 @@ export abstract class CallRoom extends BaseRoom {
     this.#keys.forget(userId);
     this.#showPresence(userId);
     this.patch();
-    await this.#actor.command({ type: 'dropped' }, userId).catch(() => {
-      // The deadline of a lost person is in the row as soon as the database is back: whoever holds the call counts
-      // everybody as absent from then on.
-    });
+    await this.#actor.insist(
+      () => this.#actor.command({ type: 'dropped' }, userId),
+      () => this.clientsOf(userId).length === 0,
+    );
   }
 
   override async onDispose(): Promise<void> {
@@ -307,13 +307,6 @@ export abstract class CallRoom extends BaseRoom {
     if (person === undefined) return;
     person[kind] = flows;
     this.patch();
-  }
-
-  /** A command of the server's own, whose answer nobody waits for. */
-  #tell(command: { type: 'media_flowing' }): void {
-    this.#actor.system(command).catch((err: unknown) => {
-      this.services.log.warn({ err, callId: this.roomId }, 'a call could not be told that its media flows');
-    });
   }
 
   /** Another process holds the call. */

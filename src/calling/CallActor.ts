@@ -60,8 +60,11 @@ export class CallActor {
   #version: number;
   /** Commands that were done and may come again, the oldest first. */
   #recentIds: string[];
-  /** A commit failed and may have been written all the same: the row is read before anything else is decided. */
-  #doubtful = false;
+  /**
+   * A change whose commit was not answered and may have been written all the same: the row is read before anything else is
+   * decided.
+   */
+  #inDoubt: CallChange | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #timer: Timer | undefined;
@@ -100,6 +103,24 @@ export class CallActor {
   async system(command: SystemCommand): Promise<Call> {
     const { settings, clock } = this.#options;
     return this.#enqueue(command.type, null, (call) => bySystem(call, command, clock.now(), settings));
+  }
+
+  /**
+   * Gives a command that tells of something nobody will tell again: that a connection is gone, or media flows. What the
+   * database does not take is tried again, for as long as it `holds` and this actor acts.
+   */
+  async insist(tell: () => Promise<Call>, holds: () => boolean = () => true): Promise<void> {
+    try {
+      await tell();
+    } catch (err) {
+      const isRefused = err instanceof DuetError && err.code !== 'UNAVAILABLE';
+      if (isRefused || this.#closed) return;
+      const { clock, log } = this.#options;
+      log.warn({ err, callId: this.#call.id }, 'a call could not be told what has happened, trying again');
+      clock.after(RETRY_MS, () => {
+        if (!this.#closed && holds()) void this.insist(tell, holds);
+      });
+    }
   }
 
   /** Stops acting and gives the lease back. Idempotent; commands that wait are finished first. */
@@ -144,18 +165,20 @@ export class CallActor {
 
   /** Finds out what became of a commit that failed. */
   async #resolveDoubt(): Promise<void> {
-    if (!this.#doubtful) return;
+    const change = this.#inDoubt;
+    if (change === undefined) return;
     const row = await this.#options.store.reread(this.#call.id, this.epoch);
     if (row === undefined) {
       this.abandon();
       throw new DuetError('UNAVAILABLE');
     }
-    this.#doubtful = false;
+    this.#inDoubt = undefined;
     if (row.version === this.#version) return;
     this.#version = row.version;
     this.#recentIds = row.recentIds.toReversed();
     this.#call = row.call;
-    this.#tellAudience(row.call, []);
+    // The inboxes hear of it from their logs.
+    this.#tellAudience(row.call, change.effects);
   }
 
   /** Deadlines that have passed come before any command. */
@@ -179,7 +202,7 @@ export class CallActor {
     if (this.#closed) throw new DuetError('UNAVAILABLE');
     const { store, settings, clock, publish } = this.#options;
     const { call, effects } = change;
-    this.#doubtful = true;
+    this.#inDoubt = change;
     const written = await store.commit({
       call,
       epoch: this.epoch,
@@ -197,11 +220,13 @@ export class CallActor {
       }),
     });
     if (written === undefined) {
-      // Another process holds the call, or a commit that was given up on has come through since the row was read.
+      // Another process holds the call, or a commit that was given up on has come through since the row was read: not
+      // this one.
+      this.#inDoubt = { call, effects: [] };
       await this.#resolveDoubt();
       throw new DuetError('UNAVAILABLE');
     }
-    this.#doubtful = false;
+    this.#inDoubt = undefined;
     this.#call = call;
     this.#version = written.version;
     if (commandId !== undefined) this.#recentIds = [...this.#recentIds, commandId].slice(-RECENT_IDS);
@@ -228,7 +253,7 @@ export class CallActor {
     this.#timer = undefined;
     if (this.#closed) return;
     const { settings, clock } = this.#options;
-    const due = this.#doubtful ? clock.now() + RETRY_MS : dueAt(this.#call, settings);
+    const due = this.#inDoubt ? clock.now() + RETRY_MS : dueAt(this.#call, settings);
     if (due === null) return;
     this.#timer = clock.after(Math.max(due - clock.now(), delayAtLeastMs), () => {
       this.system({ type: 'tick' }).catch((err: unknown) => {

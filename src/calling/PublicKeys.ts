@@ -65,6 +65,10 @@ export class PublicKeys {
       throw new DuetError('CONFLICT');
     }
     this.#said.set(userId, given.epoch === epoch ? [...said, given] : [given]);
+    // It begins anew: what the other answered before is of another agreement, perhaps of a later epoch, by a clock of
+    // another device.
+    if (given.step === 'offer')
+      for (const other of this.#said.keys()) if (other !== userId) this.#said.delete(other);
     return true;
   }
 

@@ -109,7 +109,11 @@ export class SimRoom {
   leave(client: RoomClient): void {
     if (!this.clients.delete(client)) return;
     if ([...this.clients].some((other) => other.userId === client.userId)) return;
-    this.actor.command({ type: 'dropped' }, client.userId).catch(() => {});
+    const { userId } = client;
+    void this.actor.insist(
+      () => this.actor.command({ type: 'dropped' }, userId),
+      () => ![...this.clients].some((other) => other.userId === userId),
+    );
   }
 
   #show(call: Call): void {
@@ -127,7 +131,7 @@ export class SimRoom {
     if (call.phase !== 'connecting' || new Set([...this.clients].map((one) => one.userId)).size < 2) return;
     this.#process.clock.after(this.#world.random.between(50, 400), () => {
       if (this.#closed || this.clients.size < 2) return;
-      this.actor.system({ type: 'media_flowing' }).catch(() => {});
+      void this.actor.insist(() => this.actor.system({ type: 'media_flowing' }));
     });
   }
 

@@ -82,6 +82,7 @@ async function setUp() {
     return claim.held;
   };
   const shown: Call[] = [];
+  const said: string[] = [];
   const lost: string[] = [];
   const actorOf = (held: HeldCall, clock = new FakeClock(time.now)) =>
     new CallActor({
@@ -92,7 +93,11 @@ async function setUp() {
       clock,
       log: createLog('silent'),
       publish: () => {},
-      audience: { changed: (call) => shown.push(call), say: () => {}, lost: () => lost.push(held.call.id) },
+      audience: {
+        changed: (call) => shown.push(call),
+        say: ({ type }) => said.push(type),
+        lost: () => lost.push(held.call.id),
+      },
     });
   /** An actor of the call, in the middle of the talk. */
   const talk = async (owner: string) => {
@@ -111,7 +116,7 @@ async function setUp() {
   const delayNext = () => {
     delay = true;
   };
-  return { time, memory, store, id, hold, actorOf, talk, row, shown, lost, loseNextAnswer, delayNext };
+  return { time, memory, store, id, hold, actorOf, talk, row, shown, said, lost, loseNextAnswer, delayNext };
 }
 
 describe('what the simulation found', () => {
@@ -128,7 +133,7 @@ describe('what the simulation found', () => {
   });
 
   test('the people in the room see such a change soon, though nobody does anything', async () => {
-    const { talk, shown, loseNextAnswer } = await setUp();
+    const { talk, shown, said, loseNextAnswer } = await setUp();
     const { actor, clock } = await talk('P');
     loseNextAnswer();
     await expect(actor.command({ type: 'end' }, ANN)).rejects.toThrow();
@@ -136,6 +141,33 @@ describe('what the simulation found', () => {
     clock.advance(600);
     await expect.poll(() => actor.call.phase).toBe('ended');
     expect(shown.at(-1)?.phase).toBe('ended');
+    expect(said.at(-1)).toBe('call:ended');
+  });
+
+  test('that somebody is gone is told again when the database did not take it, unless he is back', async () => {
+    const { memory, talk, row } = await setUp();
+    const { actor, clock } = await talk('P');
+    const { transaction } = memory;
+    memory.transaction = () => Promise.reject(new Error('no database'));
+    let isBack = false;
+    const drop = (userId: string) =>
+      actor.insist(
+        () => actor.command({ type: 'dropped' }, userId),
+        () => !isBack,
+      );
+    await drop(BEN);
+    memory.transaction = transaction;
+    const before = row().version;
+    clock.advance(600);
+    await expect.poll(() => row().version).toBe(before + 1);
+    expect(actor.call).toMatchObject({ absentSince: { callee: expect.any(Number) } });
+    memory.transaction = () => Promise.reject(new Error('no database'));
+    await drop(ANN);
+    memory.transaction = transaction;
+    isBack = true;
+    clock.advance(600);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(actor.call).toMatchObject({ absentSince: { caller: null } });
   });
 
   test('a change that was given up on and comes through late costs nobody the call (seed 9612)', async () => {

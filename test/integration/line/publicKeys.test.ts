@@ -78,6 +78,19 @@ describe('public keys for end-to-end encryption', () => {
     expect(afterwards.ofType('call:e2ee_key')).toHaveLength(1);
   });
 
+  test('of a new agreement are taken whatever epoch the one before had: clocks of devices differ', async () => {
+    const { ann, bob, call, room, bobRoom } = await ringing();
+    await bobRoom.request('call:answer');
+    await room.request('call:e2ee_key', { ...KEY, epoch: 2_000, step: 'offer' });
+    await bobRoom.request('call:e2ee_key', { ...KEY, epoch: 2_000, step: 'share' });
+    const tablet = await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
+    const heard = new Inbox(tablet);
+    await tablet.request('call:e2ee_key', { ...KEY, epoch: 1_940, step: 'offer' });
+    await bobRoom.request('call:e2ee_key', { ...KEY, epoch: 1_940, step: 'share' });
+    const share = await heard.next('call:e2ee_key', ({ epoch }) => epoch === 1_940);
+    expect(share).toMatchObject({ userId: bob.id, step: 'share' });
+  });
+
   test('of a callee are not told while it rings: they would say that somebody is there', async () => {
     const { ann, bob, heard, room, bobRoom } = await ringing();
     await bobRoom.request('call:e2ee_state', { state: 'off', able: true });
