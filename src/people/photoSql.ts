@@ -67,11 +67,11 @@ export const countPhotos = sql(
      score = ${SCORE_SQL.replaceAll('u.photo_count', 'c.n')}
    from (select count(*)::smallint as n from photos where user_id = $1 and ready) c where u.id = $1`,
 );
-/** The owner of a photo, unless the viewer may not see it (a block either way, no active account). */
+/** The owner of a photo, unless the viewer may not see it (a block either way, no active account on either side). */
 export const findVisible = sql<{ user_id: string }>(
   'photo-visible',
-  `select p.user_id from photos p join users u on u.id = p.user_id
-   where p.key = $1 and p.ready and (u.status = 'active' or u.id = $2 and u.status <> 'deleted')
+  `select p.user_id from photos p join users u on u.id = p.user_id join users v on v.id = $2
+   where p.key = $1 and p.ready and u.status = 'active' and v.status = 'active'
      and not exists (select from blocks b where b.blocker_id = p.user_id and b.blocked_id = $2)
      and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = p.user_id)`,
 );

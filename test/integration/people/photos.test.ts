@@ -17,6 +17,7 @@ const rowsOf = sql<{ key: string; ready: boolean; position: number }>(
   `select key, ready, position from photos where user_id = $1 order by position`,
 );
 const setStatus = sql('test-set-status', `update users set status = $2 where id = $1`);
+const eraseUser = sql('test-erase-user', `delete from users where id = $1`);
 const addPending = sql(
   'test-pending',
   `insert into photos (id, user_id, key, width, height, position, ready, created_at) values (gen_random_uuid(), $1, $2, 1, 1, 5, false, now() - interval '1 hour')`,
@@ -195,7 +196,7 @@ describe('photos', () => {
     expect(await codeOf(world.photos.remove(await world.person(), a.id))).toBe('NOT_FOUND');
   });
 
-  it('are refused to whom they are not shown any more: 403 for a block, a ban, a removal, a guess', async () => {
+  it('are refused to whom they are not shown any more: 403 for a block, a ban on either side, a removal, a guess', async () => {
     const { world } = at;
     const [me, viewer] = await world.persons(2);
     const photo = await world.photos.upload(me!, await picture(31));
@@ -219,7 +220,19 @@ describe('photos', () => {
     await world.db.query(setStatus, [me!, 'banned']);
     expect(await codeOf(world.photos.file(...link))).toBe('FORBIDDEN');
     await world.db.query(setStatus, [me!, 'active']);
+    const own = partsOf(photo.url);
+    for (const status of ['suspended', 'banned', 'deleted']) {
+      await world.db.query(setStatus, [viewer!, status]);
+      expect(await codeOf(world.photos.file(...link)), status).toBe('FORBIDDEN');
+      await world.db.query(setStatus, [me!, status]);
+      expect(await codeOf(world.photos.file(...own)), status).toBe('FORBIDDEN');
+      await world.db.query(setStatus, [me!, 'active']);
+    }
+    await world.db.query(eraseUser, [viewer!]);
+    expect(await codeOf(world.photos.file(...link))).toBe('FORBIDDEN');
+    expect(await codeOf(world.photos.file(...own))).toBe('none');
     await world.photos.remove(me!, photo.id);
+    expect(await codeOf(world.photos.file(...own))).toBe('FORBIDDEN');
     expect(await codeOf(world.photos.file(...link))).toBe('FORBIDDEN');
   });
 
