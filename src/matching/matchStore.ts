@@ -11,6 +11,7 @@ import {
   type MatchChange,
   type MatchEffect,
   type MatchSettings,
+  SEVERED_DUE_MS,
   sideOf,
 } from './transitions.ts';
 
@@ -28,10 +29,11 @@ export interface MatchRow {
   accept_by: number;
   ended_at: number | null;
   end_reason: Match['endReason'];
+  due_at: number | null;
 }
 
 export const MATCH_COLUMNS =
-  'id, low_id, high_id, status, phase, low_accepted, high_accepted, warned, created_at, accept_by, ended_at, end_reason';
+  'id, low_id, high_id, status, phase, low_accepted, high_accepted, warned, created_at, accept_by, ended_at, end_reason, due_at';
 
 const lockMatch = sql<MatchRow>(
   'match-lock',
@@ -101,6 +103,7 @@ export function matchOf(row: MatchRow): Match {
     phase: row.phase,
     accepted: { low: row.low_accepted, high: row.high_accepted },
     warned: row.warned,
+    severed: row.due_at === SEVERED_DUE_MS,
     createdAt: row.created_at,
     acceptBy: row.accept_by,
     endedAt: row.ended_at,

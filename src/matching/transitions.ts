@@ -16,6 +16,8 @@ export interface Match {
   accepted: Record<Side, boolean>;
   /** Whether `match:timeout_warning` was sent. */
   warned: boolean;
+  /** Whether something parted the two that is in force already (a block): the next tick ends the match. */
+  severed: boolean;
   createdAt: number;
   acceptBy: number;
   endedAt: number | null;
@@ -39,6 +41,12 @@ export type MatchEffect =
   | { kind: 'notify'; type: 'match:ready' }
   | { kind: 'notify'; type: 'match:ended' }
   | { kind: 'notify'; type: 'match:timeout_warning'; remainingMs: number };
+
+/**
+ * When a severed match is due: before all others, by whichever clock. Whoever parts a pair writes it in the transaction
+ * of the fact, so that the match ends also when the process dies before it ends the match itself.
+ */
+export const SEVERED_DUE_MS = 0;
 
 /** A match that ended longer ago does not stand between the two any more. */
 export const ENDED_MATCH_DAYS = 90;
@@ -73,7 +81,7 @@ export function bySystem(
   settings: MatchSettings,
 ): MatchChange {
   if (match.phase === 'closed') return unchanged(match);
-  if (command.type === 'sever') return close(match, 'ended', now);
+  if (command.type === 'sever' || match.severed) return close(match, 'ended', now);
   if (match.phase === 'ready') return unchanged(match);
   if (now >= match.acceptBy) return close(match, 'expired', now);
   if (!match.warned && now >= match.acceptBy - settings.warningMs) {
@@ -93,6 +101,7 @@ export function begin(now: number, settings: MatchSettings): { acceptBy: number;
 
 /** The next moment at which `tick` changes the match, or null. */
 export function dueAt(match: Match, settings: MatchSettings): number | null {
+  if (match.phase !== 'closed' && match.severed) return SEVERED_DUE_MS;
   if (match.phase !== 'awaiting_accept') return null;
   return match.warned ? match.acceptBy : match.acceptBy - settings.warningMs;
 }

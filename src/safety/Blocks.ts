@@ -4,7 +4,15 @@ import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import { isId } from '../ids.ts';
 import { notOfThisList, type Page } from '../shapes.ts';
-import { addBlock, blockPair, isThere, listBlocked, removeBlock, unblockPair } from './safetySql.ts';
+import {
+  addBlock,
+  blockPair,
+  isThere,
+  listBlocked,
+  removeBlock,
+  severPair,
+  unblockPair,
+} from './safetySql.ts';
 import type { Blocked } from './shapes.ts';
 
 export interface BlocksOptions {
@@ -39,8 +47,9 @@ export class Blocks {
     await db.transaction(async (tx) => {
       await tx.query(blockPair, [blockerId, blockedId]);
       await tx.query(addBlock, [blockerId, blockedId, new Date(clock.now())]);
+      await tx.query(severPair, [blockerId, blockedId]);
     });
-    // Also when the block was there already: an earlier request may have died before this line.
+    // At once, instead of with the next sweep, which ends the match when this process dies here.
     await pairSevered(blockerId, blockedId);
     await forgetCandidates([blockerId, blockedId]);
   }

@@ -1,5 +1,6 @@
 /** The statements of blocks and reports. */
 import { sql } from '../db/sql.ts';
+import { SEVERED_DUE_MS } from '../matching/transitions.ts';
 
 /**
  * Whether $2 is there for $1 to be blocked or reported: an account that is not gone, and no block by the other one,
@@ -25,6 +26,13 @@ export const blockPair = sql(
 export const addBlock = sql<{ blocked_id: string }>(
   'safety-block',
   `insert into blocks (blocker_id, blocked_id, created_at) values ($1, $2, $3) on conflict do nothing returning blocked_id`,
+);
+
+/** The sweeper ends the match of the two, should nobody do so before. */
+export const severPair = sql(
+  'safety-sever-pair',
+  `update matches set due_at = to_timestamp(${SEVERED_DUE_MS / 1_000})
+   where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid) and status = 'active'`,
 );
 
 /** Undoes only the block: what the two decided about each other before stays decided. */

@@ -24,7 +24,6 @@ export interface CallRow {
 }
 
 export interface StoredMatch extends MatchRow {
-  due_at: number | null;
   version: number;
 }
 

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { overdueMatches } from '../../../src/actors/Keeper.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { newId } from '../../../src/ids.ts';
+import { Matches } from '../../../src/matching/Matches.ts';
+import { Blocks } from '../../../src/safety/Blocks.ts';
 import { ReportInput } from '../../../src/safety/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
@@ -46,6 +49,40 @@ describe('blocks and reports', () => {
     await world.blocks.unblock(me!, a!);
     await world.blocks.unblock(me!, a!);
     expect(await codeOf(world.people.card(a!, me!))).toBe('none');
+  });
+
+  it('end the match of the two also when the process that blocked could not', async () => {
+    const { world } = at;
+    const { db, clock, decisions } = world;
+    const [me, other, third] = await world.persons(3);
+    await decisions.decide(me!, other!, 'like');
+    const { matchId } = await decisions.decide(other!, me!, 'like');
+    await decisions.decide(me!, third!, 'like');
+    const { matchId: untouched } = await decisions.decide(third!, me!, 'like');
+    const matches = new Matches({
+      db,
+      clock,
+      settings: { acceptMs: 86_400_000, warningMs: 3_600_000 },
+      cards: async () => new Map(),
+      publish: () => {},
+      onClosed: async () => {},
+    });
+    for (const id of [me!, other!]) await matches.command(matchId!, { type: 'accept' }, id);
+    const blocks = new Blocks({
+      db,
+      clock,
+      pairSevered: () => Promise.reject(new DuetError('UNAVAILABLE')),
+      forgetCandidates: async () => {},
+    });
+    expect(await codeOf(blocks.block(me!, other!))).toBe('UNAVAILABLE');
+    // Taken back before anybody came by: what the block ended stays ended.
+    await blocks.unblock(me!, other!);
+    const due = () => db.query(overdueMatches, [new Date(clock.now())]);
+    expect(await due()).toContainEqual({ id: matchId });
+    await matches.system(matchId!, { type: 'tick' });
+    expect(await matches.find(matchId!)).toMatchObject({ status: 'ended', phase: 'closed' });
+    expect(await matches.find(untouched!)).toMatchObject({ status: 'active' });
+    expect(await due()).not.toContainEqual({ id: matchId });
   });
 
   it('of both sides are two: undoing one leaves the other', async () => {

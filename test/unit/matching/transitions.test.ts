@@ -6,6 +6,7 @@ import {
   dueAt,
   type Match,
   type MatchChange,
+  SEVERED_DUE_MS,
   type Side,
 } from '../../../src/matching/transitions.ts';
 
@@ -19,6 +20,7 @@ const fresh: Match = {
   phase: 'awaiting_accept',
   accepted: { low: false, high: false },
   warned: false,
+  severed: false,
   createdAt: T0,
   acceptBy: T0 + settings.acceptMs,
   endedAt: null,
@@ -94,6 +96,16 @@ describe('deadlines', () => {
     );
     expect(dueAt(ready, settings)).toBeNull();
     expect(change(bySystem(ready, { type: 'tick' }, fresh.acceptBy + 1, settings)).match).toBe(ready);
+  });
+
+  test('what is severed already is due at once and stays so until a tick ends it, accepted or not', () => {
+    const severed = { ...half, severed: true };
+    for (const match of [severed, change(by(severed, 'accept', 'high')).match]) {
+      expect(dueAt(match, settings)).toBe(SEVERED_DUE_MS);
+      const ended = change(bySystem(match, { type: 'tick' }, T0, settings)).match;
+      expect(ended).toMatchObject({ status: 'ended', phase: 'closed', endReason: 'ended' });
+      expect(dueAt(ended, settings)).toBeNull();
+    }
   });
 
   test('a severed pair is closed in any phase, once', () => {
