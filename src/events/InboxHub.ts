@@ -286,7 +286,14 @@ class Listener {
   async #resyncIfBehind(from: number): Promise<void> {
     const { db } = this.#options;
     const [position] = await db.query(readPosition, [this.#userId]);
-    if (position === undefined || position.seq <= from) return;
+    const end = position?.seq ?? 0;
+    if (end === from) return;
+    // A place that the log has not reached was asked for: of another log, or made up.
+    if (end < from) {
+      this.last = end;
+      if (position !== undefined) await this.#resync();
+      return;
+    }
     // Perhaps it was told between the two looks: then it is in the log by now.
     const rows = await db.query(readAfter, [this.#userId, from, 1]);
     if (this.#closed || from !== this.last || rows.length > 0) this.#behind = true;

@@ -37,6 +37,10 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
       isFinal: (code) => code === CLOSED.revoked,
       askForSeat: async () => (await seats.ask<{ seat: Seat }>('/realtime/inbox')).seat,
     });
+    // The server begins after what any device of this person's has acknowledged, which may be more than this one heard.
+    this.#link.on('up', () => {
+      if (this.#epoch !== undefined) this.#link.send('inbox:replay', { after: this.#lastSeq });
+    });
     this.#link.on('message', ({ type, payload }) => this.#receive(type, payload));
     this.#link.on('state', (state) => this.emit('state', state));
     this.#link.on('closed', ({ code }) => {

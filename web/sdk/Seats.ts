@@ -1,8 +1,12 @@
 import { Client, type Room } from '@colyseus/sdk';
 import type { Auth } from './Auth.ts';
+import { DuetApiError } from './DuetApiError.ts';
 import type { Http } from './Http.ts';
 import { localNow, type ServerClock } from './ServerClock.ts';
 import type { Seat } from './types.ts';
+
+/** How long a room may take to let somebody in. Another process has its calls long before. */
+const JOIN_MS = 8_000;
 
 /** Asks for seats over HTTP and takes them in rooms. */
 export class Seats {
@@ -28,13 +32,23 @@ export class Seats {
 
   /**
    * Sits down. The room's own reconnection is off: whoever loses a room asks for a new seat, which may be in
-   * another process. Listeners must be added in the same microtask, before the next frame arrives.
+   * another process. Listeners must be added in the same microtask, before the next frame arrives. Rejects with NETWORK
+   * when nothing comes of it: a process that stands still, or a host that is gone, does not even refuse.
    */
   async take(seat: Seat): Promise<Room> {
     const token = await this.#auth.accessToken();
     // The room checks that the token's user is the seat's user.
     if (token !== undefined) this.#client.auth.token = token;
-    const room: Room = await this.#client.consumeSeatReservation(seat);
+    const joining: Promise<Room> = this.#client.consumeSeatReservation(seat);
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const tooLong = new Promise<undefined>((resolve) => {
+      late = setTimeout(() => resolve(undefined), JOIN_MS);
+    });
+    const room = await Promise.race([joining, tooLong]).finally(() => clearTimeout(late));
+    if (room === undefined) {
+      joining.then((one) => one.leave(false)).catch(() => undefined);
+      throw DuetApiError.network();
+    }
     room.reconnection.enabled = false;
     return room;
   }

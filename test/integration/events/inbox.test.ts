@@ -51,6 +51,17 @@ describe('delivery', () => {
     expect(seqs(second.ofType('match:ready'))).toEqual([4, 5, 2, 3, 4, 5]);
   });
 
+  test('a replay from beyond the log is a resync, and what comes afterwards is heard', async () => {
+    const ann = await newPerson(app.url);
+    await tell(ann, 2);
+    const inbox = await ann.inbox();
+    await inbox.next('match:ready', (event) => event.seq === 2);
+    await inbox.room.request('inbox:replay', { after: 1_000 });
+    expect(await inbox.next('inbox:resync')).toMatchObject({ seq: 2 });
+    await tell(ann, 1);
+    await inbox.next('match:ready', (event) => event.seq === 3);
+  });
+
   test('an acknowledgement of what was never sent acknowledges nothing beyond the log', async () => {
     const ann = await newPerson(app.url);
     await tell(ann, 2);

@@ -3,7 +3,7 @@
  * (RFC 8291 section 3, RFC 8188 section 2).
  */
 import { execFileSync } from 'node:child_process';
-import { createDecipheriv, createECDH, type ECDH, hkdfSync, randomBytes } from 'node:crypto';
+import { createDecipheriv, createECDH, type ECDH, hkdfSync, randomBytes, randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -168,12 +168,19 @@ test('a device that unsubscribed is forgotten', async () => {
   expect(received).toHaveLength(1);
 });
 
+/** An endpoint as long as may be. */
+function longest(character: () => string): string {
+  const service = 'https://fcm.googleapis.com/';
+  return service + Array.from({ length: 1024 - service.length }, character).join('');
+}
+
 test('only known push services can be named', async () => {
   const dora = await newPerson(app.url);
   const keys = { p256dh: 'A'.repeat(87), auth: 'B'.repeat(22) };
   const subscribe = (endpoint: string) =>
     dora.call('POST', '/users/me/push-subscriptions', { endpoint, keys });
   expect((await subscribe('https://fcm.googleapis.com/fcm/send/abc')).status).toBe(204);
+  expect((await subscribe(longest(() => randomInt(36).toString(36)))).status).toBe(204);
   for (const endpoint of [
     'https://127.0.0.1/x',
     'http://fcm.googleapis.com/x',
@@ -181,6 +188,8 @@ test('only known push services can be named', async () => {
     'https://fcm.googleapis.com:8443/x',
     'https://evilnotify.windows.com/x',
     'file:///etc/passwd',
+    endpointOf('\u{1d11e}', 'abcdefghijklmnopqrstuvwxyz'),
+    endpointOf('é'),
   ]) {
     expect([endpoint, (await subscribe(endpoint)).status]).toEqual([endpoint, 400]);
   }

@@ -25,6 +25,8 @@ export class CallDevices {
     this.#host = host;
     local.on('track', ({ kind, track }) => {
       if (track) delete this.#failures[kind];
+      // Off since it was asked for: the light goes out again.
+      if (track && kind === 'video' && !this.#wantsVideo()) return local.stop('video');
       if (track && this.#host.maySend(kind)) void this.send(kind);
       this.#host.changed();
     });
@@ -102,9 +104,11 @@ export class CallDevices {
   async startVideo(): Promise<void> {
     if (this.#cameraOff || this.#closed) return;
     const track = await this.#local.open('video');
-    if (!track) return;
-    if (!this.#host.maySend('video')) return this.#local.stop('video');
-    await this.send('video');
+    if (track && this.#wantsVideo()) await this.send('video');
+  }
+
+  #wantsVideo(): boolean {
+    return !this.#cameraOff && this.#host.maySend('video');
   }
 
   /** Consent was withdrawn: the camera goes off, here and at the server. */

@@ -187,7 +187,15 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   async #command(command: Command, body?: object): Promise<void> {
-    if (this.#link.state === 'connected') return await this.#say(MESSAGE_OF[command], body);
+    if (this.#link.state === 'connected') {
+      try {
+        return await this.#say(MESSAGE_OF[command], body);
+      } catch (error) {
+        // A socket may be dead without knowing: who hangs up is not to keep the other waiting. Twice is no harm.
+        const isLost = error instanceof DuetApiError && error.code === 'NETWORK';
+        if (!isLost || (command !== 'end' && command !== 'reject')) throw error;
+      }
+    }
     const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`, body);
     this.#take(snapshotOfCall(call, this.#snapshot.people));
   }

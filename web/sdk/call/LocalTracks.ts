@@ -84,6 +84,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
 
   /** Turns a device off, its light too. */
   stop(kind: Kind): void {
+    this.#missing.delete(kind);
     this.#replace(kind, null);
   }
 
