@@ -17,7 +17,7 @@ export interface StandingOptions {
   audit: Audit;
   bans: Bans;
   settle: Settle;
-  /** Keeps the pictures of a banned person from coming back, or allows them again. */
+  /** Keeps the pictures of a banned person from coming back, or allows them again once the ban is lifted. */
   banPictures: (userId: string, banned: boolean) => Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export class Standing {
    */
   async change(actor: Principal, userId: string, change: StatusChange, caller: Caller): Promise<void> {
     const { db, sessions, settle, banPictures } = this.#o;
-    const { ended, left } = await db.transaction(async (tx) => {
+    const { ended, left, wasBanned } = await db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       const refused = judgeStatusChange(actor.userId, standingOf(row), change.status);
@@ -74,10 +74,12 @@ export class Standing {
           ...(row.status_until !== null && { untilBefore: isoTime(row.status_until)! }),
         },
       });
-      return { ended: isActive ? [] : await sessions.revokeAll(tx, userId, 'status'), left: !isActive };
+      const ended = isActive ? [] : await sessions.revokeAll(tx, userId, 'status');
+      return { ended, left: !isActive, wasBanned: row.status === 'banned' };
     });
     sessions.announce(userId, ended);
-    await banPictures(userId, change.status === 'banned');
+    // Others may have been banned for the same picture: no other change allows it again.
+    if (change.status === 'banned' || wasBanned) await banPictures(userId, change.status === 'banned');
     await settle(userId, left).catch(() => {
       // Half done is no harm: the row says when the sweeper does it again.
     });

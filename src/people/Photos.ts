@@ -158,7 +158,7 @@ export class Photos {
     await this.#options.db.query(banPhotosOf, [userId]);
   }
 
-  /** Takes a person's pictures off that list again. */
+  /** Takes the pictures of a person whose ban was lifted off that list, unless others are banned who have them. */
   async allowPicturesOf(userId: string): Promise<void> {
     await this.#options.db.query(allowPhotosOf, [userId]);
   }

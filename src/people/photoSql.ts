@@ -80,9 +80,11 @@ export const banPhotosOf = sql(
   `insert into banned_photos (phash) select distinct phash from photos where user_id = $1 and phash is not null
    on conflict do nothing`,
 );
-
+/** Not those that somebody who is banned has too. */
 export const allowPhotosOf = sql(
   'photo-allow-of',
-  `delete from banned_photos where phash in (select phash from photos where user_id = $1)`,
+  `delete from banned_photos b where phash in (select phash from photos where user_id = $1)
+     and not exists (
+       select from photos p join users u on u.id = p.user_id where p.phash = b.phash and u.status = 'banned')`,
 );
 export const keysOf = sql<{ key: string }>('photo-keys-of', `select key from photos where user_id = $1`);

@@ -3,6 +3,7 @@ import { Client } from '@colyseus/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { Inbox, newMatch, newPerson, type Person, request, TEST_PASSWORD } from '../../support/client.ts';
+import { picture } from '../../support/images.ts';
 
 const BOSS = 'boss@example.org';
 const app = useApp({ ADMIN_EMAILS: BOSS });
@@ -93,5 +94,32 @@ describe('a ban in the middle of a call (AUTH-17)', () => {
     await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status: 'active', reason: 'a mistake' });
     await register('other@example.org', { 'x-device-id': device });
     expect(await found()).toEqual(['other@example.org', 'innocent@example.org']);
+  });
+
+  it('keeps the picture away until nobody who has it is banned any more', async () => {
+    const image = await picture(77);
+    const upload = async (person: Person) => {
+      const response = await fetch(`${app.url}/api/v1/users/me/photos`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${person.token}`, 'content-type': 'image/jpeg' },
+        body: new Uint8Array(image),
+      });
+      return response.status;
+    };
+    const [ann, bob, newcomer] = [
+      await newPerson(app.url),
+      await newPerson(app.url),
+      await newPerson(app.url),
+    ];
+    expect([await upload(ann), await upload(bob)]).toEqual([201, 201]);
+    const standing = (person: Person, status: string) =>
+      boss.ok('PATCH', `/admin/users/${person.id}/status`, { status, reason: 'a picture' });
+    await standing(ann, 'banned');
+    for (const status of ['suspended', 'active', 'banned', 'active']) {
+      await standing(bob, status);
+      expect(await upload(newcomer), status).toBe(403);
+    }
+    await standing(ann, 'suspended');
+    expect(await upload(newcomer)).toBe(201);
   });
 });
