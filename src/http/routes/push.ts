@@ -10,7 +10,11 @@ export interface PushRouteDeps {
 }
 
 const tags = ['push'];
-const Endpoint = z.url({ protocol: /^https$/ }).max(1024);
+/** In ASCII, as push services spell theirs: 1,024 other characters would be more bytes than an index takes. */
+const Endpoint = z
+  .url({ protocol: /^https$/ })
+  .max(1024)
+  .regex(/^[!-~]+$/);
 const base64url = (bytes: number) =>
   z
     .string()

@@ -188,8 +188,8 @@ test('only known push services can be named', async () => {
     'https://fcm.googleapis.com:8443/x',
     'https://evilnotify.windows.com/x',
     'file:///etc/passwd',
-    endpointOf('\u{1d11e}', 'abcdefghijklmnopqrstuvwxyz'),
-    endpointOf('é'),
+    // Random, so that it does not compress below what an index takes.
+    longest(() => String.fromCodePoint(0x4e00 + randomInt(0x5000))),
   ]) {
     expect([endpoint, (await subscribe(endpoint)).status]).toEqual([endpoint, 400]);
   }
