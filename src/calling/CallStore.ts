@@ -247,7 +247,7 @@ export class CallStore {
   async renew(owner: string, held: readonly { id: string; epoch: number }[]): Promise<Map<string, boolean>> {
     const ids = held.map((one) => one.id);
     const epochs = held.map((one) => one.epoch);
-    const rows = await this.#db.query(renewCalls, [owner, ids, epochs, LEASE_MS]);
+    const rows = await this.#db.queryAhead(renewCalls, [owner, ids, epochs, LEASE_MS]);
     return new Map(rows.map((row) => [row.id, row.severed]));
   }
 

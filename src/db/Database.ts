@@ -118,6 +118,17 @@ export class Database implements Sql {
     return this.#onConnection((client) => sqlOn(client).query(statement, values));
   }
 
+  /**
+   * A short statement that keeps this process alive for the others, and so must not wait behind a burst of requests: on
+   * the connection of the name, where there is one.
+   */
+  queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    const name = this.#name;
+    return name?.isHeld
+      ? this.#pulse.watch(() => name.query(statement, values))
+      : this.query(statement, values);
+  }
+
   /** A statement in a transaction of its own, with the plans of transactions, in one round trip. */
   queryAlone<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
     return this.#onConnection(async (client) => {

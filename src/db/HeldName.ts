@@ -1,6 +1,6 @@
 /**
  * A name that a process holds in the database for as long as it lives: an advisory lock of a session's (PostgreSQL's
- * documentation, 13.3.5), on a connection that does nothing else. PostgreSQL lets go of it when the connection closes,
+ * documentation, 13.3.5), on a connection of its own. PostgreSQL lets go of it when the connection closes,
  * and the kernel closes that the moment the process is gone, so others need not wait for a lease to hear of a death.
  *
  * That a name is free proves nothing by itself: a living process lacks its name for a moment when the connection broke.
@@ -8,6 +8,7 @@
  */
 import pg from 'pg';
 import type { Clock, Timer } from '../clock.ts';
+import { type Bind, type Statement, sqlOn } from './sql.ts';
 
 /** SQL: whether somebody holds the name that an expression says. Looks by a lock that lookers share, for the transaction. */
 export const nameIsHeld = (name: string) => `not pg_try_advisory_xact_lock_shared(${keyOf(name)})`;
@@ -18,6 +19,8 @@ export const nameIsFree = (name: string) =>
 
 const keyOf = (name: string) => `hashtextextended('duet process ' || ${name}, 0)`;
 const CONNECT_MS = 2_000;
+/** How long a statement on this connection may take, by the server and by the client. */
+const QUERY_MS = 1_500;
 const AGAIN_MS = 500;
 
 export class HeldName {
@@ -25,6 +28,7 @@ export class HeldName {
   readonly #name: string;
   readonly #clock: Clock;
   #client: pg.Client | undefined;
+  #isHeld = false;
   #again: Timer | undefined;
   #closed = false;
 
@@ -40,6 +44,8 @@ export class HeldName {
       connectionString: this.#url,
       application_name: 'duet name',
       connectionTimeoutMillis: CONNECT_MS,
+      statement_timeout: QUERY_MS,
+      query_timeout: QUERY_MS,
       keepAlive: true,
     });
     this.#client = client;
@@ -53,8 +59,24 @@ export class HeldName {
       ]);
       // A session of before may not be known to be gone yet.
       if (!rows[0].held) await client.end();
+      else if (this.#client === client) this.#isHeld = true;
     } catch {
       this.#lost(client);
+    }
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Runs a statement on the name's connection, where it waits for nobody else's. A connection that gives no answer is lost. */
+  async query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    const client = this.#client!;
+    try {
+      return await sqlOn(client).query(statement, values);
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError)) this.#lost(client);
+      throw error;
     }
   }
 
@@ -68,6 +90,7 @@ export class HeldName {
   #lost(client: pg.Client): void {
     if (this.#closed || this.#client !== client) return;
     this.#client = undefined;
+    this.#isHeld = false;
     client.end().catch(() => {});
     this.#again = this.#clock.after(AGAIN_MS, () => void this.hold());
   }

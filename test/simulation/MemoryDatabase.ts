@@ -28,6 +28,11 @@ export class MemoryDatabase implements Sql {
   }
 
   /** All of what `work` writes or, when it throws, nothing. `work` may await nothing but its own statements. */
+  /** Nothing is waited for here. */
+  queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    return this.query(statement, values);
+  }
+
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     if (this.#inTransaction) throw new Error('the simulator ran two transactions at once');
     const write = new Writer(this.tables);

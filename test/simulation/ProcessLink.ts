@@ -20,6 +20,10 @@ export class ProcessLink implements Sql {
     return this.#trip(false, () => this.#world.database.query(statement, values));
   }
 
+  queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+    return this.query(statement, values);
+  }
+
   transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     return this.#trip(true, () => this.#world.transaction(this.#process, work));
   }

@@ -35,6 +35,7 @@ async function setUp() {
   let late: (() => Promise<unknown>) | undefined;
   const db = {
     query: memory.query.bind(memory),
+    queryAhead: memory.queryAhead.bind(memory),
     transaction: async <T>(work: (tx: Sql) => Promise<T>) => {
       if (delay) {
         delay = false;

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { HeldName, nameIsFree } from '../../../src/db/HeldName.ts';
-import { useDatabase } from '../../support/database.ts';
+import { sql } from '../../../src/db/sql.ts';
+import { openDatabase, useDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const database = useDatabase();
@@ -54,4 +55,15 @@ test('is taken again when the connection broke', async () => {
   await eventually(async () => ![undefined, before].includes(await holder())).toBe(true);
   await eventually(() => isFree('broken')).toBe(false);
   name.close();
+});
+
+test('what keeps a process alive for the others does not wait for requests', async () => {
+  const db = await openDatabase(database.url, 1);
+  await db.holdName('busy');
+  const done: string[] = [];
+  const request = db.query(sql('test-slow', 'select pg_sleep(1)')).then(() => done.push('request'));
+  await db.queryAhead(sql('test-ahead', 'select 1')).then(() => done.push('ahead'));
+  await request;
+  expect(done).toEqual(['ahead', 'request']);
+  await db.close();
 });
