@@ -7,6 +7,8 @@ const schema = defineEntity({
     /** The push service's address of the device. */
     endpoint: p.string().primary(),
     userId: p.uuid(),
+    /** The sign-in that made it, and with which it ends. */
+    sessionId: p.uuid().nullable(),
     /** The device's public key and authentication secret (RFC 8291 section 2), base64url. */
     p256dh: p.string(),
     auth: p.string(),

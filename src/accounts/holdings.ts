@@ -128,7 +128,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     erase: 'gone',
     give: give(
       'push',
-      'select endpoint, created_at as "createdAt" from push_subscriptions where user_id = $1',
+      'select endpoint, session_id as "sessionId", created_at as "createdAt" from push_subscriptions where user_id = $1',
     ),
   },
   idempotency_keys: {

@@ -14,6 +14,7 @@ import { Migration0012AccountLife } from './migrations/0012AccountLife.ts';
 import { Migration0013AdminSearch } from './migrations/0013AdminSearch.ts';
 import { Migration0014RecentEvents } from './migrations/0014RecentEvents.ts';
 import { Migration0015Cohorts } from './migrations/0015Cohorts.ts';
+import { Migration0016PushSessions } from './migrations/0016PushSessions.ts';
 
 export const migrations = [
   Migration0001House,
@@ -31,4 +32,5 @@ export const migrations = [
   Migration0013AdminSearch,
   Migration0014RecentEvents,
   Migration0015Cohorts,
+  Migration0016PushSessions,
 ];

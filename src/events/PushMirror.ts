@@ -34,18 +34,23 @@ export const MAX_DEVICES = 10;
 
 const findTargets = sql<{ endpoint: string; p256dh: string; auth: string }>(
   'push-targets',
-  `select s.endpoint, s.p256dh, s.auth from push_subscriptions s join inboxes i on i.user_id = s.user_id
+  `select s.endpoint, s.p256dh, s.auth from push_subscriptions s
+     join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $3
+     join inboxes i on i.user_id = s.user_id
    where s.user_id = $1 and i.acked < $2 limit ${MAX_DEVICES}`,
 );
 const saveTarget = sql(
   'push-subscribe',
-  `insert into push_subscriptions (endpoint, user_id, p256dh, auth) values ($1, $2, $3, $4)
-   on conflict (endpoint) do update set user_id = excluded.user_id, p256dh = excluded.p256dh, auth = excluded.auth`,
+  `insert into push_subscriptions (endpoint, user_id, session_id, p256dh, auth) values ($1, $2, $3, $4, $5)
+   on conflict (endpoint) do update set user_id = excluded.user_id, session_id = excluded.session_id,
+     p256dh = excluded.p256dh, auth = excluded.auth`,
 );
 const trimTargets = sql(
   'push-trim',
   `delete from push_subscriptions where endpoint in (
-     select endpoint from push_subscriptions where user_id = $1 order by created_at desc offset ${MAX_DEVICES})`,
+     select s.endpoint from push_subscriptions s left join sessions l on l.id = s.session_id
+     where s.user_id = $1 order by l.revoked_at is null and l.expires_at > $2 desc nulls last, s.created_at desc
+     offset ${MAX_DEVICES})`,
 );
 const dropTarget = sql(
   'push-unsubscribe',
@@ -64,10 +69,15 @@ export class PushMirror {
     return this.#options.push.publicKey;
   }
 
-  /** A device of this person is to be told from now on; the oldest beyond `MAX_DEVICES` is forgotten. */
-  async subscribe(userId: string, target: PushTarget): Promise<void> {
-    await this.#options.db.query(saveTarget, [target.endpoint, userId, target.p256dh, target.auth]);
-    await this.#options.db.query(trimTargets, [userId]);
+  /**
+   * A device of this person is to be told from now on, for as long as it is signed in. Beyond `MAX_DEVICES` those that
+   * were signed out are forgotten, then the oldest.
+   */
+  async subscribe(device: { userId: string; sessionId: string }, target: PushTarget): Promise<void> {
+    const { db, clock } = this.#options;
+    const { userId, sessionId } = device;
+    await db.query(saveTarget, [target.endpoint, userId, sessionId, target.p256dh, target.auth]);
+    await db.query(trimTargets, [userId, new Date(clock.now())]);
   }
 
   async unsubscribe(userId: string, endpoint: string): Promise<void> {
@@ -90,8 +100,8 @@ export class PushMirror {
   }
 
   async #push(event: StoredEvent, message: PushMessage): Promise<void> {
-    const { db, push } = this.#options;
-    const targets = await db.query(findTargets, [event.userId, event.seq]);
+    const { db, push, clock } = this.#options;
+    const targets = await db.query(findTargets, [event.userId, event.seq, new Date(clock.now())]);
     const outcomes = await Promise.allSettled(
       targets.map(async (target) => {
         if ((await push.send(target, message, TTL_SEC)) === 'gone')

@@ -56,7 +56,7 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
             details: [{ path: 'endpoint', message: 'is not a push service that is known here' }],
           });
         }
-        await push.subscribe(auth.userId, { endpoint, ...keys });
+        await push.subscribe(auth, { endpoint, ...keys });
       },
     }),
     route({

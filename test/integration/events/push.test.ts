@@ -12,12 +12,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
 import { append } from '../../../src/events/outbox.ts';
-import { PushMirror } from '../../../src/events/PushMirror.ts';
+import { MAX_DEVICES, PushMirror } from '../../../src/events/PushMirror.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
 import { useApp } from '../../support/app.ts';
-import { newPerson } from '../../support/client.ts';
+import { type Json, newPerson, type Person, signIn, TEST_PASSWORD } from '../../support/client.ts';
 
 const app = useApp();
 const log = createLog('silent');
@@ -92,6 +92,12 @@ function device(path: string) {
   return { target, keys, auth };
 }
 
+/** The sign-in that a device of this person's subscribes with. */
+async function deviceOf(person: Person): Promise<{ userId: string; sessionId: string }> {
+  const { items } = await person.ok('GET', '/users/me/sessions');
+  return { userId: person.id, sessionId: items.find((session: Json) => session.current).id };
+}
+
 function decrypt(body: Buffer, keys: ECDH, auth: Buffer): unknown {
   const salt = body.subarray(0, 16);
   const senderLength = body[20]!;
@@ -124,7 +130,7 @@ test('who is not connected is pushed to: incoming, cancelled, missed; sealed and
   received.length = 0;
   const ann = await newPerson(app.url);
   const { target, keys, auth } = device('/ann');
-  await push.subscribe(ann.id, target);
+  await push.subscribe(await deviceOf(ann), target);
   const call = { id: newId(), calleeId: ann.id, outcome: null };
   await tell(ann.id, 'call:incoming', call);
   await eventually(1);
@@ -144,7 +150,7 @@ test('who is not connected is pushed to: incoming, cancelled, missed; sealed and
 test('who acknowledges is connected and is not pushed to; nor is the caller, nor what is no news', async () => {
   received.length = 0;
   const bob = await newPerson(app.url);
-  await push.subscribe(bob.id, device('/bob').target);
+  await push.subscribe(await deviceOf(bob), device('/bob').target);
   const inbox = await bob.inbox();
   const seq = await tell(bob.id, 'call:incoming', { id: newId(), calleeId: bob.id, outcome: null });
   await inbox.room.request('inbox:ack', { seq });
@@ -157,7 +163,7 @@ test('who acknowledges is connected and is not pushed to; nor is the caller, nor
 test('a device that unsubscribed is forgotten', async () => {
   received.length = 0;
   const carl = await newPerson(app.url);
-  await push.subscribe(carl.id, device('/carl').target);
+  await push.subscribe(await deviceOf(carl), device('/carl').target);
   answerWith = 410;
   await tell(carl.id, 'call:incoming', { id: newId(), calleeId: carl.id, outcome: null });
   await eventually(1);
@@ -166,6 +172,45 @@ test('a device that unsubscribed is forgotten', async () => {
   await pause(500);
   answerWith = 201;
   expect(received).toHaveLength(1);
+});
+
+test('a device that was signed out is told nothing, however that came; the others are', async () => {
+  received.length = 0;
+  const erin = await newPerson(app.url);
+  const [loggedOut, signedOut, gone] = await Promise.all(
+    Array.from({ length: 3 }, () => signIn(app.url, erin.email, TEST_PASSWORD)),
+  );
+  const subscribed = { erin, loggedOut: loggedOut!, signedOut: signedOut!, gone: gone! };
+  for (const [name, person] of Object.entries(subscribed))
+    await push.subscribe(await deviceOf(person), device(`/${name}`).target);
+  await loggedOut!.ok('POST', '/auth/logout');
+  await erin.ok('DELETE', `/users/me/sessions/${(await deviceOf(signedOut!)).sessionId}`);
+  await tell(erin.id, 'call:incoming', { id: newId(), calleeId: erin.id, outcome: null });
+  await eventually(2);
+  expect(received.map(({ path }) => path).sort()).toEqual(['/erin', '/gone']);
+  await erin.ok('POST', '/auth/change-password', {
+    currentPassword: TEST_PASSWORD,
+    newPassword: 'a quiet violet harbour',
+  });
+  await tell(erin.id, 'call:incoming', { id: newId(), calleeId: erin.id, outcome: null });
+  await eventually(3);
+  await pause(200);
+  expect(received.slice(2).map(({ path }) => path)).toEqual(['/erin']);
+});
+
+test('those that are signed out make way before those that are not', async () => {
+  received.length = 0;
+  const fred = await newPerson(app.url);
+  await push.subscribe(await deviceOf(fred), device('/fred').target);
+  const other = await signIn(app.url, fred.email, TEST_PASSWORD);
+  const left = await deviceOf(other);
+  for (let nth = 0; nth < MAX_DEVICES; nth++) {
+    if (nth === MAX_DEVICES - 1) await other.ok('POST', '/auth/logout');
+    await push.subscribe(left, device(`/other${nth}`).target);
+  }
+  await tell(fred.id, 'call:incoming', { id: newId(), calleeId: fred.id, outcome: null });
+  await eventually(1);
+  expect(received[0]!.path).toBe('/fred');
 });
 
 /** An endpoint as long as may be. */
