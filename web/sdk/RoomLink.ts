@@ -27,6 +27,12 @@ type LinkOptions = {
 };
 
 const REQUEST_TIMEOUT_MS = 10_000;
+/**
+ * How often a connection is asked whether it lives, and how long it may take to answer. A browser does not say that the
+ * other end is gone without a word (a host without power, a NAT that forgot); the server looks once a minute as well.
+ */
+const PING_EVERY_MS = 45_000;
+const PONG_WITHIN_MS = 5_000;
 /** A room that is left within this time of joining counts as a failed try, so that the delays go on doubling. */
 const STABLE_AFTER_MS = 5_000;
 
@@ -36,6 +42,7 @@ export class RoomLink extends Emitter<LinkEvents> {
   #room: Room | undefined;
   #state: LinkState = 'connecting';
   #attempt = 0;
+  #nextPing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LinkOptions) {
     super();
@@ -110,7 +117,19 @@ export class RoomLink extends Emitter<LinkEvents> {
       else this.#retry();
     });
     this.#become('connected');
+    this.#pingLater(room);
     this.emit('up', room);
+  }
+
+  #pingLater(room: Room): void {
+    clearTimeout(this.#nextPing);
+    if (this.#room !== room) return;
+    this.#nextPing = setTimeout(() => {
+      this.#nextPing = setTimeout(() => {
+        if (this.#room === room) this.renew();
+      }, PONG_WITHIN_MS);
+      room.ping(() => this.#pingLater(room));
+    }, PING_EVERY_MS);
   }
 
   #retry(): void {
@@ -124,6 +143,7 @@ export class RoomLink extends Emitter<LinkEvents> {
     if (this.#state === 'closed') return;
     const room = this.#room;
     this.#room = undefined;
+    clearTimeout(this.#nextPing);
     this.#become('closed');
     room?.leave();
     this.emit('closed', how);

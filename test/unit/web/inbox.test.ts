@@ -4,6 +4,7 @@ import type { Seats } from '../../../web/sdk/Seats.ts';
 
 /** A room as the SDK of Colyseus gives one, as far as the inbox uses it. */
 class FakeRoom {
+  isAlive = true;
   readonly sent: { type: string; payload: unknown }[] = [];
   #hear: (type: string, payload: unknown) => void = () => undefined;
   #left: (code: number) => void = () => undefined;
@@ -19,6 +20,9 @@ class FakeRoom {
     this.sent.push({ type, payload });
   }
   leave(): void {}
+  ping(answer: () => void): void {
+    if (this.isAlive) answer();
+  }
 
   say(seq: number, epoch = 1): void {
     this.#hear('match:ready', { matchId: `m${seq}`, seq, epoch, at: '' });
@@ -102,6 +106,15 @@ test('comes back after a drop without hearing anything twice', async () => {
   expect(rooms[1]!.sent).toEqual([{ type: 'inbox:replay', payload: { after: 1 } }]);
   for (const seq of [1, 2]) rooms[1]!.say(seq);
   expect(heard).toEqual(['m1', 'm2']);
+});
+
+test('a connection that has died without a word is noticed', async () => {
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect(rooms).toHaveLength(1);
+  rooms[0]!.isAlive = false;
+  await vi.advanceTimersByTimeAsync(51_000);
+  expect(rooms).toHaveLength(2);
+  expect(inbox.state).toBe('connected');
 });
 
 test('does not come back after the session was revoked', async () => {
