@@ -2,6 +2,8 @@
 import type { Clock } from '../clock.ts';
 import { isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import { retryDeadlocks } from '../db/retryDeadlocks.ts';
+import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Cache } from '../platform/Cache.ts';
 import { ageAt } from './age.ts';
@@ -100,13 +102,16 @@ export class People {
   /** Changes the given fields of the profile; the others stay. TOO_MANY_REQUESTS for too many moves in a day. */
   async editProfile(userId: string, edit: ProfileEdit): Promise<Me> {
     const { db, places, clock } = this.#options;
-    const moved = await db.transaction(async (tx) => {
-      const { displayName = null, gender = null, bio = null, interests = null } = edit;
+    const { displayName = null, gender = null, bio = null, interests = null, location } = edit;
+    const edited = async (tx: Sql) => {
+      // The place first: who leaves one that gets too small holds its count, and waits for the rows of who stays.
+      const moved = location !== undefined && (await places.move(tx, userId, location, clock.now()));
       const [row] = await tx.query(editProfile, [userId, displayName, gender, bio, interests]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       await tx.query(rescore, [[userId]]);
-      return edit.location === undefined ? false : places.move(tx, userId, edit.location, clock.now());
-    });
+      return moved;
+    };
+    const moved = await retryDeadlocks(() => db.transaction(edited));
     await this.changed(userId, { candidates: moved });
     return this.me(userId);
   }

@@ -38,7 +38,7 @@ interface PlaceRow {
 
 const lockPlace = sql<PlaceRow>(
   'place-lock',
-  `insert into places (user_id) values ($1)
+  `insert into places (user_id) select id from users where id = $1 and status = 'active' for key share
    on conflict (user_id) do update set user_id = excluded.user_id
    returning tags, moved_on, moves`,
 );
@@ -57,9 +57,10 @@ const dropEmpty = sql(
   'place-drop-empty',
   `delete from place_tallies where people <= 0 and tag = any ($1::bytea[])`,
 );
+/** Locked, so that what is written next is not what somebody has hidden or made coarser meanwhile. */
 const readPlace = sql<{ cell: string | null; hide_distance: boolean }>(
   'place-read',
-  `select cell, hide_distance from users where id = $1`,
+  `select cell, hide_distance from users where id = $1 for no key update`,
 );
 const writePlace = sql(
   'place-write',
@@ -69,9 +70,10 @@ const lonelyPeople = sql<{ id: string; hide_distance: boolean }>(
   'place-lonely',
   `select id, hide_distance from users where cell = $1 order by id limit $2 for no key update`,
 );
+/** Locked until a place was chosen by them, in the order in which they are counted. */
 const readTallies = sql<{ tag: Buffer; people: number }>(
   'place-tallies',
-  `select tag, people from place_tallies where tag = any ($1::bytea[])`,
+  `select tag, people from place_tallies where tag = any ($1::bytea[]) order by tag for share`,
 );
 
 export class Places {
@@ -86,19 +88,22 @@ export class Places {
   }
 
   /**
-   * Moves somebody, in the caller's transaction. Null forgets the place. TOO_MANY_REQUESTS beyond the day's moves.
-   * Returns whether anything changed.
+   * Moves somebody, in the caller's transaction. Null forgets the place. NOT_FOUND for who is not active,
+   * TOO_MANY_REQUESTS beyond the day's moves. Returns whether anything changed.
+   *
+   * Counts are locked before rows of people: the caller has written none yet.
    */
   async move(tx: Sql, userId: string, to: Coordinate | null, nowMs: number): Promise<boolean> {
     const cells = to === null ? [] : cellsAround(to.lat, to.lon);
     const tags = cells.map((cell) => this.#tag(cell));
     const [place] = await tx.query(lockPlace, [userId]);
-    const before = place!.tags;
+    if (place === undefined) throw new DuetError('NOT_FOUND');
+    const before = place.tags;
     const moved = tags.length !== before.length || tags.some((tag, i) => !tag.equals(before[i]!));
     if (!moved) return this.#resettle(tx, userId, cells, tags);
 
     const today = dayOf(nowMs);
-    const movesToday = place!.moved_on === today ? place!.moves : 0;
+    const movesToday = place.moved_on === today ? place.moves : 0;
     if (movesToday >= this.#movesPerDay)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
     const people = await this.#count(tx, before, tags);

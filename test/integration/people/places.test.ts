@@ -2,6 +2,7 @@ import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 import { usePeople } from '../../support/people.ts';
 
 const placeOf = sql<{ cell: string | null; everything: string }>(
@@ -11,6 +12,19 @@ const placeOf = sql<{ cell: string | null; everything: string }>(
 const tallies = sql<{ everything: string }>(
   'test-tallies',
   `select coalesce(string_agg(t::text, ' '), '') as everything from (select * from place_tallies) t`,
+);
+const hiddenSpot = sql<{ is_shown: boolean; has_cell: boolean }>(
+  'test-hidden-spot',
+  `select x is not null as is_shown, cell is not null as has_cell from users where id = $1`,
+);
+const countDeadlocks = sql<{ deadlocks: number }>(
+  'test-deadlocks',
+  'select deadlocks from pg_stat_database where datname = current_database()',
+);
+const someoneWaits = sql<{ waits: boolean }>(
+  'test-someone-waits',
+  `select exists (
+     select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`,
 );
 const erase = sql('test-erase', `delete from users where id = $1`);
 
@@ -25,6 +39,8 @@ describe('places', () => {
   const cellOf = async (id: string) => (await at.world.db.query(placeOf, [id]))[0]!.cell!;
   const moveTo = (id: string, location: { lat: number; lon: number } | null) =>
     at.world.people.editProfile(id, { location });
+
+  const deadlocks = async () => (await at.world.db.query(countDeadlocks))[0]!.deadlocks;
 
   it('are coarse until five people share a finer one, and coarse again when they leave', async () => {
     const home = latLngToCell(47.1, 8.1, 7);
@@ -78,6 +94,55 @@ describe('places', () => {
     // Nothing was half done, and the profile can still be changed.
     expect((await at.world.people.editProfile(me, { bio: 'Still here' })).bio).toBe('Still here');
     await expect(moveTo(me, { lat: 19, lon: 5 })).resolves.toBeDefined();
+  });
+
+  it('can be left by several at once when they are too small already', async () => {
+    const before = await deadlocks();
+    for (let round = 0; round < 4; round++) {
+      const home = latLngToCell(-10 - 5 * round, 20, 7);
+      const people = await at.world.persons(5);
+      for (let twice = 0; twice < 2; twice++) {
+        for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
+      }
+      const [first, second, ...others] = people;
+      await Promise.all([moveTo(first!, { lat: 60 + round, lon: 100 }), moveTo(second!, null)]);
+      for (const id of others) expect(await cellOf(id)).toBe(cellToParent(home, 5));
+    }
+    expect(await deadlocks()).toBe(before);
+  });
+
+  it('are left although somebody who stays there is erased in that moment', async () => {
+    const home = latLngToCell(-40, 60, 7);
+    const people = await at.world.persons(5);
+    for (let twice = 0; twice < 2; twice++) {
+      for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
+    }
+    const [leaving, erased, ...others] = people;
+    const other = await at.world.db.pool.connect();
+    try {
+      // The row, then the counts: the other way round. Who leaves is the one whom PostgreSQL takes back.
+      await other.query(`begin; set local deadlock_timeout = '20s'`);
+      await other.query('select from users where id = $1 for no key update', [erased]);
+      const left = moveTo(leaving!, null);
+      await eventually(async () => (await at.world.db.query(someoneWaits))[0]!.waits).toBe(true);
+      await other.query('delete from users where id = $1', [erased]);
+      await other.query('commit');
+      expect((await left).location).toBeNull();
+    } finally {
+      other.release();
+    }
+    for (const id of others) expect(await cellOf(id)).toBe(cellToParent(home, 5));
+  });
+
+  it('that are hidden in the moment of a move stay hidden', async () => {
+    for (let round = 0; round < 10; round++) {
+      const me = await at.world.person();
+      await Promise.all([
+        moveTo(me, { lat: 10 + round, lon: -60 }),
+        at.world.people.editPreferences(me, { hideDistance: true }),
+      ]);
+      expect(await at.world.db.query(hiddenSpot, [me])).toEqual([{ is_shown: false, has_cell: true }]);
+    }
   });
 
   it('survive people moving through each other without a deadlock', async () => {
