@@ -13,6 +13,7 @@ import { emailKey } from './emailKey.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
+import { forgetPredecessor } from './predecessor.ts';
 import type { Grant, OpenedSession, Sessions } from './Sessions.ts';
 import { badToken } from './SignUp.ts';
 import {
@@ -20,6 +21,7 @@ import {
   deleteRegistrations,
   findByEmail,
   isGone,
+  latestRegistration,
   lockById,
   markVerified,
   setPassword,
@@ -35,6 +37,8 @@ export interface PasswordChangeOptions {
   emailTokens: EmailTokens;
   mails: AccountMails;
   audit: Audit;
+  /** Makes every process forget what it cached of a person. */
+  forgetCached: (userId: string) => Promise<void>;
   /** Asking for a reset answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
   forgotStepMs?: number;
 }
@@ -68,7 +72,8 @@ export class PasswordChange {
 
   /**
    * Sets a new password by the token of a mail and ends every session. Throws VALIDATION_FAILED for a token that is
-   * not good or a password anybody would guess. Whoever gets the mail owns the address: it counts as verified.
+   * not good or a password anybody would guess. Whoever gets the mail owns the address: it counts as verified, and an
+   * account that was not before is emptied.
    */
   async reset(token: string, password: string, caller: Caller): Promise<void> {
     const { limits, passwords, db, sessions, audit, mails } = this.#o;
@@ -82,6 +87,7 @@ export class PasswordChange {
     }
     sessions.announce(done.userId, done.ended);
     mails.wake();
+    if (done.tookOver) await this.#o.forgetCached(done.userId);
   }
 
   /**
@@ -121,17 +127,23 @@ export class PasswordChange {
     token: string,
     passwordHash: string,
     caller: Caller,
-  ): Promise<{ userId: string; ended: string[] } | undefined> {
+  ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | undefined> {
     const { emailTokens, audit, clock } = this.#o;
     const used = await emailTokens.use(tx, 'reset', token);
     if (used === undefined) return undefined;
     const { userId } = used;
     const [user] = await tx.query(lockById, [userId]);
     if (user === undefined || isGone(user, clock.now())) return undefined;
+    // Nobody knows who filled in an account whose address was never verified. Of those who registered it, the last one.
+    const tookOver = user.email_verified_at === null;
+    if (tookOver) {
+      const [registration] = await tx.query(latestRegistration, [userId]);
+      await forgetPredecessor(tx, userId, registration?.id);
+    }
     await tx.query(markVerified, [userId, new Date(clock.now())]);
     const ended = await this.#set(tx, userId, passwordHash, caller);
-    await audit.record(tx, { action: 'password_reset', userId, caller });
-    return { userId, ended };
+    await audit.record(tx, { action: 'password_reset', userId, caller, details: { tookOver } });
+    return { userId, ended, tookOver };
   }
 
   async #change(

@@ -14,12 +14,12 @@ import { emailKey } from './emailKey.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
+import { forgetPredecessor } from './predecessor.ts';
 import type { Sessions } from './Sessions.ts';
 import type { RegisterBody } from './shapes.ts';
 import {
   deleteRegistrations,
   findByEmail,
-  forgetPredecessor,
   insertRegistration,
   insertUser,
   latestRegistration,
@@ -39,6 +39,8 @@ export interface SignUpOptions {
   mails: AccountMails;
   audit: Audit;
   bans: Bans;
+  /** Makes every process forget what it cached of a person. */
+  forgetCached: (userId: string) => Promise<void>;
   /** Registering answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
   registerStepMs?: number;
   /** The same for asking for another mail. Default 100 ms. */
@@ -83,6 +85,7 @@ export class SignUp {
       throw badToken();
     }
     this.#o.sessions.announce(verified.userId, verified.ended);
+    if (verified.tookOver) await this.#o.forgetCached(verified.userId);
   }
 
   /** Sends the mail of the newest registration again, where there is one. */
@@ -143,7 +146,7 @@ export class SignUp {
     tx: Sql,
     token: string,
     caller: Caller,
-  ): Promise<{ userId: string; ended: string[] } | undefined> {
+  ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | undefined> {
     const { emailTokens, sessions, audit, clock } = this.#o;
     const used = await emailTokens.use(tx, 'verify', token);
     if (used === undefined || used.registrationId === null) return undefined;
@@ -152,10 +155,11 @@ export class SignUp {
     const [registration] = await tx.query(readRegistration, [registrationId, userId]);
     if (user === undefined || registration === undefined || user.email_verified_at !== null) return undefined;
     let ended: string[] = [];
-    if (!registration.first) {
+    const tookOver = !registration.first;
+    if (tookOver) {
       // Somebody else registered this address before its owner did: what he set and did is void.
       await tx.query(takeOver, [userId, registrationId]);
-      await tx.query(forgetPredecessor, [userId]);
+      await forgetPredecessor(tx, userId, registrationId);
       ended = await sessions.revokeAll(tx, userId, 'email_verified', { caller });
     }
     await tx.query(markVerified, [userId, new Date(clock.now())]);
@@ -165,9 +169,9 @@ export class SignUp {
       action: 'email_verified',
       userId,
       caller,
-      details: { tookOver: !registration.first },
+      details: { tookOver },
     });
-    return { userId, ended };
+    return { userId, ended, tookOver };
   }
 }
 

@@ -49,26 +49,17 @@ export const readRegistration = sql<{ first: boolean }>(
   'select first from registrations where id = $1 and user_id = $2',
 );
 
-/** Whoever verified gets the account as he registered it. */
+/** Whoever verified gets the account with the address and password that he registered. */
 export const takeOver = sql(
   'account-take-over',
   `update users u
-   set email = r.email, password_hash = r.password_hash, display_name = r.display_name, birth_date = r.birth_date,
-       gender = r.gender, bio = default, interests = default, cell = default, area = default, min_age = default,
-       max_age = default, genders = default, max_distance_km = default, discoverable = default,
+   set email = r.email, password_hash = r.password_hash,
        status = case u.status when 'deleted' then 'active' else u.status end, erase_at = null,
        version = u.version + 1
    from registrations r where r.id = $2 and u.id = $1`,
 );
 
 export const deleteRegistrations = sql('registration-delete', 'delete from registrations where user_id = $1');
-/** What whoever had the account before left behind. */
-export const forgetPredecessor = sql(
-  'account-forget-predecessor',
-  `with photo as (delete from photos where user_id = $1),
-        block as (delete from blocks where blocker_id = $1)
-   delete from devices where user_id = $1`,
-);
 
 export const markVerified = sql(
   'account-verified',

@@ -19,6 +19,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import type { Log } from '../log.ts';
 import type { Bus } from '../platform/Bus.ts';
+import type { Cache } from '../platform/Cache.ts';
 import type { Jobs } from '../platform/Jobs.ts';
 import type { Secrets } from '../platform/keys.ts';
 import type { Limits } from '../platform/Limits.ts';
@@ -31,6 +32,7 @@ export interface AccountNeeds {
   clock: Clock;
   db: Database;
   bus: Bus;
+  cache: Cache;
   limits: Limits;
   jobs: Jobs;
   log: Log;
@@ -50,7 +52,7 @@ export interface AccountNeeds {
 
 /** Who people are: sign-up, sign-in, sessions. */
 export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposableStack) {
-  const { clock, db, bus, limits, jobs, log, mail, publicUrl, overrides = {} } = needs;
+  const { clock, db, bus, cache, limits, jobs, log, mail, publicUrl, overrides = {} } = needs;
   const secrets = needs.secrets.jwt;
   const passwords = await Passwords.open();
   closing.defer(() => passwords.close());
@@ -87,7 +89,10 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     mails,
     audit,
   });
-  const common = { db, clock, limits, passwords, sessions, emailTokens, mails, audit };
+  const forgetCached = async (userId: string) => {
+    await Promise.all([cache.forget('person', [userId]), cache.forget('candidates', [userId])]);
+  };
+  const common = { db, clock, limits, passwords, sessions, emailTokens, mails, audit, forgetCached };
   const stepMs = overrides.answerStepMs;
   const signUp = new SignUp({ ...common, bans, registerStepMs: stepMs, resendStepMs: stepMs });
   const passwordChange = new PasswordChange({ ...common, accounts, forgotStepMs: stepMs });

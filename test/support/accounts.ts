@@ -7,6 +7,7 @@ import { readConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/Database.ts';
 import { createLog } from '../../src/log.ts';
 import { type Bus, MemoryBus } from '../../src/platform/Bus.ts';
+import { Cache } from '../../src/platform/Cache.ts';
 import { Jobs } from '../../src/platform/Jobs.ts';
 import type { Secrets } from '../../src/platform/keys.ts';
 import {
@@ -50,11 +51,14 @@ export async function openAccounts(options: OpenAccountsOptions) {
   await jobs.start();
   const limits = new Limits({ rules: generous(options.limits ?? {}), redis: options.redis });
   const closing = new AsyncDisposableStack();
+  const cache = new Cache({ clock, bus });
+  closing.defer(() => cache.close());
   const services = await openAccountServices(
     {
       db,
       clock,
       bus,
+      cache,
       limits,
       jobs,
       log,

@@ -23,6 +23,95 @@ const OWN = 'the password of the owner';
 const mailsTo = (email: string) => parts.mailbox.list(email);
 const login = (email: string, password: string) => parts.accounts.login(email, password, CALLER);
 
+const NOBODY = ['00000000-0000-7000-8000-000000000000', 'ffffffff-ffff-7fff-bfff-ffffffffffff'];
+
+/** Everything that somebody can leave in an account that is not verified. */
+async function leaveTraces({ userId, sessionId }: { userId: string; sessionId: string }): Promise<void> {
+  const query = (text: string, values: unknown[] = [userId]) => base.db.pool.query(text, values);
+  await query(
+    `update users set bio = 'Mallory was here', interests = '{spam}', min_age = 60, discoverable = false, photo_count = 1,
+       cell = '871f1d489ffffff', area = 1, x = 1, y = 2, z = 3, slack_km = 4, hide_distance = true, score = 5
+     where id = $1`,
+  );
+  await query(
+    `insert into photos (id, user_id, key, width, height, position) values (gen_random_uuid(), $1::uuid, $1::uuid::text, 1, 1, 0)`,
+  );
+  const tag = Buffer.from(userId);
+  await query(`insert into place_tallies (tag, people) values ($1, 1)`, [tag]);
+  await query(`insert into places (user_id, tags) values ($1, array[$2::bytea])`, [userId, tag]);
+  await query(
+    `insert into push_subscriptions (endpoint, user_id, session_id, p256dh, auth)
+     values ('https://push.example/' || $1::uuid, $1::uuid, $2, 'x', 'y')`,
+    [userId, sessionId],
+  );
+  await query(`insert into like_counts (user_id, day, used) values ($1, current_date, 5)`);
+  // One pair in which he is the higher and one in which he is the lower; the other one decided as well.
+  for (const other of NOBODY)
+    await query(
+      `insert into pair_decisions (low_id, high_id, low_decision, low_at, high_decision, high_at, low_blocked, high_blocked)
+       values (least($1::uuid, $2::uuid), greatest($1::uuid, $2::uuid), 'dislike', now(), 'dislike', now(), true, true)`,
+      [userId, other],
+    );
+  const { userId: blocked } = await login(await somebody(), PASSWORD);
+  await query(`insert into blocks (blocker_id, blocked_id) values ($1, $2)`, [userId, blocked]);
+}
+
+async function somebody(): Promise<string> {
+  const body = registration();
+  await parts.signUp.register(body, CALLER);
+  return body.email;
+}
+
+async function expectNoTraces(userId: string): Promise<void> {
+  const profile = await base.db.pool.query(
+    `select bio, interests, min_age, discoverable, photo_count, cell, area::int, x, y, z, slack_km, hide_distance, score
+     from users where id = $1`,
+    [userId],
+  );
+  expect(profile.rows).toEqual([
+    {
+      bio: '',
+      interests: [],
+      min_age: 18,
+      discoverable: true,
+      photo_count: 0,
+      cell: null,
+      area: 0,
+      x: null,
+      y: null,
+      z: null,
+      slack_km: 0,
+      hide_distance: false,
+      score: 0,
+    },
+  ]);
+  for (const where of [
+    'photos where user_id = $1',
+    'places where user_id = $1',
+    `place_tallies where tag = convert_to($1::text, 'UTF8')`,
+    'push_subscriptions where user_id = $1',
+    'like_counts where user_id = $1',
+    'blocks where blocker_id = $1',
+  ]) {
+    const { rows } = await base.db.pool.query(`select count(*)::int as n from ${where}`, [userId]);
+    expect([where, rows[0].n]).toEqual([where, 0]);
+  }
+  const pairs = await base.db.pool.query(
+    `select low_id = $1 as lower, low_decision, low_at is not null as low_at, low_blocked, high_decision,
+            high_at is not null as high_at, high_blocked
+     from pair_decisions where low_id = $1 or high_id = $1 order by low_id`,
+    [userId],
+  );
+  const low = { low_decision: 'dislike', low_at: true, low_blocked: true };
+  const high = { high_decision: 'dislike', high_at: true, high_blocked: true };
+  const noLow = { low_decision: null, low_at: false, low_blocked: false };
+  const noHigh = { high_decision: null, high_at: false, high_blocked: false };
+  expect(pairs.rows).toEqual([
+    { lower: false, ...low, ...noHigh },
+    { lower: true, ...noLow, ...high },
+  ]);
+}
+
 describe('registering', () => {
   it('makes one account of fifty spellings at once (AUTH-23)', async () => {
     const spellings = [
@@ -107,8 +196,7 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     const principal = parts.accounts.authenticateToken(attacker.accessToken);
     await parts.passwordChange.change(principal, PASSWORD, 'mallorys second idea', CALLER);
     const second = await login(victim.email, 'mallorys second idea');
-    const traces = `update users set bio = 'Mallory was here', interests = '{spam}', min_age = 60, discoverable = false`;
-    await base.db.pool.query(`${traces} where id = $1`, [attacker.userId]);
+    await leaveTraces(attacker);
 
     await parts.signUp.register(victim, CALLER);
     const tokens = await verifyTokens(parts, victim.email, 2);
@@ -125,23 +213,15 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     }
     const grant = await login(victim.email, OWN);
     const { rows } = await base.db.pool.query(
-      `select display_name, birth_date::text, email_verified_at is not null as verified, bio, interests, min_age,
-              discoverable, (select count(*)::int from devices where user_id = u.id) as devices
+      `select display_name, birth_date::text, email_verified_at is not null as verified,
+              (select count(*)::int from devices where user_id = u.id) as devices
        from users u where id = $1`,
       [grant.userId],
     );
     expect(rows).toEqual([
-      {
-        display_name: 'Owner',
-        birth_date: victim.birthDate,
-        verified: true,
-        bio: '',
-        interests: [],
-        min_age: 18,
-        discoverable: true,
-        devices: 1,
-      },
+      { display_name: 'Owner', birth_date: victim.birthDate, verified: true, devices: 1 },
     ]);
+    await expectNoTraces(grant.userId);
     await expect(parts.signUp.verifyEmail(tokens[0]!, CALLER)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
@@ -166,6 +246,7 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     const victim = registration({ password: PASSWORD });
     await parts.signUp.register(victim, CALLER);
     const attacker = await login(victim.email, PASSWORD);
+    await leaveTraces(attacker);
     await parts.passwordChange.forgot(victim.email, CALLER);
     await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CALLER);
     expect(() => parts.accounts.authenticateToken(attacker.accessToken)).toThrow();
@@ -176,9 +257,38 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     await expect(login(victim.email, PASSWORD)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
     const grant = await login(victim.email, OWN);
     const { rows } = await base.db.pool.query(
-      'select email_verified_at is not null as verified from users where id = $1',
+      'select email_verified_at is not null as verified, display_name from users where id = $1',
       [grant.userId],
     );
-    expect(rows).toEqual([{ verified: true }]);
+    expect(rows).toEqual([{ verified: true, display_name: victim.displayName }]);
+    await expectNoTraces(grant.userId);
+  });
+
+  it('is as the owner registered it when the reset of a password won it', async () => {
+    const victim = registration({ password: OWN, displayName: 'Owner', gender: 'woman' });
+    const mallory = { displayName: 'Mallory', birthDate: '1980-01-01', gender: 'man' } as const;
+    await parts.signUp.register({ ...victim, ...mallory, password: PASSWORD }, CALLER);
+    await parts.signUp.register(victim, CALLER);
+    await parts.passwordChange.forgot(victim.email, CALLER);
+    await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CALLER);
+    const { userId } = await login(victim.email, OWN);
+    const { rows } = await base.db.pool.query(
+      'select display_name, birth_date::text, gender from users where id = $1',
+      [userId],
+    );
+    expect(rows).toEqual([{ display_name: 'Owner', birth_date: victim.birthDate, gender: 'woman' }]);
+  });
+
+  it('keeps what its owner made of it when he forgets the password later', async () => {
+    const owner = registration();
+    await parts.signUp.register(owner, CALLER);
+    const [token] = await verifyTokens(parts, owner.email, 1);
+    await parts.signUp.verifyEmail(token!, CALLER);
+    const { userId } = await login(owner.email, PASSWORD);
+    await base.db.pool.query(`update users set bio = 'This is me' where id = $1`, [userId]);
+    await parts.passwordChange.forgot(owner.email, CALLER);
+    await parts.passwordChange.reset(await mailedToken(parts, owner.email, /new password/), OWN, CALLER);
+    const { rows } = await base.db.pool.query('select bio from users where id = $1', [userId]);
+    expect(rows).toEqual([{ bio: 'This is me' }]);
   });
 });

@@ -1,0 +1,68 @@
+import { type Sql, sql } from '../db/sql.ts';
+
+/**
+ * Whoever had an account before the owner of its address came: he typed an address that is not his, and may have signed
+ * in, filled in a profile and made decisions. Whoever then proves that he gets the address's mail (verifying it, or
+ * choosing a new password) finds none of that. Such an account was never verified, so it has no matches and no calls.
+ */
+
+// What cannot be empty is as the owner registered it: a registration of $2, or as it is, if he registered none.
+const clearProfile = sql(
+  'predecessor-profile',
+  `update users u
+   set display_name = coalesce(r.display_name, me.display_name), birth_date = coalesce(r.birth_date, me.birth_date),
+       gender = coalesce(r.gender, me.gender), bio = default, interests = default, cell = default, area = default,
+       x = default, y = default, z = default, slack_km = default, hide_distance = default, min_age = default,
+       max_age = default, genders = default, max_distance_km = default, discoverable = default,
+       photo_count = default, score = default, rested_on = default, version = u.version + 1
+   from users me left join registrations r on r.id = $2 and r.user_id = me.id
+   where me.id = $1 and u.id = me.id`,
+);
+
+const forgetLikes = sql('predecessor-likes', 'delete from like_counts where user_id = $1');
+
+/** What others decided about this account stays: it is theirs. */
+const forgetDecisions = sql(
+  'predecessor-decisions',
+  `with pair as (
+     select low_id, high_id from pair_decisions where low_id = $1 or high_id = $1
+     order by low_id, high_id for no key update
+   )
+   update pair_decisions d set
+     low_decision = case when d.low_id <> $1 then d.low_decision end,
+     low_at = case when d.low_id <> $1 then d.low_at end,
+     low_blocked = d.low_blocked and d.low_id <> $1,
+     high_decision = case when d.high_id <> $1 then d.high_decision end,
+     high_at = case when d.high_id <> $1 then d.high_at end,
+     high_blocked = d.high_blocked and d.high_id <> $1
+   from pair where d.low_id = pair.low_id and d.high_id = pair.high_id`,
+);
+
+/** A place takes its counts along, by a trigger; the files of photos without a row are found by `PeopleUpkeep`. */
+const forgetRest = sql(
+  'predecessor-rest',
+  `with block as (delete from blocks where blocker_id = $1),
+        photo as (delete from photos where user_id = $1),
+        push as (delete from push_subscriptions where user_id = $1),
+        answer as (delete from idempotency_keys where user_id = $1),
+        sighting as (delete from sightings where viewer_id = $1),
+        shown as (delete from show_counts where user_id = $1),
+        place as (delete from places where user_id = $1)
+   delete from devices where user_id = $1`,
+);
+
+/**
+ * Forgets what was left behind, in the caller's transaction, in which the user's row is locked. The profile becomes that
+ * of a registration, if there is one. Caches are the caller's to clear, after the commit; and so are sessions and tokens.
+ */
+export async function forgetPredecessor(
+  tx: Sql,
+  userId: string,
+  registrationId: string | undefined,
+): Promise<void> {
+  await tx.query(clearProfile, [userId, registrationId ?? null]);
+  // One after the other: everybody locks these in this order (docs/reliability.md).
+  await tx.query(forgetLikes, [userId]);
+  await tx.query(forgetDecisions, [userId]);
+  await tx.query(forgetRest, [userId]);
+}
