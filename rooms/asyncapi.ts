@@ -10,6 +10,10 @@ export function asyncapi(version: string): object {
     const received = Object.entries(SERVER_MESSAGES[room]);
     channels[room] = {
       address: `{processId}/{roomId}`,
+      parameters: {
+        processId: { description: 'Of the seat.' },
+        roomId: { description: 'Of the seat.' },
+      },
       description: `The room \`${room}\`. Join with a seat from the HTTP API and the Colyseus SDK.`,
       messages: Object.fromEntries([
         ...sent.map(([type, { payload }]) => [`client.${type}`, message(type, payload, 'input')]),

@@ -2,7 +2,7 @@ import { type Statement, sql } from '../db/sql.ts';
 
 /**
  * What Duet holds about people: every table, what becomes of it when an account is erased, and what of it its owner is
- * given. A table that is not here fails a test (`test/integration/accounts/holdings.test.ts`): whoever adds one decides.
+ * given. A table that is not here fails a test (`test/integration/accounts/departure.test.ts`): whoever adds one decides.
  */
 export interface Holding {
   /**

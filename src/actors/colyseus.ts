@@ -1,6 +1,6 @@
 /**
- * The private surface of Colyseus that Duet leans on, in one place; `test/integration/colyseus.test.ts` holds it to
- * what is expected here whenever the version changes.
+ * The private surface of Colyseus' rooms that Duet leans on (that of its transport is in `src/transport`);
+ * `test/integration/transport/surfaces.test.ts` holds both to what is expected whenever the version changes.
  */
 import { matchMaker, type Room } from '@colyseus/core';
 import { DuetError } from '../errors.ts';

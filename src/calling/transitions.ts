@@ -51,8 +51,6 @@ export type SystemCommand =
   /** A deadline may have passed. */
   | { type: 'tick' };
 
-export type CallCommand = PersonCommand | SystemCommand;
-
 /** Told to one person's devices, durably (the inbox), in the transaction of the change. */
 export interface NotifyEffect {
   kind: 'notify';

@@ -16,8 +16,7 @@ export type InboxEventType =
   | 'call:incoming'
   | 'call:answered'
   | 'call:rejected'
-  | 'call:ended'
-  | 'session:revoked';
+  | 'call:ended';
 
 /** One event for one user. `payload` is JSON, without `seq`, `epoch`, `at`: those are added on delivery. */
 export interface InboxEvent {
@@ -66,7 +65,7 @@ export const appendEvents = sql<{ user_id: string; seq: number; epoch: number; a
 
 /**
  * Writes events in the caller's transaction. Returns them as stored, in the given order; the caller hands them to
- * the `Publisher` after the commit (a crash between the two loses nothing: the events are replayed on join).
+ * the `InboxHub` after the commit (a crash between the two loses nothing: the events are replayed on join).
  */
 export async function append(tx: Sql, events: readonly InboxEvent[]): Promise<StoredEvent[]> {
   if (events.length === 0) return [];

@@ -89,7 +89,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
 }
 
 function operation(shown: Route): ZodOpenApiOperationObject {
-  const { body, params, query, out } = shown;
+  const { body, params, query, out, headers } = shown;
   const described: ZodOpenApiOperationObject = {
     operationId: operationId(shown),
     summary: shown.summary,
@@ -106,6 +106,10 @@ function operation(shown: Route): ZodOpenApiOperationObject {
   described.security = shown.who === 'anyone' ? [] : [{ bearer: shown.who === 'admin' ? ['admin'] : [] }];
   if (params instanceof z.ZodObject) described.requestParams = { path: params };
   if (query instanceof z.ZodObject) described.requestParams = { ...described.requestParams, query };
+  if (headers.length > 0) {
+    const header = z.object(Object.fromEntries(headers.map((name) => [name, z.string().optional()])));
+    described.requestParams = { ...described.requestParams, header };
+  }
   if (body !== undefined && isRawBody(body)) {
     const bytes = z.string().meta({ description: `At most ${body.maxBytes} bytes.`, format: 'binary' });
     described.requestBody = {

@@ -1,5 +1,5 @@
 /**
- * Who is about: told by every request and every open inbox, written for many people at once and at most every two
+ * Who is about: told by every request and every room joined, written for many people at once and at most every two
  * minutes a person. A person's score follows when it reaches another step.
  */
 import type { Clock, Timer } from '../clock.ts';

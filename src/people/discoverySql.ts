@@ -6,6 +6,7 @@
  */
 import { sql } from '../db/sql.ts';
 import { COHORT_SQL } from './age.ts';
+import { EARTH_KM } from './place.ts';
 
 export interface CandidateRow {
   id: string;
@@ -41,7 +42,8 @@ const FITS = `${SHOWN_AT_ALL}
   and $8 between u.min_age and u.max_age
   and u.rested_on <> $14
   and (u.x is null or $9::real is null or
-       12742 * asin(least(1, sqrt((u.x - $9) * (u.x - $9) + (u.y - $10) * (u.y - $10) + (u.z - $11) * (u.z - $11)) / 12742))
+       ${2 * EARTH_KM} * asin(least(1,
+         sqrt((u.x - $9) * (u.x - $9) + (u.y - $10) * (u.y - $10) + (u.z - $11) * (u.z - $11)) / ${2 * EARTH_KM}))
          - u.slack_km - $12 <= least(u.max_distance_km, $13))
   and u.id <> $1`;
 

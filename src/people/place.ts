@@ -1,5 +1,5 @@
 /**
- * Places as pure geometry. A place is an H3 cell (about 1 km, coarser where few people live); all that Duet ever
+ * Places as pure geometry. A place is an H3 cell (some 2.5 km across, coarser where few people live); all that Duet ever
  * computes with is the cell's centre. Distances are shown in bands.
  */
 import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';

@@ -57,14 +57,15 @@ export type ReportInput = { reason: string; details?: string; callId?: string; b
 /** Somebody whom one has blocked. `blockedAt` is ISO 8601. */
 export type BlockedPerson = { id: string; displayName: string; blockedAt: string };
 
-/** What every inbox event carries beside its own fields. `at` is ISO 8601 or epoch milliseconds. */
-export type Delivery = { seq: number; epoch: number | string; at: string | number };
+/** What every inbox event carries beside its own fields. `at` is ISO 8601. */
+export type Delivery = { seq: number; epoch: number; at: string };
 
 /** The events of the inbox, by type. */
 export type InboxEvents = {
-  'match:created': { match: Match } & Delivery;
+  /** `match` is null when it is gone by the time that it is told of. */
+  'match:created': { matchId: string; match: Match | null } & Delivery;
   'match:ready': { matchId: string } & Delivery;
-  'match:ended': { matchId: string; status: string; reason: string } & Delivery;
+  'match:ended': { matchId: string; status: string; reason: string | null } & Delivery;
   'match:timeout_warning': { matchId: string; remainingSec: number } & Delivery;
   'call:incoming': { call: Call; from: Card | null } & Delivery;
   'call:answered': { call: Call } & Delivery;

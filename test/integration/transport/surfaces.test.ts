@@ -3,6 +3,7 @@ import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.
 import { getMessageBytes, Protocol } from '@colyseus/core';
 import { uWebSocketClient } from '@colyseus/uwebsockets-transport/uWebSocketClient';
 import { describe, expect, test } from 'vitest';
+import { handlersOf, reserveSeat, shareHandlers } from '../../../src/actors/colyseus.ts';
 import { Outbox } from '../../../src/transport/outbox.ts';
 import { RoomClient, RoomSocket, type Upgraded } from '../../../src/transport/RoomSocket.ts';
 import { listenOn } from '../../../src/transport/uws.ts';
@@ -116,6 +117,17 @@ describe('Colyseus', () => {
     client.error(1, 'x');
     (client._ref as RoomSocket).outbox.flush();
     expect(sent).toHaveLength(1);
+  });
+
+  test('a room reserves a seat under the given id, and keeps its handlers in a table that can be shared', async () => {
+    await using server = await startFakeServer();
+    const { room } = server;
+    expect(await reserveSeat(room, 'a-long-id', { userId: 'ann' }, 15)).toBe(true);
+    expect(room.hasReservedSeat('a-long-id')).toBe(true);
+    room.onMessage('told', () => {});
+    expect(handlersOf(room).told).toHaveLength(1);
+    shareHandlers(room, { other: [] });
+    expect(handlersOf(room)).toEqual({ other: [] });
   });
 
   test('`leave` hands over what waits, then closes, once', () => {

@@ -16,6 +16,7 @@ const routes = [
     tags: ['things'],
     who: 'user',
     limit: 'write',
+    headers: ['x-auth-mode'],
     params: z.object({ thingId: Id }),
     query: Page,
     body: z.strictObject({ name: z.string() }),
@@ -68,6 +69,7 @@ describe('openApiDocument', () => {
       'path thingId',
       'query limit',
       'query cursor',
+      'header x-auth-mode',
     ]);
     expect(operation?.security).toEqual([{ bearer: [] }]);
     expect(operation?.requestBody).toMatchObject({

@@ -106,4 +106,3 @@ export const LockOpenIcon = icon(
     <path d="M8 11V7a4 4 0 0 1 7.7-1.5" />
   </>,
 );
-export const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5" />);

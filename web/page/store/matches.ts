@@ -28,6 +28,7 @@ export const matches = new Store<MatchesState>(EMPTY);
 export function openMatches(): void {
   const { inbox } = duet;
   inbox.on('match:created', ({ match }) => {
+    if (!match) return;
     if (justLiked.has(match.peer.id)) {
       celebrate(match);
       return;
