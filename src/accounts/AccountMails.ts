@@ -37,8 +37,11 @@ export interface AccountMailsOptions {
 }
 
 const QUEUE = 'mail';
-/** Two weeks of tries: the queue's own keeping time ends it. */
-const RULES = { retries: 20_000, retryDelaySec: 1, retryDelayMaxSec: 60, timeoutSec: 60 };
+/**
+ * Two weeks of tries: the queue's own keeping time ends it. A try may take as long as a server that lets each of the
+ * dozen steps of a mail wait for the mailer's 10 s: one that is given up before would be sent twice.
+ */
+const RULES = { retries: 20_000, retryDelaySec: 1, retryDelayMaxSec: 60, timeoutSec: 180 };
 
 /** Who deleted the account is still told so; once it is erased there is no address. */
 const readUser = sql<{ email: string }>('mail-user', 'select email from users where id = $1');

@@ -18,13 +18,19 @@ export interface QueueRules {
   retryDelaySec: number;
   /** Seconds between two tries at most. */
   retryDelayMaxSec: number;
-  /** A try that takes longer counts as failed. */
+  /** A try that takes longer counts as failed, though what it began may still get done. */
   timeoutSec: number;
 }
 
 /** How often a process looks for jobs that other processes made; its own it takes at once. */
 const POLL_SEC = 1;
-const BATCH = 10;
+/**
+ * How many jobs of a queue a process does at once, each fetched and settled by itself: of a batch, those that are done
+ * would run again because of one that takes too long. As many as the connections to the mail server.
+ */
+const WORKERS = 3;
+/** A job whose process gave no sign of life for so long is given to another. */
+const SIGN_OF_LIFE_SEC = 60;
 /** Jobs are deleted this long after they are done: their facts are elsewhere. */
 const KEEP_DONE_SEC = 3_600;
 const KEEP_WAITING_SEC = 14 * 86_400;
@@ -37,7 +43,7 @@ const STOP_TIMEOUT_MS = 5_000;
 export class Jobs {
   readonly #boss: PgBoss;
   readonly #log: Log;
-  readonly #workers = new Map<string, string>();
+  readonly #workers = new Map<string, string[]>();
   #closed: Promise<void> | undefined;
 
   constructor(options: JobsOptions) {
@@ -68,6 +74,7 @@ export class Jobs {
       retryDelayMax: rules.retryDelayMaxSec,
       retryBackoff: true,
       expireInSeconds: rules.timeoutSec,
+      heartbeatSeconds: SIGN_OF_LIFE_SEC,
       retentionSeconds: KEEP_WAITING_SEC,
       deleteAfterSeconds: KEEP_DONE_SEC,
     };
@@ -80,27 +87,17 @@ export class Jobs {
     queue: string,
     work: (data: Data, jobId: string) => Promise<void>,
   ): Promise<void> {
-    const worker = await this.#boss.work<Data, unknown>(
-      queue,
-      { batchSize: BATCH, burstWhenBatchFull: true, perJobResults: true, pollingIntervalSeconds: POLL_SEC },
-      // Each by itself: one that fails makes none of the others run twice.
-      (jobs) =>
-        Promise.all(
-          jobs.map(async ({ id, data }) => {
-            try {
-              await work(data, id);
-              return { id, status: 'completed' as const };
-            } catch (error) {
-              this.#log.warn(
-                { queue, job: id, reason: reasonOf(error) },
-                'A job failed and will be tried again',
-              );
-              return { id, status: 'failed' as const, output: { message: 'failed' } };
-            }
-          }),
-        ),
-    );
-    this.#workers.set(queue, worker);
+    const workers: string[] = [];
+    this.#workers.set(queue, workers);
+    for (let nth = 0; nth < WORKERS; nth++) {
+      const options = { pollingIntervalSeconds: POLL_SEC };
+      const worker = await this.#boss.work<Data>(queue, options, async ([job]) => {
+        await this.#try(queue, job!.id, () => work(job!.data, job!.id));
+        // Where one could be done there may be more.
+        this.#wake(worker);
+      });
+      workers.push(worker);
+    }
   }
 
   /** Adds a job in the caller's transaction. Call `wake` after the commit to have it done at once. */
@@ -110,8 +107,7 @@ export class Jobs {
 
   /** Looks for jobs now instead of at the next poll. */
   wake(queue: string): void {
-    const worker = this.#workers.get(queue);
-    if (worker !== undefined && this.#closed === undefined) this.#boss.notifyWorker(worker);
+    for (const worker of this.#workers.get(queue) ?? []) this.#wake(worker);
   }
 
   /** Jobs of a queue that are still to be done, for tests and metrics. */
@@ -124,6 +120,20 @@ export class Jobs {
   close(): Promise<void> {
     this.#closed ??= this.#boss.stop({ graceful: true, close: true, timeout: STOP_TIMEOUT_MS });
     return this.#closed;
+  }
+
+  async #try(queue: string, job: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log.warn({ queue, job, reason: reasonOf(error) }, 'A job failed and will be tried again');
+      // The queue's table keeps what is thrown here, and is no place for what the error says.
+      throw new Error('failed');
+    }
+  }
+
+  #wake(worker: string): void {
+    if (this.#closed === undefined) this.#boss.notifyWorker(worker);
   }
 }
 

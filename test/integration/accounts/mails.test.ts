@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../../src/log.ts';
+import { Jobs } from '../../../src/platform/Jobs.ts';
 import { SmtpMailer } from '../../../src/platform/Mailer.ts';
 import { type AccountsParts, CALLER, openAccounts, registration, until } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
@@ -134,6 +136,25 @@ describe('mails over SMTP', () => {
       expect(mail.raw).not.toMatch(/^Bcc:/m);
     }
     expect(received.length).toBeLessThanOrEqual(1);
+  });
+
+  it('are not sent again because another one hangs', async () => {
+    const jobs = new Jobs({ url: base.url, log: createLog('silent') });
+    await jobs.start();
+    await jobs.declare('slow', { retries: 5, retryDelaySec: 1, retryDelayMaxSec: 1, timeoutSec: 2 });
+    await base.db.transaction(async (tx) => {
+      for (let nth = 0; nth < 8; nth++) await jobs.add(tx, 'slow', { nth });
+    });
+    const tries = Array.from({ length: 8 }, () => 0);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    await jobs.serve<{ nth: number }>('slow', async ({ nth }) => {
+      tries[nth]! += 1;
+      if (nth === 0 && tries[nth] === 1) await released;
+    });
+    await until(async () => ((await jobs.waiting('slow')) === 0 ? true : undefined), 'the queue');
+    release();
+    await jobs.close();
+    expect(tries).toEqual([2, 1, 1, 1, 1, 1, 1, 1]);
   });
 
   it('that are under way when the server closes are still sent: the mailer goes last', async () => {
