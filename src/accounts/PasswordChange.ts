@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Limits } from '../platform/Limits.ts';
@@ -80,7 +81,10 @@ export class PasswordChange {
     await limits.consume('oneTimeToken', addressKey(caller.address));
     choosePassword(password, 'password', []);
     const passwordHash = await passwords.hash(password);
-    const done = await db.transaction((tx) => this.#reset(tx, token, passwordHash, caller));
+    // As in `SignUp.verifyEmail`: a predecessor may be moving.
+    const done = await retryDeadlocks(() =>
+      db.transaction((tx) => this.#reset(tx, token, passwordHash, caller)),
+    );
     if (done === undefined) {
       await audit.record(db, { action: 'password_reset_refused', caller });
       throw badToken();

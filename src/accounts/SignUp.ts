@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { newId } from '../ids.ts';
@@ -79,7 +80,9 @@ export class SignUp {
   /** Verifies an address by the token of a mail. Throws VALIDATION_FAILED for one that is unknown, used or too old. */
   async verifyEmail(token: string, caller: Caller): Promise<void> {
     await this.#o.limits.consume('oneTimeToken', addressKey(caller.address));
-    const verified = await this.#o.db.transaction((tx) => this.#verify(tx, token, caller));
+    const verify = () => this.#o.db.transaction((tx) => this.#verify(tx, token, caller));
+    // A predecessor who moves at this moment locks his place before his row; here it is the other way about.
+    const verified = await retryDeadlocks(verify);
     if (verified === undefined) {
       await this.#o.audit.record(this.#o.db, { action: 'email_verify_refused', caller });
       throw badToken();
