@@ -3,8 +3,9 @@
  */
 
 // SQLSTATE classes and codes (PostgreSQL, appendix A) that say "not now": connection trouble, no resources,
-// shutdown, statement time-out, lock time-out, a standby that cannot write.
-const PG_UNAVAILABLE = /^(08...|53...|57P0[1-5]|57014|55P03|25006)$/;
+// shutdown, statement time-out, lock time-out, a standby that cannot write, a transaction that was taken back whole
+// because of others at the same rows (serialization failure, deadlock).
+const PG_UNAVAILABLE = /^(08...|40001|40P01|53...|57P0[1-5]|57014|55P03|25006)$/;
 const SYSTEM_UNAVAILABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

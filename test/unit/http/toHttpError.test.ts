@@ -24,6 +24,8 @@ describe('toHttpError', () => {
     withCode('53300'),
     withCode('08006'),
     withCode('25006'),
+    withCode('40001'),
+    withCode('40P01'),
     withCode('ECONNREFUSED'),
     withCode('ECONNRESET'),
     new Error('timeout exceeded when trying to connect'),
