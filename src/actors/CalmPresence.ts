@@ -1,6 +1,10 @@
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
 
+/** What ioredis says of a command that took longer than its `commandTimeout`. */
+const TIMED_OUT = 'Command timed out';
+const ASK_AGAIN_MS = 250;
+
 /**
  * Colyseus' presence over Redis, for which Redis being away is no error. Publishing is a hint whose loss the asker's
  * time-out tells; a subscription is kept and made good when Redis is back (`RedisPresence` subscribes again to all
@@ -8,13 +12,16 @@ import type { Redis } from 'ioredis';
  * not connected (`enableOfflineQueue: false`), so that nothing here waits.
  */
 export class CalmPresence extends RedisPresence {
+  #isSilent = false;
+  #isShut = false;
+
   constructor(redis: Redis) {
     super(redis.duplicate());
   }
 
-  /** Whether other processes can be asked anything just now. */
+  /** Whether other processes can be asked anything just now. A Redis that stands still keeps its connections open. */
   get isConnected(): boolean {
-    return this.pub.status === 'ready' && this.sub.status === 'ready';
+    return !this.#isSilent && this.pub.status === 'ready' && this.sub.status === 'ready';
   }
 
   override async channels(pattern?: string): Promise<string[]> {
@@ -22,7 +29,7 @@ export class CalmPresence extends RedisPresence {
   }
 
   override async subscribe(topic: string, callback: (...args: unknown[]) => void): Promise<this> {
-    await super.subscribe(topic, callback).catch(() => {});
+    await super.subscribe(topic, callback).catch((error) => this.#heed(error));
     return this;
   }
 
@@ -32,7 +39,7 @@ export class CalmPresence extends RedisPresence {
   }
 
   override async publish(topic: string, data: unknown): Promise<void> {
-    await super.publish(topic, data).catch(() => {});
+    await super.publish(topic, data).catch((error) => this.#heed(error));
   }
 
   override async hset(key: string, field: string, value: string): Promise<boolean> {
@@ -52,7 +59,20 @@ export class CalmPresence extends RedisPresence {
   }
 
   override shutdown(): void {
+    this.#isShut = true;
     this.sub.disconnect();
     this.pub.disconnect();
+  }
+
+  /** After a command that was not answered in its time nobody is to wait for Redis again before it answers. */
+  #heed(error: Error): void {
+    if (this.#isSilent || error.message !== TIMED_OUT) return;
+    this.#isSilent = true;
+    const ask = async () => {
+      const answered = await Promise.all([this.pub.ping(), this.sub.ping()]).catch(() => undefined);
+      if (answered !== undefined) this.#isSilent = false;
+      else if (!this.#isShut) setTimeout(ask, ASK_AGAIN_MS).unref();
+    };
+    void ask();
   }
 }

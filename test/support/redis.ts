@@ -37,6 +37,15 @@ export class TestRedis {
     this.#child = child;
   }
 
+  /** It stands still, with its connections open, until `resume`. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
   async stop(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;

@@ -157,6 +157,21 @@ describe('Redis is away', () => {
     expect(await inbox.next('call:incoming', (event: Json) => event.call.id === next.id)).toBeDefined();
     await ann.ok('POST', `/calls/${next.id}/end`);
   });
+
+  test('it stands still: who asks another process is refused, and soon without being tried', async () => {
+    const { ann, bob, matchId } = await newMatch(a.url);
+    const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    redis.pause();
+    const askB = () => at(b, bob).call('POST', `/calls/${call.id}/end`);
+    expect(await askB()).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
+    // Half a second each for what else asks Redis; each tried in vain would take three seconds more.
+    const started = performance.now();
+    for (let i = 0; i < 3; i++) expect((await askB()).status).toBe(503);
+    expect(performance.now() - started).toBeLessThan(6_000);
+    expect((await request(b.url, 'GET', '/health/liveness')).status).toBe(200);
+    redis.resume();
+    await again(() => at(b, bob).ok('POST', `/calls/${call.id}/end`), BACK_MS);
+  });
 });
 
 test('SIGTERM: new calls are refused, running ones go on until they end, exit 0', async () => {
