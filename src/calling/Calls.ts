@@ -1,6 +1,7 @@
 /** Calls as a use case: starting one, reading one. What happens to a live call is its actor's (`CallActor`). */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { DuetError, isRefusal } from '../errors.ts';
 import { append, type StoredEvent } from '../events/outbox.ts';
@@ -28,9 +29,6 @@ export interface CallsOptions {
 /** Calls of a pair that nobody answered, in an hour, before the next is refused. */
 const MAX_UNANSWERED = 3;
 const UNANSWERED_WINDOW_SEC = 3_600;
-/** PostgreSQL's code of a transaction that was taken back because two waited for each other. */
-const DEADLOCK = '40P01';
-const TRIES = 4;
 /** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */
 const TURN_MARGIN_SEC = 30;
 
@@ -117,18 +115,10 @@ export class Calls {
    */
   async initiate(matchId: string, userId: string, media: MediaKind, id = newId()): Promise<Call> {
     if (!this.#options.isOpen()) throw new DuetError('UNAVAILABLE');
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const call = await this.#tryInitiate(id, matchId, userId, media);
-        if (call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-        return call;
-      } catch (error) {
-        // The order of locks leaves no circle (docs/reliability.md). Should a new statement make one, PostgreSQL takes
-        // one transaction back, whole, and nobody who calls needs to know.
-        const isDeadlock = error instanceof Error && 'code' in error && error.code === DEADLOCK;
-        if (!isDeadlock || attempt === TRIES) throw error;
-      }
-    }
+    // The order of locks leaves no circle (docs/reliability.md); should a new statement make one, nobody is to notice.
+    const call = await retryDeadlocks(() => this.#tryInitiate(id, matchId, userId, media));
+    if (call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+    return call;
   }
 
   async #tryInitiate(id: string, matchId: string, userId: string, media: MediaKind): Promise<Call> {
