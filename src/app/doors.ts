@@ -85,7 +85,6 @@ export async function openDoors(
     },
   );
   closing.defer(() => router.close());
-  let draining = false;
   const notEnded: unknown[] = [];
   const services: RoomServices = {
     identify: async (token) => {
@@ -164,7 +163,7 @@ export async function openDoors(
           },
         });
         const down = Object.values(checks).includes('down');
-        return { status: draining ? 'draining' : down ? 'down' : 'ready', checks };
+        return { status: actors.isDraining ? 'draining' : down ? 'down' : 'ready', checks };
       },
     }),
   );
@@ -177,7 +176,6 @@ export async function openDoors(
   keeper.start();
 
   const drain = async (deadlineMs: number) => {
-    draining = true;
     actors.drain();
     const until = clock.now() + deadlineMs;
     while (keeper.heldCount > 0 && clock.now() < until) await sleep(clock, 200);

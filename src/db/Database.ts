@@ -14,7 +14,7 @@ import { migrations } from './migrations.ts';
 import { ensureMonths, MONTHLY_TABLES } from './months.ts';
 import { Probe } from './Probe.ts';
 import { Pulse } from './Pulse.ts';
-import { type Bind, type Sql, type Statement, sql, sqlOn } from './sql.ts';
+import { type Bind, isAnswer, type Sql, type Statement, sql, sqlOn } from './sql.ts';
 
 export interface DatabaseOptions {
   /** postgres:// URL. */
@@ -238,9 +238,4 @@ export class Database implements Sql {
     await Promise.race([this.orm.close(true), longEnough]);
     late?.cancel();
   }
-}
-
-/** Whether an error is PostgreSQL's about the statement, after which the connection is as good as before. */
-function isAnswer(error: unknown): boolean {
-  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
 }

@@ -8,7 +8,7 @@
  */
 import pg from 'pg';
 import type { Clock, Timer } from '../clock.ts';
-import { type Bind, type Statement, sqlOn } from './sql.ts';
+import { type Bind, isAnswer, type Statement, sqlOn } from './sql.ts';
 
 /** SQL: whether somebody holds the name that an expression says. Looks by a lock that lookers share, for the transaction. */
 export const nameIsHeld = (name: string) => `not pg_try_advisory_xact_lock_shared(${keyOf(name)})`;
@@ -75,7 +75,7 @@ export class HeldName {
     try {
       return await sqlOn(client).query(statement, values);
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError)) this.#lost(client);
+      if (!isAnswer(error)) this.#lost(client);
       throw error;
     }
   }

@@ -69,6 +69,11 @@ export function sqlOn(client: Pool | ClientBase): Sql {
   };
 }
 
+/** Whether an error is PostgreSQL's about the statement, after which the connection is as good as before. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
+}
+
 /** `2026-01-02 03:04:05.678+00` → `2026-01-02T03:04:05.678+00:00`, the spelling that Date.parse is specified for. */
 function timestampToIso(text: string): string {
   const iso = text.replace(' ', 'T');

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { DAY_MS, dayOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
+import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import { DuetError } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
 import { DecisionQueue } from './DecisionQueue.ts';
@@ -34,8 +35,6 @@ export interface DecisionsOptions {
 /** How long a dislike may be taken back. */
 const UNDO_MS = DAY_MS;
 const TRIES = 3;
-/** Serialization failure and deadlock: the statement did nothing and may be run again. */
-const LOST_RACE = new Set(['40001', '40P01']);
 
 export class Decisions {
   readonly #options: DecisionsOptions;
@@ -100,19 +99,14 @@ export class Decisions {
 
   async #runBatch(orders: readonly Order[]): Promise<Outcome[]> {
     const { db, clock, match, likesPerDay, publish } = this.#options;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const settings = { match, likesPerDay, now: clock.now() };
-        const rows = await db.queryAlone(decideOrders, batchValues(orders, settings));
-        const { outcomes, events, unused } = readBatch(orders, rows, settings.now);
-        publish(events);
-        // Rare, and what was decided stands whether or not the like comes back.
-        if (unused.length > 0) await db.query(returnLikes, [unused, dayOf(settings.now)]).catch(() => []);
-        return outcomes;
-      } catch (error) {
-        if (attempt === TRIES || !LOST_RACE.has(String((error as { code?: unknown }).code))) throw error;
-      }
-    }
+    const settings = { match, likesPerDay, now: clock.now() };
+    const values = batchValues(orders, settings);
+    const rows = await retryDeadlocks(() => db.queryAlone(decideOrders, values));
+    const { outcomes, events, unused } = readBatch(orders, rows, settings.now);
+    publish(events);
+    // Rare, and what was decided stands whether or not the like comes back.
+    if (unused.length > 0) await db.query(returnLikes, [unused, dayOf(settings.now)]).catch(() => []);
+    return outcomes;
   }
 
   /** The pair was matched before: the match stands, or lies so far back that the two may begin anew. */
