@@ -107,7 +107,6 @@ export class CallMediaHost {
             if (this.#tally.add(userId, quality, clock.now())) audience.quality(userId, quality);
           },
           videoStepped: (userId, step) => audience.videoStepped(userId, step),
-          connectionChanged: () => {},
           lost: () => {
             this.#forget();
             audience.restart();

@@ -15,7 +15,6 @@ import {
   isProducer,
   Leg,
   type LiveProducer,
-  type PersonMedia,
 } from './PersonMedia.ts';
 import { type Quality, QualityMeter } from './QualityMeter.ts';
 import {
@@ -126,8 +125,7 @@ export class CallMedia {
     for (const one of directions) person.opening.add(one);
     try {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
-      const changed = () => this.#connectionMayHaveChanged(person);
-      for (const one of directions) person.legs.set(one, new Leg(transport, one, changed));
+      for (const one of directions) person.legs.set(one, new Leg(transport, one));
       if (direction !== 'recv') this.#fit.limit(person);
       const { id, iceParameters, iceCandidates, dtlsParameters } = transport;
       return { id, direction, iceParameters, iceCandidates, dtlsParameters };
@@ -259,7 +257,6 @@ export class CallMedia {
     const person = this.#people.get(userId);
     this.#people.renew(userId);
     for (const direction of [...person.legs.keys()]) this.#items.closeLeg(person, direction);
-    if (person.connected) this.#port.connectionChanged(userId, false);
   }
 
   /** Closes everything; the port hears nothing more. Idempotent. */
@@ -297,13 +294,6 @@ export class CallMedia {
     if (this.closed) return;
     this.#port.quality(userId, quality);
     this.#fit.judge(userId, quality);
-  }
-
-  #connectionMayHaveChanged(person: PersonMedia): void {
-    const connected = person.reachable;
-    if (this.#router.over || connected === person.connected || !this.#people.isCurrent(person)) return;
-    person.connected = connected;
-    this.#port.connectionChanged(person.userId, connected);
   }
 
   #workerLost(cause: LostCause): void {

@@ -26,11 +26,9 @@ export class Leg {
   /** Whether `connect` was asked for: it is allowed once. */
   connectAsked = false;
 
-  constructor(transport: types.WebRtcTransport, direction: Direction, onConnection: () => void) {
+  constructor(transport: types.WebRtcTransport, direction: Direction) {
     this.transport = transport;
     this.direction = direction;
-    transport.on('icestatechange', onConnection);
-    transport.on('dtlsstatechange', onConnection);
   }
 
   /** Makes a producer or consumer: one a kind, also while it is being made. A second one is `CONFLICT`. */
@@ -48,12 +46,6 @@ export class Leg {
   has(kind: types.MediaKind): boolean {
     return this.items.has(kind) || this.pending.has(kind);
   }
-
-  /** ICE answers and DTLS is up: media can go through. */
-  get connected(): boolean {
-    const { iceState, dtlsState, closed } = this.transport;
-    return !closed && dtlsState === 'connected' && (iceState === 'connected' || iceState === 'completed');
-  }
 }
 
 /** What one person has in the SFU, from the first `open` until the person leaves. */
@@ -66,16 +58,9 @@ export class PersonMedia {
   voice: Voice | null = null;
   /** How the other will be heard, by a client that is ready for it (`EAR_MID`). */
   ear: RtpCapabilities | null = null;
-  /** What the room was last told. */
-  connected = false;
 
   constructor(userId: string) {
     this.userId = userId;
-  }
-
-  /** Whether any of the transports is connected now. */
-  get reachable(): boolean {
-    return [...this.legs.values()].some((leg) => leg.connected);
   }
 
   get producers(): types.Producer[] {

@@ -15,8 +15,6 @@ export type CallMediaPort = {
   producerClosed(producer: LiveProducer): void;
   /** Once: audio has gone through the SFU to both people. */
   flowing(): void;
-  /** Whether any of this person's transports is connected (ICE consent and DTLS). */
-  connectionChanged(userId: string, connected: boolean): void;
   /** How this person hears the other; every two seconds while audio goes to them. */
   quality(userId: string, quality: Quality): void;
   /** How much of the other's video this person gets from now on, for the network's sake. */

@@ -77,10 +77,6 @@ describe('with Chromium at both ends', { timeout: 30_000 }, () => {
       if (quality.event === 'quality') expect(quality.audioBps).toBeGreaterThan(5_000);
     }
     expect(events('flowing')).toHaveLength(1);
-    expect(events('connection')).toEqual([
-      { event: 'connection', userId: expect.any(String), connected: true },
-      { event: 'connection', userId: expect.any(String), connected: true },
-    ]);
   });
 
   it('does not say so while only one is heard', async () => {
@@ -125,7 +121,7 @@ describe('with Chromium at both ends', { timeout: 30_000 }, () => {
     await newCall({ audio: false, video: false });
     await Promise.all([inPage(pages.ann, 'join'), inPage(pages.ben, 'join')]);
     expect(await inPage(pages.ann, 'produce', 'audio')).toBe('WRONG_PHASE');
-    await until('the transport is warm', () => events('connection').length === 1);
+    expect(await inPage(pages.ann, 'warm')).toBe('connected');
     expect(events('added')).toEqual([]);
   });
 
@@ -146,7 +142,7 @@ describe('with Chromium at both ends', { timeout: 30_000 }, () => {
     expect(performance.now() - killedAt).toBeLessThan(2_500);
   });
 
-  it('keeps a call over an ICE restart, and notices who hangs up', async () => {
+  it('keeps a call over an ICE restart', async () => {
     await newCall({ audio: true, video: false });
     await talk();
     await until('audio flows', () => events('flowing').length === 1);
@@ -154,11 +150,6 @@ describe('with Chromium at both ends', { timeout: 30_000 }, () => {
     const { bytes } = await inPage(pages.ben, 'received', 'audio');
     await pause(1_000);
     expect((await inPage(pages.ben, 'received', 'audio')).bytes).toBeGreaterThan(bytes + 1_000);
-    await inPage(pages.ann, 'leave');
-    await until('ann is gone', () =>
-      events('connection').some((one) => 'connected' in one && !one.connected),
-    );
-    expect(events('connection').at(-1)).toEqual({ event: 'connection', userId: ANN, connected: false });
   });
 });
 

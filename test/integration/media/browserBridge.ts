@@ -28,6 +28,7 @@ type DuetPage = {
   produce(kind: 'audio' | 'video', wish?: object): Promise<string>;
   consume(producerId: string): Promise<string>;
   received(kind: 'audio' | 'video'): Promise<{ bytes: number; frames: number; cipher: string }>;
+  warm(): Promise<string>;
   restartIce(): Promise<void>;
   leave(): void;
 };

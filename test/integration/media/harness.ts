@@ -13,7 +13,6 @@ export type Told =
   | { event: 'added' | 'closed'; userId: string; producerId: string; kind: string; consumerId?: string }
   | { event: 'paused'; userId: string; kind: string; paused: boolean }
   | { event: 'flowing' }
-  | { event: 'connection'; userId: string; connected: boolean }
   | { event: 'quality'; userId: string; mos: number; lossRatio: number; audioBps: number; videoBps: number }
   | { event: 'stepped'; userId: string; step: string }
   | { event: 'lost'; cause: string };
@@ -46,7 +45,6 @@ export function recorder(told: Told[]): CallMediaPort {
     producerPaused: ({ userId, kind }, paused) => told.push({ event: 'paused', userId, kind, paused }),
     producerClosed: (producer: LiveProducer) => told.push({ event: 'closed', ...producer }),
     flowing: () => told.push({ event: 'flowing' }),
-    connectionChanged: (userId, connected) => told.push({ event: 'connection', userId, connected }),
     quality: (userId, { mos, lossRatio, audioBps, videoBps }) =>
       told.push({ event: 'quality', userId, mos, lossRatio, audioBps, videoBps }),
     videoStepped: (userId, step) => told.push({ event: 'stepped', userId, step }),

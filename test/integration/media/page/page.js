@@ -90,6 +90,12 @@ async function received(kind) {
   return { bytes, frames, cipher };
 }
 
+/** Waits until what is sent could go through. */
+async function warm() {
+  while (send.connectionState !== 'connected') await new Promise((resolve) => setTimeout(resolve, 20));
+  return send.connectionState;
+}
+
 async function restartIce() {
   const { iceParameters } = await ask('media:restart_ice', { transportId: send.id });
   await send.restartIce({ iceParameters });
@@ -100,4 +106,4 @@ function leave() {
   recv.close();
 }
 
-Object.assign(window, { duet: { ask, join, produce, consume, received, restartIce, leave } });
+Object.assign(window, { duet: { ask, join, produce, consume, received, warm, restartIce, leave } });
