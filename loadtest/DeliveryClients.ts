@@ -1,74 +1,105 @@
-/** Open loop: events are due at fixed times whatever the server does, and how late each one is counts from then. */
+/** The clients of `delivery.ts`: `deliveryClient.c`, compiled when it is needed, and what it is told and answers. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
+/** What happened to the events of a run; times in microseconds from when an event was due to when it arrived. */
 export interface Delivered {
-  /** Milliseconds from due to received, sorted. */
-  readonly tookMs: Float64Array;
   sent: number;
-  /** How late the sender itself was, p99, milliseconds: part of every time above. */
-  senderLateMs: number;
+  arrived: number;
+  /** How late the sending itself was, p99: part of every time. */
+  senderLateUs: number;
+  p50Us: number;
+  p90Us: number;
+  p99Us: number;
+  p999Us: number;
+  maxUs: number;
 }
 
-/** Microseconds of this process, for marks. */
-export function nowUs(): number {
-  return performance.now() * 1_000;
+/** An event of a plan: what goes out on which socket. */
+export interface Step {
+  socket: number;
+  payload: Buffer;
+  /** Where in the payload the digits of its due time stand, and where four bytes of a rising number. */
+  markAt?: number;
+  counterAt?: number;
+  /** Instead of a mark: the socket at which the next change of state is this event's; `other` is sent every second time. */
+  patch?: { at: number; other: Buffer };
 }
 
-/** What arrived, and how late. */
-export class Stopwatch {
-  #tookMs: number[] = [];
+export class DeliveryClients implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #dir: string;
+  readonly #waiting: PromiseWithResolvers<void>[] = [];
+  #ran: PromiseWithResolvers<Delivered> | undefined;
 
-  /** An event that was due then is here. */
-  arrived(dueUs: number): void {
-    this.#tookMs.push((nowUs() - dueUs) / 1_000);
+  private constructor(child: ChildProcess, dir: string) {
+    this.#child = child;
+    this.#dir = dir;
+    createInterface({ input: child.stdout! }).on('line', (line) => this.#take(line.split(' ')));
   }
 
-  get count(): number {
-    return this.#tookMs.length;
+  /** Needs a C compiler (`cc`) and Linux. */
+  static async start(): Promise<DeliveryClients> {
+    const dir = await mkdtemp(join(tmpdir(), 'duet-clients-'));
+    const program = join(dir, 'client');
+    await promisify(execFile)('cc', ['-O2', '-o', program, join(import.meta.dirname, 'deliveryClient.c')]);
+    return new DeliveryClients(spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] }), dir);
   }
 
-  /** What arrived since the last time it was asked, sorted. */
-  take(): Float64Array {
-    const taken = Float64Array.from(this.#tookMs).sort();
-    this.#tookMs = [];
-    return taken;
+  /** Opens a WebSocket and resolves with its number; `joins`: when the room has let it in. */
+  openWebSocket(port: number, path: string, joins: boolean): Promise<number> {
+    return this.#open(`ws ${port} ${Number(joins)} ${path}`);
+  }
+
+  /** Opens a plain socket, writes `greeting`, and resolves with its number. */
+  async openSocket(port: number, greeting: string): Promise<number> {
+    const socket = await this.#open(`tcp ${port}`);
+    this.#tell(`write ${socket} ${Buffer.from(greeting).toString('hex')}`);
+    return socket;
+  }
+
+  /** Goes through the steps, over and over, at `rate` events a second for `seconds`. */
+  async run(steps: readonly Step[], rate: number, seconds: number): Promise<Delivered> {
+    this.#tell('plan');
+    for (const { socket, payload, markAt = -1, counterAt = -1, patch } of steps) {
+      const answer = patch === undefined ? '' : ` ${patch.at} ${patch.other.toString('hex')}`;
+      this.#tell(`step ${socket} ${payload.toString('hex')} ${markAt} ${counterAt}${answer}`);
+    }
+    this.#ran = Promise.withResolvers();
+    this.#tell(`run ${rate} ${seconds}`);
+    return this.#ran.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  async #open(command: string): Promise<number> {
+    const opened = Promise.withResolvers<void>();
+    const socket = this.#waiting.push(opened) - 1;
+    this.#tell(command);
+    await opened.promise;
+    return socket;
+  }
+
+  #tell(command: string): void {
+    this.#child.stdin!.write(`${command}\n`);
+  }
+
+  #take([word, ...values]: string[]): void {
+    const numbers = values.map(Number);
+    if (word === 'open') this.#waiting[numbers[0]!]!.resolve();
+    // Once it is open nobody waits, and what is missing in the run says so.
+    if (word === 'gone') this.#waiting[numbers[0]!]!.reject(new Error('the server closed the connection'));
+    if (word !== 'ran') return;
+    const [sent, arrived, senderLateUs, p50Us, p90Us, p99Us, p999Us, maxUs] = numbers as Eight;
+    this.#ran!.resolve({ sent, arrived, senderLateUs, p50Us, p90Us, p99Us, p999Us, maxUs });
   }
 }
 
-/**
- * Sends `rate` events a second for `seconds`, and waits until as many have arrived or nothing comes any more. Turns
- * without rest: a timer of Node is exact to a millisecond, which is more than what is measured.
- */
-export async function openLoop(
-  stopwatch: Stopwatch,
-  { rate, seconds }: { rate: number; seconds: number },
-  send: (i: number, dueUs: number) => void,
-): Promise<Delivered> {
-  stopwatch.take();
-  const total = Math.round(rate * seconds);
-  const late = new Float64Array(total);
-  const startedUs = nowUs();
-  await new Promise<void>((done) => {
-    let i = 0;
-    const turn = () => {
-      const due = Math.min(total, Math.floor(((nowUs() - startedUs) * rate) / 1e6));
-      for (; i < due; i++) {
-        const dueUs = startedUs + (i * 1e6) / rate;
-        late[i] = (nowUs() - dueUs) / 1_000;
-        send(i, dueUs);
-      }
-      if (i < total) setImmediate(turn);
-      else done();
-    };
-    turn();
-  });
-  for (let before = -1; stopwatch.count < total && stopwatch.count !== before; ) {
-    before = stopwatch.count;
-    await new Promise((done) => setTimeout(done, 1_000));
-  }
-  return { tookMs: stopwatch.take(), sent: total, senderLateMs: at(late.sort(), 0.99) };
-}
-
-/** A quantile of what is sorted. */
-export function at(sorted: Float64Array, share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-}
+type Eight = [number, number, number, number, number, number, number, number];

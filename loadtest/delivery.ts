@@ -9,21 +9,21 @@
  *
  *     node loadtest/delivery.ts --rates 2000,5000,20000 --seconds 5 --rounds 2 --connections 1000
  *
- * Open loop. Sender and clients share this process; what it costs them is in the times of all four alike. Ratios carry
- * over to other machines, times do not.
+ * Open loop: events are due at fixed times whatever the server does. Sockets and clock are `deliveryClient.c`'s. Ratios
+ * carry over to other machines, times do not.
  */
-import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { getMessageBytes, Protocol } from '@colyseus/core';
 import { freePort } from '../test/support/freePort.ts';
-import { dueUsOf, mark, recordOf } from './deliveryFrames.ts';
-import { at, type Delivered, openLoop, Stopwatch } from './deliveryLoad.ts';
+import { type Delivered, DeliveryClients, type Step } from './DeliveryClients.ts';
+import { markAt, recordFor, UNMARKED } from './deliveryFrames.ts';
 import { callOfTwo } from './densityCalls.ts';
 import { inParallel, MeasuredDuet, MeasuredServer, pause } from './densityServer.ts';
-import { seatPath, ThinSocket } from './densitySocket.ts';
+import { seatPath } from './densitySocket.ts';
 
 const SIGNATURE = 'x'.repeat(40);
-const KIND_MASK = 0x1f;
+/** As MessagePack a number of four bytes: whatever number of four bytes takes its place is as long. */
+const FOUR_BYTES = 0xf0f1f2f3;
 const AT_ONCE = 8;
 
 const { values } = parseArgs({
@@ -38,16 +38,11 @@ const { values } = parseArgs({
 });
 const connections = Number(values.connections);
 const seconds = Number(values.seconds);
-const stopwatch = new Stopwatch();
-const marked = (frame: Buffer) => {
-  const dueUs = dueUsOf(frame);
-  if (dueUs !== undefined) stopwatch.arrived(dueUs);
-};
 
 interface Line {
   name: string;
   server: MeasuredServer;
-  send(i: number, dueUs: number): void;
+  steps: Step[];
 }
 
 interface Measured extends Delivered {
@@ -61,6 +56,7 @@ await using duet = await MeasuredDuet.start({ CALL_RECONNECT_SEC: '3600', TAP_PO
   './loadtest/deliveryTap.ts',
 ]);
 const bare = await MeasuredServer.start('loadtest/deliveryRelay.ts');
+await using clients = await DeliveryClients.start();
 const [inbox, relay] = [await inboxLine(), await bareLine()];
 const [handler, state] = await callLines();
 const lines = [relay, ...[handler, inbox, state].filter(({ name }) => name.includes(values.only))];
@@ -71,8 +67,7 @@ for (const rate of values.rates.split(',').map(Number)) {
     for (const line of lines) {
       const measured = await measure(line, rate, seconds);
       const before = best.get(line);
-      if (before === undefined || at(measured.tookMs, 0.99) < at(before.tookMs, 0.99))
-        best.set(line, measured);
+      if (before === undefined || measured.p99Us < before.p99Us) best.set(line, measured);
     }
   }
   console.log(
@@ -86,36 +81,22 @@ await bare.close();
 async function measure(line: Line, rate: number, forSec: number): Promise<Measured> {
   await pause(300);
   const before = await line.server.usage();
-  const startedAt = performance.now();
-  const delivered = await openLoop(stopwatch, { rate, seconds: forSec }, line.send);
-  const tookMs = performance.now() - startedAt;
+  const delivered = await clients.run(line.steps, rate, forSec);
   const { cpuMs } = await line.server.usage();
   const usedMs = cpuMs - before.cpuMsAfter;
-  return {
-    ...delivered,
-    cpuUs: (usedMs * 1_000) / delivered.sent,
-    share: usedMs / Math.min(tookMs, forSec * 1_000),
-  };
+  return { ...delivered, cpuUs: (usedMs * 1_000) / delivered.sent, share: usedMs / (forSec * 1_000) };
 }
 
 /** Pairs on the bare server. */
 async function bareLine(): Promise<Line> {
   const paths = Array.from({ length: connections }, (_, i) => `/${i >> 1}`);
-  const sockets = await inParallel(paths, AT_ONCE, (path) =>
-    ThinSocket.open(bare.port, path, { waitForJoin: false, onFrame: marked }),
-  );
+  const sockets = await inParallel(paths, AT_ONCE, (path) => clients.openWebSocket(bare.port, path, false));
+  const message = { type: 'call:e2ee_key', payload: { epoch: 1, key: UNMARKED, signature: SIGNATURE } };
+  const payload = Buffer.from(JSON.stringify(message));
   return {
     name: 'JSON through bare uWebSockets.js',
     server: bare,
-    send: (i, dueUs) =>
-      sockets[i % connections]!.send(
-        Buffer.from(
-          JSON.stringify({
-            type: 'call:e2ee_key',
-            payload: { epoch: i, key: mark(dueUs), signature: SIGNATURE },
-          }),
-        ),
-      ),
+    steps: sockets.map((socket) => ({ socket, payload, markAt: markAt(payload) })),
   };
 }
 
@@ -124,16 +105,16 @@ async function inboxLine(): Promise<Line> {
   const people = await duet.people(connections);
   await inParallel(people, AT_ONCE, async (person) => {
     const { seat } = await duet.post(person, '/realtime/inbox');
-    return ThinSocket.open(duet.server.port, seatPath(seat, person.token), { onFrame: marked });
+    return clients.openWebSocket(duet.server.port, seatPath(seat, person.token), true);
   });
-  const tap = connect(tapPort, '127.0.0.1').setNoDelay();
-  // The server is killed at the end.
-  tap.on('error', () => {});
-  tap.write(`${JSON.stringify(people.map(({ id }) => id))}\n`);
+  const tap = await clients.openSocket(tapPort, `${JSON.stringify(people.map(({ id }) => id))}\n`);
   return {
     name: 'inbox: bus → client',
     server: duet.server,
-    send: (i, dueUs) => void tap.write(recordOf(i % connections, dueUs)),
+    steps: people.map((_, i) => {
+      const { record, markAt } = recordFor(i);
+      return { socket: tap, payload: record, markAt };
+    }),
   };
 }
 
@@ -144,60 +125,53 @@ async function callLines(): Promise<[Line, Line]> {
     { length: connections / 2 },
     (_, i) => [people[2 * i]!, people[2 * i + 1]!] as const,
   );
-  const sockets: ThinSocket[] = [];
-  /** When the changes that the second of each pair has not seen yet were due. */
-  const dueUs: number[][] = pairs.map(() => []);
-  await inParallel([...pairs.keys()], AT_ONCE, async (i) => {
-    const seesPatch = (frame: Buffer) => {
-      marked(frame);
-      if ((frame[0]! & KIND_MASK) !== Protocol.ROOM_STATE_PATCH) return;
-      const due = dueUs[i]!.shift();
-      if (due !== undefined) stopwatch.arrived(due);
-    };
-    const call = await callOfTwo(duet, pairs[i]!, [marked, seesPatch]);
+  const sockets = await inParallel(pairs, AT_ONCE, async (pair) => {
+    const call = await callOfTwo(duet, pair, (path) => clients.openWebSocket(duet.server.port, path, true));
     // While it rings nobody learns what the other does.
-    await duet.post(pairs[i]![1], `/calls/${call.id}/answer`, {});
-    [sockets[2 * i], sockets[2 * i + 1]] = call.sockets;
+    await duet.post(pair[1], `/calls/${call.id}/answer`, {});
+    return call.sockets;
   });
   await pause(1_000);
-  let epoch = 0;
+  const key = { epoch: FOUR_BYTES, key: UNMARKED, signature: SIGNATURE };
+  const payload = bytesOf('call:e2ee_key', key);
+  const marks = { markAt: markAt(payload), counterAt: counterAt(payload) };
   const handler: Line = {
     name: 'call: one → handler → the other',
     server: duet.server,
-    send: (i, due) => {
-      epoch += 1;
-      const payload = { epoch, key: mark(due), signature: SIGNATURE };
-      sockets[i % connections]!.send(getMessageBytes.raw(Protocol.ROOM_DATA, 'call:e2ee_key', payload));
-    },
+    steps: sockets.flat().map((socket) => ({ socket, payload, ...marks })),
   };
-  const claims = ['on', 'off'].map((claim) =>
-    getMessageBytes.raw(Protocol.ROOM_DATA, 'call:e2ee_state', { state: claim }),
-  );
-  const isOn = pairs.map(() => false);
+  const [on, off] = ['on', 'off'].map((claim) => bytesOf('call:e2ee_state', { state: claim }));
   const state: Line = {
     name: 'call: change of state → both screens',
     server: duet.server,
-    send: (i, due) => {
-      const pair = i % pairs.length;
-      dueUs[pair]!.push(due);
-      sockets[2 * pair]!.send(claims[Number(isOn[pair])]!);
-      isOn[pair] = !isOn[pair];
-    },
+    steps: sockets.map(([one, other]) => ({ socket: one, payload: on!, patch: { at: other, other: off! } })),
   };
   return [handler, state];
 }
 
-function print(name: string, { tookMs, sent, senderLateMs, cpuUs, share }: Measured, peer: Measured): void {
-  const [p50, p99] = [at(tookMs, 0.5), at(tookMs, 0.99)];
+function bytesOf(type: string, payload: object): Buffer {
+  return Buffer.from(getMessageBytes.raw(Protocol.ROOM_DATA, type, payload));
+}
+
+/** Where `FOUR_BYTES` stands. */
+function counterAt(payload: Buffer): number {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(FOUR_BYTES);
+  return payload.indexOf(bytes);
+}
+
+function print(name: string, measured: Measured, peer: Measured): void {
+  const { p50Us, p90Us, p99Us, p999Us, sent, arrived, senderLateUs, cpuUs, share } = measured;
   const times = (value: number, of: number) => `${(value / of).toFixed(2)}x`;
+  const ms = (us: number) => (us / 1_000).toFixed(3);
   console.log(
     [
       name.padEnd(38),
-      `p50 ${p50.toFixed(3)} ms (${times(p50, at(peer.tookMs, 0.5))})`,
-      `p99 ${p99.toFixed(3)} ms (${times(p99, at(peer.tookMs, 0.99))}, of which the sender's ${senderLateMs.toFixed(3)})`,
+      `p50 ${ms(p50Us)} ms (${times(p50Us, peer.p50Us)})  p90 ${ms(p90Us)}`,
+      `p99 ${ms(p99Us)} (${times(p99Us, peer.p99Us)}, of which the sender's ${ms(senderLateUs)})  p99.9 ${ms(p999Us)}`,
       `${cpuUs.toFixed(1)} us of CPU each (${times(cpuUs, peer.cpuUs)})`,
       `${(share * 100).toFixed(0)} % of a core`,
-      `${sent - tookMs.length} of ${sent} lost`,
+      `${sent - arrived} of ${sent} lost`,
     ].join('  '),
   );
 }

@@ -2,34 +2,29 @@
 
 /** Before the time at which an event was due; a text that fits wherever base64url does. */
 const MARK = 'due-at_';
-const MARK_BYTES = Buffer.from(MARK);
 const DIGITS = 12;
-export const RECORD_BYTES = 10;
+const RECORD_BYTES = 2 + DIGITS;
 
-/** A text that tells when its event was due: microseconds of the measuring process. */
-export function mark(dueUs: number): string {
-  return MARK + Math.round(dueUs).toString().padStart(DIGITS, '0');
+/** A text that tells when its event was due: microseconds of `deliveryClient.c`'s clock, which fills them in. */
+export const UNMARKED = MARK + '0'.repeat(DIGITS);
+
+/** Where in a payload the digits stand. */
+export function markAt(payload: Buffer): number {
+  return payload.indexOf(MARK) + MARK.length;
 }
 
-/** The time that a frame is marked with, whatever it is packed in; undefined where there is none. */
-export function dueUsOf(frame: Buffer): number | undefined {
-  const at = frame.indexOf(MARK_BYTES);
-  if (at < 0) return undefined;
-  let dueUs = 0;
-  for (let i = at + MARK.length; i < at + MARK.length + DIGITS; i++) dueUs = dueUs * 10 + frame[i]! - 48;
-  return dueUs;
-}
-
-/** An order to publish an event: for whom, and when it is due. */
-export function recordOf(index: number, dueUs: number): Buffer {
-  const record = Buffer.allocUnsafe(RECORD_BYTES);
+/** An order to publish an event for the one at `index` in the list of people; the digits follow the two bytes of it. */
+export function recordFor(index: number): { record: Buffer; markAt: number } {
+  const record = Buffer.alloc(RECORD_BYTES, '0');
   record.writeUInt16LE(index, 0);
-  record.writeDoubleLE(dueUs, 2);
-  return record;
+  return { record, markAt: 2 };
 }
 
-export function readRecord(bytes: Buffer): { index: number; dueUs: number } {
-  return { index: bytes.readUInt16LE(0), dueUs: bytes.readDoubleLE(2) };
+/** The first of such orders and the bytes after it; undefined while it is not whole. */
+export function readRecord(bytes: Buffer): { index: number; mark: string; rest: Buffer } | undefined {
+  if (bytes.length < RECORD_BYTES) return undefined;
+  const digits = bytes.toString('latin1', 2, RECORD_BYTES);
+  return { index: bytes.readUInt16LE(0), mark: MARK + digits, rest: bytes.subarray(RECORD_BYTES) };
 }
 
 /** MessagePack: a string of three characters, `seq`. */

@@ -2,12 +2,12 @@
  * Preloaded into a measured Duet: publishes events on its bus as a commit does, as fast as it is told to on a socket of
  * its own (`TAP_PORT`). So many commits a second no machine of this size makes; from the bus on everything is the
  * program's. The first line is a list of user ids; each record after it is the index of one of them and when the event
- * was due (`RECORD_BYTES`).
+ * was due.
  */
 import { createServer, type Socket } from 'node:net';
 import type { StoredEvent } from '../src/events/outbox.ts';
 import { MemoryBus } from '../src/platform/Bus.ts';
-import { mark, RECORD_BYTES, readRecord } from './deliveryFrames.ts';
+import { readRecord } from './deliveryFrames.ts';
 
 /** Makes an event as long as those of performance measurements elsewhere: 120 bytes, more or less. */
 const FILLER = 'x'.repeat(40);
@@ -34,10 +34,9 @@ function serve(socket: Socket): void {
       bytes = end < 0 ? bytes : bytes.subarray(end + 1);
     }
     if (userIds !== undefined) {
-      while (bytes.length >= RECORD_BYTES) {
-        const { index, dueUs } = readRecord(bytes);
-        bus!.publish('inbox', [eventFor(userIds[index]!, dueUs)]);
-        bytes = bytes.subarray(RECORD_BYTES);
+      for (let first = readRecord(bytes); first !== undefined; first = readRecord(bytes)) {
+        bus!.publish('inbox', [eventFor(userIds[first.index]!, first.mark)]);
+        bytes = first.rest;
       }
     }
     rest = bytes;
@@ -45,7 +44,7 @@ function serve(socket: Socket): void {
   socket.on('error', () => {});
 }
 
-function eventFor(userId: string, dueUs: number): StoredEvent {
+function eventFor(userId: string, mark: string): StoredEvent {
   const seq = (lastSeq.get(userId) ?? 0) + 1;
   lastSeq.set(userId, seq);
   return {
@@ -54,6 +53,6 @@ function eventFor(userId: string, dueUs: number): StoredEvent {
     epoch: 1,
     at: Date.now(),
     type: 'match:ready',
-    payload: { matchId: mark(dueUs) + FILLER },
+    payload: { matchId: mark + FILLER },
   };
 }

@@ -80,7 +80,10 @@ console.log(`as many on bare uWebSockets.js:         ${percent(bare.share)}`);
 
 const rooms: ThinSocket[] = [];
 const openCalls = (some: readonly (readonly [TestPerson, TestPerson])[]) =>
-  inParallel(some, AT_ONCE, async (pair) => void rooms.push(...(await callOfTwo(duet, pair)).sockets));
+  inParallel(some, AT_ONCE, async (pair) => {
+    const { sockets } = await callOfTwo(duet, pair, (path) => ThinSocket.open(duet.server.port, path));
+    rooms.push(...sockets);
+  });
 const pairs = Array.from({ length: calls }, (_, i) => [people[2 * i]!, people[2 * i + 1]!] as const);
 const warmPairs = Math.floor(calls / 5);
 await openCalls(pairs.slice(0, warmPairs));

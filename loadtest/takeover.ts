@@ -13,10 +13,11 @@ import { createLog } from '../src/log.ts';
 import { startEmbeddedPostgres } from '../src/platform/EmbeddedPostgres.ts';
 import { Balancer } from '../test/support/Balancer.ts';
 import { openBrowser } from '../test/support/browser.ts';
-import { type Json, signIn } from '../test/support/client.ts';
+import type { Json } from '../test/support/client.ts';
 import { freePort } from '../test/support/freePort.ts';
 import { TestRedis } from '../test/support/redis.ts';
 import { startServer, type TestServer } from '../test/support/server.ts';
+import { signIn } from '../test/support/signedIn.ts';
 
 const takeovers = Number(process.argv[2] ?? 25);
 const PASSWORD = 'duet-demo';
