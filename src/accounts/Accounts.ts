@@ -12,8 +12,8 @@ import type { Devices } from './Devices.ts';
 import { emailKey } from './emailKey.ts';
 import { restore } from './lifeStatements.ts';
 import type { Passwords } from './Passwords.ts';
-import type { Revocations, RevokedEvent } from './Revocations.ts';
-import type { Grant, OpenedSession, RevokedFor, Sessions } from './Sessions.ts';
+import type { Revocations } from './Revocations.ts';
+import type { Grant, OpenedSession, Sessions } from './Sessions.ts';
 import type { SessionItem } from './shapes.ts';
 import {
   type AccountRow,
@@ -114,15 +114,6 @@ export class Accounts {
   }
 
   /**
-   * Ends every session of a user, in a transaction of its own, and tells every process: for a suspension, a ban, a
-   * deletion. Change the user's status first, or he signs in again in between.
-   */
-  async endSessions(userId: string, why: RevokedFor): Promise<void> {
-    const ended = await this.#o.db.transaction((tx) => this.#o.sessions.revokeAll(tx, userId, why));
-    this.#o.sessions.announce(userId, ended);
-  }
-
-  /**
    * Checks a signed-in user's own password, counted against guessing. Throws INVALID_CREDENTIALS when it is wrong,
    * TOO_MANY_REQUESTS, UNAUTHORIZED when the account is gone.
    */
@@ -135,11 +126,6 @@ export class Accounts {
     if (!ok) throw new DuetError('INVALID_CREDENTIALS');
     await limits.giveBack('password', userId);
     return user;
-  }
-
-  /** Calls `listener` for each session that ended, on whichever process: its sockets must close. */
-  onRevoked(listener: (event: RevokedEvent) => void): () => void {
-    return this.#o.revocations.onRevoked(listener);
   }
 
   async #count(subject: string, email: string, caller: Caller): Promise<void> {

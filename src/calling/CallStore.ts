@@ -140,12 +140,6 @@ export class CallStore {
     this.#settings = settings;
   }
 
-  /** The call as last committed, whoever holds it. */
-  async find(callId: string): Promise<Call | undefined> {
-    const [row] = await this.#db.query(findCall, [callId]);
-    return row?.state;
-  }
-
   /**
    * Tries to hold a call for `owner` (a process id), whose clock says `ownNow`. The time in which nobody held it is
    * credited in the same transaction, by the database's clock: whoever holds a call has its deadlines right, whatever

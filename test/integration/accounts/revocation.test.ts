@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Standing } from '../../../src/accounts/Standing.ts';
 import type { Database } from '../../../src/db/Database.ts';
+import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { RedisBus } from '../../../src/platform/RedisBus.ts';
@@ -64,7 +66,7 @@ describe('a session that ends', () => {
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
     const principal = b.accounts.authenticateToken(grant.accessToken);
     const told: string[] = [];
-    const stop = b.accounts.onRevoked((event) => told.push(event.userId, ...event.sessionIds));
+    const stop = b.revocations.onRevoked((event) => told.push(event.userId, ...event.sessionIds));
     await a.accounts.logout(principal, CALLER);
     expect(() => a.accounts.authenticateToken(grant.accessToken)).toThrow();
     expect(await refusedAfter(b, grant.accessToken)).toBeLessThan(1_000);
@@ -76,7 +78,7 @@ describe('a session that ends', () => {
     const lonely = await openAccounts({ db: dbB, url: base.url, bus: new MemoryBus() });
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
     const told: string[] = [];
-    lonely.accounts.onRevoked((event) => told.push(...event.sessionIds));
+    lonely.revocations.onRevoked((event) => told.push(...event.sessionIds));
     await a.accounts.logout(lonely.accounts.authenticateToken(grant.accessToken), CALLER);
     expect(await refusedAfter(lonely, grant.accessToken)).toBeLessThan(1_000);
     await new Promise((resolve) => setTimeout(resolve, 1_200));
@@ -106,8 +108,19 @@ describe('a session that ends', () => {
 
   it('ends with all the others when the account is suspended (AUTH-17)', async () => {
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
-    await base.db.pool.query(`update users set status = 'banned' where id = $1`, [grant.userId]);
-    await a.accounts.endSessions(grant.userId, 'status');
+    const { db, clock, sessions, audit, bans } = a;
+    const nothing = async () => {};
+    const standing = new Standing({
+      db,
+      clock,
+      sessions,
+      audit,
+      bans,
+      settle: nothing,
+      banPictures: nothing,
+    });
+    const admin = { userId: newId(), sessionId: newId(), role: 'admin' as const };
+    await standing.change(admin, grant.userId, { status: 'suspended', reason: 'threats' }, CALLER);
     expect(await refusedAfter(b, grant.accessToken)).toBeLessThan(1_000);
     for (const parts of [a, b]) {
       await expect(parts.accounts.login(email, PASSWORD, CALLER)).rejects.toMatchObject({

@@ -234,7 +234,7 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
         if (held === undefined) return null;
         return [
           await side.store.reread(held.call.id, held.epoch),
-          await side.store.find(held.call.id),
+          await side.calls.find(held.call.id, held.call.callerId),
           await side.calls.liveOf(pair.id),
         ];
       case 'match':
