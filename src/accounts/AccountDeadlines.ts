@@ -14,11 +14,10 @@ export interface AccountDeadlinesOptions {
   standing: Standing;
   erasure: Erasure;
   settle: Settle;
-  /** How often it is looked. Default 1 s. */
-  everyMs?: number;
 }
 
-const DEFAULT_EVERY_MS = 1_000;
+/** How often it is looked. */
+const EVERY_MS = 1_000;
 /** An account with which it did not work (the photo store is away, say) is left alone for this long. */
 const AGAIN_AFTER_MS = 30_000;
 
@@ -34,9 +33,9 @@ export class AccountDeadlines {
 
   constructor(options: AccountDeadlinesOptions) {
     this.#o = options;
-    const { clock, log, everyMs = DEFAULT_EVERY_MS } = options;
+    const { clock, log } = options;
     const failure = 'Deadlines of accounts could not be kept';
-    this.#rounds = new Rounds({ clock, log, everyMs, work: () => this.run(), failure });
+    this.#rounds = new Rounds({ clock, log, everyMs: EVERY_MS, work: () => this.run(), failure });
   }
 
   start(): void {

@@ -13,11 +13,10 @@ export interface ForgettingOptions {
   sessions: Sessions;
   emailTokens: EmailTokens;
   devices: Devices;
-  /** How often it is done. Default 1 h. */
-  everyMs?: number;
 }
 
-const DEFAULT_EVERY_MS = 3_600_000;
+/** How often it is done. */
+const EVERY_MS = 3_600_000;
 /** A registration that was not the first one and that nobody verified in this time. */
 const REGISTRATION_KEEP_MS = 7 * 86_400_000;
 
@@ -41,9 +40,9 @@ export class Forgetting {
 
   constructor(options: ForgettingOptions) {
     this.#o = options;
-    const { clock, log, everyMs = DEFAULT_EVERY_MS } = options;
+    const { clock, log } = options;
     const failure = 'Old sessions and tokens could not be deleted';
-    this.#rounds = new Rounds({ clock, log, everyMs, work: () => this.run(), failure });
+    this.#rounds = new Rounds({ clock, log, everyMs: EVERY_MS, work: () => this.run(), failure });
   }
 
   start(): void {

@@ -32,8 +32,6 @@ export interface SessionsOptions {
   revocations: Revocations;
   audit: Audit;
   mails: AccountMails;
-  /** Sessions of one user at a time; one more ends the oldest. Default 10. */
-  maxPerUser?: number;
 }
 
 /** What a client gets to be signed in with. Times are epoch milliseconds. */
@@ -68,7 +66,8 @@ export type RevokedFor =
   | 'deleted';
 
 const REFRESH_TOKEN_MS = 30 * 86_400_000;
-const DEFAULT_MAX = 10;
+/** Sessions of one user at a time; one more ends the oldest. */
+const MAX_PER_USER = 10;
 const KEEP_ENDED_MS = 30 * 86_400_000;
 
 /** Sign-ins: families of refresh tokens, one row each, and the access tokens that come with them. */
@@ -96,8 +95,7 @@ export class Sessions {
       new Date(now),
       new Date(expiresAt),
     ]);
-    const max = this.#o.maxPerUser ?? DEFAULT_MAX;
-    const ended = ids(await tx.query(revokeBeyond, [user.id, new Date(now), 'too_many', max]));
+    const ended = ids(await tx.query(revokeBeyond, [user.id, new Date(now), 'too_many', MAX_PER_USER]));
     await this.#recordRevoked(tx, user.id, ended, 'too_many');
     return { userId: user.id, role: user.role, sessionId, deviceId, refreshToken, expiresAt, ended };
   }

@@ -11,8 +11,6 @@ export interface DecisionQueueOptions<Item, Result> {
   keyOf: (item: Item) => string;
   /** Default 256. */
   batchSize?: number;
-  /** Batches at the database at once. Default 2. */
-  inFlight?: number;
   /** Default 10,000. */
   maxWaiting?: number;
 }
@@ -23,11 +21,13 @@ interface Waiting<Item, Result> {
   reject: (error: unknown) => void;
 }
 
+/** Batches at the database at once. */
+const MAX_IN_FLIGHT = 2;
+
 export class DecisionQueue<Item, Result> {
   readonly #run: (items: readonly Item[]) => Promise<(Result | DuetError)[]>;
   readonly #keyOf: (item: Item) => string;
   readonly #batchSize: number;
-  readonly #maxInFlight: number;
   readonly #maxWaiting: number;
   #waiting: Waiting<Item, Result>[] = [];
   readonly #keysInFlight = new Set<string>();
@@ -39,7 +39,6 @@ export class DecisionQueue<Item, Result> {
     this.#run = options.run;
     this.#keyOf = options.keyOf;
     this.#batchSize = options.batchSize ?? 256;
-    this.#maxInFlight = options.inFlight ?? 2;
     this.#maxWaiting = options.maxWaiting ?? 10_000;
   }
 
@@ -58,7 +57,7 @@ export class DecisionQueue<Item, Result> {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= this.#maxInFlight) return;
+    if (this.#scheduled || this.#inFlight >= MAX_IN_FLIGHT) return;
     this.#scheduled = true;
     // After the sockets that are readable now: their decisions join the batch.
     setImmediate(() => {
@@ -68,7 +67,7 @@ export class DecisionQueue<Item, Result> {
   }
 
   #start(): void {
-    while (this.#inFlight < this.#maxInFlight) {
+    while (this.#inFlight < MAX_IN_FLIGHT) {
       const batch = this.#take();
       if (batch.length === 0) break;
       this.#inFlight++;

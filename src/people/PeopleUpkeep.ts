@@ -17,8 +17,6 @@ export interface PeopleUpkeepOptions {
   store: ObjectStore;
   clock: Clock;
   log: Log;
-  /** Default one hour. */
-  everyMs?: number;
 }
 
 const FAILURE = 'Upkeep of people failed and will be tried again';
@@ -63,8 +61,8 @@ export class PeopleUpkeep {
 
   constructor(options: PeopleUpkeepOptions) {
     this.#options = options;
-    const { clock, log, everyMs = HOUR_MS } = options;
-    this.#rounds = new Rounds({ clock, log, everyMs, work: () => this.run(), failure: FAILURE });
+    const { clock, log } = options;
+    this.#rounds = new Rounds({ clock, log, everyMs: HOUR_MS, work: () => this.run(), failure: FAILURE });
   }
 
   /** Runs now and then again and again. */

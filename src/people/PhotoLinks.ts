@@ -15,8 +15,6 @@ export interface PhotoLinksOptions {
   secret: string;
   /** Where the server is reached, without a trailing slash. Asked for each link: a port may be known late. */
   publicUrl: () => string;
-  /** How long a link is good for, at least; at most twice that. Default one hour. */
-  validMs?: number;
 }
 
 /** What a good link says. */
@@ -26,12 +24,13 @@ export interface PhotoLink {
   file: PhotoFile;
 }
 
+/** How long a link is good for, at least; at most twice that. */
+const VALID_MS = 3_600_000;
 const SIGNATURE_BYTES = 16;
 
 export class PhotoLinks {
   readonly #clock: Clock;
   readonly #publicUrl: () => string;
-  readonly #validMs: number;
   readonly #sealKey: Buffer;
   readonly #signKey: Buffer;
   /** One token serves all links of a viewer's hour: sealing is the dear part of a link. */
@@ -40,14 +39,13 @@ export class PhotoLinks {
   constructor(options: PhotoLinksOptions) {
     this.#clock = options.clock;
     this.#publicUrl = options.publicUrl;
-    this.#validMs = options.validMs ?? 3_600_000;
     const derive = (use: string) =>
       Buffer.from(hkdfSync('sha256', options.secret, '', `duet photo ${use}`, 32));
     this.#sealKey = derive('viewer');
     this.#signKey = derive('signature');
   }
 
-  /** The address of one file of a photo for one viewer. The same for everything asked within `validMs`. */
+  /** The address of one file of a photo for one viewer. The same for everything asked within `VALID_MS`. */
   urlFor(viewerId: string, key: string, file: PhotoFile): string {
     const token = this.#tokenFor(viewerId);
     return `${this.#publicUrl()}/photos/${key}/${file}.webp?t=${token}&s=${this.#sign(token, key, file).toString('base64url')}`;
@@ -67,8 +65,8 @@ export class PhotoLinks {
   #tokenFor(viewerId: string): string {
     const now = this.#clock.now();
     const known = this.#tokens.get(viewerId);
-    if (known !== undefined && known.expiresAt - now >= this.#validMs) return known.token;
-    const expiresAt = (Math.floor(now / this.#validMs) + 2) * this.#validMs;
+    if (known !== undefined && known.expiresAt - now >= VALID_MS) return known.token;
+    const expiresAt = (Math.floor(now / VALID_MS) + 2) * VALID_MS;
     const token = this.#seal(viewerId, expiresAt);
     this.#tokens.set(viewerId, { token, expiresAt });
     return token;

@@ -40,8 +40,6 @@ export interface PhotosOptions {
   clock: Clock;
   /** Told after a person's photos changed. */
   onChange: (userId: string) => Promise<void>;
-  /** How many images are decoded at once; each may take 150 MB for a moment. Default 2. */
-  decodersAtOnce?: number;
 }
 
 /** An image that can be had when it is needed. */
@@ -61,19 +59,20 @@ export interface StoredPhoto {
 
 /** Where the files of a photo are in the store. */
 export const PHOTO_PREFIX = 'photos/';
+/** Images that are decoded at once; each may take 150 MB for a moment. */
+const DECODERS_AT_ONCE = 2;
 /** They wait in files, not in memory. */
 const UPLOADS_WAITING = 256;
 const FILES_IN_MEMORY = 400;
 
 export class Photos {
   readonly #options: PhotosOptions;
-  readonly #decoders: Semaphore;
+  readonly #decoders = new Semaphore(DECODERS_AT_ONCE, UPLOADS_WAITING);
   /** Files asked for lately. Keys are random and files never change, so there is nothing to invalidate. */
   readonly #files = new LruMap<string, Buffer>(FILES_IN_MEMORY);
 
   constructor(options: PhotosOptions) {
     this.#options = options;
-    this.#decoders = new Semaphore(options.decodersAtOnce ?? 2, UPLOADS_WAITING);
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * Where people are stored to be. A coordinate becomes the finest cell that at least `minPeople` people share, before
+ * Where people are stored to be. A coordinate becomes the finest cell that at least `MIN_PEOPLE` people share, before
  * anything else is done with it. How many share a cell is counted under a keyed hash of it, so that the database
  * does not hold a finer place of anybody than the cell that is shown.
  */
@@ -12,10 +12,6 @@ import { areaOf, cellAndParents, cellsAround, NOWHERE, type Spot, spotOf } from 
 export interface PlacesOptions {
   /** Secret of the installation: the cells' counts are kept under hashes made with it. */
   secret: string;
-  /** How many people must share a cell for anybody to be stored in it; the coarsest cell needs none. Default 5. */
-  minPeople?: number;
-  /** How often a day one person may move to another cell. Default 20. */
-  movesPerDay?: number;
 }
 
 export interface Coordinate {
@@ -35,6 +31,11 @@ interface PlaceRow {
   moved_on: string;
   moves: number;
 }
+
+/** How many people must share a cell for anybody to be stored in it; the coarsest cell needs none. */
+const MIN_PEOPLE = 5;
+/** How often a day one person may move to another cell. */
+const MOVES_PER_DAY = 20;
 
 const lockPlace = sql<PlaceRow>(
   'place-lock',
@@ -78,13 +79,9 @@ const readTallies = sql<{ tag: Buffer; people: number }>(
 
 export class Places {
   readonly #secret: string;
-  readonly #minPeople: number;
-  readonly #movesPerDay: number;
 
   constructor(options: PlacesOptions) {
     this.#secret = options.secret;
-    this.#minPeople = options.minPeople ?? 5;
-    this.#movesPerDay = options.movesPerDay ?? 20;
   }
 
   /**
@@ -104,7 +101,7 @@ export class Places {
 
     const today = dayOf(nowMs);
     const movesToday = place.moved_on === today ? place.moves : 0;
-    if (movesToday >= this.#movesPerDay)
+    if (movesToday >= MOVES_PER_DAY)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
     const people = await this.#count(tx, before, tags);
     const [old] = await tx.query(readPlace, [userId]);
@@ -151,8 +148,8 @@ export class Places {
     const nested = cellAndParents(oldCell);
     const tags = oldTags.slice(-nested.length);
     for (let i = 0; i < nested.length - 1; i++) {
-      if ((people.get(tags[i]!.toString('hex')) ?? 0) >= this.#minPeople) continue;
-      for (const left of await tx.query(lonelyPeople, [nested[i]!, this.#minPeople])) {
+      if ((people.get(tags[i]!.toString('hex')) ?? 0) >= MIN_PEOPLE) continue;
+      for (const left of await tx.query(lonelyPeople, [nested[i]!, MIN_PEOPLE])) {
         const shared = this.#finestShared(nested.slice(i + 1), tags.slice(i + 1), people);
         await this.#write(tx, left.id, left.hide_distance, shared);
       }
@@ -165,7 +162,7 @@ export class Places {
     people: ReadonlyMap<string, number>,
   ): string | null {
     if (cells.length === 0) return null;
-    const shared = cells.find((_, i) => (people.get(tags[i]!.toString('hex')) ?? 0) >= this.#minPeople);
+    const shared = cells.find((_, i) => (people.get(tags[i]!.toString('hex')) ?? 0) >= MIN_PEOPLE);
     return shared ?? cells.at(-1)!;
   }
 

@@ -18,8 +18,6 @@ export interface CacheOptions {
   clock: Clock;
   bus: Bus;
   store?: CacheStore;
-  /** Entries in this process's memory. Default 50,000. */
-  maxEntries?: number;
 }
 
 type Loader<T> = (missing: readonly string[]) => Promise<Map<string, T>>;
@@ -29,6 +27,8 @@ interface Entry {
   expiresAt: number;
 }
 
+/** In this process's memory. */
+const MAX_ENTRIES = 50_000;
 const TOPIC = 'cache:forget';
 const PREFIX = 'cache:';
 /** A second delete in Redis, for a value that another process was just writing from an old read. */
@@ -42,7 +42,7 @@ export class Cache {
   readonly #clock: Clock;
   readonly #bus: Bus;
   readonly #store: CacheStore | undefined;
-  readonly #entries: LruMap<string, Entry>;
+  readonly #entries = new LruMap<string, Entry>(MAX_ENTRIES);
   readonly #unsubscribe: (() => void)[];
   /** Keys that Redis must still forget: it was away. */
   readonly #unforgotten = new Set<string>();
@@ -54,7 +54,6 @@ export class Cache {
     this.#clock = options.clock;
     this.#bus = options.bus;
     this.#store = options.store;
-    this.#entries = new LruMap(options.maxEntries ?? 50_000);
     this.#unsubscribe = [
       this.#bus.subscribe(TOPIC, (message) => {
         const { keys } = message as { keys: string[] };

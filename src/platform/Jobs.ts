@@ -7,8 +7,6 @@ export interface JobsOptions {
   /** postgres:// URL of the database that the facts are in too. */
   url: string;
   log: Log;
-  /** Connections of its own. Default 3. */
-  poolSize?: number;
 }
 
 export interface QueueRules {
@@ -22,6 +20,8 @@ export interface QueueRules {
   timeoutSec: number;
 }
 
+/** Connections of its own. */
+const POOL_SIZE = 3;
 /** How often a process looks for jobs that other processes made; its own it takes at once. */
 const POLL_SEC = 1;
 /**
@@ -52,7 +52,7 @@ export class Jobs {
       connectionString: options.url,
       schema: 'jobs',
       application_name: 'duet jobs',
-      max: options.poolSize ?? 3,
+      max: POOL_SIZE,
       connectionTimeoutMillis: 2_000,
       schedule: false,
     });

@@ -34,18 +34,10 @@ export type TransportOptions = {
   trustedProxies: readonly string[];
   log: Log;
   clock: Clock;
-  /** The largest message a client may send; a larger one closes its socket. 64 KiB. */
-  maxPayloadBytes?: number;
-  /** What may wait for a client that reads slowly; beyond it the socket is closed. 512 KiB. */
-  maxBackpressureBytes?: number;
   /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
   idleTimeoutSec?: number;
   /** Rooms in which nobody waits for anybody: their sockets may be silent for longer. None, by default. */
   isPatient?(roomId: string): boolean;
-  /** How long those may be silent. 60: most of what an idle socket costs is pings, and proxies cut off after a minute. */
-  patientIdleTimeoutSec?: number;
-  /** A socket must have a seat in a room within this. 2,000. */
-  joinTimeoutMs?: number;
   /** Sockets of one person and of one address, beyond which an upgrade is refused with 429. 20 and 200. */
   socketLimits?: SocketLimits;
   /** Whom an access token names, if it is good: sockets are counted by person. Nobody, by default. */
@@ -63,6 +55,19 @@ type UserData = {
   socket?: RoomSocket;
 };
 
+/** The largest message a client may send; a larger one closes its socket. */
+const MAX_PAYLOAD_BYTES = 64 * 1024;
+/** What may wait for a client that reads slowly; beyond it the socket is closed. */
+const MAX_BACKPRESSURE_BYTES = 512 * 1024;
+/** How long sockets of patient rooms may be silent: most of what an idle one costs is pings, and proxies cut off after a minute. */
+const PATIENT_IDLE_TIMEOUT_SEC = 60;
+/** A socket must have a seat in a room within this. */
+const JOIN_TIMEOUT_MS = 2_000;
+/** A seated client must acknowledge within this; a phone on a bad network takes its time. */
+const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
+// RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
+const UNSUPPORTED_DATA = 1003;
+
 /**
  * Colyseus' transport on uWebSockets.js.
  *
@@ -79,7 +84,6 @@ export class HardenedTransport extends Transport {
   readonly #outbox = new Outbox();
   readonly #sockets = new Map<RoomSocket, RoomClient>();
   readonly #counts: SocketCounts;
-  readonly #joinTimeoutMs: number;
   // One function for all sockets.
   readonly #leaveFailed = (error: unknown) => {
     this.#options.log.error({ err: error }, 'A room failed while a client left.');
@@ -91,13 +95,12 @@ export class HardenedTransport extends Transport {
     super();
     this.#options = options;
     this.#proxies = new TrustedProxies(options.trustedProxies);
-    this.#joinTimeoutMs = options.joinTimeoutMs ?? 2_000;
     this.#counts = new SocketCounts(options.socketLimits ?? { perUser: 20, perAddress: 200 });
     silenceBanner();
     this.app = uws.App();
     // uWebSockets.js knows one time-out a route; the narrower route is asked first and may pass.
     this.app.ws<UserData>('/:processId/:roomId', {
-      ...this.#behaviour(options.patientIdleTimeoutSec ?? 60),
+      ...this.#behaviour(PATIENT_IDLE_TIMEOUT_SEC),
       upgrade: (res, req, context) => {
         if (options.isPatient?.(req.getParameter(1) ?? '')) this.#upgrade(res, req, context);
         else req.setYield(true);
@@ -164,11 +167,10 @@ export class HardenedTransport extends Transport {
   override simulateLatency(): void {}
 
   #behaviour(idleTimeoutSec: number): uws.WebSocketBehavior<UserData> {
-    const { maxPayloadBytes = 64 * 1024, maxBackpressureBytes = 512 * 1024 } = this.#options;
     return {
       compression: uws.DISABLED,
-      maxPayloadLength: maxPayloadBytes,
-      maxBackpressure: maxBackpressureBytes,
+      maxPayloadLength: MAX_PAYLOAD_BYTES,
+      maxBackpressure: MAX_BACKPRESSURE_BYTES,
       closeOnBackpressureLimit: true,
       idleTimeout: idleTimeoutSec,
       sendPingsAutomatically: true,
@@ -214,7 +216,7 @@ export class HardenedTransport extends Transport {
     const client = new RoomClient(arrival.ticket.sessionId, socket);
     data.socket = socket;
     this.#sockets.set(socket, client);
-    let deadline: Timer = clock.after(this.#joinTimeoutMs, () => client.leave(CloseCode.WITH_ERROR));
+    let deadline: Timer = clock.after(JOIN_TIMEOUT_MS, () => client.leave(CloseCode.WITH_ERROR));
     const noDeadline = () => deadline.cancel();
     socket.on('close', noDeadline);
     this.#connect(client, arrival).then((joined) => {
@@ -279,11 +281,6 @@ export class HardenedTransport extends Transport {
     }
   }
 }
-
-/** A seated client must acknowledge within this; a phone on a bad network takes its time. */
-const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
-// RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
-const UNSUPPORTED_DATA = 1003;
 
 function authContext(ticket: Ticket, ip: string, userAgent: string): AuthContext {
   return {

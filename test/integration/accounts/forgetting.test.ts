@@ -46,7 +46,6 @@ describe('forgetting', () => {
       sessions: parts.sessions,
       emailTokens: new EmailTokens({ clock }),
       devices: new Devices(parts.secrets),
-      everyMs: 3_600_000,
     });
     const left = async () => {
       await forgetting.run();

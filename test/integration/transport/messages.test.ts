@@ -10,7 +10,7 @@ import { expectOthersUndisturbed, JOIN_ROOM, join, joinWithSdk } from './joining
 let server: FakeServer;
 
 beforeAll(async () => {
-  server = await startFakeServer({ joinTimeoutMs: 1_000 });
+  server = await startFakeServer();
 });
 beforeEach(() => {
   server.room.joinBehaviour = 'let in';

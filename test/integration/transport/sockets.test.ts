@@ -11,7 +11,7 @@ import { ERROR, expectOthersUndisturbed, JOIN_ROOM, join } from './joining.ts';
 let server: FakeServer;
 
 beforeAll(async () => {
-  server = await startFakeServer({ joinTimeoutMs: 1_000 });
+  server = await startFakeServer();
 });
 beforeEach(() => {
   server.room.joinBehaviour = 'let in';
