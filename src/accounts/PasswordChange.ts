@@ -40,11 +40,9 @@ export interface PasswordChangeOptions {
   audit: Audit;
   /** Makes every process forget what it cached of a person. */
   forgetCached: (userId: string) => Promise<void>;
-  /** Asking for a reset answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
-  forgotStepMs?: number;
+  /** Asking for a reset is answered after a whole number of these; 0: as soon as can be. */
+  answerStepMs: number;
 }
-
-const DEFAULT_FORGOT_STEP_MS = 100;
 
 /** New passwords: for who forgot the old one, and for who knows it. */
 export class PasswordChange {
@@ -56,10 +54,9 @@ export class PasswordChange {
 
   /** Sends a mail with a link to choose a new password, where the address has an account. The answer is always the same. */
   async forgot(email: string, caller: Caller): Promise<void> {
-    const { clock, limits, db, mails, audit, emailTokens } = this.#o;
+    const { clock, limits, db, mails, audit, emailTokens, answerStepMs } = this.#o;
     const mayMail = await limits.take('mail', `reset:${audit.subject(email)}`);
-    const stepMs = this.#o.forgotStepMs ?? DEFAULT_FORGOT_STEP_MS;
-    await evenly(clock, stepMs, async () => {
+    await evenly(clock, answerStepMs, async () => {
       const [user] = await db.query(findByEmail, [emailKey(email)]);
       await db.transaction(async (tx) => {
         await audit.record(tx, { action: 'password_reset_asked', userId: user?.id, email, caller });
@@ -67,7 +64,7 @@ export class PasswordChange {
         await emailTokens.voidAll(tx, user.id, 'reset');
         await mails.add(tx, { kind: 'reset', userId: user.id });
       });
-      afterTheAnswer(clock, stepMs, () => mails.wake());
+      afterTheAnswer(clock, answerStepMs, () => mails.wake());
     });
   }
 

@@ -42,13 +42,9 @@ export interface SignUpOptions {
   bans: Bans;
   /** Makes every process forget what it cached of a person. */
   forgetCached: (userId: string) => Promise<void>;
-  /** Registering answers after a whole number of these. Default 100 ms; 0 answers as soon as it can. */
-  registerStepMs?: number;
-  /** The same for asking for another mail. Default 100 ms. */
-  resendStepMs?: number;
+  /** Registering, and asking for another mail, are answered after a whole number of these; 0: as soon as can be. */
+  answerStepMs: number;
 }
-
-const DEFAULT_STEP_MS = 100;
 
 /**
  * Getting an account. Whether an address has one is a secret: every answer is the same in words and in time.
@@ -65,15 +61,14 @@ export class SignUp {
 
   /** Registers. Throws UNDERAGE, VALIDATION_FAILED (a password anybody would guess), UNAVAILABLE. */
   async register(body: RegisterBody, caller: Caller): Promise<void> {
-    const { clock, limits, passwords } = this.#o;
+    const { clock, limits, passwords, answerStepMs } = this.#o;
     if (ageAt(body.birthDate, clock.now()) < MIN_AGE) throw new DuetError('UNDERAGE');
     choosePassword(body.password, 'password', [body.email, body.displayName]);
     const mayMail = await limits.take('mail', `register:${this.#o.audit.subject(body.email)}`);
-    const stepMs = this.#o.registerStepMs ?? DEFAULT_STEP_MS;
-    await evenly(clock, stepMs, async () => {
+    await evenly(clock, answerStepMs, async () => {
       const passwordHash = await passwords.hash(body.password);
       if (mayMail) await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, caller));
-      afterTheAnswer(clock, stepMs, () => this.#o.mails.wake());
+      afterTheAnswer(clock, answerStepMs, () => this.#o.mails.wake());
     });
   }
 
@@ -93,10 +88,9 @@ export class SignUp {
 
   /** Sends the mail of the newest registration again, where there is one. */
   async resendVerification(email: string): Promise<void> {
-    const { clock, limits, db } = this.#o;
+    const { clock, limits, db, answerStepMs } = this.#o;
     const mayMail = await limits.take('mail', `verify:${this.#o.audit.subject(email)}`);
-    const stepMs = this.#o.resendStepMs ?? DEFAULT_STEP_MS;
-    await evenly(clock, stepMs, async () => {
+    await evenly(clock, answerStepMs, async () => {
       const [user] = await db.query(findByEmail, [emailKey(email)]);
       if (!mayMail || user === undefined || user.email_verified_at !== null) return;
       await db.transaction(async (tx) => {
@@ -104,7 +98,7 @@ export class SignUp {
         if (registration !== undefined)
           await this.#o.mails.add(tx, { kind: 'verify', registrationId: registration.id });
       });
-      afterTheAnswer(clock, stepMs, () => this.#o.mails.wake());
+      afterTheAnswer(clock, answerStepMs, () => this.#o.mails.wake());
     });
   }
 

@@ -1,13 +1,12 @@
 /** What goes in and out of accounts, as the contract has it: one schema a body, unknown fields refused. */
 import { z } from 'zod';
+import { MIN_BIRTH_DATE } from '../people/age.ts';
 import { DisplayName, Gender, Me } from '../people/shapes.ts';
 import { Id, Time } from '../shapes.ts';
 
 const MIN_PASSWORD = 8;
 const MAX_PASSWORD = 256;
 const MAX_EMAIL = 254;
-/** Nobody alive was born before. PostgreSQL has no year 0, and the cohorts of discovery count from here. */
-const MIN_BIRTH_DATE = '1900-01-01';
 
 /**
  * RFC 5321 section 4.5.3.1.3 bounds the path; the pattern is the HTML standard's, plus letters beyond ASCII. Mails go to

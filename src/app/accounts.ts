@@ -18,6 +18,7 @@ import { SignUp } from '../accounts/SignUp.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import type { Log } from '../log.ts';
+import { forgetCached } from '../people/People.ts';
 import type { Bus } from '../platform/Bus.ts';
 import type { Cache } from '../platform/Cache.ts';
 import type { Jobs } from '../platform/Jobs.ts';
@@ -46,9 +47,12 @@ export interface AccountNeeds {
   overrides?: {
     mailer?: Mailer;
     pollMs?: number;
-    answerStepMs?: number;
+    answerStepMs?: number | undefined;
   };
 }
+
+/** Answers that must not tell whether an address is known come after a whole number of these. */
+const ANSWER_STEP_MS = 100;
 
 /** Who people are: sign-up, sign-in, sessions. */
 export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposableStack) {
@@ -89,13 +93,20 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     mails,
     audit,
   });
-  const forgetCached = async (userId: string) => {
-    await Promise.all([cache.forget('person', [userId]), cache.forget('candidates', [userId])]);
+  const common = {
+    db,
+    clock,
+    limits,
+    passwords,
+    sessions,
+    emailTokens,
+    mails,
+    audit,
+    answerStepMs: overrides.answerStepMs ?? ANSWER_STEP_MS,
+    forgetCached: (userId: string) => forgetCached(cache, userId, { candidates: true }),
   };
-  const common = { db, clock, limits, passwords, sessions, emailTokens, mails, audit, forgetCached };
-  const stepMs = overrides.answerStepMs;
-  const signUp = new SignUp({ ...common, bans, registerStepMs: stepMs, resendStepMs: stepMs });
-  const passwordChange = new PasswordChange({ ...common, accounts, forgotStepMs: stepMs });
+  const signUp = new SignUp({ ...common, bans });
+  const passwordChange = new PasswordChange({ ...common, accounts });
   const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices });
   forgetting.start();
   closing.defer(() => forgetting.close());

@@ -147,9 +147,7 @@ export class People {
 
   /** Makes every process forget what it cached of a person, and of whom he may be shown if that changed too. */
   async changed(userId: string, what: { candidates: boolean }): Promise<void> {
-    const { cache } = this.#options;
-    await cache.forget('person', [userId]);
-    if (what.candidates) await cache.forget('candidates', [userId]);
+    await forgetCached(this.#options.cache, userId, what);
   }
 
   async #load(userIds: readonly string[]): Promise<Map<string, Person>> {
@@ -196,4 +194,14 @@ export class People {
       createdAt: isoTime(self.createdAt)!,
     };
   }
+}
+
+/** The same, for who knows the cache and not people. */
+export async function forgetCached(
+  cache: Cache,
+  userId: string,
+  what: { candidates: boolean },
+): Promise<void> {
+  await cache.forget('person', [userId]);
+  if (what.candidates) await cache.forget('candidates', [userId]);
 }

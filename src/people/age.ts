@@ -6,8 +6,11 @@ export const MAX_AGE = 99;
 /** Eight years: of most viewers' ranges of ages two or three cohorts. */
 const COHORT_DAYS = 2922;
 
+/** Nobody alive was born before. PostgreSQL has no year 0, and cohorts count from here. */
+export const MIN_BIRTH_DATE = '1900-01-01';
+
 /** The cohort of a row of `users` that a statement calls `u`, as SQL. The index of discovery has it spelled the same way. */
-export const COHORT_SQL = `((u.birth_date - date '1900-01-01') / ${COHORT_DAYS})`;
+export const COHORT_SQL = `((u.birth_date - date '${MIN_BIRTH_DATE}') / ${COHORT_DAYS})`;
 
 /** How old somebody is at `nowMs`. Who was born on 29 February turns a year older on 1 March. */
 export function ageAt(birthDate: string, nowMs: number): number {
@@ -25,7 +28,7 @@ export function birthDatesFor(minAge: number, maxAge: number, nowMs: number): { 
 
 /** The number of the eight years that somebody was born in. */
 export function cohortOf(birthDate: string): number {
-  return Math.trunc((Date.parse(birthDate) - Date.UTC(1900, 0, 1)) / DAY_MS / COHORT_DAYS);
+  return Math.trunc((Date.parse(birthDate) - Date.parse(MIN_BIRTH_DATE)) / DAY_MS / COHORT_DAYS);
 }
 
 /** The same day `years` earlier, plus `days`. 29 February becomes the 28th where a year has none. */
