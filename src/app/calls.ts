@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Actors } from '../actors/Actors.ts';
+import { CallCommands } from '../actors/CallCommands.ts';
 import { Keeper } from '../actors/Keeper.ts';
 import { CallStore } from '../calling/CallStore.ts';
 import { Calls } from '../calling/Calls.ts';
@@ -61,6 +62,7 @@ export async function openCalls(
     publish,
     isOpen: () => !actors.isDraining,
   });
+  const callCommands = new CallCommands({ calls, actors });
   const matches: Matches = new Matches({
     db,
     clock,
@@ -103,6 +105,7 @@ export async function openCalls(
     actors,
     callStore,
     calls,
+    callCommands,
     matches,
     blocks,
     reports,

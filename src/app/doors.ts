@@ -149,6 +149,7 @@ export async function openDoors(
       matches,
       matchLists,
       calls,
+      callCommands: live.callCommands,
       actors,
       metrics,
       listRooms: () => driver.query({}),

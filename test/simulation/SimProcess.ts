@@ -3,6 +3,7 @@
  * simulated database, bus and rooms. Starting it again is another life, under another id.
  */
 import { Actors, type RoomHost } from '../../src/actors/Actors.ts';
+import { CallCommands } from '../../src/actors/CallCommands.ts';
 import { Keeper } from '../../src/actors/Keeper.ts';
 import { CallStore } from '../../src/calling/CallStore.ts';
 import { Calls } from '../../src/calling/Calls.ts';
@@ -37,6 +38,7 @@ export class SimProcess implements Host {
   readonly actors: Actors;
   readonly keeper: Keeper;
   readonly rooms = new Map<string, SimRoom>();
+  readonly #callCommands: CallCommands;
   readonly #world: World;
 
   constructor(world: World, index: number, id: string, skewMs: number) {
@@ -61,6 +63,7 @@ export class SimProcess implements Host {
       isOpen: () => true,
       publish,
     });
+    this.#callCommands = new CallCommands({ calls: this.calls, actors: this.actors });
     this.matches = new Matches({
       db,
       clock,
@@ -91,11 +94,9 @@ export class SimProcess implements Host {
     return !this.dead && !this.cut && this.stalledUntil <= this.#world.time.now;
   }
 
-  /** `POST /calls/:callId/<command>` (`src/http/routes/calls.ts`). */
-  async command(callId: string, userId: string, command: PersonCommand): Promise<Call> {
-    const call = await this.calls.find(callId, userId);
-    if (call.phase === 'ended') return this.calls.afterEnd(call, command);
-    return this.actors.callCommand(callId, { userId, command });
+  /** `POST /calls/:callId/<command>`. */
+  command(callId: string, userId: string, command: PersonCommand): Promise<Call> {
+    return this.#callCommands.give(callId, userId, command);
   }
 
   #roomHost(): RoomHost {

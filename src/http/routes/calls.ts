@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Actors } from '../../actors/Actors.ts';
+import type { CallCommands } from '../../actors/CallCommands.ts';
 import { SeatView } from '../../actors/shapes.ts';
 import type { Calls } from '../../calling/Calls.ts';
 import { AnswerCall, CallView, InitiateCall } from '../../calling/shapes.ts';
@@ -9,10 +10,11 @@ import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import { newId } from '../../ids.ts';
 import { Id } from '../../shapes.ts';
-import { type Auth, type Once, type Route, route } from '../route.ts';
+import { type Route, route } from '../route.ts';
 
 export interface CallRoutesOptions {
   calls: Calls;
+  callCommands: CallCommands;
   actors: Actors;
   clock: Clock;
 }
@@ -22,26 +24,8 @@ const params = z.object({ callId: Id });
 const CallAnswer = z.strictObject({ call: CallView });
 const CallAndSeat = z.strictObject({ call: CallView, seat: SeatView });
 
-export function callRoutes({ calls, actors, clock }: CallRoutesOptions): Route[] {
+export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOptions): Route[] {
   const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
-
-  /** Gives a person's command to the call's actor; a call that is over answers by its rules as well. */
-  const command = async (
-    callId: string,
-    { auth: { userId }, once }: { auth: Auth; once: Once },
-    given: PersonCommand,
-  ) => {
-    const call = await calls.find(callId, userId);
-    if (call.phase === 'ended') return calls.afterEnd(call, given);
-    return actors
-      .callCommand(callId, { userId, command: given, id: await once(newId) })
-      .catch(async (error) => {
-        // Over while this was on its way, perhaps by this very command, whose answer was lost with its process.
-        const now = error.code === 'CALL_NOT_ACTIVE' ? await calls.find(callId, userId) : call;
-        if (now.phase !== 'ended') throw error;
-        return calls.afterEnd(now, given);
-      });
-  };
 
   const verb = (name: string, summary: string, given: PersonCommand): Route =>
     route({
@@ -54,7 +38,9 @@ export function callRoutes({ calls, actors, clock }: CallRoutesOptions): Route[]
       params,
       status: 200,
       out: CallAnswer,
-      run: async (ctx) => ({ call: view(await command(ctx.params.callId, ctx, given)) }),
+      run: async ({ auth, params: { callId }, once }) => ({
+        call: view(await callCommands.give(callId, auth.userId, given, await once(newId))),
+      }),
     });
 
   return [
@@ -88,10 +74,9 @@ export function callRoutes({ calls, actors, clock }: CallRoutesOptions): Route[]
       body: AnswerCall,
       status: 200,
       out: CallAndSeat,
-      run: async (ctx) => {
-        const { auth, params, body } = ctx;
-        const { callId } = params;
-        const call = await command(callId, ctx, { type: 'answer', ...(body.media && { media: body.media }) });
+      run: async ({ auth, params: { callId }, body: { media }, once }) => {
+        const answer: PersonCommand = { type: 'answer', ...(media && { media }) };
+        const call = await callCommands.give(callId, auth.userId, answer, await once(newId));
         return { call: view(call), seat: await actors.callSeat(callId, auth.userId) };
       },
     }),
