@@ -11,7 +11,7 @@ type MatchSessionEvents = {
   closed: undefined;
 };
 
-/** A seat in a match's room: accept, decline, end. */
+/** A seat in a match's room: accept, decline, end. What one may not do any more is refused with `MATCH_NOT_ACTIVE`. */
 export class MatchSession extends Emitter<MatchSessionEvents> {
   readonly match: Match;
   readonly #link: RoomLink;
@@ -25,7 +25,7 @@ export class MatchSession extends Emitter<MatchSessionEvents> {
     link.on('closed', () => this.emit('closed', undefined));
   }
 
-  /** Joins. Errors: `NOT_FOUND`, `MATCH_NOT_ACTIVE`. */
+  /** Joins, also what is over. Errors: `NOT_FOUND`. */
   static async join(seats: Seats, matchId: string): Promise<MatchSession> {
     const ask = () => seats.ask<{ match: Match; seat: Seat }>(`/matches/${matchId}/join`);
     const { match, seat } = await ask();
