@@ -1,8 +1,8 @@
 /** Real calls between two Chromiums over networks that lose and delay packets. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newMatch } from '../../support/client.ts';
 import { LossyRelay } from '../../support/LossyRelay.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { type CallPage, CallPages } from './callPages.ts';
 
 const app = useApp();
@@ -23,7 +23,7 @@ interface Judged {
 
 /** An answered call; Bob is behind a relay. */
 async function calling(stack: AsyncDisposableStack) {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const annPage = await pages.sit('sfu', ann, seat);
   const bobPage = await pages.sit('sfu', bob, (await bob.ok('POST', `/calls/${call.id}/answer`, {})).seat);
@@ -74,7 +74,9 @@ it('2 % of loss with 40 ms of jitter: the voice keeps a score of 4.0', { timeout
   expect(median(rounds.map(({ mos }) => mos))).toBeGreaterThanOrEqual(4);
 });
 
-it('on a bad network the picture is reduced, and the voice goes on', { timeout: 150_000 }, async () => {
+it('on a bad network the picture is reduced, then off, and back after it; the voice goes on', {
+  timeout: 300_000,
+}, async () => {
   await using stack = new AsyncDisposableStack();
   const { ann, bob, annPage, bobPage, relay, callId } = await calling(stack);
   await ann.ok('POST', `/calls/${callId}/upgrade`);
@@ -86,5 +88,11 @@ it('on a bad network the picture is reduced, and the voice goes on', { timeout: 
     ((await bobPage.do('heard', 'call:video_step')) as { step: string }[]).map(({ step }) => step);
   const judged = () => judgedOf(bobPage, bob.id);
   await until(async () => (await steps())[0] === 'reduced', 90_000, judged);
+  await until(async () => (await steps())[1] === 'off', 90_000, judged);
   expect(await bobPage.flow('audio', 1_000)).toBeGreaterThan(500);
+  expect(await bobPage.flow('video', 1_000)).toBe(0);
+  relay.impairment = { lossRatio: 0, delayUpToMs: 0 };
+  await until(async () => (await steps()).at(-1) === 'full', 120_000, judged);
+  expect((await steps()).slice(0, 4)).toEqual(['reduced', 'off', 'reduced', 'full']);
+  expect(await bobPage.flow('video', 2_000)).toBeGreaterThan(1_000);
 });
