@@ -97,5 +97,5 @@ export function query(values: Record<string, string | number | undefined>): stri
   const pairs = Object.entries(values).filter(([, value]) => value !== undefined);
   return pairs.length === 0
     ? ''
-    : `?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
+    : `?${new URLSearchParams(pairs.map(([key, value]): [string, string] => [key, String(value)]))}`;
 }
