@@ -11,7 +11,7 @@ import type { Seat } from '../src/actors/Actors.ts';
 import { CallPages } from '../test/integration/media/callPages.ts';
 import type { Person } from '../test/support/client.ts';
 import { startServer } from '../test/support/server.ts';
-import { newMatch } from '../test/support/signedIn.ts';
+import { registerMatch } from '../test/support/signedIn.ts';
 
 type Kind = 'prepared' | 'encrypted' | 'usual';
 /** From the answer to the first frame of the other's that could be played, milliseconds. */
@@ -75,7 +75,7 @@ try {
 }
 
 async function oneCall(kind: Kind, roomUrl: string): Promise<Took> {
-  const { ann, bob, matchId } = await newMatch(app);
+  const { ann, bob, matchId } = await registerMatch(app.url);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const { seat: bobSeat } = await bob.ok('POST', `/calls/${call.id}/join`);
   const sit = async (person: Person, own: Seat) => {

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Crowd, type Heard, workersOf } from '../test/integration/media/Crowd.ts';
 import { CallPages } from '../test/integration/media/callPages.ts';
 import { startServer } from '../test/support/server.ts';
+import { registerMatch } from '../test/support/signedIn.ts';
 
 const calls = Number(process.argv[2] ?? 20);
 const rounds = Number(process.argv[3] ?? 5);
@@ -41,7 +42,7 @@ console.log(
 
 async function oneRound(url: string, serverPid: number, pages: CallPages): Promise<void> {
   const crowd = await Crowd.open(pages);
-  for (let i = 0; i < calls; i += 1) await crowd.call(url);
+  for (let i = 0; i < calls; i += 1) await crowd.call(await registerMatch(url));
   await until(async () => (await crowd.allHear()) !== undefined);
   await pause(LISTEN_MS);
   const before = new Map((await crowd.heard()).map((one) => [one.userId, one]));

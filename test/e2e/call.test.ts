@@ -5,10 +5,10 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openBrowser } from '../support/browser.ts';
-import { signIn } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { onServer } from '../support/postgresServer.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { signIn } from '../support/signedIn.ts';
 
 const PICTURES = process.env.DUET_PICTURES;
 let database: TestDatabase;

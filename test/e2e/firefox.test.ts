@@ -3,8 +3,8 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CallPage, CallPages, pageScript } from '../integration/media/callPages.ts';
 import { useApp } from '../support/app.ts';
-import { newMatch } from '../support/client.ts';
 import { openFirefox } from '../support/firefox.ts';
+import { newMatch } from '../support/signedIn.ts';
 
 const app = useApp({ CALL_DURATION_SEC: '300' });
 let firefox: Browser;
@@ -34,7 +34,7 @@ const eventually = <T>(read: () => T) => expect.poll(read, { timeout: WITHIN_MS,
 
 test('Firefox with a bare RTCPeerConnection and Chromium with the SDK hear, then see each other, to the end', async () => {
   await using stack = new AsyncDisposableStack();
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const atAnn = await openInFirefox();
   stack.defer(() => atAnn.close());
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});

@@ -2,11 +2,12 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openBrowser } from '../support/browser.ts';
-import { newPerson, type Person } from '../support/client.ts';
+import type { Person } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { picture } from '../support/images.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { newPerson, TEST_PASSWORD } from '../support/signedIn.ts';
 
 let database: TestDatabase;
 let server: TestServer;
@@ -30,7 +31,7 @@ async function town(): Promise<{ ann: Person; others: Person[] }> {
   towns += 1;
   const location = { lat: 10 * towns, lon: 15 };
   const [ann, ...others] = await Promise.all(
-    ['Ann', 'Bob', 'Cem'].map((displayName) => newPerson(server.url, { displayName })),
+    ['Ann', 'Bob', 'Cem'].map((displayName) => newPerson(server, { displayName })),
   );
   for (const person of [ann!, ...others]) {
     await person.ok('PUT', '/users/me', { location });
@@ -50,7 +51,7 @@ async function openAs(person: Person): Promise<Page> {
   await page.goto(server.url);
   const form = page.getByTestId('sign-in');
   await form.locator('[name=email]').fill(person.email);
-  await form.locator('[name=password]').fill('correct horse battery');
+  await form.locator('[name=password]').fill(TEST_PASSWORD);
   await form.locator('[type=submit]').click();
   await page.getByTestId('card').waitFor();
   return page;

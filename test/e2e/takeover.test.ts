@@ -6,11 +6,12 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Balancer } from '../support/Balancer.ts';
 import { openBrowser, SMALL_AND_STILL } from '../support/browser.ts';
-import { type Json, type Person, signIn } from '../support/client.ts';
+import type { Json, Person } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/freePort.ts';
 import { useRedis } from '../support/redis.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { signIn } from '../support/signedIn.ts';
 
 const redis = useRedis();
 let database: TestDatabase;

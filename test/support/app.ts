@@ -6,12 +6,17 @@ import { App } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { createTestDatabase } from './database.ts';
+import { TOKEN_SECRET } from './signedIn.ts';
 
-/** What a test's server is started with: limits that no test runs into by accident, ports that are free. */
+/**
+ * What a test's server is started with: limits that no test runs into by accident, a port that is free, and the secret
+ * that `signedIn.ts` signs with.
+ */
 export const TEST_ENVIRONMENT = {
   NODE_ENV: 'test',
   HOST: '127.0.0.1',
   PORT: '0',
+  JWT_SECRET: TOKEN_SECRET,
   LOG_LEVEL: process.env.DUET_TEST_LOG ?? 'silent',
   MEDIA_WORKERS: '1',
   LIMIT_LOGIN: '1000000',

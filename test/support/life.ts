@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import pg from 'pg';
 import { newId } from '../../src/ids.ts';
-import { type Json, newMatch, newPerson, type Person, request, TEST_PASSWORD } from './client.ts';
+import { type Json, type Person, request } from './client.ts';
 import { picture } from './images.ts';
+import { match, newPerson, registerPerson, TEST_PASSWORD, type TestApp } from './signedIn.ts';
 
 /** A person of whom something is held in every table, and what was held. */
 export interface FullLife {
@@ -14,9 +15,9 @@ export interface FullLife {
 }
 
 /** Lets somebody live: photos, a place, decisions, a block, a report, a call that is still on, and all that comes with it. */
-export async function liveFully(url: string, db: pg.Client): Promise<FullLife> {
-  const { ann, bob, matchId } = await newMatch(url);
-  const other = await newPerson(url);
+export async function liveFully(app: TestApp, db: pg.Client): Promise<FullLife> {
+  const [ann, bob, other] = await Promise.all([registerPerson(app.url), newPerson(app), newPerson(app)]);
+  const matchId = await match(ann, bob);
   await uploadPhoto(ann, 1);
   await ann.ok('PUT', '/users/me', { bio: 'A life', location: { lat: 52.52, lon: 13.405 } });
   await bob.ok('PUT', '/users/me', { location: { lat: 52.52, lon: 13.405 } });
@@ -25,7 +26,7 @@ export async function liveFully(url: string, db: pg.Client): Promise<FullLife> {
   const headers = { 'idempotency-key': newId() };
   await ann.call('POST', `/matches/dislike/${other.id}`, undefined, headers);
   await ann.ok('POST', `/users/block/${other.id}`);
-  await request(url, 'POST', '/api/v1/auth/forgot-password', { body: { email: ann.email } });
+  await request(app.url, 'POST', '/api/v1/auth/forgot-password', { body: { email: ann.email } });
   await ann.inbox();
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   await bob.ok('POST', `/calls/${call.id}/answer`, {});

@@ -9,6 +9,8 @@ const ROOT = resolve(import.meta.dirname, '../..');
 /** The program as its user starts it: a process of its own. */
 export interface TestServer {
   url: string;
+  /** The `DB_URL` it was given. Throws for a server that runs a database of its own. */
+  readonly dbUrl: string;
   pid: number;
   /** Ends it as Ctrl-C would; resolves with its exit code. */
   stop(signal?: 'SIGINT' | 'SIGTERM'): Promise<number | null>;
@@ -40,6 +42,10 @@ export async function startServer(environment: Record<string, string> = {}): Pro
   };
   return {
     url,
+    get dbUrl() {
+      if (environment.DB_URL === undefined) throw new Error('this server runs a database of its own');
+      return environment.DB_URL;
+    },
     pid: child.pid!,
     exited,
     output: () => output,

@@ -3,7 +3,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { openBrowser, SMALL_AND_STILL } from '../../support/browser.ts';
-import { type Person, TEST_PASSWORD } from '../../support/client.ts';
+import type { Person } from '../../support/client.ts';
+import { TEST_PASSWORD } from '../../support/signedIn.ts';
 
 /** What the page lays open of its present call (`web/page/duet.ts`). */
 interface OpenCall {
@@ -55,6 +56,9 @@ export function useDevices() {
   return {
     get url() {
       return app.url;
+    },
+    get dbUrl() {
+      return app.dbUrl;
     },
     device,
   };

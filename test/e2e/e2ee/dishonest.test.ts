@@ -4,8 +4,9 @@ import { DeviceKey } from '../../../web/sdk/e2ee/DeviceKey.ts';
 import { KeyAgreement } from '../../../web/sdk/e2ee/KeyAgreement.ts';
 import { type KeyMessage, readKeyMessage } from '../../../web/sdk/e2ee/keyMessages.ts';
 import { MemoryVault } from '../../../web/sdk/e2ee/Vault.ts';
-import { type Json, newMatch, type Person } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { call, encryption, eventually, hangUp, hear, useDevices } from './devices.ts';
 import { opener } from './opener.ts';
 import { honest, type RoomInside, relay } from './relay.ts';
@@ -59,7 +60,7 @@ class Between {
 }
 
 test('a server that swaps a key is noticed, and gets nothing to hear', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   tap.packets = [];
   relay.say = (type, payload) =>
@@ -90,7 +91,7 @@ test('a server that swaps a key is noticed, and gets nothing to hear', async () 
 });
 
 test('a server that is each one’s other is betrayed by the words', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   const between = new Between(ann, bob);
   relay.say = (type, payload) => (type === 'call:e2ee_key' ? between.hear(payload) : payload);
@@ -112,7 +113,7 @@ test('a server that is each one’s other is betrayed by the words', async () =>
 });
 
 test('a server that strips all word of encryption is noticed by who has heard the other encrypted before', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   await call(atAnn, atBob, matchId);
   await eventually(() => encryption(atAnn)).toMatchObject({ state: 'on' });

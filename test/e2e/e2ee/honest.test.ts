@@ -2,8 +2,8 @@
 import type { BrowserContext, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { CallPages } from '../../integration/media/callPages.ts';
-import { newMatch } from '../../support/client.ts';
 import { SfuTap } from '../../support/SfuTap.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { call, claimOf, encryption, eventually, hear, see, useDevices } from './devices.ts';
 import { opener } from './opener.ts';
 
@@ -28,7 +28,7 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const vp8Clear = (frame: Uint8Array) => ((frame[0]! & 1) === 0 ? 10 : 1);
 
 test('with it off, whoever owns the SFU hears and sees', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const cannot = (context: BrowserContext) =>
     context.addInitScript(() => {
       delete (globalThis as { RTCRtpScriptTransform?: unknown }).RTCRtpScriptTransform;
@@ -52,7 +52,7 @@ test('with it off, whoever owns the SFU hears and sees', async () => {
 });
 
 test('with it on, nothing that passes the SFU can be decoded, and the two are told the same words', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   tap.packets = [];
   await call(atAnn, atBob, matchId);
@@ -85,7 +85,7 @@ test('with it on, nothing that passes the SFU can be decoded, and the two are to
 });
 
 test('a bare RTCPeerConnection talks with the page as before, and the page says that it is not encrypted', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, pages] = await Promise.all([devices.device(ann), CallPages.open(devices.url)]);
   try {
     await atAnn.getByTestId('nav-matches').click();

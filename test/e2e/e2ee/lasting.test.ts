@@ -1,13 +1,13 @@
 /** What two people have agreed on lasts: over reloads, calls, new transports, lost sockets and other devices. */
 import { expect, test } from 'vitest';
-import { newMatch } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { call, claimOf, encryption, eventually, hangUp, hear, stateOf, useDevices } from './devices.ts';
 import { honest, type RoomInside, relay } from './relay.ts';
 
 const devices = useDevices();
 
 test('who has compared the words need not do it again, in this call or the next', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
   await call(atAnn, atBob, matchId);
   for (const page of [atAnn, atBob]) await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
@@ -52,7 +52,7 @@ test('who has compared the words need not do it again, in this call or the next'
 });
 
 test('new transports, another device and a lost socket: it stays on', async () => {
-  const { ann, bob, matchId } = await newMatch(devices.url);
+  const { ann, bob, matchId } = await newMatch(devices);
   const [atAnn, atBob, onTablet] = await Promise.all([
     devices.device(ann),
     devices.device(bob),

@@ -1,9 +1,10 @@
 /** AUTH-16, AZ-11 to AZ-13: what admins may do, and to whom. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newMatch, newPerson, type Person, request, signIn, TEST_PASSWORD } from '../../support/client.ts';
+import { type Person, request } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { onServer } from '../../support/postgresServer.ts';
+import { newMatch, newPerson, registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const BOSS = 'boss@example.org';
 const SECOND = 'second@example.org';
@@ -13,8 +14,8 @@ let boss: Person;
 let second: Person;
 
 beforeAll(async () => {
-  boss = await newPerson(app.url, { email: BOSS });
-  second = await newPerson(app.url, { email: SECOND });
+  boss = await registerPerson(app.url, { email: BOSS });
+  second = await registerPerson(app.url, { email: SECOND });
 });
 
 const setStatus = (who: Person, userId: string, body: unknown) =>
@@ -25,7 +26,7 @@ const login = (person: Person) =>
 
 describe('a suspension', () => {
   it('refuses signing in (AUTH-16), can be taken back, and ends by itself', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     const suspended = { status: 'suspended', reason: 'cool down' };
     await boss.ok('PATCH', `/admin/users/${ann.id}/status`, suspended);
     expect((await login(ann)).body.code).toBe('ACCOUNT_SUSPENDED');
@@ -46,7 +47,7 @@ describe('a suspension', () => {
   });
 
   it('leaves a line with what was before and after for each change', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'suspended', reason: 'one' });
     await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'banned', reason: 'two' });
     await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'active', reason: 'three' });
@@ -77,7 +78,7 @@ describe('what an admin may not do', () => {
   });
 
   it('send what is not asked for (AZ-12, AZ-13)', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     const until = new Date(Date.now() + 86_400_000).toISOString();
     const bad: unknown[] = [
       {},
@@ -101,7 +102,7 @@ describe('what an admin may not do', () => {
 
 describe('who is no admin', () => {
   it('gets nowhere, and nothing that is sent makes one (AZ-12, AZ-13)', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     const paths: [string, string][] = [
       ['GET', '/admin/users'],
       ['GET', `/admin/users/${ann.id}`],
@@ -136,7 +137,7 @@ describe('who is no admin', () => {
         expect(response.status, `${method} ${path} ${text}`).toBe(400);
       }
     }
-    const again = await signIn(app.url, ann.email, TEST_PASSWORD);
+    const again = await signIn(app.url, ann.email);
     expect(await again.ok('GET', '/users/me')).toMatchObject({ role: 'user', tier: 'regular' });
     expect((await again.call('GET', '/admin/stats')).status).toBe(403);
   });
@@ -155,7 +156,7 @@ describe('the desk', () => {
   it('lists accounts page by page, by status, tier, address, name and id', async () => {
     const people = [];
     for (const displayName of ['Zelda', 'zelda two', 'Zel%da'])
-      people.push(await newPerson(app.url, { displayName }));
+      people.push(await newPerson(app, { displayName }));
     await boss.ok('PATCH', `/admin/users/${people[1]!.id}/status`, ban);
     const ids = async (query: string) => {
       const found = [];
@@ -189,14 +190,14 @@ describe('the desk', () => {
   });
 
   it('keeps that an admin looked at an account', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     expect(await boss.ok('GET', `/admin/users/${ann.id}`)).toMatchObject({ id: ann.id, email: ann.email });
     const { items } = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=account_viewed`);
     expect(items).toMatchObject([{ actorId: boss.id, userId: ann.id }]);
   });
 
   it('works on reports', async () => {
-    const { ann, bob } = await newMatch(app.url);
+    const { ann, bob } = await newMatch(app);
     const { reportId } = await ann.ok('POST', `/users/report/${bob.id}`, { reason: 'harassment' });
     const open = await boss.ok('GET', '/admin/reports?status=open');
     expect(open.items[0]).toMatchObject({
@@ -222,7 +223,7 @@ describe('the desk', () => {
 
   it('counts', async () => {
     const before = await boss.ok('GET', '/admin/stats');
-    await newMatch(app.url);
+    await newMatch(app);
     const after = await boss.ok('GET', '/admin/stats');
     expect(after.users.active - before.users.active).toBe(2);
     expect(after.activeMatches - before.activeMatches).toBe(1);

@@ -2,15 +2,16 @@
 import { Client } from '@colyseus/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { Inbox, newMatch, newPerson, type Person, request, TEST_PASSWORD } from '../../support/client.ts';
+import { Inbox, type Person, request } from '../../support/client.ts';
 import { picture } from '../../support/images.ts';
+import { newMatch, newPerson, registerPerson, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const BOSS = 'boss@example.org';
 const app = useApp({ ADMIN_EMAILS: BOSS });
 let boss: Person;
 
 beforeAll(async () => {
-  boss = await newPerson(app.url, { email: BOSS });
+  boss = await registerPerson(app.url, { email: BOSS });
 });
 
 const ban = { status: 'banned', reason: 'threats' };
@@ -19,7 +20,7 @@ const login = (person: Person) =>
 
 describe('a ban in the middle of a call (AUTH-17)', () => {
   it('refuses the banned one everywhere, ends the call for the other in neutral words, and hides him', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const { body: tokens } = await login(ann);
     const toBob = await bob.inbox();
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
@@ -65,7 +66,7 @@ describe('a ban in the middle of a call (AUTH-17)', () => {
 
   it('stays in force for who registers again, with the same mailbox or the same device', async () => {
     const device = '0d1f2c3b-5f0e-4d7e-9a53-6f0f1c2d3e4f';
-    const villain = await newPerson(app.url, { email: 'some.villain@example.org' });
+    const villain = await newPerson(app, { email: 'some.villain@example.org' });
     await request(app.url, 'POST', '/api/v1/auth/login', {
       body: { email: villain.email, password: TEST_PASSWORD },
       headers: { 'x-device-id': device },
@@ -106,11 +107,7 @@ describe('a ban in the middle of a call (AUTH-17)', () => {
       });
       return response.status;
     };
-    const [ann, bob, newcomer] = [
-      await newPerson(app.url),
-      await newPerson(app.url),
-      await newPerson(app.url),
-    ];
+    const [ann, bob, newcomer] = [await newPerson(app), await newPerson(app), await newPerson(app)];
     expect([await upload(ann), await upload(bob)]).toEqual([201, 201]);
     const standing = (person: Person, status: string) =>
       boss.ok('PATCH', `/admin/users/${person.id}/status`, { status, reason: 'a picture' });

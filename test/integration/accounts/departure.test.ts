@@ -3,16 +3,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOLDINGS, IMPERSONAL } from '../../../src/accounts/holdings.ts';
 import { useApp } from '../../support/app.ts';
-import {
-  Inbox,
-  type Json,
-  newMatch,
-  newPerson,
-  type Person,
-  request,
-  signIn,
-  TEST_PASSWORD,
-} from '../../support/client.ts';
+import { Inbox, type Json, type Person, request } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
   connect,
@@ -23,6 +14,7 @@ import {
   tablesThatMention,
   uploadPhoto,
 } from '../../support/life.ts';
+import { newMatch, newPerson, registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const app = useApp();
 let db: pg.Client;
@@ -47,7 +39,7 @@ const isErased = async (person: Person) =>
 
 describe('who deletes the account', () => {
   it('must know the password, and is counted like somebody who guesses', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     expect(await deleteAccount(ann, 'not the password')).toMatchObject({
       status: 401,
       body: { code: 'INVALID_CREDENTIALS' },
@@ -63,8 +55,8 @@ describe('who deletes the account', () => {
   });
 
   it('is out of the call, out of sight and signed out everywhere at once (RC-31, AUTH-18)', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
-    const elsewhere = await signIn(app.url, ann.email, TEST_PASSWORD);
+    const { ann, bob, matchId } = await newMatch(app);
+    const elsewhere = await signIn(app.url, ann.email);
     const photo = await uploadPhoto(ann, 2);
     const [onPhone, toBob] = [await elsewhere.inbox(), await bob.inbox()];
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
@@ -97,14 +89,14 @@ describe('who deletes the account', () => {
   });
 
   it('is told by mail until when it can be taken back, and takes it back by signing in', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await ann.ok('PUT', '/users/me', { bio: 'I was here' });
     await uploadPhoto(ann, 3);
     const { eraseAt } = (await deleteAccount(ann)).body;
     await eventually(() => subjects(ann)).toContain('Your account is deleted');
     expect((await mails(ann)).map((mail) => mail.text).join()).toContain(eraseAt.slice(0, 10));
     expect((await login(ann, 'not the password')).status).toBe(401);
-    const back = await signIn(app.url, ann.email, TEST_PASSWORD);
+    const back = await signIn(app.url, ann.email);
     expect(back.id).toBe(ann.id);
     const me = await back.ok('GET', '/users/me');
     expect(me).toMatchObject({ bio: 'I was here', status: 'active' });
@@ -115,7 +107,7 @@ describe('who deletes the account', () => {
   });
 
   it('can set a new password meanwhile, and come in with that', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await deleteAccount(ann);
     await request(app.url, 'POST', '/api/v1/auth/forgot-password', { body: { email: ann.email } });
     await eventually(() => subjects(ann)).toContain('Choose a new password');
@@ -127,22 +119,22 @@ describe('who deletes the account', () => {
   });
 
   it('cannot have it back when the grace period is over', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await deleteAccount(ann);
     await endGrace(ann);
     expect((await login(ann)).body.code).toBe('INVALID_CREDENTIALS');
     await eventually(() => isErased(ann)).toBe(true);
     // The address is free again.
-    const again = await newPerson(app.url, { email: ann.email });
+    const again = await registerPerson(app.url, { email: ann.email });
     expect(again.id).not.toBe(ann.id);
   });
 
   it('can still be banned, and is erased all the same', async () => {
-    const ann = await newPerson(app.url);
-    const boss = await newPerson(app.url);
+    const ann = await newPerson(app);
+    const boss = await newPerson(app);
     await deleteAccount(ann);
     await db.query(`update users set role = 'admin' where id = $1`, [boss.id]);
-    const admin = await signIn(app.url, boss.email, TEST_PASSWORD);
+    const admin = await signIn(app.url, boss.email);
     const patch = (status: string) =>
       admin.call('PATCH', `/admin/users/${ann.id}/status`, { status, reason: 'x' });
     expect((await patch('active')).status).toBe(409);
@@ -170,7 +162,7 @@ describe('what is held (PV-11)', () => {
   });
 
   it('is given out, all of it and nothing of others, and then erased but for what must stay (PV-13)', async () => {
-    const { ann, bob, callId, reportId } = await liveFully(app.url, db);
+    const { ann, bob, callId, reportId } = await liveFully(app, db);
     // The test is worth as much as that life was full: each table knows her, but those of hashes. Some rows are
     // written only after the answer.
     const hashes = ['ban_tags', 'dev_mailbox'];
@@ -218,7 +210,7 @@ describe('what is held (PV-11)', () => {
   });
 
   it('is given out only soon after the password was typed', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     expect((await ann.call('GET', '/users/me/export')).headers.get('cache-control')).toContain('no-store');
     await db.query(`update sessions set created_at = now() - interval '16 minutes' where user_id = $1`, [
       ann.id,
@@ -227,7 +219,7 @@ describe('what is held (PV-11)', () => {
       status: 403,
       body: { code: 'FORBIDDEN', details: [{ path: 'session' }] },
     });
-    const again = await signIn(app.url, ann.email, TEST_PASSWORD);
+    const again = await signIn(app.url, ann.email);
     expect((await again.call('GET', '/users/me/export')).status).toBe(200);
     expect((await request(app.url, 'GET', '/api/v1/users/me/export')).status).toBe(401);
   });

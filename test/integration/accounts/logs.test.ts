@@ -1,16 +1,17 @@
 /** AUTH-31, AUTH-32, PV-15: what stands in the logs of a server that says all it can. */
 import { expect, it } from 'vitest';
-import { newPerson, request, TEST_PASSWORD } from '../../support/client.ts';
+import { request } from '../../support/client.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import { deleteAccount, uploadPhoto } from '../../support/life.ts';
 import { startServer } from '../../support/server.ts';
+import { registerPerson, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 it('no address, password, token, place or photo link is in the log', async () => {
   const database = await createTestDatabase();
   const server = await startServer({ DB_URL: database.url, LOG_LEVEL: 'debug' });
   try {
     const post = (path: string, body: object) => request(server.url, 'POST', `/api/v1${path}`, { body });
-    const ann = await newPerson(server.url);
+    const ann = await registerPerson(server.url);
     const { email } = ann;
     await post('/auth/login', { email, password: 'a wrong one indeed' });
     const { body: tokens } = await post('/auth/login', { email, password: TEST_PASSWORD });

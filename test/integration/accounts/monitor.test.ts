@@ -1,14 +1,15 @@
 /** /monitor: the rooms, for admins, to look at and no more. */
 import { beforeAll, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { type Json, newMatch, newPerson, type Person } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
+import { newMatch, newPerson, registerPerson } from '../../support/signedIn.ts';
 
 const BOSS = 'boss@example.org';
 const app = useApp({ ADMIN_EMAILS: BOSS });
 let boss: Person;
 
 beforeAll(async () => {
-  boss = await newPerson(app.url, { email: BOSS });
+  boss = await registerPerson(app.url, { email: BOSS });
 });
 
 const get = (path: string, headers: Record<string, string> = {}) =>
@@ -16,7 +17,7 @@ const get = (path: string, headers: Record<string, string> = {}) =>
 const bearer = (person: Person) => ({ authorization: `Bearer ${person.token}` });
 
 it('is for admins only, every part of it', async () => {
-  const ann = await newPerson(app.url);
+  const ann = await newPerson(app);
   for (const path of ['/monitor', '/monitor/api', '/monitor/api/room?roomId=x', '/monitor/assets/x.js']) {
     expect((await get(path)).status, path).toBe(401);
     expect((await get(path, { cookie: 'duet_monitor=nonsense' })).status, path).toBe(401);
@@ -40,7 +41,7 @@ it('shows its page, which loads nothing from elsewhere', async () => {
 });
 
 it('lists the rooms, looks into none, and calls nothing', async () => {
-  const { ann, matchId } = await newMatch(app.url);
+  const { ann, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   await ann.sit(seat);
   const list = (await (await get('/monitor/api', bearer(boss))).json()) as Json;

@@ -1,15 +1,15 @@
 import { Client } from '@colyseus/sdk';
 import { describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { type Inbox, newPerson, type Person, signIn } from '../../support/client.ts';
+import type { Inbox, Person } from '../../support/client.ts';
+import { registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const app = useApp();
-const PASSWORD = 'correct horse battery';
 
 /** One user signed in on two devices, each with an open inbox. */
 async function twoDevices(): Promise<{ phone: Person; laptop: Person; onPhone: Inbox; onLaptop: Inbox }> {
-  const phone = await newPerson(app.url);
-  const laptop = await signIn(app.url, phone.email, PASSWORD);
+  const phone = await registerPerson(app.url);
+  const laptop = await signIn(app.url, phone.email);
   return { phone, laptop, onPhone: await phone.inbox(), onLaptop: await laptop.inbox() };
 }
 
@@ -35,7 +35,7 @@ describe('open rooms', () => {
 
   it('of the other sessions are closed when the password changes (AUTH-15)', async () => {
     const { phone, onPhone, onLaptop } = await twoDevices();
-    const body = { currentPassword: PASSWORD, newPassword: 'a quiet violet harbour' };
+    const body = { currentPassword: TEST_PASSWORD, newPassword: 'a quiet violet harbour' };
     const change = () => phone.ok('POST', '/auth/change-password', body);
     expect(await closedAfter(onLaptop, change)).toBeLessThan(1_000);
     expect(isOpen(onPhone)).toBe(true);

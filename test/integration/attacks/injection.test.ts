@@ -13,7 +13,7 @@ import { createLog } from '../../../src/log.ts';
 import { startEmbeddedPostgres } from '../../../src/platform/EmbeddedPostgres.ts';
 import { TEST_ENVIRONMENT } from '../../support/app.ts';
 import { type Answer, type Json, type Person, request } from '../../support/client.ts';
-import { signedIn, TOKEN_SECRET } from '../../support/signedIn.ts';
+import { newPeople, newPerson, type TestApp } from '../../support/signedIn.ts';
 
 /** One place of a request that takes text or a number. */
 interface Slot {
@@ -28,7 +28,7 @@ const ID = '0190a0a0-0000-7000-8000-000000000000';
 const LEFT_OUT = /^\/api\/v1\/(auth\/logout|users\/me\/sessions)/;
 const ERRORS = [400, 401, 403, 404, 405, 409, 413, 415, 429];
 
-let app: { url: string; dbUrl: string };
+let app: TestApp;
 let me: Person;
 let slots: Slot[];
 let operations: { method: string; path: string }[];
@@ -50,7 +50,6 @@ beforeAll(async () => {
   });
   const config = readConfig({
     ...TEST_ENVIRONMENT,
-    JWT_SECRET: TOKEN_SECRET,
     DATA_DIR: dataDir,
     DB_URL: postgres.url,
   });
@@ -62,7 +61,7 @@ beforeAll(async () => {
     await postgres.close();
     await rm(dataDir, { recursive: true, force: true });
   };
-  [me] = (await signedIn(app, 1)) as [Person];
+  me = await newPerson(app);
   const { body } = await request(app.url, 'GET', '/api/v1/openapi.json');
   ({ slots, operations } = slotsOf(body));
 });
@@ -320,7 +319,7 @@ describe('AZ-21', () => {
   });
 
   test('IN-36: an answer that holds the same person twice holds both in full', async () => {
-    const [one, other] = (await signedIn(app, 2)) as [Person, Person];
+    const [one, other] = (await newPeople(app, 2)) as [Person, Person];
     await one.ok('POST', `/matches/like/${other.id}`);
     const { match } = await other.ok('POST', `/matches/like/${one.id}`);
     await one.ok('POST', `/matches/${match.id}/end`);

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import type { Room } from '@colyseus/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { Inbox, type Json, newMatch, type Person } from '../../support/client.ts';
+import { Inbox, type Json, type Person } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { audioParameters, dtlsParameters, videoParameters } from '../media/rtpSamples.ts';
 import { offerSdp } from '../media/sdpSamples.ts';
 
@@ -25,7 +26,7 @@ afterEach(async () => {
 
 /** An answered call with both people in its room and all four transports. */
 async function answered(): Promise<{ callId: string; ann: Side; bob: Side }> {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   begun.push({ person: ann, callId: call.id });
   const annSide = await side(ann, await ann.sit(seat));
@@ -72,7 +73,7 @@ describe('media of a call', () => {
     await ann.person.ok('POST', `/calls/${callId}/end`);
     expect(await codeOf(ask(bob.room, 'media:produce', audio(bob.send)))).toBe('CALL_NOT_ACTIVE');
 
-    const { ann: eve, matchId } = await newMatch(app.url);
+    const { ann: eve, matchId } = await newMatch(app);
     const { seat, call } = await eve.ok('POST', `/calls/initiate/${matchId}`, { media: 'video' });
     begun.push({ person: eve, callId: call.id });
     const ringing = await side(eve, await eve.sit(seat));

@@ -3,9 +3,9 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import type { Answer, Json, Person } from '../../support/client.ts';
-import { match, signedIn, TOKEN_SECRET } from '../../support/signedIn.ts';
+import { match, newPeople } from '../../support/signedIn.ts';
 
-const app = useApp({ JWT_SECRET: TOKEN_SECRET, LIKES_PER_DAY_REGULAR: '50' });
+const app = useApp({ LIKES_PER_DAY_REGULAR: '50' });
 const NOBODY = '0190a0a0-0000-7000-8000-000000000000';
 let db: pg.Client;
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.end());
 
-const people = (count: number) => signedIn(app, count);
+const people = (count: number) => newPeople(app, count);
 const setStatus = (person: Person, status: string) =>
   db.query('update users set status = $2 where id = $1', [person.id, status]);
 

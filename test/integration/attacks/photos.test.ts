@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import type { Answer, Json, Person } from '../../support/client.ts';
 import { chunk, hollowPng, picture } from '../../support/images.ts';
-import { match, signedIn, TOKEN_SECRET } from '../../support/signedIn.ts';
+import { match, newPeople } from '../../support/signedIn.ts';
 
-const app = useApp({ JWT_SECRET: TOKEN_SECRET });
+const app = useApp();
 let db: pg.Client;
 
 beforeAll(async () => {
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.end());
 
-const people = (count: number) => signedIn(app, count);
+const people = (count: number) => newPeople(app, count);
 
 /** An upload of one's own. */
 async function upload(person: Person, bytes: Buffer, type = 'image/jpeg'): Promise<Answer<Json>> {

@@ -3,9 +3,11 @@ import type { Room } from '@colyseus/sdk';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_MESSAGES } from '../../../rooms/messages.ts';
 import { useApp } from '../../support/app.ts';
-import { Inbox, newMatch, type Person, request } from '../../support/client.ts';
+import { Inbox, type Person, request } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 
-const app = useApp();
+// The call of these tests rings while they last, on a busy machine too.
+const app = useApp({ CALL_RING_SEC: '600' });
 let ann: Person;
 let bob: Person;
 let matchId: string;
@@ -15,9 +17,9 @@ let bystander: Room;
 let bystanderPeer: Room;
 
 beforeAll(async () => {
-  ({ ann, bob, matchId } = await newMatch(app.url));
+  ({ ann, bob, matchId } = await newMatch(app));
   callId = (await ann.ok('POST', `/calls/initiate/${matchId}`, {})).call.id;
-  const others = await newMatch(app.url);
+  const others = await newMatch(app);
   const { call, seat } = await others.ann.ok('POST', `/calls/initiate/${others.matchId}`, {});
   bystander = await others.ann.sit(seat);
   const answered = await others.bob.ok('POST', `/calls/${call.id}/answer`, {});

@@ -4,7 +4,8 @@ import { Database } from '../../../src/db/Database.ts';
 import { append } from '../../../src/events/outbox.ts';
 import { createLog } from '../../../src/log.ts';
 import { useApp } from '../../support/app.ts';
-import { type Json, newPerson, type Person } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
+import { newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
 let db: Database;
@@ -28,7 +29,7 @@ const upTo = (count: number, from = 1) => Array.from({ length: count }, (_, i) =
 
 describe('delivery', () => {
   test('what came while one was away comes on joining, in order', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 450);
     const inbox = await ann.inbox();
     await inbox.next('match:ready', (event) => event.seq === 450, 15_000);
@@ -36,7 +37,7 @@ describe('delivery', () => {
   });
 
   test('what was acknowledged does not come again; a replay brings it back', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 5);
     const first = await ann.inbox();
     await first.next('match:ready', (event) => event.seq === 5);
@@ -52,7 +53,7 @@ describe('delivery', () => {
   });
 
   test('a replay from beyond the log is a resync, and what comes afterwards is heard', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 2);
     const inbox = await ann.inbox();
     await inbox.next('match:ready', (event) => event.seq === 2);
@@ -63,7 +64,7 @@ describe('delivery', () => {
   });
 
   test('an acknowledgement of what was never sent acknowledges nothing beyond the log', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 2);
     const inbox = await ann.inbox();
     await inbox.room.request('inbox:ack', { seq: Number.MAX_SAFE_INTEGER });
@@ -74,7 +75,7 @@ describe('delivery', () => {
   });
 
   test('a lost hint is made good', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     const inbox = await ann.inbox();
     await tell(ann, 3);
     await inbox.next('match:ready', (event) => event.seq === 3, 10_000);
@@ -82,7 +83,7 @@ describe('delivery', () => {
   });
 
   test('every device hears everything; nobody hears what is for somebody else', async () => {
-    const [ann, bob] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+    const [ann, bob] = await Promise.all([newPerson(app), newPerson(app)]);
     const [phone, tablet, bobs] = await Promise.all([ann.inbox(), ann.inbox(), bob.inbox()]);
     await ann.ok('POST', `/matches/like/${bob.id}`);
     await bob.ok('POST', `/matches/like/${ann.id}`);
@@ -94,7 +95,7 @@ describe('delivery', () => {
 });
 
 test('two writers for the same two people: no number twice, none left out, no deadlock', async () => {
-  const people = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+  const people = await Promise.all([newPerson(app), newPerson(app)]);
   const ids = people.map((person) => person.id);
   const event = (userId: string) => ({ userId, type: 'match:ready' as const, payload: {} });
   await Promise.all(

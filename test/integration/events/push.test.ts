@@ -17,7 +17,8 @@ import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
 import { useApp } from '../../support/app.ts';
-import { type Json, newPerson, type Person, signIn, TEST_PASSWORD } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
+import { newPerson, registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const app = useApp();
 const log = createLog('silent');
@@ -128,7 +129,7 @@ const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 test('who is not connected is pushed to: incoming, cancelled, missed; sealed and signed', async () => {
   received.length = 0;
-  const ann = await newPerson(app.url);
+  const ann = await newPerson(app);
   const { target, keys, auth } = device('/ann');
   await push.subscribe(await deviceOf(ann), target);
   const call = { id: newId(), calleeId: ann.id, outcome: null };
@@ -149,7 +150,7 @@ test('who is not connected is pushed to: incoming, cancelled, missed; sealed and
 
 test('who acknowledges is connected and is not pushed to; nor is the caller, nor what is no news', async () => {
   received.length = 0;
-  const bob = await newPerson(app.url);
+  const bob = await newPerson(app);
   await push.subscribe(await deviceOf(bob), device('/bob').target);
   const inbox = await bob.inbox();
   const seq = await tell(bob.id, 'call:incoming', { id: newId(), calleeId: bob.id, outcome: null });
@@ -162,7 +163,7 @@ test('who acknowledges is connected and is not pushed to; nor is the caller, nor
 
 test('a device that unsubscribed is forgotten', async () => {
   received.length = 0;
-  const carl = await newPerson(app.url);
+  const carl = await newPerson(app);
   await push.subscribe(await deviceOf(carl), device('/carl').target);
   answerWith = 410;
   await tell(carl.id, 'call:incoming', { id: newId(), calleeId: carl.id, outcome: null });
@@ -176,9 +177,9 @@ test('a device that unsubscribed is forgotten', async () => {
 
 test('a device that was signed out is told nothing, however that came; the others are', async () => {
   received.length = 0;
-  const erin = await newPerson(app.url);
+  const erin = await registerPerson(app.url);
   const [loggedOut, signedOut, gone] = await Promise.all(
-    Array.from({ length: 3 }, () => signIn(app.url, erin.email, TEST_PASSWORD)),
+    Array.from({ length: 3 }, () => signIn(app.url, erin.email)),
   );
   const subscribed = { erin, loggedOut: loggedOut!, signedOut: signedOut!, gone: gone! };
   for (const [name, person] of Object.entries(subscribed))
@@ -200,9 +201,9 @@ test('a device that was signed out is told nothing, however that came; the other
 
 test('those that are signed out make way before those that are not', async () => {
   received.length = 0;
-  const fred = await newPerson(app.url);
+  const fred = await registerPerson(app.url);
   await push.subscribe(await deviceOf(fred), device('/fred').target);
-  const other = await signIn(app.url, fred.email, TEST_PASSWORD);
+  const other = await signIn(app.url, fred.email);
   const left = await deviceOf(other);
   for (let nth = 0; nth < MAX_DEVICES; nth++) {
     if (nth === MAX_DEVICES - 1) await other.ok('POST', '/auth/logout');
@@ -220,7 +221,7 @@ function longest(character: () => string): string {
 }
 
 test('only known push services can be named', async () => {
-  const dora = await newPerson(app.url);
+  const dora = await newPerson(app);
   const keys = { p256dh: 'A'.repeat(87), auth: 'B'.repeat(22) };
   const subscribe = (endpoint: string) =>
     dora.call('POST', '/users/me/push-subscriptions', { endpoint, keys });

@@ -6,7 +6,8 @@ import { JOURNAL_KEEP_DAYS, KEEP_DAYS, keepMonths } from '../../../src/events/re
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { useApp } from '../../support/app.ts';
-import { type Json, newPerson, type Person } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
+import { newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
 const DAY_MS = 86_400_000;
@@ -53,7 +54,7 @@ describe('months', () => {
       );
       expect(await partitionsOf(table)).toEqual([...months, `${table}_default`].sort());
     }
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 1);
     const { rows } = await db.pool.query(
       'select tableoid::regclass::text as place, at from outbox where user_id = $1',
@@ -63,7 +64,7 @@ describe('months', () => {
   });
 
   test('a month that nobody made in time loses nothing: its rows move when it is made', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     const at = new Date('2031-05-31T23:59:59.999Z');
     const after = new Date('2031-06-01T00:00:00.000Z');
     await tell(ann, 2);
@@ -89,7 +90,7 @@ describe('months', () => {
   });
 
   test('no number is given twice to one person in a month, whatever the clock says', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 1);
     const again = db.pool.query(
       `insert into outbox (user_id, seq, epoch, type, payload, at) values ($1, 1, 1, 'match:ready', '{}', now() + interval '1 second')`,
@@ -99,7 +100,7 @@ describe('months', () => {
   });
 
   test('numbers go on across the border of two months, and are read in order', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 3);
     await age(ann, 3, new Date(Date.now() - 20 * DAY_MS));
     await age(ann, 1, new Date(Date.now() - 45 * DAY_MS));
@@ -110,8 +111,8 @@ describe('months', () => {
   });
 
   test('who is erased leaves no event and no journal behind', async () => {
-    const ann = await newPerson(app.url);
-    const bob = await newPerson(app.url);
+    const ann = await newPerson(app);
+    const bob = await newPerson(app);
     const [matchId, callId] = [newId(), newId()];
     const [low, high] = [ann.id, bob.id].sort();
     await tell(ann, 2);
@@ -139,7 +140,7 @@ describe('months', () => {
 
 describe('retention', () => {
   test('a month goes whole when its last day is older than what is kept, and not before', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 2);
     const old = new Date('2024-02-29T12:00:00Z');
     await age(ann, 1, old);
@@ -157,7 +158,7 @@ describe('retention', () => {
   });
 
   test('what it took is told as a resync, never passed over in silence', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 10);
     await age(ann, 6, new Date('2023-01-10T00:00:00Z'));
     await keepMonths(db);
@@ -169,7 +170,7 @@ describe('retention', () => {
   });
 
   test('also where it took everything that was not acknowledged', async () => {
-    const ann = await newPerson(app.url);
+    const ann = await newPerson(app);
     await tell(ann, 4);
     const first = await ann.inbox();
     await first.next('match:ready', (event) => event.seq === 4);
@@ -183,7 +184,7 @@ describe('retention', () => {
     await inbox.room.leave();
 
     // Who has seen everything is told nothing, however old it is.
-    const seen = await newPerson(app.url);
+    const seen = await newPerson(app);
     await tell(seen, 2);
     await db.pool.query('update inboxes set acked = 2 where user_id = $1', [seen.id]);
     await age(seen, 2, new Date('2023-03-10T00:00:00Z'));

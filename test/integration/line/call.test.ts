@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { Inbox, type Json, newMatch, newPerson } from '../../support/client.ts';
+import { Inbox, type Json } from '../../support/client.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp({ CALL_RING_SEC: '2', CALL_DURATION_SEC: '60', MATCH_ACCEPT_SEC: '3600' });
 
 describe('from a like to a ready match', () => {
   test('the mutual like makes one match, told once to each', async () => {
-    const [ann, bob] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+    const [ann, bob] = await Promise.all([newPerson(app), newPerson(app)]);
     const [annInbox, bobInbox] = await Promise.all([ann.inbox(), bob.inbox()]);
     expect(await ann.ok('POST', `/matches/like/${bob.id}`)).toEqual({ decision: 'like', match: null });
     const { match } = await bob.ok('POST', `/matches/like/${ann.id}`);
@@ -28,7 +29,7 @@ describe('from a like to a ready match', () => {
   });
 
   test('acceptance is blind until both have accepted', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const inbox = await bob.inbox();
     const rooms = await Promise.all(
       [ann, bob].map(async (person) =>
@@ -48,7 +49,7 @@ describe('from a like to a ready match', () => {
   });
 
   test('a decline rejects at once, and nobody is told who', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const inboxes = await Promise.all([ann.inbox(), bob.inbox()]);
     const room = await ann.sit((await ann.ok('POST', `/matches/${matchId}/join`)).seat);
     await room.request('match:decline');
@@ -64,7 +65,7 @@ describe('from a like to a ready match', () => {
 
 describe('a call', () => {
   test('rings in the inbox, is answered, and ends for both', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const inbox = await bob.inbox();
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     expect(call).toMatchObject({
@@ -97,7 +98,7 @@ describe('a call', () => {
   });
 
   test('declined, cancelled, and nobody there', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const ring = async () => (await ann.ok('POST', `/calls/initiate/${matchId}`, {})).call.id as string;
     const declined = await ring();
     expect((await ann.call('POST', `/calls/${declined}/answer`, {})).body.code).toBe('FORBIDDEN');
@@ -112,7 +113,7 @@ describe('a call', () => {
   });
 
   test('both initiate at once: one call', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const [one, other] = await Promise.all(
       [ann, bob].map((person) => person.ok('POST', `/calls/initiate/${matchId}`, {})),
     );
@@ -121,8 +122,8 @@ describe('a call', () => {
   });
 
   test('somebody in a call is busy for a third', async () => {
-    const { ann, matchId } = await newMatch(app.url);
-    const carl = await newPerson(app.url);
+    const { ann, matchId } = await newMatch(app);
+    const carl = await newPerson(app);
     await carl.ok('POST', `/matches/like/${ann.id}`);
     const { match } = await ann.ok('POST', `/matches/like/${carl.id}`);
     await ann.ok('POST', `/calls/initiate/${matchId}`, {});
@@ -130,7 +131,7 @@ describe('a call', () => {
   });
 
   test('three unanswered calls an hour are enough', async () => {
-    const { ann, matchId } = await newMatch(app.url);
+    const { ann, matchId } = await newMatch(app);
     for (let i = 0; i < 3; i++) {
       const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
       await ann.ok('POST', `/calls/${call.id}/end`);
@@ -141,7 +142,7 @@ describe('a call', () => {
   });
 
   test('a block ends what is between the two at once', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const heard = new Inbox(await ann.sit(seat));
     await bob.ok('POST', `/users/block/${ann.id}`);
@@ -153,7 +154,7 @@ describe('a call', () => {
   });
 
   test('an ended match ends the call', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const { seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const heard = new Inbox(await ann.sit(seat));
     await bob.ok('POST', `/matches/${matchId}/end`);
@@ -163,8 +164,8 @@ describe('a call', () => {
 
 describe('whose it is', () => {
   test('strangers see neither match nor call', async () => {
-    const { ann, matchId } = await newMatch(app.url);
-    const eve = await newPerson(app.url);
+    const { ann, matchId } = await newMatch(app);
+    const eve = await newPerson(app);
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const attempts = [
       ['POST', `/matches/${matchId}/end`],
@@ -183,7 +184,7 @@ describe('whose it is', () => {
   });
 
   test('a seat admits its own user, once', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     expect(seat.sessionId.length).toBeGreaterThanOrEqual(22);
     await expect(bob.sit(seat)).rejects.toThrow();
@@ -195,7 +196,7 @@ describe('whose it is', () => {
   });
 
   test('a second device of the same person takes the seat over', async () => {
-    const { ann, matchId } = await newMatch(app.url);
+    const { ann, matchId } = await newMatch(app);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const first = await ann.sit(seat);
     const left = new Promise<number>((resolve) => first.onLeave((code) => resolve(code)));

@@ -1,13 +1,13 @@
 /** IN-33: the same key, the same answer, one effect. */
 import { expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newMatch } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 
 const app = useApp();
 const withKey = (key: string) => ({ 'idempotency-key': key });
 
 test('a repeated request is answered with the first answer and does nothing again', async () => {
-  const { ann, matchId } = await newMatch(app.url);
+  const { ann, matchId } = await newMatch(app);
   const path = `/calls/initiate/${matchId}`;
   const first = await ann.call('POST', path, {}, withKey('one'));
   expect(first.status).toBe(201);
@@ -20,7 +20,7 @@ test('a repeated request is answered with the first answer and does nothing agai
 });
 
 test('the same key with another request is a conflict', async () => {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   expect(
     (await ann.call('POST', `/calls/initiate/${matchId}`, { media: 'audio' }, withKey('k'))).status,
   ).toBe(201);
@@ -31,7 +31,7 @@ test('the same key with another request is a conflict', async () => {
 });
 
 test('twenty at once: one effect, and every answer is that one or a conflict', async () => {
-  const { ann, bob } = await newMatch(app.url);
+  const { ann, bob } = await newMatch(app);
   const answers = await Promise.all(
     Array.from({ length: 20 }, () =>
       ann.call('POST', `/users/report/${bob.id}`, { reason: 'rude', block: false }, withKey('report')),
@@ -43,7 +43,7 @@ test('twenty at once: one effect, and every answer is that one or a conflict', a
 });
 
 test('a refusal is not remembered', async () => {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const early = await ann.call('POST', `/calls/${call.id}/extend`, undefined, withKey('later'));
   expect(early.body.code).toBe('WRONG_PHASE');
@@ -54,7 +54,7 @@ test('a refusal is not remembered', async () => {
 });
 
 test.each(['', 'x'.repeat(256), 'käse'])('a key must be readable: %#', async (key) => {
-  const { ann, matchId } = await newMatch(app.url);
+  const { ann, matchId } = await newMatch(app);
   const send = () => ann.call('POST', `/matches/${matchId}/end`, undefined, withKey(encodeURI(key)));
   const { status } = await send();
   expect(status).toBe(key.length > 255 ? 400 : 200);

@@ -5,9 +5,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { type Json, newMatch, newPerson, type Person } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
 import { FickleWay } from '../../support/FickleWay.ts';
 import { picture } from '../../support/images.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 let way: FickleWay;
 const app = useApp({}, async (dbUrl) => {
@@ -23,7 +24,7 @@ let matchId: string;
 beforeAll(async () => {
   db = new pg.Client(app.dbUrl);
   await db.connect();
-  ({ ann, bob, matchId } = await newMatch(app.url));
+  ({ ann, bob, matchId } = await newMatch(app));
 });
 afterAll(async () => {
   await db?.end();
@@ -110,7 +111,7 @@ test('a photo is added once', async () => {
 });
 
 test('one dislike is taken back, and not the one before it as well', async () => {
-  const [first, second] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+  const [first, second] = await Promise.all([newPerson(app), newPerson(app)]);
   for (const { id } of [first, second]) await ann.ok('POST', `/matches/dislike/${id}`);
   const again = await sendInVain(ann, 'decision-undo', '/matches/undo', {});
   const { status, body } = await again();

@@ -1,35 +1,15 @@
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
-import { AccessTokens } from '../../../src/accounts/AccessTokens.ts';
-import { SystemClock } from '../../../src/clock.ts';
-import { newId } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
-import { Person, request } from '../../support/client.ts';
+import { type Person, request } from '../../support/client.ts';
+import { newPeople } from '../../support/signedIn.ts';
 
 const PAIRS = 1_000;
-const secret = 'a-secret-of-this-test-only-0123456789abcdef';
-const app = useApp({ JWT_SECRET: secret });
+const app = useApp();
 let people: Person[];
 
-/** Two thousand verified people, signed in by tokens of the server's own making: hashing passwords is not tested here. */
 beforeAll(async () => {
-  const ids = Array.from({ length: PAIRS * 2 }, () => newId());
-  const db = new pg.Client(app.dbUrl);
-  await db.connect();
-  await db.query(
-    `insert into users (id, email, email_key, email_verified_at, password_hash, display_name, birth_date, gender)
-     select id, id || '@example.org', id || '@example.org', now(), '', 'Somebody', '1990-01-01', 'woman'
-     from unnest($1::uuid[]) as given (id)`,
-    [ids],
-  );
-  await db.end();
-  const tokens = new AccessTokens({ clock: new SystemClock(), secrets: { current: secret } });
-  people = await Promise.all(
-    ids.map(async (id) => {
-      const { token } = await tokens.sign({ userId: id, sessionId: newId(), role: 'user' });
-      return new Person(app.url, id, `${id}@example.org`, token);
-    }),
-  );
+  people = await newPeople(app, PAIRS * 2);
 });
 
 test('a thousand simultaneous mutual likes: exactly a thousand matches, each told once to each', async () => {

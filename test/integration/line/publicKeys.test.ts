@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { Inbox, newMatch } from '../../support/client.ts';
+import { Inbox } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
+import { newMatch } from '../../support/signedIn.ts';
 
 const app = useApp();
 const KEY = { epoch: 1, key: 'k'.repeat(43), signature: 's'.repeat(86) };
 
 async function ringing() {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const room = await ann.sit(seat);
   const { seat: bobSeat } = await bob.ok('POST', `/calls/${call.id}/join`);
@@ -53,7 +54,7 @@ describe('public keys for end-to-end encryption', () => {
     expect(await bobHeard.next('call:e2ee_key')).toEqual({ userId: ann.id, ...offer });
     // Of another device of the same person's, and of somebody else's.
     const other = `${'o'.repeat(42)}A`;
-    const { ann: carl } = await newMatch(app.url);
+    const { ann: carl } = await newMatch(app);
     await carl.ok('PUT', '/users/me/sessions/current/key', { key: other });
     expect(await refusal(room.request('call:e2ee_key', { ...offer, epoch: 2, device: other }))).toBe(
       'FORBIDDEN',

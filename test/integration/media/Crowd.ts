@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { newMatch } from '../../support/client.ts';
+import type { Couple } from '../../support/signedIn.ts';
 import type { CallPage, CallPages } from './callPages.ts';
 
 /** What one person hears through one transport. Times are on the clock that all processes of a machine share. */
@@ -22,8 +22,8 @@ export class Crowd {
   }
 
   /** One more call, answered at once. */
-  async call(url: string): Promise<void> {
-    const { ann, bob, matchId } = await newMatch(url);
+  async call({ ann, bob, matchId }: Couple): Promise<void> {
+    const { url } = ann;
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
     const { callers, callees } = this.#pages;

@@ -1,25 +1,10 @@
 import { createServer, type Server } from 'node:http';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { build } from 'vite';
 import { DuetError } from '../../../src/errors.ts';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../../../src/media/messages.ts';
-
-const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-device-for-media-stream',
-  '--use-fake-ui-for-media-stream',
-  '--autoplay-policy=no-user-gesture-required',
-  // Without it ICE towards 127.0.0.1 stays in "connecting".
-  '--allow-loopback-in-peer-connection',
-];
+import { openBrowser } from '../../support/browser.ts';
 
 /** What the page offers (`page/page.js`). */
 type DuetPage = {
@@ -41,10 +26,7 @@ export class BrowserBridge {
   readonly #contexts: BrowserContext[] = [];
 
   static async start(): Promise<BrowserBridge> {
-    const [script, browser] = await Promise.all([
-      bundle(),
-      chromium.launch({ executablePath: CHROMIUM, args: FLAGS, handleSIGINT: false, handleSIGTERM: false }),
-    ]);
+    const [script, browser] = await Promise.all([bundle(), openBrowser()]);
     const bridge = new BrowserBridge(browser, script);
     await new Promise<void>((resolve) => bridge.#server.listen(0, '127.0.0.1', resolve));
     return bridge;

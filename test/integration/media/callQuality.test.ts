@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newMatch } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { CallPages } from './callPages.ts';
 
 const app = useApp();
@@ -10,7 +10,7 @@ it('quality reaches the room every two seconds, and at the end the journal and t
   await using stack = new AsyncDisposableStack();
   const pages = await CallPages.open(app.url);
   stack.defer(() => pages.close());
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const annPage = await pages.sit('sfu', ann, seat);
   const bobPage = await pages.sit('sfu', bob, (await bob.ok('POST', `/calls/${call.id}/answer`, {})).seat);

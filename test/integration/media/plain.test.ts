@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newMatch, type Person } from '../../support/client.ts';
+import type { Person } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { type CallPage, CallPages } from './callPages.ts';
 
 const app = useApp();
@@ -16,7 +17,7 @@ afterEach(() => Promise.all([plain?.close(), partner?.close()]));
 
 /** Ann calls Bob with a bare RTCPeerConnection; it rings. */
 async function ring(): Promise<{ ann: Person; bob: Person; callId: string }> {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   plain = await pages.sit('plain', ann, seat);
   return { ann, bob, callId: call.id };

@@ -1,8 +1,9 @@
 /** The product's own client at both ends, in Chromium: everything is ready while it rings, nothing is given away. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { Inbox, newMatch, type Person } from '../../support/client.ts';
+import { Inbox, type Person } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { type CallPage, CallPages } from './callPages.ts';
 
 const app = useApp();
@@ -25,7 +26,7 @@ async function sit(person: Person, call: object, seat: object): Promise<CallPage
 
 /** Both sit in the call's room while it rings, with everything ready. */
 async function ringing() {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const { seat: bobSeat } = await bob.ok('POST', `/calls/${call.id}/join`);
   const [caller, callee] = await Promise.all([sit(ann, call, seat), sit(bob, call, bobSeat)]);
@@ -70,7 +71,7 @@ describe('a call that is prepared while it rings', { timeout: 60_000 }, () => {
   });
 
   it('gives a caller no sign of whether the other is there', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const room = await ann.sit(seat);
     const heard = new Inbox(room);

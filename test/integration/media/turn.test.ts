@@ -2,8 +2,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IceServer, turnCredentials } from '../../../src/calling/turn.ts';
 import { useApp } from '../../support/app.ts';
-import { newMatch, newPerson } from '../../support/client.ts';
 import { Coturn, freeUdpPort } from '../../support/coturn.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 import { selfSigned, trustFlag } from '../../support/tlsCertificate.ts';
 import { TurnClient } from '../../support/turnClient.ts';
 import { CallPages } from './callPages.ts';
@@ -45,7 +45,7 @@ const expiring = (inSec: number) => turnCredentials(SECRET, [], Math.floor(Date.
 
 describe('TURN credentials', () => {
   it('of a call’s people work at a real coturn, and end with the call', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     for (const person of [ann, bob]) {
       const { iceServers, ttlSec } = await person.ok('GET', '/calls/ice-servers');
@@ -61,8 +61,8 @@ describe('TURN credentials', () => {
   });
 
   it('are refused to everybody else, and after the end', async () => {
-    const { ann, bob, matchId } = await newMatch(app.url);
-    const eve = await newPerson(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
+    const eve = await newPerson(app);
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     expect((await eve.call('GET', '/calls/ice-servers')).body.code).toBe('CALL_NOT_ACTIVE');
     await bob.ok('POST', `/calls/${call.id}/reject`);
@@ -146,7 +146,7 @@ describe('with Chromium at both ends', { timeout: 60_000 }, () => {
     ['over UDP', 'turn:', 'relay by udp'],
     ['over TLS', 'turns:', 'relay by tls'],
   ])('a call goes through the relay %s when nothing else is allowed', async (_, scheme, route) => {
-    const { ann, bob, matchId } = await newMatch(app.url);
+    const { ann, bob, matchId } = await newMatch(app);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const annPage = await pages.sit('sfu', ann, seat);
     const bobPage = await pages.sit('sfu', bob, (await bob.ok('POST', `/calls/${call.id}/answer`, {})).seat);

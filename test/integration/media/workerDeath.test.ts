@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { eventually } from '../../support/eventually.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { Crowd, type Heard, workersOf } from './Crowd.ts';
 import { CallPages } from './callPages.ts';
 
@@ -16,7 +17,7 @@ afterAll(() => pages?.close());
 describe('a worker that dies', { timeout: 60_000 }, () => {
   it('FT-19: takes the sound from its own calls for a moment, and nothing from the others', async () => {
     const crowd = await Crowd.open(pages);
-    for (let i = 0; i < 4; i += 1) await crowd.call(app.url);
+    for (let i = 0; i < 4; i += 1) await crowd.call(await newMatch(app));
     await eventually(() => crowd.allHear()).toBeDefined();
     const before = (await crowd.allHear())!;
 

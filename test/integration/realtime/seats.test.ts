@@ -5,9 +5,10 @@ import { SEAT_SEC, type Seat } from '../../../src/actors/Actors.ts';
 import { localRoom, reserveSeat } from '../../../src/actors/colyseus.ts';
 import { newSecret } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
-import { newMatch, newPerson, type Person } from '../../support/client.ts';
+import type { Person } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openSocket, type RawSocket } from '../../support/rawSocket.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp({ CALL_RING_SEC: '600' });
 let ann: Person;
@@ -16,8 +17,8 @@ let eve: Person;
 let matchId: string;
 
 beforeAll(async () => {
-  ({ ann, bob, matchId } = await newMatch(app.url));
-  eve = await newPerson(app.url);
+  ({ ann, bob, matchId } = await newMatch(app));
+  eve = await newPerson(app);
 });
 
 const seatOf = async (person: Person): Promise<Seat> => (await person.ok('POST', '/realtime/inbox')).seat;

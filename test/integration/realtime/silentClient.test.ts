@@ -5,7 +5,8 @@ import { resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { localRoom } from '../../../src/actors/colyseus.ts';
 import { useApp } from '../../support/app.ts';
-import { Inbox, newMatch } from '../../support/client.ts';
+import { Inbox } from '../../support/client.ts';
+import { newMatch } from '../../support/signedIn.ts';
 
 const GRACE_SEC = 4;
 const app = useApp({ CALL_RING_SEC: '600', CALL_RECONNECT_SEC: `${GRACE_SEC}`, CALL_DURATION_SEC: '600' });
@@ -15,7 +16,7 @@ let phone: ChildProcess | undefined;
 afterAll(() => phone?.kill('SIGKILL'));
 
 test('the peer hears of it within 20 s, and the call fails when the grace is over', async () => {
-  const { ann, bob, matchId } = await newMatch(app.url);
+  const { ann, bob, matchId } = await newMatch(app);
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const heard = new Inbox(await ann.sit(seat));
   const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});

@@ -7,7 +7,8 @@ import { slowEpisode } from '../../../loadtest/deliverySlowEpisode.ts';
 import { Database } from '../../../src/db/Database.ts';
 import { createLog } from '../../../src/log.ts';
 import { useApp } from '../../support/app.ts';
-import { newPerson, type Person } from '../../support/client.ts';
+import type { Person } from '../../support/client.ts';
+import { newPerson } from '../../support/signedIn.ts';
 
 const EPISODES = 6;
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => db?.close());
 
 test(`${EPISODES} episodes of not reading: closed, and every number there after coming back`, async () => {
-  const people = await Promise.all([newPerson(app.url), newPerson(app.url), newPerson(app.url)]);
+  const people = await Promise.all([newPerson(app), newPerson(app), newPerson(app)]);
   const ask = async (person: Person) => (await person.ok('POST', '/realtime/inbox')).seat;
   const stories = await Promise.all(
     people.map(async (person) => {
@@ -49,11 +50,7 @@ test(`${EPISODES} episodes of not reading: closed, and every number there after 
 }, 240_000);
 
 test('somebody else hears everything at once meanwhile', async () => {
-  const [slow, quick, third] = await Promise.all([
-    newPerson(app.url),
-    newPerson(app.url),
-    newPerson(app.url),
-  ]);
+  const [slow, quick, third] = await Promise.all([newPerson(app), newPerson(app), newPerson(app)]);
   const inbox = await quick.inbox();
   const during = slowEpisode({
     port: Number(new URL(app.url).port),

@@ -1,9 +1,10 @@
 /** WS-25 and WS-31: how many sockets may be open, and for how long without a seat. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newPerson, type Person, request } from '../../support/client.ts';
+import { type Person, request } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openSocket, type RawSocket } from '../../support/rawSocket.ts';
+import { newPerson } from '../../support/signedIn.ts';
 
 const PER_USER = 3;
 const PER_ADDRESS = 40;
@@ -41,7 +42,7 @@ async function inboxOf(person: Person, from?: string): Promise<RawSocket> {
 
 describe('WS-31', () => {
   test('sockets of one person are capped; another person, and the first after closing one, are not', async () => {
-    const [ann, bob] = await Promise.all([newPerson(app.url), newPerson(app.url)]);
+    const [ann, bob] = await Promise.all([newPerson(app), newPerson(app)]);
     const sockets = [];
     for (let i = 0; i < PER_USER; i++) sockets.push(await inboxOf(ann, `203.0.113.${i}`));
     expect(sockets.map(({ status }) => status)).toEqual(Array(PER_USER).fill(101));
@@ -56,7 +57,7 @@ describe('WS-31', () => {
 
   test('sockets of one address are capped; another address is not, and no header makes an address', async () => {
     const nobody = '/process/room?sessionId=nobodys-seat-but-long-enough';
-    const people = await Promise.all(Array.from({ length: 14 }, () => newPerson(app.url)));
+    const people = await Promise.all(Array.from({ length: 14 }, () => newPerson(app)));
     const seated = [];
     for (let i = 0; i < PER_ADDRESS; i++) seated.push(await inboxOf(people[i % 14]!, '198.51.100.7'));
     expect(seated.filter(({ status }) => status === 101)).toHaveLength(PER_ADDRESS);
@@ -68,7 +69,7 @@ describe('WS-31', () => {
 });
 
 test('WS-25: sockets without a seat are closed within two seconds, thousands of them, and disturb nobody', async () => {
-  const ann = await newPerson(app.url);
+  const ann = await newPerson(app);
   const COUNT = 2_000;
   let slowestMs = 0;
   for (let done = 0; done < COUNT; done += 40) {

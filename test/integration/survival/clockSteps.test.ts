@@ -6,11 +6,12 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Json, newMatch, newPerson } from '../../support/client.ts';
+import type { Json } from '../../support/client.ts';
 import { createTestDatabase, replaceClock, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newMatch, registerMatch, registerPerson } from '../../support/signedIn.ts';
 import { again, at, pause, startShared } from './processes.ts';
 
 const HOUR_MS = 3_600_000;
@@ -49,7 +50,7 @@ afterAll(async () => {
 });
 
 test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no match expires', async () => {
-  const { ann, bob, matchId } = await newMatch(server.url);
+  const { ann, bob, matchId } = await registerMatch(server.url);
   const inboxes = await Promise.all([ann.inbox(), bob.inbox()]);
   const kicked: number[] = [];
   for (const { room } of inboxes) room.onLeave((code) => kicked.push(code));
@@ -76,7 +77,7 @@ test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no ma
 });
 
 test('the database’s clock is set by ±1 h: a call rings its time, whoever holds it', async () => {
-  const { ann, matchId } = await newMatch(server.url);
+  const { ann, matchId } = await newMatch(server);
   const inbox = await ann.inbox();
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const rangFrom = performance.now();
@@ -97,9 +98,9 @@ test('the database’s clock is set by ±1 h: a call rings its time, whoever hol
 });
 
 test('FT-28 a day and an hour apart: one clock for deadlines, tokens and leases, and a takeover keeps it', async () => {
-  const { ann, bob, matchId } = await newMatch(server.url);
+  const { ann, bob, matchId } = await registerMatch(server.url);
   // Each takes the other's tokens: for neither they are of tomorrow, or run out.
-  const carl = await newPerson(ahead.url);
+  const carl = await registerPerson(ahead.url);
   expect((await at(server, carl).ok('GET', '/users/me')).id).toBe(carl.id);
   const inbox = await at(ahead, bob).inbox();
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});

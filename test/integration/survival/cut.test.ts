@@ -1,10 +1,11 @@
 /** WS-27: the network between the processes and Redis is cut for 3 s, without a word; nothing told meanwhile is lost. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Json, newPerson } from '../../support/client.ts';
+import type { Json } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newPerson } from '../../support/signedIn.ts';
 import { at, pause, startShared } from './processes.ts';
 
 const CUT_MS = 3_000;
@@ -52,8 +53,8 @@ function cut(): () => void {
 }
 
 test('U1 at A, U2 at B: heard at once, and after a cut at the latest 5 s after its end', async () => {
-  const ann = await newPerson(a.url);
-  const others = await Promise.all(Array.from({ length: 6 }, () => newPerson(a.url)));
+  const ann = await newPerson(a);
+  const others = await Promise.all(Array.from({ length: 6 }, () => newPerson(a)));
   const inbox = await at(b, ann).inbox();
   for (const other of others) await at(b, ann).ok('POST', `/matches/like/${other.id}`);
   const match = async (other: (typeof others)[0]) => {

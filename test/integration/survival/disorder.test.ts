@@ -7,10 +7,11 @@ import { pathToFileURL } from 'node:url';
 import { CloseCode } from '@colyseus/core';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Inbox, type Json, newMatch, newPerson, type Person } from '../../support/client.ts';
+import type { Inbox, Json, Person } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 import { at, startShared } from './processes.ts';
 
 const preload = pathToFileURL(resolve(import.meta.dirname, 'trouble.js')).href;
@@ -39,8 +40,8 @@ beforeAll(async () => {
   db = new pg.Client(database.url);
   await db.connect();
   server = await start();
-  ({ ann, bob, matchId } = await newMatch(server.url));
-  others = await newMatch(server.url);
+  ({ ann, bob, matchId } = await newMatch(server));
+  others = await newMatch(server);
 });
 afterAll(async () => {
   await server?.kill();
@@ -84,7 +85,7 @@ async function extendSchema(): Promise<void> {
 }
 
 test('FT-38 under a running process the schema becomes that of a later release: everything goes on', async () => {
-  const [before, after] = await Promise.all([newPerson(server.url), newPerson(server.url)]);
+  const [before, after] = await Promise.all([newPerson(server), newPerson(server)]);
   const inbox = await bob.inbox();
   await talk();
   const { call } = await others.ann.ok('POST', `/calls/initiate/${others.matchId}`, {});
@@ -134,7 +135,7 @@ test(
     ];
     expect((await ann.ok('POST', `/calls/${call.id}/join`)).call).toMatchObject({ phase: 'ringing' });
     expect((await bob.ok('POST', `/calls/${call.id}/reject`)).call.outcome).toBe('rejected');
-    await live(await newPerson(server.url));
+    await live(await newPerson(server));
   },
   START_MS,
 );

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newPerson } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { connect, deleteAccount, photoFiles, tablesThatMention, uploadPhoto } from '../../support/life.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newPerson } from '../../support/signedIn.ts';
 import { startShared } from './processes.ts';
 
 /** The program starts three times in here. */
@@ -40,7 +40,7 @@ test(
   'kill -9 between the files and the rows, and before either: the next process erases the rest',
   async () => {
     server = await start();
-    const ann = await newPerson(server.url);
+    const ann = await newPerson(server);
     for (const seed of [1, 2]) await uploadPhoto(ann, seed);
     expect(await photoFiles(dataDir)).not.toEqual([]);
     expect((await deleteAccount(ann)).status).toBe(202);
@@ -68,7 +68,7 @@ test(
     expect(rows).toHaveLength(1);
 
     // What falls due while nothing runs is done at the next start.
-    const bob = await newPerson(server.url);
+    const bob = await newPerson(server);
     await uploadPhoto(bob, 3);
     await deleteAccount(bob);
     await server.kill();

@@ -6,8 +6,9 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLog } from '../../../src/log.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/platform/EmbeddedPostgres.ts';
-import { type Answer, Inbox, type Json, newMatch, newPerson, request } from '../../support/client.ts';
+import { type Answer, Inbox, type Json, request } from '../../support/client.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 import { again, pause, startShared } from './processes.ts';
 
 /** More than the two seconds that are aimed at, for a machine that has other things to do; less than any time-out. */
@@ -75,8 +76,8 @@ describe('PostgreSQL stands still (SIGSTOP)', () => {
   test.each(['its backends', 'all of it'])(
     '%s: 503 soon, work again after SIGCONT, nothing lost',
     async (what) => {
-      const { ann, bob, matchId } = await newMatch(server.url);
-      const stranger = await newPerson(server.url);
+      const { ann, bob, matchId } = await newMatch(server);
+      const stranger = await newPerson(server);
       const inbox = await bob.inbox();
       const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
       const stopped = [...(what === 'all of it' ? [await postmaster()] : []), ...(await backends())];
@@ -119,7 +120,7 @@ describe('PostgreSQL stands still (SIGSTOP)', () => {
 });
 
 test('no connection is left: 503 soon, and work again when there is', async () => {
-  const person = await newPerson(server.url);
+  const person = await newPerson(server);
   const taken: pg.Client[] = [];
   try {
     // The program gives up its connections unwillingly: ended, it may be first at the door again.
@@ -152,7 +153,7 @@ test('no connection is left: 503 soon, and work again when there is', async () =
 });
 
 test('PostgreSQL takes no writes: reads go on, writes are 503, and work again when it does', async () => {
-  const { ann, bob, matchId } = await newMatch(server.url);
+  const { ann, bob, matchId } = await newMatch(server);
   const inbox = new Inbox((await bob.inbox()).room);
   const setReadOnly = async (on: boolean) => {
     await admin.query('set default_transaction_read_only = off');

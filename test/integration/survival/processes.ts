@@ -6,7 +6,6 @@ import { startServer, type TestServer } from '../../support/server.ts';
 export async function startShared(environment: Record<string, string>): Promise<TestServer> {
   const port = await freePort();
   return startServer({
-    JWT_SECRET: 'a-secret-that-all-processes-share-0123456789',
     DATA_KEY: 'a-data-key-that-all-processes-share-0123456789',
     PORT: String(port),
     PUBLIC_URL: `http://127.0.0.1:${port}`,

@@ -1,9 +1,10 @@
 /** FT-03: what fell due while nothing ran happens when the program is back, once. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Json, newMatch } from '../../support/client.ts';
+import type { Json } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { at, pause, startShared } from './processes.ts';
 
 const ACCEPT_SEC = 60;
@@ -29,7 +30,7 @@ test(
   'kill -9 in the decision window, start after its end: the match expires at once, and is told once',
   async () => {
     server = await startShared({ ...shared, DB_URL: database.url });
-    const { ann, matchId } = await newMatch(server.url);
+    const { ann, matchId } = await newMatch(server);
     await server.kill();
     await db.query(`update matches set due_at = now() - interval '2 s', accept_by = now() - interval '2 s'`);
     await pause(500);
@@ -56,7 +57,7 @@ test(
 test(
   'kill -9 while it rings, start later: it rings on for what was left',
   async () => {
-    const { ann, bob, matchId } = await newMatch(server!.url);
+    const { ann, bob, matchId } = await newMatch(server!);
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     await server!.kill();
     await pause(8_000);

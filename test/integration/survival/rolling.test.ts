@@ -11,7 +11,7 @@ import { createTestDatabase, type TestDatabase } from '../../support/database.ts
 import { eventually } from '../../support/eventually.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
-import { match, signedIn, TOKEN_SECRET } from '../../support/signedIn.ts';
+import { newMatch, newPeople } from '../../support/signedIn.ts';
 import { again, at, pause, startShared } from './processes.ts';
 
 /** Nobody here has a microphone: what tells a call that audio flows is said there, as in the crash drill. */
@@ -41,7 +41,6 @@ function start(): Promise<TestServer> {
   return startShared({
     DB_URL: database.url,
     REDIS_URL: redis.url,
-    JWT_SECRET: TOKEN_SECRET,
     NODE_OPTIONS: `--import ${MEDIA}`,
     CALL_RING_SEC: '600',
     CALL_DURATION_SEC: `${TALK_SEC}`,
@@ -57,18 +56,9 @@ interface Talk {
   call: Json;
 }
 
-const people = (server: TestServer, count: number) =>
-  signedIn({ url: server.url, dbUrl: database.url }, count);
-
-/** Two people with a match between them. */
-async function couple(server: TestServer): Promise<{ ann: Person; bob: Person; matchId: string }> {
-  const [ann, bob] = (await people(server, 2)) as [Person, Person];
-  return { ann, bob, matchId: await match(ann, bob) };
-}
-
 /** A call at a process in which they talk. */
 async function talkAt(server: TestServer): Promise<Talk> {
-  const { ann, bob, matchId } = await couple(server);
+  const { ann, bob, matchId } = await newMatch(server);
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   await bob.ok('POST', `/calls/${call.id}/answer`, {});
   const now = await again(async () => {
@@ -193,7 +183,7 @@ describe('Redis', () => {
   test(
     'FT-11 restarts again and again: after each time what happens at one process is heard at the other',
     async () => {
-      const [bob, ...others] = (await people(a, 1 + REDIS_RESTARTS)) as [Person, ...Person[]];
+      const [bob, ...others] = (await newPeople(a, 1 + REDIS_RESTARTS)) as [Person, ...Person[]];
       const inbox = await at(b, bob).inbox();
       const heardMs: number[] = [];
       for (const other of others) {
@@ -224,11 +214,10 @@ test(
     const lasting = await startShared({
       DB_URL: database.url,
       REDIS_URL: redis.url,
-      JWT_SECRET: TOKEN_SECRET,
       DRAIN_SEC: '3600',
       CALL_RING_SEC: '600',
     });
-    const { ann, matchId } = await couple(lasting);
+    const { ann, matchId } = await newMatch(lasting);
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const stopped = lasting.stop('SIGTERM');
     await again(async () => {

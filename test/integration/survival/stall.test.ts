@@ -1,10 +1,11 @@
 /** FT-27: a process that stands still for longer than its lease wakes up to calls that are no longer its own. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Inbox, type Json, newMatch } from '../../support/client.ts';
+import { Inbox, type Json } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { again, at, pause, startShared } from './processes.ts';
 
 const STALL_MS = 10_000;
@@ -38,7 +39,7 @@ afterAll(async () => {
 });
 
 test('SIGSTOP for 10 s: the other takes over, and the one that wakes acts no more', async () => {
-  const { ann, bob, matchId } = await newMatch(b.url);
+  const { ann, bob, matchId } = await newMatch(b);
   const { call, seat } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
   const atA = new Inbox(await at(a, ann).sit(seat));
   const closedAtA = new Promise<number>((resolve) => atA.room.onLeave((code) => resolve(code)));

@@ -1,9 +1,10 @@
 /** FT-01, FT-08, WS-27 and their kind: two processes of the program on one PostgreSQL and one Redis. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Inbox, type Json, newMatch, request, signIn } from '../../support/client.ts';
+import { Inbox, type Json, request } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
+import { newMatch, registerPerson, signIn } from '../../support/signedIn.ts';
 import { again, at, startShared } from './processes.ts';
 
 let database: TestDatabase;
@@ -34,7 +35,7 @@ afterAll(async () => {
 
 describe('one call, two processes', () => {
   test('whoever asks where gets the same call, and hears the same', async () => {
-    const { ann, bob, matchId } = await newMatch(a.url);
+    const { ann, bob, matchId } = await newMatch(a);
     const inbox = await at(b, bob).inbox();
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const heard = new Inbox(await ann.sit(seat));
@@ -52,7 +53,7 @@ describe('one call, two processes', () => {
   });
 
   test('both initiate at once, each at another process: one call', async () => {
-    const { ann, bob, matchId } = await newMatch(a.url);
+    const { ann, bob, matchId } = await newMatch(a);
     const [one, other] = await Promise.all([
       ann.ok('POST', `/calls/initiate/${matchId}`, {}),
       at(b, bob).ok('POST', `/calls/initiate/${matchId}`, {}),
@@ -63,7 +64,7 @@ describe('one call, two processes', () => {
   });
 
   test('a session revoked at one process is dead at the other, sockets and all', async () => {
-    const { ann } = await newMatch(a.url);
+    const ann = await registerPerson(a.url);
     const inbox = await at(b, ann).inbox();
     const left = new Promise<number>((resolve) => inbox.room.onLeave((code) => resolve(code)));
     await ann.ok('POST', '/auth/logout');
@@ -81,7 +82,7 @@ describe('a process dies', () => {
   test.each(['ringing', 'connecting'] as const)(
     'kill -9 while %s: the same call, at the other',
     async (phase) => {
-      const { ann, bob, matchId } = await newMatch(b.url);
+      const { ann, bob, matchId } = await newMatch(b);
       const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
       if (phase === 'connecting') await at(a, bob).ok('POST', `/calls/${call.id}/answer`, {});
       const inbox = await at(b, bob).inbox();
@@ -108,7 +109,7 @@ describe('a process dies', () => {
   );
 
   test('nobody asks for the call again: its deadline comes all the same, once', async () => {
-    const { ann, bob, matchId } = await newMatch(b.url);
+    const { ann, bob, matchId } = await newMatch(b);
     const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
     const inbox = await at(b, bob).inbox();
     await a.kill();
@@ -122,7 +123,7 @@ describe('a process dies', () => {
 
 describe('Redis is away', () => {
   test('calls go on, reading goes on, readiness says so, and it heals', async () => {
-    const { ann, bob, matchId } = await newMatch(a.url);
+    const { ann, bob, matchId } = await newMatch(a);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     const heard = new Inbox(await ann.sit(seat));
     await redis.stop();
@@ -159,7 +160,7 @@ describe('Redis is away', () => {
   });
 
   test('it stands still: who asks another process is refused, and soon without being tried', async () => {
-    const { ann, bob, matchId } = await newMatch(a.url);
+    const { ann, bob, matchId } = await newMatch(a);
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     redis.pause();
     const askB = () => at(b, bob).call('POST', `/calls/${call.id}/end`);
@@ -175,8 +176,8 @@ describe('Redis is away', () => {
 });
 
 test('SIGTERM: new calls are refused, running ones go on until they end, exit 0', async () => {
-  const { ann, matchId } = await newMatch(b.url);
-  const other = await newMatch(b.url);
+  const { ann, matchId } = await newMatch(b);
+  const other = await newMatch(b);
   const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
   const stopped = a.stop('SIGTERM');
   await again(async () => {
@@ -187,5 +188,5 @@ test('SIGTERM: new calls are refused, running ones go on until they end, exit 0'
   expect((await at(a, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
   expect(await stopped).toBe(0);
   a = await start();
-  expect((await signIn(a.url, ann.email, 'correct horse battery')).id).toBe(ann.id);
+  expect((await signIn(a.url, ann.email)).id).toBe(ann.id);
 });
