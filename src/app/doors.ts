@@ -124,7 +124,7 @@ export async function openDoors(
   const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
   await prepareRooms(server);
   closing.defer(() => closeRooms(notEnded));
-  metrics.gauges({
+  metrics.read({
     sockets: () => transport.socketCount,
     calls: () => keeper.heldCount,
     mediaWorkers: () => media.health.alive,

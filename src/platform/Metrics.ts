@@ -1,7 +1,8 @@
 /** Every metric that Duet exports, named here and nowhere else. Labels are small closed sets, never people. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-export interface Gauges {
+/** What is asked for when somebody reads the metrics. */
+export interface Readings {
   /** Open WebSockets. */
   sockets: () => number;
   /** Calls that this process holds. */
@@ -84,14 +85,14 @@ export class Metrics {
   }
 
   /** Declares what is read when somebody asks. */
-  gauges(gauges: Gauges): void {
-    this.#gauge('duet_sockets', 'Open WebSockets.', gauges.sockets);
-    this.#gauge('duet_calls', 'Live calls held by this process.', gauges.calls);
-    this.#gauge('duet_media_workers', 'Media workers that are alive.', gauges.mediaWorkers);
-    this.#gauge(
-      'duet_password_verifications',
-      'Passwords checked since the start.',
-      gauges.passwordVerifications,
+  read(readings: Readings): void {
+    this.#gauge('duet_sockets', 'Open WebSockets.', readings.sockets);
+    this.#gauge('duet_calls', 'Live calls held by this process.', readings.calls);
+    this.#gauge('duet_media_workers', 'Media workers that are alive.', readings.mediaWorkers);
+    this.#counter(
+      'duet_password_verifications_total',
+      'Passwords checked, those of unknown accounts included.',
+      readings.passwordVerifications,
     );
   }
 
@@ -124,6 +125,19 @@ export class Metrics {
       help,
       registers: [this.registry],
       collect: () => gauge.set(read()),
+    });
+  }
+
+  /** Of what is counted elsewhere; `read` never sinks. */
+  #counter(name: string, help: string, read: () => number): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect: () => {
+        counter.reset();
+        counter.inc(read());
+      },
     });
   }
 }
