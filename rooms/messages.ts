@@ -82,7 +82,12 @@ const matchEvents = {
 
 const OfCall = z.strictObject({ call: CallView });
 const ByPerson = z.strictObject({ by: Id, call: CallView });
-const Asked = z.strictObject({ by: Id, until: z.int(), call: CallView });
+/** As all of a room's times `until` is a number; in `call` it is a string, as over HTTP. */
+const Asked = z.strictObject({
+  by: Id,
+  until: z.int().meta({ description: 'When the request lapses, in epoch ms: `call.pending.until`.' }),
+  call: CallView,
+});
 const Ended = z.strictObject({ outcome: z.enum(OUTCOMES), durationSec: z.int(), call: CallView });
 
 /** What the server sends, by room. */

@@ -4,7 +4,11 @@ import { asyncapi } from '../../../rooms/asyncapi.ts';
 interface Document {
   channels: Record<
     string,
-    { address: string; parameters: object; messages: Record<string, { payload: { type?: string } }> }
+    {
+      address: string;
+      parameters: object;
+      messages: Record<string, { payload: { properties?: Record<string, object> } }>;
+    }
   >;
   operations: Record<string, { channel: { $ref: string }; messages: { $ref: string }[] }>;
 }
@@ -31,5 +35,15 @@ test('every operation is about messages that are there', () => {
       expect($ref.startsWith(`${channel.$ref}/messages/`)).toBe(true);
       expect(messageOf($ref)).toMatchObject({ payload: {} });
     }
+  }
+});
+
+test('a time that is a number says of what', () => {
+  for (const type of ['call:extend_requested', 'call:upgrade_requested']) {
+    const { properties } = document.channels.call!.messages[`server.${type}`]!.payload;
+    expect(properties?.until).toMatchObject({
+      type: 'integer',
+      description: expect.stringContaining('epoch ms'),
+    });
   }
 });
