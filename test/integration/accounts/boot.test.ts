@@ -42,7 +42,7 @@ describe('a start', () => {
     expect(said).not.toContain('Duet is at');
   });
 
-  it('in development with the sample as a secret is refused as well', async () => {
+  it('in development with the sample as a secret is refused as well (AUTH-39)', async () => {
     const { code, said } = await boot({ JWT_SECRET: 'your-secret-key', PORT: 'x', ACCOUNT_GRACE_SEC: '-1' });
     expect(code).toBe(1);
     for (const name of ['JWT_SECRET', 'PORT', 'ACCOUNT_GRACE_SEC']) expect(said).toContain(`${name}: `);

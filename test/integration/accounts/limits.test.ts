@@ -60,7 +60,7 @@ describe('limits over two processes and Redis', () => {
     expect(many.filter((one) => one === 'INVALID_CREDENTIALS')).toHaveLength(5);
   });
 
-  it('fail closed for signing in and open for reading while Redis is gone, at once', async () => {
+  it('fail closed for signing in and open for reading while Redis is gone, at once (AUTH-27)', async () => {
     const email = await register();
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
     await redis.stop();

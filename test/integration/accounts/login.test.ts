@@ -103,7 +103,7 @@ describe('signing in', () => {
     await expect(limited.accounts.login(email, PASSWORD, from())).rejects.toMatchObject(TOO_MANY);
   });
 
-  it('does the same work for accounts that do not exist', async () => {
+  it('does the same work for accounts that do not exist (AUTH-19)', async () => {
     const before = parts.passwords.verifications;
     await expect(parts.accounts.login('nobody@example.org', WRONG, CALLER)).rejects.toMatchObject(INVALID);
     expect(parts.passwords.verifications - before).toBe(1);

@@ -71,7 +71,7 @@ describe('refresh tokens', () => {
     expect(mail.text).toContain('Firefox on Linux');
   });
 
-  it('give the same child again within the grace, and end the session for a grandparent', async () => {
+  it('give the same child again within the grace, and end the session for a grandparent (AUTH-01)', async () => {
     const first = await login();
     const second = await a.accounts.refresh(first.refreshToken, CALLER);
     clock.advance(9_999);
@@ -161,7 +161,7 @@ describe('sessions', () => {
     });
   });
 
-  it('stay ten when thirty sign in at once', async () => {
+  it('stay ten when thirty sign in at once (AUTH-37)', async () => {
     const grants = await Promise.all(Array.from({ length: 30 }, (_, nth) => login(nth % 2 ? a : b)));
     const { rows } = await base.db.pool.query(
       'select count(*)::int as live from sessions where user_id = $1 and revoked_at is null',

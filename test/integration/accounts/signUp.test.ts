@@ -163,7 +163,7 @@ describe('registering', () => {
     await parts.signUp.register(registration({ birthDate: birthday(18, 0) }), CALLER);
   });
 
-  it('refuses passwords that anybody would guess', async () => {
+  it('refuses passwords that anybody would guess (AUTH-33)', async () => {
     for (const password of ['password123', 'Qwertyuiop', 'iloveyou']) {
       await expect(parts.signUp.register(registration({ password }), CALLER), password).rejects.toMatchObject(
         {
