@@ -86,7 +86,7 @@ export class SignUp {
     if (verified.tookOver) await this.#o.forgetCached(verified.userId);
   }
 
-  /** Sends the mail of the newest registration again, where there is one. */
+  /** Sends the mail of the newest registration again, where there is one: nothing tells which of several asks. */
   async resendVerification(email: string): Promise<void> {
     const { clock, limits, db, answerStepMs } = this.#o;
     const mayMail = await limits.take('mail', `verify:${this.#o.audit.subject(email)}`);
