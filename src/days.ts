@@ -1,4 +1,4 @@
-/** Days of UTC: quotas are counted by them, and columns of type `date` are given them. */
+/** Days and months of UTC: quotas are counted by them, and columns of type `date` are given them. */
 
 export const DAY_MS = 86_400_000;
 
@@ -10,4 +10,10 @@ export function dayOf(nowMs: number): string {
 /** Whole seconds until the next day begins, 1 to 86,400. */
 export function secondsLeftOf(nowMs: number): number {
   return Math.ceil((DAY_MS - (nowMs % DAY_MS)) / 1000);
+}
+
+/** The first day of the month that `nowMs` is in, or of one `shift` months later, as `YYYY-MM-DD`. */
+export function monthOf(nowMs: number, shift: number): string {
+  const now = new Date(nowMs);
+  return dayOf(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + shift, 1));
 }

@@ -1,4 +1,5 @@
 import { type Clock, isoTime } from '../clock.ts';
+import { DAY_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import { isId } from '../ids.ts';
@@ -27,7 +28,6 @@ type List<T> = { items: T[]; nextCursor: string | null };
 /** Above every UUIDv7. */
 const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const NOBODY = '00000000-0000-0000-0000-000000000000';
-const DAY_MS = 86_400_000;
 
 /** What admins look at: accounts, the security log, numbers. */
 export class AdminDesk {

@@ -2,11 +2,12 @@
  * Tables by month (PostgreSQL's partitions): months are made ahead of time, and dropped whole when nothing in them is
  * kept any longer. Both are safe to do in several processes at once.
  */
+import { monthOf } from '../days.ts';
 import type { Database } from './Database.ts';
-import { sql } from './sql.ts';
+import { type Sql, sql } from './sql.ts';
 
-/** The tables that are kept by month, by `at`. */
-export const MONTHLY_TABLES = ['outbox', 'call_journal'] as const;
+/** The tables that are kept by month: by `at`, and whom discovery has shown to whom by `month`. */
+export const MONTHLY_TABLES = ['outbox', 'call_journal', 'sightings'] as const;
 export type MonthlyTable = (typeof MONTHLY_TABLES)[number];
 
 /** This month and the next two: a month begins without anybody's doing for as long as two months. */
@@ -18,13 +19,16 @@ const MONTHS_AHEAD = [0, 1, 2];
  */
 const waitBriefly = sql('months-wait-briefly', `set local lock_timeout = '2s'`);
 const ensureMonth = sql('months-ensure', 'select ensure_month($1, $2::date)');
+/** Of tables that have no partition for what no month takes (migration 0003). The lock is that of `ensure_month`. */
+const lockMonths = sql('months-lock', `select pg_advisory_xact_lock(hashtext('ensure_month ' || $1))`);
+const ensurePartition = sql('months-ensure-partition', 'select ensure_month_partition($1, $2::date)');
 const listMonths = sql<{ name: string }>(
   'months-list',
   `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
    where i.inhparent = $1::regclass and c.relname ~ '_[0-9]{4}_[0-9]{2}$' order by 1`,
 );
 /** Rows that came while nobody had made their month. */
-const dropStrays: Record<MonthlyTable, ReturnType<typeof sql>> = {
+const dropStrays: Partial<Record<MonthlyTable, ReturnType<typeof sql>>> = {
   outbox: sql('months-strays-outbox', 'delete from outbox_default where at < $1'),
   call_journal: sql('months-strays-journal', 'delete from call_journal_default where at < $1'),
 };
@@ -34,14 +38,14 @@ export async function ensureMonths(db: Database, table: MonthlyTable, nowMs: num
   for (const ahead of MONTHS_AHEAD) {
     await db.transaction(async (tx) => {
       await tx.query(waitBriefly);
-      await tx.query(ensureMonth, [table, firstOfMonth(nowMs, ahead)]);
+      await ensure(tx, table, monthOf(nowMs, ahead));
     });
   }
 }
 
 /** Drops the months that lie wholly before a moment (epoch ms). */
 export async function dropMonthsBefore(db: Database, table: MonthlyTable, keepFromMs: number): Promise<void> {
-  const oldest = `${table}_${firstOfMonth(keepFromMs, 0).slice(0, 7).replace('-', '_')}`;
+  const oldest = `${table}_${monthOf(keepFromMs, 0).slice(0, 7).replace('-', '_')}`;
   for (const { name } of await db.query(listMonths, [table])) {
     if (name >= oldest) continue;
     await db.transaction(async (tx) => {
@@ -49,11 +53,12 @@ export async function dropMonthsBefore(db: Database, table: MonthlyTable, keepFr
       await tx.query(sql(`months-drop-${name}`, `drop table if exists ${name}`));
     });
   }
-  await db.query(dropStrays[table], [new Date(keepFromMs)]);
+  const strays = dropStrays[table];
+  if (strays !== undefined) await db.query(strays, [new Date(keepFromMs)]);
 }
 
-/** The first day of a month, `YYYY-MM-DD`, `ahead` months after the one of `atMs`, in UTC. */
-function firstOfMonth(atMs: number, ahead: number): string {
-  const at = new Date(atMs);
-  return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + ahead, 1)).toISOString().slice(0, 10);
+async function ensure(tx: Sql, table: MonthlyTable, month: string): Promise<void> {
+  if (table !== 'sightings') return void (await tx.query(ensureMonth, [table, month]));
+  await tx.query(lockMonths, [table]);
+  await tx.query(ensurePartition, [table, month]);
 }

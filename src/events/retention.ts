@@ -1,3 +1,4 @@
+import { DAY_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { dropMonthsBefore, ensureMonths } from '../db/months.ts';
 
@@ -6,7 +7,6 @@ export const KEEP_DAYS = 30;
 /** How long the journal of calls is kept at least: as long as somebody may still have a complaint about a call. */
 export const JOURNAL_KEEP_DAYS = 180;
 
-const DAY_MS = 86_400_000;
 const TABLES = [
   ['outbox', KEEP_DAYS],
   ['call_journal', JOURNAL_KEEP_DAYS],

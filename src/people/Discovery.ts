@@ -7,7 +7,7 @@
  * again gives the same page.
  */
 import type { Clock } from '../clock.ts';
-import { DAY_MS, dayOf } from '../days.ts';
+import { DAY_MS, dayOf, monthOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import type { Bind } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
@@ -34,7 +34,7 @@ import { bandBetween, spotOf } from './place.ts';
 import { type Candidate, ranked } from './rank.ts';
 import type { ShowCounts } from './ShowCounts.ts';
 import type { Card } from './shapes.ts';
-import { monthOf, monthsOf } from './sightings.ts';
+import { monthsOf } from './sightings.ts';
 
 export interface DiscoveryOptions {
   db: Database;

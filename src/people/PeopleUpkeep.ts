@@ -3,14 +3,15 @@
  * who stay away sink, sightings are kept for two months.
  */
 import type { Clock } from '../clock.ts';
+import { monthOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
+import { dropMonthsBefore, ensureMonths } from '../db/months.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { ObjectStore } from '../platform/ObjectStore.ts';
 import { Rounds } from '../platform/Rounds.ts';
 import { PHOTO_PREFIX } from './Photos.ts';
 import { SCORE_SQL } from './score.ts';
-import { monthOf } from './sightings.ts';
 
 export interface PeopleUpkeepOptions {
   db: Database;
@@ -48,12 +49,6 @@ const sinkScores = sql(
          order by u.id for no key update) them
    where u.id = them.id`,
 );
-const ensureMonth = sql('upkeep-ensure-month', `select ensure_month_partition('sightings', $1::date)`);
-const oldPartitions = sql<{ name: string }>(
-  'upkeep-old-partitions',
-  `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-   where i.inhparent = 'sightings'::regclass and c.relname < 'sightings_' || to_char($1::date, 'YYYY_MM')`,
-);
 
 export class PeopleUpkeep {
   readonly #options: PeopleUpkeepOptions;
@@ -90,14 +85,12 @@ export class PeopleUpkeep {
     }
   }
 
-  /** Makes the partitions of this month and the next two; drops those whose sightings count no more. */
+  /** Makes the months to come; drops those whose sightings count no more. */
   async keepMonths(): Promise<void> {
     const { db, clock } = this.#options;
     const now = clock.now();
-    for (const shift of [0, 1, 2]) await db.query(ensureMonth, [monthOf(now, shift)]);
-    for (const { name } of await db.query(oldPartitions, [monthOf(now, -1)])) {
-      await db.query(sql(`upkeep-drop-${name}`, `drop table if exists ${name}`));
-    }
+    await ensureMonths(db, 'sightings', now);
+    await dropMonthsBefore(db, 'sightings', Date.parse(monthOf(now, -1)));
   }
 
   /** Removes uploads that never became ready, with the files that made it. Returns how many. */

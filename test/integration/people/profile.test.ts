@@ -164,4 +164,19 @@ describe('a profile', () => {
     expect(names).not.toContain('sightings_2020_05');
     expect(names).toHaveLength(3);
   });
+
+  it('makes the months of sightings at the start, however long nobody ran, and in two processes at once', async () => {
+    const { world } = at;
+    const months = async () => (await world.db.query(partitions)).map((row) => row.name);
+    const drop = async () => {
+      for (const name of await months()) await world.db.query(sql(`test-drop-${name}`, `drop table ${name}`));
+    };
+    await drop();
+    await world.db.migrate();
+    expect(await months()).toHaveLength(3);
+    await drop();
+    const upkeeps = Array.from({ length: 4 }, () => new PeopleUpkeep({ ...world }));
+    await Promise.all(upkeeps.map((upkeep) => upkeep.keepMonths()));
+    expect(await months()).toHaveLength(3);
+  });
 });
