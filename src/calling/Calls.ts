@@ -44,9 +44,10 @@ const findLiveOfUser = sql<{ state: Call }>(
 );
 const countUnanswered = sql<{ n: number; oldest: number | null }>(
   'call-unanswered',
-  `select count(*) as n, min(created_at) as oldest from calls
-   where match_id = $1 and outcome in ('missed', 'cancelled') and state->>'startedAt' is null
-     and created_at > clock_timestamp() - $2 * interval '1 second'`,
+  `select count(*) as n, min(c.created_at) as oldest from calls c
+   where c.match_id = $1 and c.outcome in ('missed', 'cancelled')
+     and c.created_at > clock_timestamp() - $2 * interval '1 second'
+     and not exists (select from call_journal j where j.call_id = c.id and j.command = 'answer')`,
 );
 const insertCall = sql(
   'call-insert',

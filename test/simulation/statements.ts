@@ -34,7 +34,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     const since = now - (windowSec as number) * 1000;
     const times = [...tables.calls.values()]
       .filter((call) => call.match_id === matchId && ['missed', 'cancelled'].includes(call.outcome ?? ''))
-      .filter((call) => (call.state as { startedAt?: number | null }).startedAt == null)
+      .filter((call) => !tables.journal.some((line) => line.call_id === call.id && line.command === 'answer'))
       .filter((call) => call.created_at > since)
       .map((call) => call.created_at);
     return [{ n: times.length, oldest: times.length === 0 ? null : Math.min(...times) }];

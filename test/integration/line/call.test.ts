@@ -141,6 +141,15 @@ describe('a call', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_000);
   });
 
+  test('a call that was answered is none of them, however short', async () => {
+    const { ann, bob, matchId } = await newMatch(app);
+    for (let i = 0; i < 4; i++) {
+      const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+      await bob.ok('POST', `/calls/${call.id}/answer`, {});
+      expect((await ann.ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+    }
+  });
+
   test('a block ends what is between the two at once', async () => {
     const { ann, bob, matchId } = await newMatch(app);
     const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
