@@ -9,12 +9,19 @@ import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
 import { NO_CLAIM, type PublicKey, PublicKeys } from '../src/calling/PublicKeys.ts';
-import { type Call, durationSec, hidesPresence, mediaPolicy, personOf } from '../src/calling/state.ts';
+import {
+  type Call,
+  durationSec,
+  hidesPresence,
+  mediaPolicy,
+  personOf,
+  roleOf,
+} from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
 import { DuetError } from '../src/errors.ts';
-import type { CallMedia } from '../src/media/CallMedia.ts';
-import type { MediaMessage, MediaMessageType } from '../src/media/messages.ts';
+import { answerMedia } from '../src/media/answerMedia.ts';
+import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../src/media/messages.ts';
 import type { LiveProducer } from '../src/media/PersonMedia.ts';
 import { Nothing } from '../src/shapes.ts';
 import { BaseRoom, CLOSE, type DuetClient } from './BaseRoom.ts';
@@ -65,7 +72,7 @@ export abstract class CallRoom extends BaseRoom {
         flowing: () => void this.#actor.insist(() => this.#actor.system({ type: 'media_flowing' })),
         quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
         videoStepped: (userId, step) => this.say('call:video_step', { step }, userId),
-        restart: () => this.say('media:restart', {}),
+        restart: () => this.#restart(),
         sdp: (userId, type, sdp) => this.say(type, { sdp }, userId),
       },
     });
@@ -134,7 +141,7 @@ export abstract class CallRoom extends BaseRoom {
     try {
       const call =
         'userId' in given
-          ? await this.#actor.command(given.command, given.userId, given.id)
+          ? await this.#obey(given.command, given.userId, given.id)
           : await this.#actor.system(given.command);
       return { ok: true, call };
     } catch (error) {
@@ -155,7 +162,7 @@ export abstract class CallRoom extends BaseRoom {
   protected override takeMessages(): void {
     const messages = CLIENT_MESSAGES.call;
     const obey = async (room: this, client: DuetClient, command: PersonCommand) => {
-      const call = await room.#actor.command(command, client.auth!.userId);
+      const call = await room.#obey(command, client.auth!.userId);
       return { call: callView(call, room.services.clock.now()) };
     };
     this.handle('call:answer', messages['call:answer'].payload, (room, client, { media }) =>
@@ -164,42 +171,15 @@ export abstract class CallRoom extends BaseRoom {
     for (const [type, command] of Object.entries(COMMANDS)) {
       this.handle(type, Nothing, (room, client) => obey(room, client, command));
     }
-    this.#takeMediaMessages();
-  }
-
-  #takeMediaMessages(): void {
-    this.#onMedia('media:capabilities', (media) => ({ rtpCapabilities: media.rtpCapabilities }));
-    this.#onMedia('media:open', (media, userId, { direction }) => media.open(userId, direction));
-    this.#onMedia('media:connect', (media, userId, { transportId, dtlsParameters }) =>
-      media.connect(userId, transportId, dtlsParameters),
-    );
-    this.#onMedia('media:prepare', (media, userId, { transportId, rtpParameters, rtpCapabilities }) =>
-      media.prepare(userId, transportId, rtpParameters, rtpCapabilities),
-    );
-    this.#onMedia('media:produce', async (media, userId, { transportId, kind, rtpParameters }) => ({
-      producerId: await media.produce(userId, transportId, kind, rtpParameters),
-    }));
-    this.#onMedia('media:consume', (media, userId, { producerId, rtpCapabilities }) =>
-      media.consume(userId, producerId, rtpCapabilities),
-    );
-    this.#onMedia('media:pause', (media, userId, { id }) => media.pause(userId, id));
-    this.#onMedia('media:resume', (media, userId, { id }) => media.resume(userId, id));
-    this.#onMedia('media:close', (media, userId, { id }) => media.closeItem(userId, id));
-    this.#onMedia('media:restart_ice', (media, userId, { transportId }) =>
-      media.restartIce(userId, transportId),
-    );
+    for (const type of Object.keys(MEDIA_MESSAGES) as MediaMessageType[]) {
+      this.handle<z.ZodType>(type, messages[type].payload, async (room, client, payload) => {
+        if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+        const media = await room.#media.get();
+        return answerMedia(media, client.auth!.userId, type, payload as MediaMessage<typeof type>);
+      });
+    }
     this.#takeDescriptions();
     this.#takeEncryption();
-  }
-
-  #onMedia<T extends MediaMessageType>(
-    type: T,
-    run: (media: CallMedia, userId: string, payload: MediaMessage<T>) => unknown,
-  ): void {
-    this.handle<z.ZodType>(type, CLIENT_MESSAGES.call[type].payload, async (room, client, payload) => {
-      if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-      return run(await room.#media.get(), client.auth!.userId, payload as MediaMessage<T>);
-    });
   }
 
   /** Between one client and the server only: the other person must not learn an address. */
@@ -236,6 +216,19 @@ export abstract class CallRoom extends BaseRoom {
       room.#showPresence(userId);
       room.patch();
     });
+  }
+
+  /** A person's command. Whoever stops is obeyed at once: that nothing flows any more need not wait for the commit. */
+  async #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
+    if (roleOf(this.#actor.call, userId) !== undefined) {
+      const { audio } = mediaPolicy(this.#actor.call);
+      if (command.type === 'end') this.#media.setPolicy({ audio: false, video: false });
+      if (command.type === 'downgrade') this.#media.setPolicy({ audio, video: false });
+    }
+    const call = await this.#actor.command(command, userId, id);
+    // Where it changed nothing, as when it comes again, nobody else says what may flow.
+    this.#media.setPolicy(mediaPolicy(call));
+    return call;
   }
 
   /** After each commit: what may flow first, then what is shown. */
@@ -307,6 +300,16 @@ export abstract class CallRoom extends BaseRoom {
     if (person === undefined) return;
     person[kind] = flows;
     this.patch();
+  }
+
+  /** The worker is lost, and with it all that flowed. */
+  #restart(): void {
+    for (const person of this.state.people.values()) {
+      person.audio = false;
+      person.video = false;
+    }
+    this.patch();
+    this.say('media:restart', {});
   }
 
   /** Another process holds the call. */

@@ -35,6 +35,8 @@ export interface RingingCall extends LiveBase {
 export interface ConnectingCall extends LiveBase {
   phase: 'connecting';
   media: MediaKind;
+  /** Somebody wanted no video (any more): the caller's wish for it does not become a question. */
+  videoWithdrawn?: true;
   /** When the attempt to connect is given up. */
   connectUntil: number;
 }

@@ -214,7 +214,7 @@ function answered(
 }
 
 function started(call: ConnectingCall, now: number, settings: CallSettings): CallChange {
-  const { connectUntil: _, ...rest } = call;
+  const { connectUntil: _, videoWithdrawn, ...rest } = call;
   const active: ActiveCall = {
     ...rest,
     phase: 'active',
@@ -229,7 +229,7 @@ function started(call: ConnectingCall, now: number, settings: CallSettings): Cal
     },
   };
   // The video that the caller asked for and the callee did not consent to on answering becomes a question.
-  if (call.mediaRequested === 'video' && call.media === 'audio')
+  if (call.mediaRequested === 'video' && call.media === 'audio' && !videoWithdrawn)
     return request(active, 'upgrade', 'caller', now, settings);
   return { call: active, effects: [] };
 }
@@ -312,9 +312,16 @@ function declined(call: ActiveCall, kind: 'extend' | 'upgrade', by: Role): CallC
   return { call: { ...call, pending: null }, effects: [{ kind: 'say', type, by }] };
 }
 
+/** "No video": ends it where it is, and is an answer to whoever asks for it, the asker's own included. */
 function downgraded(call: ConnectingCall | ActiveCall, by: Role): CallChange {
-  if (call.media === 'audio') return unchanged(call);
-  return { call: { ...call, media: 'audio' }, effects: [{ kind: 'say', type: 'call:downgraded', by }] };
+  const wasVideo = call.media === 'video';
+  const effects: CallEffect[] = wasVideo ? [{ kind: 'say', type: 'call:downgraded', by }] : [];
+  if (call.phase === 'connecting') {
+    if (call.mediaRequested === 'audio' || call.videoWithdrawn) return unchanged(call);
+    return { call: { ...call, media: 'audio', videoWithdrawn: true }, effects };
+  }
+  if (call.pending?.kind === 'upgrade') return declined(call, 'upgrade', by);
+  return wasVideo ? { call: { ...call, media: 'audio' }, effects } : unchanged(call);
 }
 
 function joined(call: LiveCall, by: Role): CallChange {

@@ -122,6 +122,7 @@ function wrongAdvance(
     if (after.extensions !== 0 || after.warned) return 'began in the middle';
     const question = after.pending;
     if (question === null) return undefined;
+    if (before.videoWithdrawn) return 'began with a question that was taken back';
     const fromRing = question.kind === 'upgrade' && question.by === 'caller';
     return fromRing && before.mediaRequested === 'video' ? undefined : 'began with a question nobody asked';
   }
@@ -184,6 +185,7 @@ function wrongQuestion(
   }
   if (line.command === 'tick') return line.at < was.until - skewMs ? 'dropped a question early' : undefined;
   const answered = line.command === was.kind && by === otherRole(was.by);
-  const declined = line.command === `decline_${was.kind}`;
+  const declined =
+    line.command === `decline_${was.kind}` || (was.kind === 'upgrade' && line.command === 'downgrade');
   return answered || declined ? undefined : `dropped a question through ${line.command}`;
 }

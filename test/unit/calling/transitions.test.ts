@@ -140,7 +140,7 @@ const TABLE: Record<
     connecting: ['=', '='],
     active: ['=', '='],
     extendAsked: ['=', '='],
-    upgradeAsked: ['=', '='],
+    upgradeAsked: ['call:upgrade_declined', 'call:upgrade_declined'],
     video: ['call:downgraded', 'call:downgraded'],
     exhausted: ['=', '='],
     ended: ['CALL_NOT_ACTIVE', 'CALL_NOT_ACTIVE'],
@@ -264,6 +264,17 @@ describe('consent', () => {
       audio: true,
       video: true,
     });
+    // Whoever wants none any more is not taken to ask for it when they begin to talk.
+    const both = person(asked, { type: 'answer', media: 'video' }, 'callee');
+    for (const answered of [plain, both])
+      for (const by of ['caller', 'callee'] as const) {
+        const withdrawn = person(answered, { type: 'downgrade' }, by);
+        expect(mediaPolicy(withdrawn)).toEqual({ audio: true, video: false });
+        expect(system(withdrawn, { type: 'media_flowing' })).toMatchObject({
+          phase: 'active',
+          pending: null,
+        });
+      }
     // Video that nobody asked for cannot be had by answering with it.
     expect(mediaPolicy(person(ringing, { type: 'answer', media: 'video' }, 'callee'))).toEqual({
       audio: true,
