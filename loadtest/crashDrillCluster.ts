@@ -131,7 +131,16 @@ export class Cluster {
   }
 
   #environment(port: number): Record<string, string> {
-    const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'MESSAGES', 'SOCKETS_PER_ADDRESS'];
+    const limits = [
+      'LOGIN',
+      'ANONYMOUS',
+      'BROWSE',
+      'DECIDE',
+      'WRITE',
+      'SAFETY',
+      'MESSAGES',
+      'SOCKETS_PER_ADDRESS',
+    ];
     return {
       NODE_ENV: 'test',
       NODE_COMPILE_CACHE: join(this.#dir, 'compiled'),

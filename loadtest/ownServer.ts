@@ -15,7 +15,7 @@ export interface OwnServer {
 export async function startOwnServer(): Promise<OwnServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'duet-timing-'));
   const port = await freePort();
-  const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'UPLOAD'].map((name) => [
+  const limits = ['LOGIN', 'ANONYMOUS', 'BROWSE', 'DECIDE', 'WRITE', 'UPLOAD', 'SAFETY'].map((name) => [
     `LIMIT_${name}`,
     '10000000',
   ]);

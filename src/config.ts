@@ -92,6 +92,7 @@ const Environment = z.object({
   LIMIT_DECIDE: count(300),
   LIMIT_WRITE: count(100),
   LIMIT_UPLOAD: count(30),
+  LIMIT_SAFETY: count(300),
   LIMIT_PROFILES_PER_DAY: count(2_000),
   LIMIT_MESSAGES: count(60),
   LIMIT_MEDIA_MESSAGES: count(120),
@@ -227,7 +228,7 @@ function shape(env: z.infer<typeof Environment>) {
       reconnectMs: env.CALL_RECONNECT_SEC * 1000,
     },
     drainMs: env.DRAIN_SEC * 1000,
-    /** Requests per 15 minutes (login, anonymous, browse, decide, write, upload), people shown, messages per minute. */
+    /** Requests per 15 minutes (login, anonymous, browse, decide, write, upload, safety), people shown, messages per minute. */
     limits: {
       login: env.LIMIT_LOGIN,
       anonymous: env.LIMIT_ANONYMOUS,
@@ -235,6 +236,7 @@ function shape(env: z.infer<typeof Environment>) {
       decide: env.LIMIT_DECIDE,
       write: env.LIMIT_WRITE,
       upload: env.LIMIT_UPLOAD,
+      safety: env.LIMIT_SAFETY,
       profilesPerDay: env.LIMIT_PROFILES_PER_DAY,
       messagesPerMin: env.LIMIT_MESSAGES,
       mediaMessagesPerMin: env.LIMIT_MEDIA_MESSAGES,

@@ -12,7 +12,7 @@ import { presentEvent } from '../calling/presentEvent.ts';
 import { sleep } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { DuetError } from '../errors.ts';
-import { Router } from '../http/router.ts';
+import { type LimitedCaller, Router } from '../http/router.ts';
 import { loadStaticFiles } from '../http/staticFiles.ts';
 import type { Limits } from '../platform/Limits.ts';
 import { closeRooms, listen, prepareRooms, routes } from '../server.ts';
@@ -191,9 +191,10 @@ function ownNames({ publicUrl, port }: Config): string[] {
 
 function countRequest(
   limits: Limits,
-  limit: 'anonymous' | 'browse' | 'decide' | 'write' | 'upload',
-  caller: { userId: string | undefined; address: string },
+  limit: 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'safety',
+  caller: LimitedCaller,
 ): Promise<void> {
+  if (limit === 'safety' && caller.sessionId !== undefined) return limits.consume(limit, caller.sessionId);
   // `address` is worked out when it is read, and is dear: only who is not signed in is counted by it.
   return limits.consume(limit, caller.userId ?? addressKey(caller.address));
 }

@@ -40,6 +40,7 @@ export const UNKNOWN_LENGTH = -1;
 export class Caller {
   /** Set once it is known. */
   userId: string | undefined;
+  sessionId: string | undefined;
   readonly #exchange: Exchange;
   readonly #proxies: TrustedProxies;
   readonly #forwardedFor: string;

@@ -10,8 +10,11 @@ export type RouteMethod = 'get' | 'post' | 'put' | 'patch' | 'delete';
 /** Who may call: anybody, a signed-in user (admins included), or an admin only. */
 export type RouteWho = 'anyone' | 'user' | 'admin';
 
-/** Which allowance a call counts against; `none` is for probes that must never be refused. */
-export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'login' | 'none';
+/**
+ * Which allowance a call counts against. `safety` is for what gets somebody out of trouble, and counts each session by
+ * itself; `none` is for what must never be refused.
+ */
+export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'safety' | 'login' | 'none';
 
 /** The caller as the access token says. */
 export type Auth = { userId: string; sessionId: string; role: 'user' | 'admin' };

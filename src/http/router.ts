@@ -7,7 +7,7 @@ import { newCheapId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
-import { type Call, declaredLength, type Entry, entryOf, isShort, readCall } from './Call.ts';
+import { type Call, type Caller, declaredLength, type Entry, entryOf, isShort, readCall } from './Call.ts';
 import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
 import { Exchange } from './Exchange.ts';
@@ -22,15 +22,18 @@ import { toHttpError } from './toHttpError.ts';
 import { UploadSpool } from './UploadSpool.ts';
 import { issueDetails, parseQuery, validate } from './validate.ts';
 
+/** Whom an allowance may be counted by. */
+export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;
+
 /** What the router needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */
 export type RouterPorts = {
   /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
   authenticate(authorization: string): Auth | Promise<Auth>;
   /**
-   * Counts the call against an allowance of the user, or of the address where nobody is signed in. The address is
-   * looked up when it is read: leave it alone where the user is known.
+   * Counts the call against an allowance of the user or session, or of the address where nobody is signed in. The
+   * address is looked up when it is read: leave it alone where the user is known.
    */
-  limit(limit: RouteLimit, caller: { userId: string | undefined; address: string }): void | Promise<void>;
+  limit(limit: RouteLimit, caller: LimitedCaller): void | Promise<void>;
   /** One answered request. `route` is the declaration's method and path, never the URL. */
   observe(route: string, status: number, durationMs: number): void;
   log: Log;
@@ -147,6 +150,7 @@ export class Router {
     const checked = (known: Auth) => {
       call.auth = known;
       call.caller.userId = known.userId;
+      call.caller.sessionId = known.sessionId;
       if (who === 'admin' && known.role !== 'admin') throw new DuetError('FORBIDDEN');
       if (call.reader instanceof UploadSpool) call.reader.allow();
       return this.#limit(call);

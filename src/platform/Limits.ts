@@ -46,6 +46,8 @@ export function limitRules(limits: Config['limits']) {
     decide: { points: limits.decide, ...reading },
     write: { points: limits.write, ...reading },
     upload: { points: limits.upload, ...reading },
+    /** What gets somebody out of trouble, per session: whoever stole one uses up nobody's but its own. */
+    safety: { points: limits.safety, ...reading },
     /** Different people that discovery shows to one viewer. */
     profiles: { points: limits.profilesPerDay, windowSec: DAY_SEC, whenGone: 'local' },
   } satisfies Record<string, LimitRule>;

@@ -43,7 +43,7 @@ export function accountLifeRoutes({ departure, exporting }: AccountLifeRouteDeps
         'At once: signed out everywhere, the call and the matches end, nobody sees you. Signing in before `eraseAt` takes it back; then everything is erased.',
       tags,
       who: 'user',
-      limit: 'write',
+      limit: 'safety',
       headers: CALLER_HEADERS,
       body: DeleteAccountBody,
       status: 202,

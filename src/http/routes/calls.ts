@@ -27,14 +27,19 @@ const CallAndSeat = z.strictObject({ call: CallView, seat: SeatView });
 export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOptions): Route[] {
   const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
 
-  const verb = (name: string, summary: string, given: PersonCommand): Route =>
+  const verb = (
+    name: string,
+    summary: string,
+    given: PersonCommand,
+    limit: 'decide' | 'safety' = 'decide',
+  ): Route =>
     route({
       method: 'post',
       path: `/calls/:callId/${name}`,
       summary,
       tags,
       who: 'user',
-      limit: 'decide',
+      limit,
       params,
       status: 200,
       out: CallAnswer,
@@ -80,8 +85,8 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
         return { call: view(call), seat: await actors.callSeat(callId, auth.userId) };
       },
     }),
-    verb('reject', 'Decline a call that rings', { type: 'reject' }),
-    verb('end', 'Hang up', { type: 'end' }),
+    verb('reject', 'Decline a call that rings', { type: 'reject' }, 'safety'),
+    verb('end', 'Hang up', { type: 'end' }, 'safety'),
     verb('extend', "Ask for more time, or consent to the other's request", { type: 'extend' }),
     verb('upgrade', "Ask for video, or consent to the other's request", { type: 'upgrade' }),
     route({

@@ -48,7 +48,7 @@ export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): R
       summary: 'End a match; a live call between the two ends with it',
       tags,
       who: 'user',
-      limit: 'decide',
+      limit: 'safety',
       params,
       status: 200,
       out: MatchView,
