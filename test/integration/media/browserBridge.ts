@@ -2,8 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { build } from 'vite';
 import { DuetError } from '../../../src/errors.ts';
+import { answerMedia } from '../../../src/media/answerMedia.ts';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
-import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../../../src/media/messages.ts';
+import { MEDIA_MESSAGES, type MediaMessageType } from '../../../src/media/messages.ts';
 import { openBrowser } from '../../support/browser.ts';
 
 /** What the page offers (`page/page.js`). */
@@ -71,41 +72,9 @@ export class BrowserBridge {
     try {
       const parsed = MEDIA_MESSAGES[type].safeParse(given);
       if (!parsed.success) return { code: 'VALIDATION_FAILED', message: parsed.error.message };
-      return (await this.#handle(user, type, parsed.data)) ?? {};
+      return (await answerMedia(this.call!, user, type, parsed.data)) ?? {};
     } catch (error) {
       return { code: error instanceof DuetError ? error.code : String(error) };
-    }
-  }
-
-  /** What the call room does with each message. */
-  async #handle(user: string, type: MediaMessageType, payload: unknown): Promise<object | undefined> {
-    const call = this.call!;
-    const take = <T extends MediaMessageType>(_: T) => payload as MediaMessage<T>;
-    switch (type) {
-      case 'media:capabilities':
-        return { rtpCapabilities: call.rtpCapabilities };
-      case 'media:open':
-        return call.open(user, take(type).direction);
-      case 'media:connect':
-        await call.connect(user, take(type).transportId, take(type).dtlsParameters);
-        return;
-      case 'media:produce': {
-        const { transportId, kind, rtpParameters } = take(type);
-        return { producerId: await call.produce(user, transportId, kind, rtpParameters) };
-      }
-      case 'media:consume':
-        return call.consume(user, take(type).producerId, take(type).rtpCapabilities);
-      case 'media:pause':
-        await call.pause(user, take(type).id);
-        return;
-      case 'media:resume':
-        await call.resume(user, take(type).id);
-        return;
-      case 'media:close':
-        call.closeItem(user, take(type).id);
-        return;
-      case 'media:restart_ice':
-        return call.restartIce(user, take(type).transportId);
     }
   }
 }
