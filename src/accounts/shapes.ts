@@ -1,8 +1,10 @@
 /** What goes in and out of accounts, as the contract has it: one schema a body, unknown fields refused. */
 import { z } from 'zod';
+import { normalized } from '../normalized.ts';
 import { MIN_BIRTH_DATE } from '../people/age.ts';
 import { DisplayName, Gender, Me } from '../people/shapes.ts';
 import { Id, Time } from '../shapes.ts';
+import { MAX_RAW_EMAIL } from './emailKey.ts';
 
 const MIN_PASSWORD = 8;
 const MAX_PASSWORD = 256;
@@ -14,7 +16,13 @@ const MAX_EMAIL = 254;
  */
 export const Email = z
   .string()
-  .transform((value) => value.normalize('NFKC').trim())
+  .max(MAX_RAW_EMAIL, { error: 'must be an email address', abort: true })
+  .transform((value, ctx) => {
+    const text = normalized(value, 'NFKC', MAX_RAW_EMAIL)?.trim();
+    if (text !== undefined) return text;
+    ctx.addIssue({ code: 'custom', message: 'must be an email address' });
+    return z.NEVER;
+  })
   .pipe(
     z
       .string()

@@ -3,6 +3,7 @@
  * or the invisible ones that turn the reading order of what stands around them.
  */
 import { z } from 'zod';
+import { normalized } from '../normalized.ts';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
@@ -14,6 +15,7 @@ const TOO_MANY_MARKS = /\p{M}{6,}/u;
 const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800]]/v;
 /** A family of four with skin tones is 25 code units; nothing that people type is longer. */
 const MAX_UNITS_PER_GRAPHEME = 28;
+const STACKED = 'must not stack marks on a letter';
 
 export interface TextRule {
   /** In graphemes, after trimming. From 1 on, one of them must be visible. */
@@ -25,12 +27,14 @@ export interface TextRule {
 
 /** A zod string that follows the rule; its output is normalised and trimmed. */
 export function humanText(rule: TextRule) {
+  const maxUnits = rule.max * MAX_UNITS_PER_GRAPHEME;
   return z
     .string()
-    .max(rule.max * MAX_UNITS_PER_GRAPHEME, `must have at most ${rule.max} characters`)
+    .max(maxUnits, { error: `must have at most ${rule.max} characters`, abort: true })
     .transform((raw, ctx) => {
-      const text = tidy(raw, rule.lines ?? false);
-      const problem = problemOf(text, rule);
+      const composed = normalized(raw, 'NFC', maxUnits);
+      const text = tidy(composed ?? '', rule.lines ?? false);
+      const problem = composed === undefined ? STACKED : problemOf(text, rule);
       if (problem === undefined) return text;
       ctx.addIssue({ code: 'custom', message: problem });
       return z.NEVER;
@@ -44,15 +48,15 @@ export function countGraphemes(text: string): number {
   return count;
 }
 
-function tidy(raw: string, lines: boolean): string {
-  const composed = raw.normalize('NFC').trim();
-  return lines ? composed.replace(/\r\n?/g, '\n').replace(/\n{3,}/g, '\n\n') : composed;
+function tidy(composed: string, lines: boolean): string {
+  const text = composed.trim();
+  return lines ? text.replace(/\r\n?/g, '\n').replace(/\n{3,}/g, '\n\n') : text;
 }
 
 function problemOf(text: string, rule: TextRule): string | undefined {
   const visible = rule.lines ? text.replaceAll('\n', ' ') : text;
   if (FORBIDDEN.test(visible)) return 'must not hold control characters';
-  if (TOO_MANY_MARKS.test(visible)) return 'must not stack marks on a letter';
+  if (TOO_MANY_MARKS.test(visible)) return STACKED;
   const count = countGraphemes(text);
   if (count < rule.min) return `must have at least ${rule.min} characters`;
   if (rule.min > 0 && !VISIBLE.test(visible)) return 'must have a visible character';

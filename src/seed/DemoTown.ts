@@ -7,6 +7,7 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { newId } from '../ids.ts';
 import type { Decisions } from '../matching/decisions.ts';
+import { normalized } from '../normalized.ts';
 import type { Photos } from '../people/Photos.ts';
 import type { Places } from '../people/Places.ts';
 import { GENDERS } from '../people/shapes.ts';
@@ -137,6 +138,6 @@ async function addLikes({ decisions }: DemoTownOptions, ids: readonly string[]):
 }
 
 function emailOf(person: DemoPerson): string {
-  const ascii = person.name.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  const ascii = normalized(person.name, 'NFD', 50)!.replace(/\p{M}/gu, '').toLowerCase();
   return `${ascii}@demo.duet`;
 }

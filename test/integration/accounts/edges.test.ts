@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { PASSWORD } from '../../support/accounts.ts';
 import { request } from '../../support/client.ts';
 import { useDoor } from './door.ts';
 
@@ -90,5 +91,32 @@ describe('signing in from the edges', () => {
       if (refreshed.status === 200)
         expect((await get('/users/me', refreshed.body.accessToken)).status).toBe(401);
     }
+  });
+
+  it('refuses text that would take seconds to normalise, wherever it comes in', async () => {
+    const { accessToken: token, user } = await login(await register());
+    const marks = ['\u0345', '\u0315', '\u0316', '\u0334'].map((mark) => mark.repeat(7_900)).join('');
+    const email = `a${marks}@example.org`;
+    const person = { password: PASSWORD, displayName: 'Ann', birthDate: '1990-01-31', gender: 'woman' };
+    const keys = { p256dh: 'x', auth: 'x' };
+    const normalize = vi.spyOn(String.prototype, 'normalize');
+    const answers = [
+      await post('/auth/login', { email, password: 'x' }),
+      await post('/auth/forgot-password', { email }),
+      await post('/auth/resend-verification', { email }),
+      await post('/auth/register', { email, ...person }),
+      await post('/auth/register', { ...person, email: 'a@b.c', displayName: marks }),
+      await request(app.url, 'PUT', '/api/v1/users/me', {
+        token,
+        body: { bio: `a${marks}`.slice(0, 13_000) },
+      }),
+      await post(`/users/report/${user.id}`, { reason: 'spam', details: `a${marks}` }, { token }),
+      await post('/users/me/push-subscriptions', { endpoint: `https://a${marks}.test/`, keys }, { token }),
+    ];
+    const units = normalize.mock.contexts.map((text) => String(text).length);
+    normalize.mockRestore();
+    for (const answer of answers)
+      expect(answer).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
+    expect(Math.max(0, ...units)).toBeLessThan(1_100);
   });
 });

@@ -25,6 +25,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'src/clock.ts',
     'src/days.ts',
     'src/ids.ts',
+    'src/normalized.ts',
     'src/log.ts',
     'src/announced.ts',
     'src/config.ts',
