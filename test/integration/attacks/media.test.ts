@@ -1,6 +1,7 @@
 /** The media part of the attacks, through the program's own doors: what a call room lets a client do to the SFU. */
 import { execFileSync } from 'node:child_process';
 import type { Room } from '@colyseus/sdk';
+import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Json, type Person } from '../../support/client.ts';
@@ -25,12 +26,14 @@ afterEach(async () => {
 });
 
 /** An answered call with both people in its room and all four transports. */
-async function answered(): Promise<{ callId: string; ann: Side; bob: Side }> {
+async function answered(
+  media: 'audio' | 'video' = 'audio',
+): Promise<{ callId: string; ann: Side; bob: Side }> {
   const { ann, bob, matchId } = await newMatch(app);
-  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, { media });
   begun.push({ person: ann, callId: call.id });
   const annSide = await side(ann, await ann.sit(seat));
-  const answer = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+  const answer = await bob.ok('POST', `/calls/${call.id}/answer`, { media });
   return { callId: call.id, ann: annSide, bob: await side(bob, await bob.sit(answer.seat)) };
 }
 
@@ -79,6 +82,29 @@ describe('media of a call', () => {
     const ringing = await side(eve, await eve.sit(seat));
     expect(await codeOf(ask(ringing.room, 'media:produce', audio(ringing.send)))).toBe('WRONG_PHASE');
     expect(await codeOf(ask(ringing.room, 'media:produce', video(ringing.send)))).toBe('WRONG_PHASE');
+  });
+
+  test('who withdraws video, or hangs up, is not seen or heard any more, whatever keeps the commit waiting', async () => {
+    const { ann, bob, callId } = await answered('video');
+    const { producerId: sound } = await ask(ann.room, 'media:produce', audio(ann.send));
+    const { producerId: picture } = await ask(ann.room, 'media:produce', video(ann.send));
+    const db = new pg.Client(app.dbUrl);
+    await db.connect();
+    try {
+      await db.query('begin');
+      await db.query('select from calls where id = $1 for update', [callId]);
+      const withdrawn = codeOf(ask(ann.room, 'call:downgrade'));
+      await bob.heard.next('media:producer_closed', ({ producerId }) => producerId === picture);
+      expect(await codeOf(ask(ann.room, 'media:produce', video(ann.send)))).toBe('FORBIDDEN');
+      const ended = codeOf(ask(ann.room, 'call:end'));
+      await bob.heard.next('media:producer_closed', ({ producerId }) => producerId === sound);
+      expect(bob.heard.ofType('call:downgraded')).toEqual([]);
+      await db.query('rollback');
+      expect(['done', 'UNAVAILABLE']).toContain(await withdrawn);
+      expect(['done', 'UNAVAILABLE']).toContain(await ended);
+    } finally {
+      await db.end();
+    }
   });
 
   test('AZ-25: the other’s transports and producers are not there', async () => {
@@ -187,6 +213,8 @@ describe('a media worker', () => {
     test(`${name}: its call is told and served again within ${withinMs} ms, the other notices nothing`, async () => {
       // One on each worker: a call goes where the fewest are.
       const calls = [await answered(), await answered()];
+      for (const { ann } of calls) await ask(ann.room, 'media:produce', audio(ann.send));
+      const isShownToSpeak = ({ person, room }: Side) => (room.state as Json).people.get(person.id).audio;
       const [victim] = workerPids();
       const startedAt = performance.now();
       process.kill(victim!, signal);
@@ -196,13 +224,14 @@ describe('a media worker', () => {
           return call;
         }),
       );
+      expect(isShownToSpeak(hit.ann)).toBe(false);
       const { id } = await ask(hit.ann.room, 'media:open', { direction: 'send' });
       expect(await codeOf(ask(hit.ann.room, 'media:produce', audio(id)))).toBe('done');
       expect(performance.now() - startedAt).toBeLessThan(withinMs);
       await hit.bob.heard.next('media:producer');
 
       const spared = calls.find((call) => call !== hit)!;
-      expect(await codeOf(ask(spared.ann.room, 'media:produce', audio(spared.ann.send)))).toBe('done');
+      expect(isShownToSpeak(spared.ann)).toBe(true);
       expect(spared.ann.heard.ofType('media:restart')).toEqual([]);
       await expect
         .poll(() => workerPids().filter((pid) => pid !== victim).length, { timeout: 5_000 })
