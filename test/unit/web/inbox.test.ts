@@ -1,39 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Inbox } from '../../../web/sdk/Inbox.ts';
-import type { Seats } from '../../../web/sdk/Seats.ts';
+import { type FakeRoom, fakeSeats } from './FakeRoom.ts';
 
-/** A room as the SDK of Colyseus gives one, as far as the inbox uses it. */
-class FakeRoom {
-  isAlive = true;
-  readonly sent: { type: string; payload: unknown }[] = [];
-  #hear: (type: string, payload: unknown) => void = () => undefined;
-  #left: (code: number) => void = () => undefined;
-
-  onMessage(_: '*', hear: (type: string, payload: unknown) => void): void {
-    this.#hear = hear;
-  }
-  onStateChange(): void {}
-  onLeave(left: (code: number) => void): void {
-    this.#left = left;
-  }
-  send(type: string, payload: unknown): void {
-    this.sent.push({ type, payload });
-  }
-  leave(): void {}
-  ping(answer: () => void): void {
-    if (this.isAlive) answer();
-  }
-
-  say(seq: number, epoch = 1): void {
-    this.#hear('match:ready', { matchId: `m${seq}`, seq, epoch, at: '' });
-  }
-  hear(type: string, payload: unknown): void {
-    this.#hear(type, payload);
-  }
-  drop(code: number): void {
-    this.#left(code);
-  }
-}
+/** The server tells of match number `seq`. */
+const say = (room: FakeRoom, seq: number, epoch = 1) =>
+  room.hear('match:ready', { matchId: `m${seq}`, seq, epoch, at: '' });
 
 let rooms: FakeRoom[];
 let inbox: Inbox;
@@ -41,17 +12,10 @@ let heard: string[];
 
 beforeEach(async () => {
   vi.useFakeTimers();
-  rooms = [];
   heard = [];
-  const seats = {
-    ask: async () => ({ seat: {} }),
-    take: async () => {
-      const room = new FakeRoom();
-      rooms.push(room);
-      return room;
-    },
-  } as unknown as Seats;
-  inbox = new Inbox(seats);
+  const fake = fakeSeats();
+  rooms = fake.rooms;
+  inbox = new Inbox(fake.seats);
   inbox.on('match:ready', ({ matchId }) => heard.push(matchId));
   inbox.open();
   await vi.advanceTimersByTimeAsync(0);
@@ -67,7 +31,7 @@ const acks = (room: FakeRoom) =>
 
 test('hears every event once, in order, and acknowledges a burst with one message', async () => {
   const [room] = rooms;
-  for (const seq of [5, 6, 6, 5, 7]) room!.say(seq);
+  for (const seq of [5, 6, 6, 5, 7]) say(room!, seq);
   await vi.advanceTimersByTimeAsync(1_000);
   expect(heard).toEqual(['m5', 'm6', 'm7']);
   expect(acks(room!)).toEqual([{ seq: 7 }]);
@@ -75,11 +39,11 @@ test('hears every event once, in order, and acknowledges a burst with one messag
 
 test('asks for what is missing and hears nothing out of order', () => {
   const [room] = rooms;
-  room!.say(1);
-  room!.say(3);
+  say(room!, 1);
+  say(room!, 3);
   expect(heard).toEqual(['m1']);
   expect(room!.sent).toContainEqual({ type: 'inbox:replay', payload: { after: 1 } });
-  for (const seq of [2, 3]) room!.say(seq);
+  for (const seq of [2, 3]) say(room!, seq);
   expect(heard).toEqual(['m1', 'm2', 'm3']);
 });
 
@@ -87,24 +51,24 @@ test('a new epoch starts its own count, and a resync is told', () => {
   const [room] = rooms;
   const lost: unknown[] = [];
   inbox.on('resync', (position) => lost.push(position));
-  room!.say(8, 1);
-  room!.say(1, 2);
+  say(room!, 8, 1);
+  say(room!, 1, 2);
   expect(heard).toEqual(['m8', 'm1']);
   room!.hear('inbox:resync', { epoch: 2, seq: 40 });
   expect(lost).toEqual([{ epoch: 2, seq: 40 }]);
-  room!.say(41, 2);
+  say(room!, 41, 2);
   expect(heard).toEqual(['m8', 'm1', 'm41']);
 });
 
 test('comes back after a drop without hearing anything twice', async () => {
-  rooms[0]!.say(1);
+  say(rooms[0]!, 1);
   rooms[0]!.drop(1006);
   expect(inbox.state).toBe('reconnecting');
   await vi.advanceTimersByTimeAsync(300);
   expect(inbox.state).toBe('connected');
   // Another device may have acknowledged what this one has not heard.
   expect(rooms[1]!.sent).toContainEqual({ type: 'inbox:replay', payload: { after: 1 } });
-  for (const seq of [1, 2]) rooms[1]!.say(seq);
+  for (const seq of [1, 2]) say(rooms[1]!, seq);
   expect(heard).toEqual(['m1', 'm2']);
 });
 

@@ -1,4 +1,5 @@
-import { endsSession } from '../closeCodes.ts';
+import { backoffMs, pause } from '../backoff.ts';
+import { CLOSED, endsSession } from '../closeCodes.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
 import { CallEncryption } from '../e2ee/CallEncryption.ts';
@@ -32,7 +33,7 @@ type Options = {
   device: OwnDevice;
 };
 
-type Command = 'answer' | 'reject' | 'end' | 'extend' | 'upgrade';
+type Command = 'answer' | 'reject' | 'extend' | 'upgrade';
 
 const MESSAGE_OF = {
   answer: 'call:answer',
@@ -40,10 +41,16 @@ const MESSAGE_OF = {
   end: 'call:end',
   extend: 'call:extend_request',
   upgrade: 'call:upgrade_request',
-} as const satisfies Record<Command, string>;
+} as const satisfies Record<Command | 'end', string>;
 
 /** How long the room's last message may take after its last state. */
 const LAST_WORD_MS = 400;
+/** Who hangs up waits for the server's answer this long at most; it is told all the same, in the background. */
+const HANG_UP_MS = 2_000;
+/** A room that has not answered by then is not asked again: HTTP is. */
+const ROOM_ANSWER_MS = 1_200;
+/** How long after the call must be over by its own deadlines the server is told of hanging up. */
+const TELL_LATER_MS = 60_000;
 
 /**
  * One call: where it stands, what one may do about it, and its media. Loses its socket, its process or its network
@@ -67,6 +74,8 @@ export class CallSession extends Emitter<CallEvents> {
   #hasEnded = false;
   /** The answer is on its way: the person speaks. */
   #isAnswering = false;
+  /** Set from hanging up on: nothing is sent any more. */
+  #hangingUp: Promise<void> | undefined;
 
   constructor(options: Options) {
     super();
@@ -105,7 +114,7 @@ export class CallSession extends Emitter<CallEvents> {
     });
     this.#link.on('patch', (state) => this.#takeState(state as CallRoomState));
     this.#link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
-    this.#link.on('closed', () => void this.#settle());
+    this.#link.on('closed', ({ code }) => void this.#settle(code));
     this.#link.open(options.seat);
   }
 
@@ -156,10 +165,13 @@ export class CallSession extends Emitter<CallEvents> {
   /** Takes the consent to video back; both go on with audio. */
   downgrade = (): Promise<void> => this.#say('call:downgrade');
 
-  /** Hangs up (cancels while it rings). The session is over even if the server cannot be told. */
-  async end(): Promise<void> {
-    await this.#command('end').catch(() => this.#reload());
-    this.#finish(false);
+  /**
+   * Hangs up (cancels while it rings). Microphone and camera are off at once, and the session is over within two seconds
+   * even if the server does not answer; it is told until it does, or until the call must be over anyway.
+   */
+  end(): Promise<void> {
+    this.#hangingUp ??= this.#hangUp();
+    return this.#hangingUp;
   }
 
   /** What the browser counted so far. */
@@ -177,6 +189,37 @@ export class CallSession extends Emitter<CallEvents> {
     this.#finish(true);
   }
 
+  async #hangUp(): Promise<void> {
+    if (this.#hasEnded) return;
+    this.devices.close();
+    this.#dropMedia();
+    await Promise.race([this.#tellEnd(), pause(HANG_UP_MS)]);
+    this.#finish(false);
+  }
+
+  async #tellEnd(): Promise<void> {
+    const { phase, ringUntilMs, endsAtMs } = this.#snapshot;
+    const dueMs = phase === 'ringing' ? ringUntilMs : endsAtMs;
+    const untilMs = Math.max(dueMs ?? 0, this.#clock.now()) + TELL_LATER_MS;
+    if (this.#link.state === 'connected') {
+      const isAnswered = this.#say(MESSAGE_OF.end).then(
+        () => true,
+        () => false,
+      );
+      if (await Promise.race([isAnswered, pause(ROOM_ANSWER_MS)])) return;
+    }
+    for (let attempt = 0; this.#clock.now() < untilMs; attempt++) {
+      try {
+        const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/end`);
+        return this.#take(snapshotOfCall(call, this.#snapshot.people));
+      } catch (error) {
+        // Refused: it was over already.
+        if (error instanceof DuetApiError && !error.isTemporary) return await this.#reload();
+      }
+      await pause(backoffMs(attempt));
+    }
+  }
+
   #wantsToTalk(): boolean {
     return this.#isAnswering || isAnswered(this.#snapshot) || this.#snapshot.callerId === this.userId;
   }
@@ -191,9 +234,9 @@ export class CallSession extends Emitter<CallEvents> {
       try {
         return await this.#say(MESSAGE_OF[command], body);
       } catch (error) {
-        // A socket may be dead without knowing: who hangs up is not to keep the other waiting. Twice is no harm.
+        // A socket may be dead without knowing: who declines is not to keep the other waiting. Twice is no harm.
         const isLost = error instanceof DuetApiError && error.code === 'NETWORK';
-        if (!isLost || (command !== 'end' && command !== 'reject')) throw error;
+        if (!isLost || command !== 'reject') throw error;
       }
     }
     const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`, body);
@@ -216,6 +259,7 @@ export class CallSession extends Emitter<CallEvents> {
       this.#finish(false);
       return;
     }
+    if (this.#hangingUp) return;
     if (isAnswered(snapshot)) {
       this.#media?.allow();
       void this.devices.send('audio');
@@ -226,7 +270,7 @@ export class CallSession extends Emitter<CallEvents> {
 
   #takeState(state: CallRoomState): void {
     // How long it was is not in the state. The message that follows says it; if none does, HTTP.
-    if (state.phase === 'ended') setTimeout(() => void this.#settle(), LAST_WORD_MS);
+    if (state.phase === 'ended') setTimeout(() => void this.#settle(CLOSED.ended), LAST_WORD_MS);
     else this.#take(snapshotOfState(state, this.#snapshot));
     const peer = this.#snapshot.people[this.peerId];
     if (!peer) return;
@@ -257,7 +301,7 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   #rebuildMedia(): void {
-    if (this.#hasEnded) return;
+    if (this.#hasEnded || this.#hangingUp) return;
     this.#dropMedia();
     this.videoStep = 'full';
     const iceServers = this.#http
@@ -290,11 +334,11 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   /** The room is gone or the call is over: finds out how it ended, and tells it once. */
-  async #settle(): Promise<void> {
+  async #settle(code?: number): Promise<void> {
     if (this.#hasEnded) return;
     this.#dropMedia();
     await this.#reload();
-    this.#finish(this.#snapshot.phase !== 'ended');
+    this.#finish(code === CLOSED.takenOver && this.#snapshot.phase !== 'ended');
   }
 
   /** What HTTP knows of the call, if it can be asked. */
@@ -312,7 +356,10 @@ export class CallSession extends Emitter<CallEvents> {
     this.encryption.close();
     this.devices.close();
     this.#link.close();
-    const { outcome, durationSec } = this.#snapshot;
+    const { phase, outcome, startedAtMs } = this.#snapshot;
+    // As far as it is known here, where the server has not said.
+    const ranMs = phase === 'active' && startedAtMs !== null ? this.#clock.now() - startedAtMs : 0;
+    const durationSec = this.#snapshot.durationSec || Math.max(0, Math.floor(ranMs / 1000));
     this.emit('change', this.#snapshot);
     this.emit('ended', { outcome, durationSec, elsewhere });
     this.clear();

@@ -42,6 +42,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
 
   /** The microphone or camera; asks for permission where it must. Null when it cannot be had. */
   async open(kind: Kind): Promise<MediaStreamTrack | null> {
+    if (this.#closed) return null;
     const track = this.#tracks[kind];
     if (track?.readyState === 'live') return track;
     this.#opening[kind] ??= this.#acquire(kind).finally(() => {

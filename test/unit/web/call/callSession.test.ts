@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { CallSession } from '../../../../web/sdk/call/CallSession.ts';
+import type { LocalTracks } from '../../../../web/sdk/call/LocalTracks.ts';
+import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
+import { Emitter } from '../../../../web/sdk/Emitter.ts';
+import type { OwnDevice } from '../../../../web/sdk/e2ee/OwnDevice.ts';
+import type { Http } from '../../../../web/sdk/Http.ts';
+import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
+import type { Call, Seat } from '../../../../web/sdk/types.ts';
+import { type FakeRoom, fakeSeats } from '../FakeRoom.ts';
+
+class FakeStream {
+  getTracks(): never[] {
+    return [];
+  }
+}
+
+/** Microphone and camera: whether they are still held. */
+class FakeTracks extends Emitter<Record<string, never>> {
+  isOpen = true;
+  track = () => null;
+  open = async () => null;
+  silence = () => null;
+  stop(): void {}
+  close(): void {
+    this.isOpen = false;
+  }
+}
+
+const never = () => new Promise<never>(() => {});
+const device = { isSupported: async () => false, known: () => ({ hasAny: async () => false }) };
+let call: Call;
+let rooms: FakeRoom[];
+let tracks: FakeTracks;
+/** What HTTP answers, by method and path; every request is noted. */
+let answers: Record<string, () => unknown>;
+let asked: string[];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal('MediaStream', FakeStream);
+  const now = performance.timeOrigin + performance.now();
+  const iso = (ms: number) => new Date(ms).toISOString();
+  call = {
+    id: 'call',
+    matchId: 'match',
+    callerId: 'me',
+    calleeId: 'you',
+    phase: 'active',
+    media: 'audio',
+    mediaRequested: 'audio',
+    createdAt: iso(now),
+    ringUntil: iso(now + 30_000),
+    startedAt: iso(now - 65_000),
+    endsAt: iso(now + 235_000),
+    extensions: 0,
+    maxExtensions: 3,
+    pending: null,
+    outcome: null,
+    durationSec: 0,
+  };
+  answers = {};
+  asked = [];
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+/** In a room of the call. */
+async function sit(): Promise<CallSession> {
+  const http = async (method: string, path: string) => {
+    asked.push(`${method} ${path}`);
+    return await (answers[`${method} ${path}`]?.() ?? never());
+  };
+  const fake = fakeSeats(() => ({ call }));
+  rooms = fake.rooms;
+  tracks = new FakeTracks();
+  const session = new CallSession({
+    call,
+    seat: {} as Seat,
+    userId: 'me',
+    http: {
+      get: (path: string) => http('GET', path),
+      post: (path: string) => http('POST', path),
+    } as unknown as Http,
+    seats: fake.seats,
+    clock: new ServerClock(),
+    local: tracks as unknown as LocalTracks,
+    device: device as unknown as OwnDevice,
+  });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(session.link).toBe('connected');
+  return session;
+}
+
+const noteEnd = (session: CallSession) => {
+  const ended: object[] = [];
+  session.on('ended', (how) => ended.push(how));
+  return ended;
+};
+
+test('hanging up turns the microphone off at once, and is over soon, whatever the server does', async () => {
+  const session = await sit();
+  const ended = noteEnd(session);
+  const done = session.end();
+  expect(tracks.isOpen).toBe(false);
+  await vi.advanceTimersByTimeAsync(2_100);
+  await done;
+  expect(ended).toEqual([{ outcome: null, durationSec: expect.closeTo(67, -1), elsewhere: false }]);
+  expect(rooms[0]!.hasLeft).toBe(true);
+});
+
+test('the server is told of hanging up until it answers', async () => {
+  const session = await sit();
+  let isAway = true;
+  answers['POST /calls/call/end'] = () => {
+    if (isAway) throw DuetApiError.network();
+    return { call: { ...call, phase: 'ended', outcome: 'completed', durationSec: 66 } };
+  };
+  void session.end();
+  await vi.advanceTimersByTimeAsync(30_000);
+  const tries = () => asked.filter((request) => request === 'POST /calls/call/end').length;
+  expect(tries()).toBeGreaterThan(4);
+  isAway = false;
+  await vi.advanceTimersByTimeAsync(6_000);
+  const last = tries();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(tries()).toBe(last);
+});
+
+test('nobody is told for ever', async () => {
+  const session = await sit();
+  answers['POST /calls/call/end'] = () => {
+    throw DuetApiError.network();
+  };
+  void session.end();
+  await vi.advanceTimersByTimeAsync(310_000);
+  const before = asked.length;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked.length).toBe(before);
+});
+
+test('what the server says of the end is what is told, where it answers', async () => {
+  const session = await sit();
+  const ended = noteEnd(session);
+  const over = { ...call, phase: 'ended', outcome: 'completed', durationSec: 66 };
+  rooms[0]!.answers['call:end'] = () => ({ call: over });
+  await session.end();
+  expect(ended).toEqual([{ outcome: 'completed', durationSec: 66, elsewhere: false }]);
+});
+
+test('it goes on elsewhere only where another device took the seat', async () => {
+  answers['GET /calls/call'] = () => ({ call });
+  for (const [code, elsewhere] of [
+    [4101, true],
+    [4103, false],
+    [4102, false],
+  ] as const) {
+    const session = await sit();
+    const ended = noteEnd(session);
+    rooms[0]!.drop(code);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ended).toMatchObject([{ elsewhere }]);
+  }
+});
