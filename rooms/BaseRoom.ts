@@ -9,7 +9,13 @@ import { type AuthContext, type Client, CloseCode, Protocol, Room } from '@colys
 import { decode } from '@colyseus/schema';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
-import { type HandlerTable, handlersOf, shareHandlers } from '../src/actors/colyseus.ts';
+import {
+  dropSeats,
+  type HandlerTable,
+  handlersOf,
+  isClosing,
+  shareHandlers,
+} from '../src/actors/colyseus.ts';
 import { sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
@@ -101,6 +107,12 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     this.#stopListening?.();
   }
 
+  /** Every end of a room comes by here: none waits for people who have a seat and do not come. */
+  override disconnect(closeCode?: number): Promise<unknown> {
+    dropSeats(this);
+    return super.disconnect(closeCode);
+  }
+
   /** Colyseus asks one room after the other when the process ends: one that threw would leave the rest as they are. */
   override onBeforeShutdown(): void {
     void this.#end();
@@ -158,9 +170,13 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     this.onMessage(type, handler as never);
   }
 
-  /** Call first in `onJoin`: a session that was revoked while its client came in is not told of by `onRevoked`. */
+  /**
+   * Call first in `onJoin`. A session that was revoked while its client came in is not told of by `onRevoked`, and nobody
+   * sends off who comes into a room that is being closed.
+   */
   protected admit(client: DuetClient): Identity {
     const { auth } = client;
+    if (isClosing(this)) throw new DuetError('UNAVAILABLE');
     if (auth === undefined || this.services.isRevoked(auth.sessionId)) throw new DuetError('UNAUTHORIZED');
     // It opens nothing here, and Colyseus makes it of 54 bits: no reason to hand out something that could be guessed.
     client.reconnectionToken = newSecret();

@@ -319,7 +319,6 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   #close(code: number): void {
-    this.autoDispose = true;
     this.disconnect(code).catch((err: unknown) => {
       this.services.log.warn({ err, callId: this.roomId }, 'a room did not close cleanly');
     });

@@ -48,7 +48,7 @@ export interface ActorsOptions {
 /** What actors ask of Colyseus. */
 export type RoomHost = Pick<
   typeof colyseus,
-  'localRoom' | 'createLocalRoom' | 'forgetListing' | 'callRoom' | 'reserveSeat' | 'processId'
+  'localRoom' | 'roomClosed' | 'createLocalRoom' | 'forgetListing' | 'callRoom' | 'reserveSeat' | 'processId'
 >;
 
 /** Seconds in which a seat must be taken. */
@@ -228,6 +228,8 @@ export class Actors {
   async #find(callId: string): Promise<Place> {
     const { calls, clock } = this.#options;
     if (this.#isDraining) throw new DuetError('UNAVAILABLE');
+    // A room that lost this call may still be here: no second one beside it, and nobody asks it.
+    if (!(await this.#inTime(this.#rooms.roomClosed(callId)))) throw new DuetError('UNAVAILABLE');
     const claim = await calls.claim(callId, this.#rooms.processId(), clock.now());
     if ('missing' in claim) throw new DuetError('NOT_FOUND');
     if ('ended' in claim) throw new DuetError('CALL_NOT_ACTIVE');
@@ -243,6 +245,12 @@ export class Actors {
     }
     for (const wake of this.#wakers.get(callId) ?? []) wake();
     return { here: true };
+  }
+
+  async #inTime(done: Promise<void>): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const timer = this.#options.clock.after(FIND_MS, () => resolve(false));
+    return Promise.race([done.then(() => true), late]).finally(() => timer.cancel());
   }
 
   /** Two at once for one id share one attempt. */

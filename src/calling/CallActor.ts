@@ -150,6 +150,8 @@ export class CallActor {
     this.#waiting++;
     const result = this.#queue.then(async () => {
       try {
+        // What it knows of the call may be of long ago: not even a refusal is its to say.
+        if (this.#closed) throw new DuetError('UNAVAILABLE');
         await this.#resolveDoubt();
         await this.#settle();
         if (id !== undefined && this.#recentIds.includes(id)) return this.#call;

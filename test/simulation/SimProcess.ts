@@ -103,6 +103,7 @@ export class SimProcess implements Host {
     const host = {
       processId: () => this.id,
       localRoom: (callId: string) => this.rooms.get(callId),
+      roomClosed: () => Promise.resolve(),
       forgetListing: () => Promise.resolve(),
       createLocalRoom: async (_name: string, callId: string) => {
         this.rooms.set(callId, new SimRoom(this.#world, this, callId));

@@ -3,7 +3,14 @@ import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.
 import { getMessageBytes, Protocol } from '@colyseus/core';
 import { uWebSocketClient } from '@colyseus/uwebsockets-transport/uWebSocketClient';
 import { describe, expect, test } from 'vitest';
-import { handlersOf, reserveSeat, shareHandlers } from '../../../src/actors/colyseus.ts';
+import {
+  dropSeats,
+  handlersOf,
+  isClosing,
+  reserveSeat,
+  roomClosed,
+  shareHandlers,
+} from '../../../src/actors/colyseus.ts';
 import { Outbox } from '../../../src/transport/outbox.ts';
 import { RoomClient, RoomSocket, type Upgraded } from '../../../src/transport/RoomSocket.ts';
 import { listenOn } from '../../../src/transport/uws.ts';
@@ -128,6 +135,29 @@ describe('Colyseus', () => {
     expect(handlersOf(room).told).toHaveLength(1);
     shareHandlers(room, { other: [] });
     expect(handlersOf(room)).toEqual({ other: [] });
+  });
+
+  test('a room keeps seats and their timers in two objects, waits for them when it is closed, and says that it is gone', async () => {
+    await using server = await startFakeServer();
+    const { room } = server;
+    const socket = await openSocket(server.port, await server.seat());
+    socket.send(Buffer.from([Protocol.JOIN_ROOM]));
+    await eventually(() => room.clients[0]?.state).toBe(1);
+    expect(await reserveSeat(room, 'untaken', { userId: 'ann' }, 15)).toBe(true);
+    // One whose join is under way.
+    room.joinBehaviour = 'hang';
+    const joining = await openSocket(server.port, await server.seat());
+    const seats = room as unknown as { _reservedSeats: Record<string, unknown[]> };
+    await eventually(() => Object.values(seats._reservedSeats).filter(([, , taken]) => taken).length).toBe(1);
+    dropSeats(room);
+    expect(room.hasReservedSeat('untaken')).toBe(false);
+    expect(isClosing(room)).toBe(false);
+    const closed = room.disconnect();
+    expect(isClosing(room)).toBe(true);
+    expect(await reserveSeat(room, 'too late', { userId: 'ann' }, 15)).toBe(false);
+    await Promise.all([closed, roomClosed(room.roomId)]);
+    socket.destroy();
+    joining.destroy();
   });
 
   test('`leave` hands over what waits, then closes, once', () => {
