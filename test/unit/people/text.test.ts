@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PreferencesEdit, ProfileEdit } from '../../../src/people/shapes.ts';
-import { countGraphemes, humanText } from '../../../src/people/text.ts';
+import { humanText } from '../../../src/people/text.ts';
 
 const name = humanText({ min: 1, max: 50 });
 const bio = humanText({ min: 0, max: 500, lines: true });
@@ -8,7 +8,8 @@ const family = '👨‍👩‍👧‍👦';
 
 describe('text that people write', () => {
   it('is counted in graphemes', () => {
-    expect(countGraphemes(`${family}🏳️‍🌈é`)).toBe(3);
+    const three = humanText({ min: 3, max: 3 });
+    expect(three.safeParse(`${family}🏳️‍🌈é`).success).toBe(true);
     expect(name.safeParse(family.repeat(50)).success).toBe(true);
     expect(name.safeParse(family.repeat(51)).success).toBe(false);
     expect(name.safeParse('👩🏽‍❤️‍💋‍👨🏿'.repeat(50)).success).toBe(true);
@@ -66,6 +67,50 @@ describe('text that people write', () => {
     expect(name.safeParse(`Z${'\u0301'.repeat(10_000)}`).success).toBe(false);
     expect(name.safeParse(`Z${'\u0317'.repeat(8)}`).success).toBe(false);
     expect(name.safeParse('Nguyễn Văn').success).toBe(true);
+  });
+
+  it('does not take marks that something unseen stands between', () => {
+    const towers = {
+      joiners: `A${`${'\u0301'.repeat(5)}\u200d`.repeat(230)}`,
+      'a few joiners': `A${'\u0301'.repeat(4)}\u200d${'\u0301'.repeat(3)}`,
+      'zero-width spaces': `A${`${'\u0301'.repeat(5)}\u200b`.repeat(8)}`,
+      fillers: `A${`${'\u0301'.repeat(5)}\u3164`.repeat(8)}`,
+      'skin tones': `A${`${'\u0301'.repeat(5)}🏽`.repeat(3)}`,
+      'halfwidth marks': `カ${`${'\u0301'.repeat(5)}\uff9e`.repeat(4)}`,
+      selectors: `A${'\ufe00'.repeat(6)}`,
+    };
+    for (const [kind, tower] of Object.entries(towers)) {
+      expect(name.safeParse(tower).success, kind).toBe(false);
+      expect(bio.safeParse(`I am ${tower}!`).success, kind).toBe(false);
+    }
+  });
+
+  it('takes no character that is longer than any that people type', () => {
+    for (const long of [
+      `A${'\u200d'.repeat(1_300)}`,
+      `A${'\u200d'.repeat(28)}`,
+      `Ann ${'👨\u200d'.repeat(10)}👨`,
+      `Z${'🏽'.repeat(14)}`,
+    ])
+      expect(name.safeParse(long).success, JSON.stringify(long)).toBe(false);
+    for (const good of ['र्त्स्न्यां', 'བསྒྲུབས', 'שָׁלוֹם', 'น้ำผึ้ง', '1️⃣', '👁️‍🗨️', '👨🏻‍👩🏽‍👧🏿‍👦🏽', 'می‌خواهم'])
+      expect(name.safeParse(good).success, good).toBe(true);
+  });
+
+  it('has tags in flags only, where they are seen', () => {
+    const england = '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}';
+    expect(name.parse(`Ann ${england}`)).toBe(`Ann ${england}`);
+    expect(name.safeParse(england.repeat(50)).success).toBe(true);
+    for (const hidden of [
+      `Ann${'\u{e0041}'.repeat(600)}`,
+      'Ann\u{e0041}',
+      'Ann\u{e0001}',
+      'Ann\u{e007f}',
+      '🏴\u{e0067}\u{e0062}',
+      `${england}\u{e0067}`,
+      `🏴${'\u{e0067}'.repeat(9)}\u{e007f}`,
+    ])
+      expect(name.safeParse(hidden).success, JSON.stringify(hidden)).toBe(false);
   });
 
   it('costs next to nothing when it is far too long', () => {
