@@ -32,7 +32,9 @@ export type AuditAction =
   | 'account_erased'
   | 'account_exported'
   | 'account_viewed'
-  | 'report_handled';
+  | 'report_handled'
+  | 'log_chained'
+  | 'log_shortened';
 
 export interface AuditEntry {
   action: AuditAction;

@@ -1,18 +1,22 @@
 import type { Clock } from '../clock.ts';
-import { type Sql, sql } from '../db/sql.ts';
+import type { Database } from '../db/Database.ts';
+import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import { Rounds } from '../platform/Rounds.ts';
+import type { Audit } from './Audit.ts';
+import { forgetOldAudit } from './auditChain.ts';
 import type { Devices } from './Devices.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import type { Sessions } from './Sessions.ts';
 
 export interface ForgettingOptions {
-  db: Sql;
+  db: Database;
   clock: Clock;
   log: Log;
   sessions: Sessions;
   emailTokens: EmailTokens;
   devices: Devices;
+  audit: Audit;
 }
 
 /** How often it is done. */
@@ -51,12 +55,13 @@ export class Forgetting {
 
   /** Does it once. */
   async run(): Promise<void> {
-    const { db, clock, sessions, emailTokens, devices } = this.#o;
+    const { db, clock, sessions, emailTokens, devices, audit } = this.#o;
     await sessions.forgetOld();
     await emailTokens.forgetOld(db);
     await devices.forgetOld(db, clock.now());
     await db.query(deleteRegistrations, [new Date(clock.now() - REGISTRATION_KEEP_MS)]);
     await db.query(deleteReports, [new Date(clock.now() - REPORT_KEEP_MS)]);
+    await forgetOldAudit(db, audit);
   }
 
   close(): Promise<void> {

@@ -158,7 +158,8 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
   },
   audit_log: {
     erase: {
-      stays: 'the security log: an id that leads to nobody, no address, a network of 256 neighbours',
+      stays:
+        'the security log, two years, unchanged: an id that leads to nobody, no address, a network of 256 neighbours',
     },
     // What admins did is between them and the one it is about; the outcome stands in the profile.
     give: give(
@@ -178,4 +179,4 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
 };
 
 /** Tables that hold nothing about anybody in particular. */
-export const IMPERSONAL = ['mikro_orm_migrations', 'place_tallies', 'banned_photos'];
+export const IMPERSONAL = ['mikro_orm_migrations', 'place_tallies', 'banned_photos', 'audit_chains'];

@@ -107,7 +107,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
   };
   const signUp = new SignUp({ ...common, bans });
   const passwordChange = new PasswordChange({ ...common, accounts });
-  const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices });
+  const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices, audit });
   forgetting.start();
   closing.defer(() => forgetting.close());
   return {

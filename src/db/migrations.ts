@@ -15,6 +15,7 @@ import { Migration0013AdminSearch } from './migrations/0013AdminSearch.ts';
 import { Migration0014RecentEvents } from './migrations/0014RecentEvents.ts';
 import { Migration0015Cohorts } from './migrations/0015Cohorts.ts';
 import { Migration0016PushSessions } from './migrations/0016PushSessions.ts';
+import { Migration0017AuditChain } from './migrations/0017AuditChain.ts';
 
 export const migrations = [
   Migration0001House,
@@ -33,4 +34,5 @@ export const migrations = [
   Migration0014RecentEvents,
   Migration0015Cohorts,
   Migration0016PushSessions,
+  Migration0017AuditChain,
 ];

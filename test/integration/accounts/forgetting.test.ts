@@ -46,6 +46,7 @@ describe('forgetting', () => {
       sessions: parts.sessions,
       emailTokens: new EmailTokens({ clock }),
       devices: new Devices(parts.secrets),
+      audit: parts.audit,
     });
     const left = async () => {
       await forgetting.run();
