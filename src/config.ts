@@ -99,6 +99,8 @@ const Environment = z.object({
   LIMIT_SOCKETS_PER_USER: count(20),
   LIMIT_SOCKETS_PER_ADDRESS: count(200),
 
+  REPORTS_TO_SUSPEND: z.coerce.number().int().min(0).max(1_000).default(5),
+
   LIKES_PER_DAY_REGULAR: count(100),
   LIKES_PER_DAY_PREMIUM: count(1_000),
 
@@ -243,6 +245,8 @@ function shape(env: z.infer<typeof Environment>) {
     },
     /** Open at one process. */
     socketLimits: { perUser: env.LIMIT_SOCKETS_PER_USER, perAddress: env.LIMIT_SOCKETS_PER_ADDRESS },
+    /** How many independent people must complain about somebody for a suspension; 0: never by itself. */
+    reportsToSuspend: env.REPORTS_TO_SUSPEND,
     likesPerDay: { regular: env.LIKES_PER_DAY_REGULAR, premium: env.LIKES_PER_DAY_PREMIUM },
     /** The demo town is made on an empty database outside production and tests, unless said otherwise. */
     seedDemo: env.SEED_DEMO === undefined ? env.NODE_ENV === 'development' : env.SEED_DEMO === 'true',

@@ -1,8 +1,9 @@
 import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Principal } from './AccessTokens.ts';
-import type { Audit } from './Audit.ts';
+import type { Audit, AuditEntry } from './Audit.ts';
 import type { Bans } from './Bans.ts';
 import type { Caller } from './caller.ts';
 import { type LifeRow, liftDue, lockLife, setStatus } from './lifeStatements.ts';
@@ -17,8 +18,8 @@ export interface StandingOptions {
   audit: Audit;
   bans: Bans;
   settle: Settle;
-  /** Keeps the pictures of a banned person from coming back, or allows them again once the ban is lifted. */
-  banPictures: (userId: string, banned: boolean) => Promise<void>;
+  /** In the transaction of the change: keeps the pictures of a banned person from coming back, or allows them again once the ban is lifted. */
+  banPictures: (tx: Sql, userId: string, banned: boolean) => Promise<void>;
 }
 
 export interface StatusChange {
@@ -42,45 +43,72 @@ export class Standing {
    * with the same words as for any other end. NOT_FOUND; CONFLICT for admins and for who is being erased.
    */
   async change(actor: Principal, userId: string, change: StatusChange, caller: Caller): Promise<void> {
-    const { db, sessions, settle, banPictures } = this.#o;
-    const { ended, left, wasBanned } = await db.transaction(async (tx) => {
+    const ended = await this.#o.db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       const refused = judgeStatusChange(actor.userId, standingOf(row), change.status);
       if (refused !== undefined) throw new DuetError(refused);
-      const settleAt = this.#o.clock.now() + SETTLE_AGAIN_MS;
-      const isActive = change.status === 'active';
-      const until = change.status === 'suspended' ? (change.until ?? null) : null;
-      await tx.query(setStatus, [
-        userId,
-        change.status,
-        isActive ? null : change.reason,
-        until === null ? null : new Date(until),
-        isActive ? null : new Date(settleAt),
-      ]);
-      if (change.status === 'banned') await this.#o.bans.add(tx, userId, row.email);
-      else if (row.status === 'banned') await this.#o.bans.lift(tx, userId);
-      await this.#o.audit.record(tx, {
-        action: 'status_changed',
-        userId,
-        actorId: actor.userId,
-        sessionId: actor.sessionId,
-        caller,
-        details: {
-          before: row.status,
-          after: change.status,
-          reason: change.reason,
-          ...(until !== null && { until: isoTime(until)! }),
-          ...(row.status_until !== null && { untilBefore: isoTime(row.status_until)! }),
-        },
-      });
-      const ended = isActive ? [] : await sessions.revokeAll(tx, userId, 'status');
-      return { ended, left: !isActive, wasBanned: row.status === 'banned' };
+      return this.#write(tx, row, change, { actorId: actor.userId, sessionId: actor.sessionId, caller });
     });
-    sessions.announce(userId, ended);
+    await this.#enforce(userId, ended, change.status !== 'active');
+  }
+
+  /**
+   * The system's own suspension, until an admin has looked: the same as an admin's. Nothing happens to admins and to who
+   * is not active (any more).
+   */
+  async suspend(userId: string, reason: string): Promise<void> {
+    const ended = await this.#o.db.transaction(async (tx) => {
+      const [row] = await tx.query(lockLife, [userId]);
+      if (row?.status !== 'active' || row.role === 'admin') return undefined;
+      return this.#write(tx, row, { status: 'suspended', reason }, {});
+    });
+    if (ended !== undefined) await this.#enforce(userId, ended, true);
+  }
+
+  /** Writes a change down; resolves with the sessions that it ended. */
+  async #write(
+    tx: Sql,
+    row: LifeRow,
+    change: StatusChange,
+    by: Pick<AuditEntry, 'actorId' | 'sessionId' | 'caller'>,
+  ): Promise<string[]> {
+    const { clock, sessions, bans, banPictures, audit } = this.#o;
+    const { id: userId } = row;
+    const settleAt = clock.now() + SETTLE_AGAIN_MS;
+    const isActive = change.status === 'active';
+    const until = change.status === 'suspended' ? (change.until ?? null) : null;
+    await tx.query(setStatus, [
+      userId,
+      change.status,
+      isActive ? null : change.reason,
+      until === null ? null : new Date(until),
+      isActive ? null : new Date(settleAt),
+    ]);
+    if (change.status === 'banned') await bans.add(tx, userId, row.email);
+    else if (row.status === 'banned') await bans.lift(tx, userId);
     // Others may have been banned for the same picture: no other change allows it again.
-    if (change.status === 'banned' || wasBanned) await banPictures(userId, change.status === 'banned');
-    await settle(userId, left).catch(() => {
+    if (change.status === 'banned' || row.status === 'banned')
+      await banPictures(tx, userId, change.status === 'banned');
+    await audit.record(tx, {
+      action: 'status_changed',
+      userId,
+      ...by,
+      details: {
+        before: row.status,
+        after: change.status,
+        reason: change.reason,
+        ...(until !== null && { until: isoTime(until)! }),
+        ...(row.status_until !== null && { untilBefore: isoTime(row.status_until)! }),
+      },
+    });
+    return isActive ? [] : sessions.revokeAll(tx, userId, 'status');
+  }
+
+  /** What follows from a change that was committed. */
+  async #enforce(userId: string, ended: string[], left: boolean): Promise<void> {
+    this.#o.sessions.announce(userId, ended);
+    await this.#o.settle(userId, left).catch(() => {
       // Half done is no harm: the row says when the sweeper does it again.
     });
   }

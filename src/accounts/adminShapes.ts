@@ -22,7 +22,7 @@ export const AdminUser = z
     gender: z.string(),
     createdAt: Time,
     lastActiveAt: Time,
-    reports: z.int().meta({ description: 'Reports about this person' }),
+    reports: z.int().meta({ description: 'How many people reported this person' }),
   })
   .meta({ id: 'AdminUser' });
 export type AdminUser = z.infer<typeof AdminUser>;

@@ -21,7 +21,7 @@ export interface AdminUserRow {
 
 const USER = `u.id, u.email, u.email_verified_at is not null as email_verified, u.role, u.tier, u.status, u.status_reason,
   u.status_until, u.erase_at, u.display_name, u.gender, u.created_at, u.last_active_at,
-  (select count(*) from reports r where r.reported_id = u.id) as reports`;
+  (select count(distinct r.reporter_id) from reports r where r.reported_id = u.id) as reports`;
 
 const FITS = `u.id < $2 and ($3::text is null or u.status = $3) and ($4::text is null or u.tier = $4)`;
 

@@ -1,4 +1,5 @@
 import { sql } from '../db/sql.ts';
+import { CALL_FACTS } from '../safety/callFacts.ts';
 
 /** The SQL of what becomes of accounts: standing, deletion, erasure. */
 
@@ -73,8 +74,7 @@ export const eraseDue = sql<{ id: string }>(
 /** What calls of this person reports are about, copied before the calls go. */
 export const keepCallFacts = sql(
   'life-keep-call-facts',
-  `update reports r set call_facts = jsonb_build_object('phase', c.phase, 'outcome', c.outcome, 'media', c.state->'media',
-     'createdAt', c.created_at, 'startedAt', c.state->'startedAt', 'endedAt', c.ended_at, 'byReporter', c.caller_id = r.reporter_id)
+  `update reports r set call_facts = ${CALL_FACTS}
    from calls c where c.id = r.call_id and r.call_facts is null and (r.reporter_id = $1 or r.reported_id = $1)`,
 );
 

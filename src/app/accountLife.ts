@@ -7,6 +7,8 @@ import { Standing } from '../accounts/Standing.ts';
 import type { Settle } from '../accounts/settle.ts';
 import type { Config } from '../config.ts';
 import { ReportDesk } from '../safety/ReportDesk.ts';
+import { Reports } from '../safety/Reports.ts';
+import { Suspicion } from '../safety/Suspicion.ts';
 import type { AccountServices } from './accounts.ts';
 import type { CallServices } from './calls.ts';
 import type { PeopleServices } from './people.ts';
@@ -20,7 +22,7 @@ export function openAccountLife(
   { clock, db, log }: Stores,
   { accounts, sessions, emailTokens, mails, mailbox, audit, bans }: AccountServices,
   { people, photos }: PeopleServices,
-  { matches }: CallServices,
+  { matches, blocks }: CallServices,
   closing: AsyncDisposableStack,
 ) {
   const forget = (userId: string) => people.changed(userId, { candidates: true });
@@ -35,8 +37,16 @@ export function openAccountLife(
     audit,
     bans,
     settle,
-    banPictures: (userId, banned) => (banned ? photos.banPicturesOf(userId) : photos.allowPicturesOf(userId)),
+    banPictures: (tx, userId, banned) =>
+      banned ? photos.banPicturesOf(tx, userId) : photos.allowPicturesOf(tx, userId),
   });
+  const suspicion = new Suspicion({
+    db,
+    clock,
+    reportsToSuspend: config.reportsToSuspend,
+    suspend: (userId, reporters) => standing.suspend(userId, `reported by ${reporters} independent people`),
+  });
+  const reports = new Reports({ db, clock, blocks, onReport: (userId) => suspicion.consider(userId) });
   const departure = new Departure({
     db,
     clock,
@@ -61,5 +71,5 @@ export function openAccountLife(
   const adminDesk = new AdminDesk({ db, clock, audit });
   const reportDesk = new ReportDesk({ db, clock, audit });
   const exporting = new Export({ db, clock, audit, me: (userId) => people.me(userId) });
-  return { standing, departure, deadlines, adminDesk, reportDesk, exporting };
+  return { standing, departure, deadlines, adminDesk, reports, reportDesk, exporting };
 }

@@ -13,7 +13,6 @@ import { Matches } from '../matching/Matches.ts';
 import { MediaWorkers } from '../media/MediaWorkers.ts';
 import { WebPush } from '../platform/WebPush.ts';
 import { Blocks } from '../safety/Blocks.ts';
-import { Reports } from '../safety/Reports.ts';
 import type { PeopleServices } from './people.ts';
 import type { Stores } from './stores.ts';
 
@@ -81,7 +80,6 @@ export async function openCalls(
     pairSevered: (oneId, otherId) => matches.sever(oneId, otherId),
     forgetCandidates: (userIds) => cache.forget('candidates', [...userIds]),
   });
-  const reports = new Reports({ db, clock, blocks });
   const idempotency = new Idempotency(db);
   const keeper = new Keeper({
     db,
@@ -108,15 +106,14 @@ export async function openCalls(
     callCommands,
     matches,
     blocks,
-    reports,
     idempotency,
     keeper,
   };
 }
 
 /** Push, where there are keys for it: made in development, given in production or left out. */
-function openPush(config: Config, { db, clock, log, secrets }: Stores): PushMirror | undefined {
+function openPush(config: Config, { db, hub, clock, log, secrets }: Stores): PushMirror | undefined {
   const { publicKey, privateKey, subject } = config.push;
   const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
-  return vapid && new PushMirror({ db, clock, log, push: new WebPush({ vapid, subject }) });
+  return vapid && new PushMirror({ db, hub, clock, log, push: new WebPush({ vapid, subject }) });
 }

@@ -144,7 +144,7 @@ export async function openDoors(
       discovery,
       decisions,
       blocks: live.blocks,
-      reports: live.reports,
+      reports: accounts.reports,
       matchView: matches.view.bind(matches),
       matches,
       matchLists,

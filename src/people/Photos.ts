@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { newId, newSecret } from '../ids.ts';
 import { LruMap } from '../platform/LruMap.ts';
@@ -23,6 +24,7 @@ import {
   findMade,
   findVisible,
   keysOf,
+  lockBanned,
   lockPerson,
   makeReady,
   positionOf,
@@ -152,14 +154,16 @@ export class Photos {
     return bytes;
   }
 
-  /** Puts a person's pictures on the list of those that may not be uploaded again. For bans. */
-  async banPicturesOf(userId: string): Promise<void> {
-    await this.#options.db.query(banPhotosOf, [userId]);
+  /** Puts a person's pictures on the list of those that may not be uploaded again. For bans, in their transaction. */
+  async banPicturesOf(tx: Sql, userId: string): Promise<void> {
+    await tx.query(lockBanned, []);
+    await tx.query(banPhotosOf, [userId]);
   }
 
   /** Takes the pictures of a person whose ban was lifted off that list, unless others are banned who have them. */
-  async allowPicturesOf(userId: string): Promise<void> {
-    await this.#options.db.query(allowPhotosOf, [userId]);
+  async allowPicturesOf(tx: Sql, userId: string): Promise<void> {
+    await tx.query(lockBanned, []);
+    await tx.query(allowPhotosOf, [userId]);
   }
 
   /** Removes the files of all of a person's photos; the rows stay. UNAVAILABLE while the store is away. */

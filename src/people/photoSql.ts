@@ -75,6 +75,8 @@ export const findVisible = sql<{ user_id: string }>(
      and not exists (select from blocks b where b.blocker_id = p.user_id and b.blocked_id = $2)
      and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = p.user_id)`,
 );
+/** One change of the list at a time: somebody's ban must see that another's of the same picture was just lifted. */
+export const lockBanned = sql('photo-lock-banned', `select pg_advisory_xact_lock(hashtext('banned_photos'))`);
 export const banPhotosOf = sql(
   'photo-ban-of',
   `insert into banned_photos (phash) select distinct phash from photos where user_id = $1 and phash is not null

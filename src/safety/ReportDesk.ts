@@ -6,6 +6,7 @@ import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
+import { CALL_FACTS } from './callFacts.ts';
 import type { Report, ReportHandling, ReportQuery } from './shapes.ts';
 
 export interface ReportDeskOptions {
@@ -35,8 +36,7 @@ const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** The call's facts are kept in the report once the call is gone, and read from the call until then. */
 const COLUMNS = `r.id, r.reporter_id, r.reported_id, r.reason, r.details, r.call_id, r.status, r.resolution, r.handled_by,
   r.handled_at, r.created_at, coalesce(r.call_facts, (
-    select jsonb_build_object('phase', c.phase, 'outcome', c.outcome, 'createdAt', c.created_at, 'endedAt', c.ended_at)
-    from calls c where c.id = r.call_id)) as call_facts`;
+    select ${CALL_FACTS} from calls c where c.id = r.call_id)) as call_facts`;
 
 const listReports = sql<ReportRow>(
   'report-list',

@@ -4,14 +4,19 @@ import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Blocks } from './Blocks.ts';
-import { addReport, callBetween } from './safetySql.ts';
+import { addReport, callBetween, latestCall } from './safetySql.ts';
 import type { ReportInput } from './shapes.ts';
 
 export interface ReportsOptions {
   db: Database;
   clock: Clock;
   blocks: Blocks;
+  /** Told after each report about somebody. */
+  onReport: (reportedId: string) => Promise<void>;
 }
+
+/** How long after its end a call is what a report without one is taken to be about. */
+const LATEST_CALL_MS = 3_600_000;
 
 export class Reports {
   readonly #options: ReportsOptions;
@@ -22,7 +27,8 @@ export class Reports {
 
   /**
    * Files a report and, unless told otherwise, blocks the person: whatever is live between the two ends. NOT_FOUND
-   * for who is not there, VALIDATION_FAILED for oneself or a call that was not between the two. One report an id.
+   * for who is not there, VALIDATION_FAILED for oneself or a call that was not between the two. Without a call it is
+   * about the one that is on, or their last of the past hour. One report an id.
    */
   async report(
     reporterId: string,
@@ -30,16 +36,9 @@ export class Reports {
     input: ReportInput,
     reportId = newId(),
   ): Promise<{ reportId: string }> {
-    const { db, clock, blocks } = this.#options;
+    const { db, clock, blocks, onReport } = this.#options;
     await blocks.requireThere(reporterId, reportedId);
-    const callId = input.callId ?? null;
-    if (callId !== null) {
-      const [call] = await db.query(callBetween, [callId, reporterId, reportedId]);
-      if (call === undefined) {
-        const message = 'is no call between the two of you';
-        throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'callId', message }] });
-      }
-    }
+    const callId = await this.#callOf(reporterId, reportedId, input.callId);
     await db.query(addReport, [
       reportId,
       reporterId,
@@ -50,6 +49,20 @@ export class Reports {
       new Date(clock.now()),
     ]);
     if (input.block) await blocks.blockNow(reporterId, reportedId);
+    await onReport(reportedId);
     return { reportId };
+  }
+
+  async #callOf(reporterId: string, reportedId: string, named: string | undefined): Promise<string | null> {
+    const { db, clock } = this.#options;
+    if (named === undefined) {
+      const since = new Date(clock.now() - LATEST_CALL_MS);
+      const [latest] = await db.query(latestCall, [reporterId, reportedId, since]);
+      return latest?.id ?? null;
+    }
+    const [call] = await db.query(callBetween, [named, reporterId, reportedId]);
+    if (call !== undefined) return named;
+    const message = 'is no call between the two of you';
+    throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'callId', message }] });
   }
 }

@@ -59,6 +59,14 @@ export const callBetween = sql<{ id: string }>(
   'safety-call-between',
   `select id from calls where id = $1 and (caller_id, callee_id) in (($2::uuid, $3::uuid), ($3::uuid, $2::uuid))`,
 );
+/** The call of $1 and $2 that is on, or else their last that ended after $3. */
+export const latestCall = sql<{ id: string }>(
+  'safety-latest-call',
+  `select c.id from matches m join calls c on c.match_id = m.id
+   where m.low_id = least($1::uuid, $2::uuid) and m.high_id = greatest($1::uuid, $2::uuid)
+     and (c.phase <> 'ended' or c.ended_at > $3)
+   order by c.created_at desc limit 1`,
+);
 export const addReport = sql(
   'safety-report',
   `insert into reports (id, reporter_id, reported_id, reason, details, call_id, created_at) values ($1, $2, $3, $4, $5, $6, $7)

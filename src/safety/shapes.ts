@@ -16,7 +16,10 @@ export const ReportInput = z
       description: 'Such as harassment, spam, fake, underage, nudity, threat, other.',
     }),
     details: humanText({ min: 0, max: 2000, lines: true }).default(''),
-    callId: Id.optional().meta({ description: 'A call between the two of you that this is about.' }),
+    callId: Id.optional().meta({
+      description:
+        'A call between the two of you that this is about. Absent: the one that is on, or the last of the past hour.',
+    }),
     block: z.boolean().default(true),
   })
   .meta({ id: 'ReportInput' });

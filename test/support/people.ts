@@ -101,7 +101,7 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number) {
     },
     forgetCandidates: (ids) => cache.forget('candidates', ids),
   });
-  const reports = new Reports({ db, clock, blocks });
+  const reports = new Reports({ db, clock, blocks, onReport: async () => {} });
   return {
     db,
     clock,

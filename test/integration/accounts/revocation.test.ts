@@ -106,6 +106,24 @@ describe('a session that ends', () => {
     });
   });
 
+  it('stays when a ban cannot be written whole, pictures included: all of it or nothing', async () => {
+    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const { db, clock, sessions, audit, bans } = a;
+    const standing = new Standing({
+      db,
+      clock,
+      sessions,
+      audit,
+      bans,
+      settle: async () => {},
+      banPictures: () => Promise.reject(new Error('this process dies')),
+    });
+    const admin = { userId: newId(), sessionId: newId(), role: 'admin' as const };
+    const change = { status: 'banned', reason: 'threats' } as const;
+    await expect(standing.change(admin, grant.userId, change, CALLER)).rejects.toThrow('dies');
+    await a.accounts.refresh(grant.refreshToken, CALLER);
+  });
+
   it('ends with all the others when the account is suspended (AUTH-17)', async () => {
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
     const { db, clock, sessions, audit, bans } = a;

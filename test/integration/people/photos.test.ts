@@ -284,7 +284,7 @@ describe('photos', () => {
     const [banned, again] = await world.persons(2);
     const original = await picture(61, 'jpeg', 900, 700);
     await world.photos.upload(banned!, original);
-    await world.photos.banPicturesOf(banned!);
+    await world.photos.banPicturesOf(world.db, banned!);
     const disguised = await sharp(original)
       .resize(500)
       .modulate({ brightness: 1.05 })
