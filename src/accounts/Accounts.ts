@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import type { Sql } from '../db/sql.ts';
-import { DuetError } from '../errors.ts';
+import { DuetError, isRefusal } from '../errors.ts';
 import type { Limits } from '../platform/Limits.ts';
 import type { AccessTokens, Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Admins } from './Admins.ts';
 import type { Audit } from './Audit.ts';
+import type { Bans } from './Bans.ts';
 import { addressKey, type Caller, deviceName, shortAddress } from './caller.ts';
 import type { Devices } from './Devices.ts';
 import { emailKey } from './emailKey.ts';
@@ -37,7 +38,13 @@ export interface AccountsOptions {
   admins: Admins;
   mails: AccountMails;
   audit: Audit;
+  bans: Bans;
 }
+
+/** Why somebody may not come in: what he is told, and what the security log is. */
+type LoginRefusal = { refused: 'INVALID_CREDENTIALS' | 'ACCOUNT_SUSPENDED'; reason?: 'BANNED_DEVICE' };
+
+const WRONG: LoginRefusal = { refused: 'INVALID_CREDENTIALS' };
 
 const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i;
 
@@ -69,8 +76,8 @@ export class Accounts {
 
   /**
    * Signs in. Throws INVALID_CREDENTIALS (after the same work, whether or not there is such an account),
-   * ACCOUNT_SUSPENDED (to who knows the password), TOO_MANY_REQUESTS, UNAVAILABLE. Who deleted the account and comes
-   * back before it is erased has it back.
+   * ACCOUNT_SUSPENDED (to who knows the password; also from a device of somebody else who is banned),
+   * TOO_MANY_REQUESTS, UNAVAILABLE. Who deleted the account and comes back before it is erased has it back.
    */
   async login(email: string, password: string, caller: Caller): Promise<Grant> {
     const { limits, db, passwords, audit, sessions, mails } = this.#o;
@@ -80,13 +87,13 @@ export class Accounts {
     const [user] = await db.query(findByEmail, [emailKey(email)]);
     const check = await passwords.check(user?.password_hash, password);
     if (user === undefined || !check.ok || isGone(user, this.#o.clock.now())) {
-      return this.#refuse('INVALID_CREDENTIALS', email, caller, user);
+      return this.#refuse(WRONG, email, caller, user);
     }
     if (user.status !== 'active' && user.status !== 'deleted')
-      return this.#refuse('ACCOUNT_SUSPENDED', email, caller, user);
+      return this.#refuse({ refused: 'ACCOUNT_SUSPENDED' }, email, caller, user);
     const better = check.outdated ? await passwords.hash(password) : undefined;
     const opened = await db.transaction((tx) => this.#open(tx, user, better, caller));
-    if (opened === undefined) return this.#refuse('INVALID_CREDENTIALS', email, caller, user);
+    if (isRefusal(opened)) return this.#refuse(opened, email, caller, user);
     await limits.giveBack('login', subject);
     mails.wake();
     return sessions.grant(opened);
@@ -142,7 +149,7 @@ export class Accounts {
   }
 
   async #refuse(
-    code: 'INVALID_CREDENTIALS' | 'ACCOUNT_SUSPENDED',
+    { refused, reason = refused }: { refused: LoginRefusal['refused']; reason?: string },
     email: string,
     caller: Caller,
     user: AccountRow | undefined,
@@ -153,9 +160,9 @@ export class Accounts {
       userId: user?.id,
       email,
       caller,
-      details: { reason: code },
+      details: { reason },
     });
-    throw new DuetError(code);
+    throw new DuetError(refused);
   }
 
   async #open(
@@ -163,15 +170,18 @@ export class Accounts {
     user: AccountRow,
     betterHash: string | undefined,
     caller: Caller,
-  ): Promise<OpenedSession | undefined> {
-    const { clock, sessions, devices, audit, mails } = this.#o;
+  ): Promise<OpenedSession | LoginRefusal> {
+    const { clock, sessions, devices, audit, mails, bans } = this.#o;
     const now = clock.now();
     // Locked: two sign-ins at once count each other's sessions, and neither overtakes a change of the password.
     const [locked] = await tx.query(lockById, [user.id]);
-    if (locked === undefined || locked.password_hash !== user.password_hash) return undefined;
-    if (locked.status === 'deleted' && !(await this.#restore(tx, user.id, caller))) return undefined;
-    if (locked.status !== 'active' && locked.status !== 'deleted') return undefined;
+    if (locked === undefined || locked.password_hash !== user.password_hash) return WRONG;
     const role = await this.#o.admins.roleOf(tx, locked);
+    // An admin who tries things out bans people from a device of his own.
+    if (role !== 'admin' && (await bans.holdsDevice(tx, caller.deviceId, user.id)))
+      return { refused: 'ACCOUNT_SUSPENDED', reason: 'BANNED_DEVICE' };
+    if (locked.status === 'deleted' && !(await this.#restore(tx, user.id, caller))) return WRONG;
+    if (locked.status !== 'active' && locked.status !== 'deleted') return WRONG;
     const opened = await sessions.open(tx, { id: locked.id, role }, caller);
     const { sessionId, deviceId } = opened;
     if (betterHash !== undefined) {

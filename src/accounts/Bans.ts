@@ -18,6 +18,11 @@ const findTag = sql<{ found: boolean }>(
   'select exists (select from ban_tags where tag = any ($1::bytea[])) as found',
 );
 
+const findOthersTag = sql<{ found: boolean }>(
+  'ban-find-others-tag',
+  'select exists (select from ban_tags where tag = $1 and user_id <> $2) as found',
+);
+
 /**
  * What banned people could come back with: their mailbox, however it is spelled, and the devices they signed in from.
  * Kept as keyed hashes, under a key that no rotation of sign-in keys changes, and also when the account is erased.
@@ -47,6 +52,13 @@ export class Bans {
   async holds(tx: Sql, email: string, deviceId: string | undefined): Promise<boolean> {
     const tags = [this.#email(email), ...(deviceId === undefined ? [] : [this.#device(deviceId)])];
     const [row] = await tx.query(findTag, [tags.map((tag) => `\\x${tag.toString('hex')}`)]);
+    return row!.found;
+  }
+
+  /** Whether somebody else than this user was banned who signed in from this device. */
+  async holdsDevice(tx: Sql, deviceId: string | undefined, userId: string): Promise<boolean> {
+    if (deviceId === undefined) return false;
+    const [row] = await tx.query(findOthersTag, [this.#device(deviceId), userId]);
     return row!.found;
   }
 

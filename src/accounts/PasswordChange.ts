@@ -8,6 +8,7 @@ import type { Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Accounts } from './Accounts.ts';
 import type { Audit } from './Audit.ts';
+import type { Bans } from './Bans.ts';
 import { addressKey, type Caller } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { emailKey } from './emailKey.ts';
@@ -38,6 +39,7 @@ export interface PasswordChangeOptions {
   emailTokens: EmailTokens;
   mails: AccountMails;
   audit: Audit;
+  bans: Bans;
   /** Makes every process forget what it cached of a person. */
   forgetCached: (userId: string) => Promise<void>;
   /** Asking for a reset is answered after a whole number of these; 0: as soon as can be. */
@@ -82,6 +84,7 @@ export class PasswordChange {
     const done = await retryDeadlocks(() =>
       db.transaction((tx) => this.#reset(tx, token, passwordHash, caller)),
     );
+    if (done === 'banned') throw badToken();
     if (done === undefined) {
       await audit.record(db, { action: 'password_reset_refused', caller });
       throw badToken();
@@ -128,8 +131,8 @@ export class PasswordChange {
     token: string,
     passwordHash: string,
     caller: Caller,
-  ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | undefined> {
-    const { emailTokens, audit, clock } = this.#o;
+  ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | 'banned' | undefined> {
+    const { emailTokens, audit, clock, bans } = this.#o;
     const used = await emailTokens.use(tx, 'reset', token);
     if (used === undefined) return undefined;
     const { userId } = used;
@@ -137,6 +140,12 @@ export class PasswordChange {
     if (user === undefined || isGone(user, clock.now())) return undefined;
     // Nobody knows who filled in an account whose address was never verified. Of those who registered it, the last one.
     const tookOver = user.email_verified_at === null;
+    if (tookOver && (await bans.holds(tx, user.email, caller.deviceId))) {
+      // As in `SignUp`: this would verify what was registered before somebody was banned.
+      const details = { reason: 'BANNED' };
+      await audit.record(tx, { action: 'password_reset_refused', userId, caller, details });
+      return 'banned';
+    }
     if (tookOver) {
       const [registration] = await tx.query(latestRegistration, [userId]);
       await forgetPredecessor(tx, userId, registration?.id);

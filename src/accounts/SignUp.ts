@@ -78,6 +78,7 @@ export class SignUp {
     const verify = () => this.#o.db.transaction((tx) => this.#verify(tx, token, caller));
     // A predecessor who moves at this moment locks his place before his row; here it is the other way about.
     const verified = await retryDeadlocks(verify);
+    if (verified === 'banned') throw badToken();
     if (verified === undefined) {
       await this.#o.audit.record(this.#o.db, { action: 'email_verify_refused', caller });
       throw badToken();
@@ -143,14 +144,20 @@ export class SignUp {
     tx: Sql,
     token: string,
     caller: Caller,
-  ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | undefined> {
-    const { emailTokens, sessions, audit, clock } = this.#o;
+  ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | 'banned' | undefined> {
+    const { emailTokens, sessions, audit, clock, bans } = this.#o;
     const used = await emailTokens.use(tx, 'verify', token);
     if (used === undefined || used.registrationId === null) return undefined;
     const { userId, registrationId } = used;
     const [user] = await tx.query(lockById, [userId]);
     const [registration] = await tx.query(readRegistration, [registrationId, userId]);
     if (user === undefined || registration === undefined || user.email_verified_at !== null) return undefined;
+    if (await bans.holds(tx, user.email, caller.deviceId)) {
+      // Registered before somebody was banned. The link is spent.
+      const details = { reason: 'BANNED' };
+      await audit.record(tx, { action: 'email_verify_refused', userId, caller, details });
+      return 'banned';
+    }
     let ended: string[] = [];
     const tookOver = !registration.first;
     if (tookOver) {

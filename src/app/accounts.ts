@@ -92,6 +92,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     admins,
     mails,
     audit,
+    bans,
   });
   const common = {
     db,
@@ -102,10 +103,11 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     emailTokens,
     mails,
     audit,
+    bans,
     answerStepMs: overrides.answerStepMs ?? ANSWER_STEP_MS,
     forgetCached: (userId: string) => forgetCached(cache, userId, { candidates: true }),
   };
-  const signUp = new SignUp({ ...common, bans });
+  const signUp = new SignUp(common);
   const passwordChange = new PasswordChange({ ...common, accounts });
   const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices, audit });
   forgetting.start();

@@ -1,6 +1,7 @@
 /** AUTH-17: a ban, how soon it is in force, and who comes back. */
 import { Client } from '@colyseus/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../support/accounts.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Person, request } from '../../support/client.ts';
 import { picture } from '../../support/images.ts';
@@ -95,6 +96,62 @@ describe('a ban in the middle of a call (AUTH-17)', () => {
     await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status: 'active', reason: 'a mistake' });
     await register('other@example.org', { 'x-device-id': device });
     expect(await found()).toEqual(['other@example.org', 'innocent@example.org']);
+  });
+
+  it('is in force for accounts that were there before: none is entered or verified from the device', async () => {
+    const device = { 'x-device-id': '5b0f2c3b-5f0e-4d7e-9a53-6f0f1c2d3e50' };
+    const post = (path: string, body: object, headers: Record<string, string> = {}) =>
+      request(app.url, 'POST', `/api/v1/auth/${path}`, { body, headers });
+    const signIn = (email: string, headers = {}) =>
+      post('login', { email, password: TEST_PASSWORD }, headers);
+    const born = { displayName: 'Sleeper', birthDate: '1990-05-17', gender: 'man' };
+    const mailed = (email: string, subject: RegExp) =>
+      until(async () => {
+        const { body } = await request(app.url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
+        const mail = body.items.find((item: { subject: string }) => subject.test(item.subject));
+        return /\?token=([\w-]+)/.exec(mail?.text ?? '')?.[1];
+      });
+    const prepare = async (email: string) => {
+      await post('register', { email, password: TEST_PASSWORD, ...born });
+      return { email, token: await mailed(email, /Verify/) };
+    };
+    const villain = await newPerson(app, { email: 'early.bird@example.org' });
+    const spare = await newPerson(app);
+    expect((await signIn(villain.email, device)).status).toBe(200);
+    expect((await signIn(spare.email, device)).status).toBe(200);
+    const [sleeper, alias] = [
+      await prepare('sleeper@example.org'),
+      await prepare('earlybird+two@example.org'),
+    ];
+    await boss.ok('PATCH', `/admin/users/${villain.id}/status`, ban);
+
+    expect(await signIn(spare.email, device)).toMatchObject({
+      status: 403,
+      body: { code: 'ACCOUNT_SUSPENDED' },
+    });
+    expect((await boss.ok('GET', `/admin/audit?userId=${spare.id}`)).items[0]).toMatchObject({
+      action: 'login_refused',
+      details: { reason: 'BANNED_DEVICE' },
+    });
+    expect(
+      (await signIn(spare.email, { 'x-device-id': '6c1f2c3b-5f0e-4d7e-9a53-6f0f1c2d3e51' })).status,
+    ).toBe(200);
+    // Whoever keeps the others out is not kept out.
+    expect((await signIn(BOSS, device)).status).toBe(200);
+
+    expect((await post('verify-email', { token: sleeper.token }, device)).status).toBe(400);
+    expect((await post('verify-email', { token: alias.token })).status).toBe(400);
+    await post('forgot-password', { email: alias.email });
+    const reset = { token: await mailed(alias.email, /password/), password: TEST_PASSWORD };
+    expect((await post('reset-password', reset)).status).toBe(400);
+    const refusals = (await boss.ok('GET', '/admin/audit?limit=100')).items.map(
+      (item: { action: string; details: { reason?: string } }) => `${item.action} ${item.details.reason}`,
+    );
+    expect(refusals.filter((one: string) => one === 'email_verify_refused BANNED')).toHaveLength(2);
+    expect(refusals).toContain('password_reset_refused BANNED');
+
+    await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status: 'active', reason: 'a mistake' });
+    expect((await signIn(spare.email, device)).status).toBe(200);
   });
 
   it('keeps the picture away until nobody who has it is banned any more', async () => {
