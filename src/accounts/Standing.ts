@@ -99,6 +99,7 @@ export class Standing {
         after: change.status,
         reason: change.reason,
         ...(until !== null && { until: isoTime(until)! }),
+        ...(row.status_reason !== null && { reasonBefore: row.status_reason }),
         ...(row.status_until !== null && { untilBefore: isoTime(row.status_until)! }),
       },
     });

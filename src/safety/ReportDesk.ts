@@ -42,9 +42,9 @@ const listReports = sql<ReportRow>(
   'report-list',
   `select ${COLUMNS} from reports r where r.id < $2 and ($3::text is null or r.status = $3) order by r.id desc limit $1`,
 );
-const lockReport = sql<{ status: Report['status'] }>(
+const lockReport = sql<Pick<ReportRow, 'status' | 'resolution'>>(
   'report-lock',
-  'select status from reports where id = $1 for update',
+  'select status, resolution from reports where id = $1 for update',
 );
 const handleReport = sql(
   'report-handle',
@@ -90,7 +90,13 @@ export class ReportDesk {
         actorId: actor.userId,
         sessionId: actor.sessionId,
         caller,
-        details: { reportId, before: before.status, after: status },
+        details: {
+          reportId,
+          before: before.status,
+          after: status,
+          resolution,
+          ...(before.resolution !== null && { resolutionBefore: before.resolution }),
+        },
       });
       return present(row!);
     });

@@ -53,8 +53,8 @@ describe('a suspension', () => {
     await boss.ok('PATCH', `/admin/users/${ann.id}/status`, { status: 'active', reason: 'three' });
     const { items } = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=status_changed`);
     expect(items.map((item: { details: object }) => item.details)).toMatchObject([
-      { before: 'banned', after: 'active', reason: 'three' },
-      { before: 'suspended', after: 'banned', reason: 'two' },
+      { before: 'banned', after: 'active', reason: 'three', reasonBefore: 'two' },
+      { before: 'suspended', after: 'banned', reason: 'two', reasonBefore: 'one' },
       { before: 'active', after: 'suspended', reason: 'one' },
     ]);
     for (const item of items) expect(item.actorId).toBe(boss.id);
@@ -217,8 +217,18 @@ describe('the desk', () => {
     expect(ids).not.toContain(reportId);
     expect((await boss.call('PATCH', `/admin/reports/${ann.id}`, { status: 'resolved' })).status).toBe(404);
     expect((await boss.call('PATCH', `/admin/reports/${reportId}`, { status: 'open' })).status).toBe(400);
+    await boss.ok('PATCH', `/admin/reports/${reportId}`, { status: 'dismissed', resolution: 'a mistake' });
     const { items } = await boss.ok('GET', '/admin/audit?action=report_handled');
-    expect(items[0].details).toMatchObject({ reportId, before: 'open', after: 'resolved' });
+    expect(items.slice(0, 2).map((item: { details: object }) => item.details)).toEqual([
+      {
+        reportId,
+        before: 'resolved',
+        after: 'dismissed',
+        resolution: 'a mistake',
+        resolutionBefore: 'talked to him',
+      },
+      { reportId, before: 'open', after: 'resolved', resolution: 'talked to him' },
+    ]);
   });
 
   it('counts', async () => {
