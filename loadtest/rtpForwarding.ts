@@ -134,7 +134,7 @@ async function setUpRate(pool: MediaWorkers): Promise<number> {
     };
     const port = {
       ...{ producerAdded, producerPaused: silent, producerClosed: silent, flowing: silent },
-      ...{ connectionChanged: silent, quality: silent, videoStepped: silent, lost: silent },
+      ...{ quality: silent, videoStepped: silent, lost: silent },
     };
     const call = await pool.createCall({
       people: ['ann', 'ben'],

@@ -3,7 +3,7 @@
  * matches to somebody who acts on them, and has calls held that nobody holds.
  */
 import type { CallActor } from '../calling/CallActor.ts';
-import { type CallStore, isUnheld, RENEW_EVERY_MS } from '../calling/CallStore.ts';
+import { type CallStore, isUnheld, LEASE_MS, RENEW_EVERY_MS } from '../calling/CallStore.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
@@ -67,7 +67,7 @@ export class Keeper {
 
   start(): void {
     this.#every('renew', RENEW_EVERY_MS, () => this.#renew());
-    this.#every('calls', SWEEP_CALLS_EVERY_MS, () => this.#sweep(unheldCalls, this.#options.activateCall));
+    this.#every('calls', SWEEP_CALLS_EVERY_MS, () => this.#sweepCalls());
     this.#every('matches', SWEEP_MATCHES_EVERY_MS, () =>
       this.#sweep(overdueMatches, this.#options.tickMatch),
     );
@@ -109,6 +109,10 @@ export class Keeper {
       this.letGo(actor);
       actor.abandon();
     }
+  }
+
+  async #sweepCalls(): Promise<void> {
+    if (!this.#options.db.wasAway(LEASE_MS)) await this.#sweep(unheldCalls, this.#options.activateCall);
   }
 
   async #sweep(due: Statement<{ id: string }>, act: (id: string) => Promise<unknown>): Promise<void> {

@@ -78,7 +78,7 @@ const claimCall = sql<
   `update calls c set owner = $2, epoch = c.epoch + 1, leased_until = clock_timestamp() + $3 * interval '1 ms'
    from (select id, owner, leased_until from calls where id = $1 for update) before
    where c.id = before.id and c.phase <> 'ended'
-     and (before.owner is null or before.owner = $2 or ${isUnheld('before')})
+     and (before.owner is null or before.owner = $2 or $4 and ${isUnheld('before')})
    returning c.state, c.epoch, c.version, c.owner, c.leased_until, clock_timestamp() as now,
      case when before.owner is null then before.leased_until
           else before.leased_until - $3 * interval '1 ms' end as held_until,
@@ -117,13 +117,17 @@ const leaveLive = sql(
   'delete from live_calls where user_id = any($2::uuid[]) and call_id = $1',
 );
 
+// Whoever has a row locked keeps no other call waiting: it is being written, which renews it, or comes in the next round.
 const renewCalls = sql<{ id: string; severed: boolean }>(
   'call-renew',
-  `update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
-   from (select c.id, c.match_id from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
-         where c.epoch = mine.epoch and c.owner = $1 order by c.id for no key update of c) held
-   where c.id = held.id
-   returning c.id, (select m.phase = 'closed' from matches m where m.id = c.match_id) as severed`,
+  `with mine as (select c.id, c.match_id
+                 from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
+                 where c.epoch = mine.epoch and c.owner = $1),
+        free as (select c.id from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
+                 where c.epoch = mine.epoch and c.owner = $1 order by c.id for no key update of c skip locked),
+        renewed as (update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
+                    from free where c.id = free.id)
+   select mine.id, m.phase = 'closed' as severed from mine join matches m on m.id = mine.match_id`,
 );
 
 const releaseCall = sql(
@@ -147,7 +151,9 @@ export class CallStore {
    */
   async claim(callId: string, owner: string, ownNow: number): Promise<Claim> {
     const held = await this.#db.transaction(async (tx): Promise<HeldCall | undefined> => {
-      const [row] = await tx.query(claimCall, [callId, owner, LEASE_MS]);
+      // Nobody has had the time to renew since the database is back.
+      const mayTakeOver = !this.#db.wasAway(LEASE_MS);
+      const [row] = await tx.query(claimCall, [callId, owner, LEASE_MS, mayTakeOver]);
       if (row === undefined) return undefined;
       const { state, epoch, version, held_until: until, now: dbNow, owner_lives: ownerLives } = row;
       const recentIds = await this.#recentIds(tx, callId);

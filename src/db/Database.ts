@@ -5,7 +5,7 @@
  */
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
-import type { Pool, PoolClient } from 'pg';
+import pg, { type Pool, type PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
 import { SystemClock, type Timer } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -40,20 +40,31 @@ const readEpochMs = sql<{ epoch_ms: number }>(
  */
 const BEGIN = 'begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off';
 
+/**
+ * For how much of its time a statement may wait for a lock: many that wait for one row would have all connections, and
+ * nobody else one.
+ */
+const LOCK_SHARE = 0.4;
+
 /** How long closing waits for connections that are in use: those of a server that stands still are, for ever. */
-const CLOSE_MS = 3_000;
+const CLOSE_MS = 300;
 
 export class Database implements Sql {
   readonly orm: MikroORM;
   readonly pool: Pool;
   readonly #clock = new SystemClock();
   readonly #url: string;
+  readonly #log: Log;
   readonly #probe: Probe;
   readonly #pulse: Pulse;
   #name: HeldName | undefined;
   /** How often the database stood still. Connections of before are not used again: some may stand still for good. */
   #stalls = 0;
   readonly #bornIn = new WeakMap<PoolClient, number>();
+  /** Whether the name's connection broke and is not there again. */
+  #isCutOff = false;
+  /** When the database was there again the last time that it had been away, by the clock. */
+  #backAt = Number.NEGATIVE_INFINITY;
   #closed: Promise<void> | undefined;
 
   private constructor(orm: MikroORM, pool: Pool, { url, log }: DatabaseOptions, probe: Probe) {
@@ -61,12 +72,14 @@ export class Database implements Sql {
     this.pool = pool;
     pool.on('connect', (client) => this.#bornIn.set(client, this.#stalls));
     this.#url = url;
+    this.#log = log;
     this.#probe = probe;
     this.#pulse = new Pulse({
       clock: this.#clock,
       probe: () => probe.ask(),
       onChange: (stalled) => {
         if (stalled) this.#stalls += 1;
+        else this.#backAt = this.#clock.now();
         if (stalled) log.error({}, 'PostgreSQL stands still: requests are refused until it answers');
         else log.warn({}, 'PostgreSQL answers again');
       },
@@ -77,19 +90,14 @@ export class Database implements Sql {
   static async open(options: DatabaseOptions): Promise<Database> {
     const statementTimeoutMs = options.statementTimeoutMs ?? 5_000;
     const orm = await MikroORM.init({
-      clientUrl: options.url,
-      entities,
-      extensions: [Migrator],
-      migrations: { migrationsList: migrations, snapshot: false },
+      ...model(options.url, options.log),
       pool: { min: 0, max: options.poolSize },
-      timezone: 'UTC',
-      debug: false,
-      logger: (message) => options.log.debug({}, message),
       driverOptions: {
         application_name: 'duet',
         connectionTimeoutMillis: options.connectionTimeoutMs ?? 8_000,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs + 500,
+        lock_timeout: LOCK_SHARE * statementTimeoutMs,
         idle_in_transaction_session_timeout: 10_000,
         keepAlive: true,
         // What need not wait for an answer is sent at once.
@@ -102,11 +110,35 @@ export class Database implements Sql {
     return new Database(orm, pool, options, probe);
   }
 
-  /** Brings the schema up to date, the months to come included. */
+  /**
+   * Brings the schema up to date, the months to come included. Processes that start at once do so one after the other;
+   * a migration may take its time, whatever requests may.
+   */
   async migrate(): Promise<void> {
-    await this.orm.migrator.up();
-    const now = await this.epochMs();
-    for (const table of MONTHLY_TABLES) await ensureMonths(this, table, now);
+    const turn = new pg.Client({ connectionString: this.#url, application_name: 'duet migrations' });
+    await turn.connect();
+    try {
+      await turn.query(`select pg_advisory_lock(hashtextextended('duet migrations', 0))`);
+      if ((await this.orm.migrator.getPending()).length > 0) await this.#migratePatiently();
+      const now = await this.epochMs();
+      for (const table of MONTHLY_TABLES) await ensureMonths(this, table, now);
+    } finally {
+      await turn.end();
+    }
+  }
+
+  /** Without the time-outs of requests. */
+  async #migratePatiently(): Promise<void> {
+    const orm = await MikroORM.init({
+      ...model(this.#url, this.#log),
+      pool: { min: 0, max: 2 },
+      driverOptions: { application_name: 'duet migrations' },
+    });
+    try {
+      await orm.migrator.up();
+    } finally {
+      await orm.close(true);
+    }
   }
 
   /** A fresh unit of work; one per request or command. */
@@ -212,8 +244,19 @@ export class Database implements Sql {
 
   /** Holds a name from now on until this is closed or the process dies, whichever comes first; once. */
   async holdName(name: string): Promise<void> {
-    this.#name = new HeldName(this.#url, name, this.#clock);
+    this.#name = new HeldName(this.#url, name, this.#clock, (isHeld) => {
+      if (isHeld && this.#isCutOff) this.#backAt = this.#clock.now();
+      this.#isCutOff = !isHeld;
+    });
     await this.#name.hold();
+  }
+
+  /**
+   * Whether the database was away for this process, which holds a name, less than `withinMs` ago. Others may not have been
+   * able to renew what they hold either: that they did not says nothing about them.
+   */
+  wasAway(withinMs: number): boolean {
+    return this.#isCutOff || this.#pulse.stalled || this.#clock.now() - this.#backAt < withinMs;
   }
 
   /** The database's clock in epoch milliseconds. */
@@ -238,4 +281,17 @@ export class Database implements Sql {
     await Promise.race([this.orm.close(true), longEnough]);
     late?.cancel();
   }
+}
+
+/** What there is, and how it came about. */
+function model(url: string, log: Log) {
+  return {
+    clientUrl: url,
+    entities,
+    extensions: [Migrator],
+    migrations: { migrationsList: migrations, snapshot: false },
+    timezone: 'UTC',
+    debug: false,
+    logger: (message: string) => log.debug({}, message),
+  };
 }

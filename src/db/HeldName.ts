@@ -27,15 +27,18 @@ export class HeldName {
   readonly #url: string;
   readonly #name: string;
   readonly #clock: Clock;
+  readonly #changed: (isHeld: boolean) => void;
   #client: pg.Client | undefined;
   #isHeld = false;
   #again: Timer | undefined;
   #closed = false;
 
-  constructor(url: string, name: string, clock: Clock) {
+  /** `changed` is told when the name is held, and when it is lost, or could not be had. */
+  constructor(url: string, name: string, clock: Clock, changed: (isHeld: boolean) => void = () => {}) {
     this.#url = url;
     this.#name = name;
     this.#clock = clock;
+    this.#changed = changed;
   }
 
   /** Takes the name, and takes it again whenever it is lost. Where it cannot be had at once this resolves all the same. */
@@ -59,7 +62,10 @@ export class HeldName {
       ]);
       // A session of before may not be known to be gone yet.
       if (!rows[0].held) await client.end();
-      else if (this.#client === client) this.#isHeld = true;
+      else if (this.#client === client) {
+        this.#isHeld = true;
+        this.#changed(true);
+      }
     } catch {
       this.#lost(client);
     }
@@ -91,6 +97,7 @@ export class HeldName {
     if (this.#closed || this.#client !== client) return;
     this.#client = undefined;
     this.#isHeld = false;
+    this.#changed(false);
     client.end().catch(() => {});
     this.#again = this.#clock.after(AGAIN_MS, () => void this.hold());
   }

@@ -13,11 +13,6 @@ export type MonthlyTable = (typeof MONTHLY_TABLES)[number];
 /** This month and the next two: a month begins without anybody's doing for as long as two months. */
 const MONTHS_AHEAD = [0, 1, 2];
 
-/**
- * Making and dropping need a lock on the table for a moment. Whoever waits for one makes all others wait: rather give
- * up, and try again with the next round.
- */
-const waitBriefly = sql('months-wait-briefly', `set local lock_timeout = '2s'`);
 const ensureMonth = sql('months-ensure', 'select ensure_month($1, $2::date)');
 /** Of tables that have no partition for what no month takes (migration 0003). The lock is that of `ensure_month`. */
 const lockMonths = sql('months-lock', `select pg_advisory_xact_lock(hashtext('ensure_month ' || $1))`);
@@ -33,11 +28,13 @@ const dropStrays: Partial<Record<MonthlyTable, ReturnType<typeof sql>>> = {
   call_journal: sql('months-strays-journal', 'delete from call_journal_default where at < $1'),
 };
 
+// Making and dropping need a lock on the table for a moment, and whoever waits for one makes all others wait: what takes
+// longer than a statement may (`Database`) is given up, and tried again with the next round.
+
 /** Makes the months around and after a moment (epoch ms) that are not there yet. */
 export async function ensureMonths(db: Database, table: MonthlyTable, nowMs: number): Promise<void> {
   for (const ahead of MONTHS_AHEAD) {
     await db.transaction(async (tx) => {
-      await tx.query(waitBriefly);
       await ensure(tx, table, monthOf(nowMs, ahead));
     });
   }
@@ -49,7 +46,6 @@ export async function dropMonthsBefore(db: Database, table: MonthlyTable, keepFr
   for (const { name } of await db.query(listMonths, [table])) {
     if (name >= oldest) continue;
     await db.transaction(async (tx) => {
-      await tx.query(waitBriefly);
       await tx.query(sql(`months-drop-${name}`, `drop table if exists ${name}`));
     });
   }

@@ -27,12 +27,16 @@ export class MemoryDatabase implements Sql {
     return this.#run(statement, values, new Writer(this.tables));
   }
 
-  /** All of what `work` writes or, when it throws, nothing. `work` may await nothing but its own statements. */
+  wasAway(): boolean {
+    return false;
+  }
+
   /** Nothing is waited for here. */
   queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
     return this.query(statement, values);
   }
 
+  /** All of what `work` writes or, when it throws, nothing. `work` may await nothing but its own statements. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     if (this.#inTransaction) throw new Error('the simulator ran two transactions at once');
     const write = new Writer(this.tables);

@@ -20,6 +20,10 @@ export class ProcessLink implements Sql {
     return this.#trip(false, () => this.#world.database.query(statement, values));
   }
 
+  wasAway(): boolean {
+    return false;
+  }
+
   queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
     return this.query(statement, values);
   }

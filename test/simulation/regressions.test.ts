@@ -36,6 +36,7 @@ async function setUp() {
   const db = {
     query: memory.query.bind(memory),
     queryAhead: memory.queryAhead.bind(memory),
+    wasAway: () => false,
     transaction: async <T>(work: (tx: Sql) => Promise<T>) => {
       if (delay) {
         delay = false;

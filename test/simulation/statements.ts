@@ -78,10 +78,10 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     });
     return [];
   },
-  'call-claim': ({ tables, write, now }, [id, owner, leaseMs]) => {
+  'call-claim': ({ tables, write, now }, [id, owner, leaseMs, mayTakeOver]) => {
     const row = tables.calls.get(id as string);
     if (row === undefined || row.phase === 'ended') return [];
-    if (row.owner !== null && row.owner !== owner && !isUnheld(tables, row, now)) return [];
+    if (row.owner !== null && row.owner !== owner && !(mayTakeOver && isUnheld(tables, row, now))) return [];
     const kept = row.leased_until === null ? null : row.leased_until - (leaseMs as number);
     const claimed: CallRow = {
       ...row,

@@ -67,3 +67,16 @@ test('what keeps a process alive for the others does not wait for requests', asy
   expect(done).toEqual(['ahead', 'request']);
   await db.close();
 });
+
+test('for a while after an outage nobody is judged by what he did not renew', async () => {
+  const db = await openDatabase(database.url, 2);
+  await db.holdName('cut off');
+  expect(db.wasAway(60_000)).toBe(false);
+  const own = `select pg_terminate_backend(pid) from pg_stat_activity
+               where application_name = 'duet name' and datname = current_database()`;
+  await database.db.pool.query(own);
+  await eventually(async () => db.wasAway(0)).toBe(true);
+  await eventually(async () => db.wasAway(0)).toBe(false);
+  expect(db.wasAway(60_000)).toBe(true);
+  await db.close();
+});
