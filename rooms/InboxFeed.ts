@@ -24,13 +24,23 @@ export class InboxFeed implements Subscriber {
   // Putting into words may wait for the database, so one chain a client keeps the order.
   #last: Promise<void> | undefined;
   #unsent = 0;
+  /** The last news of a call that was sent and not acknowledged; 0: none. */
+  #callSeq = 0;
 
   constructor(client: DuetClient, services: RoomServices) {
     this.#client = client;
     this.#services = services;
   }
 
+  /** Whether acknowledging `seq` says that this device knows of a call, for the first time. */
+  hearsOfCall(seq: number): boolean {
+    if (this.#callSeq === 0 || seq < this.#callSeq) return false;
+    this.#callSeq = 0;
+    return true;
+  }
+
   deliver(event: StoredEvent): void {
+    if (event.type.startsWith('call:')) this.#callSeq = event.seq;
     const { present } = this.#services;
     if (this.#last !== undefined) {
       this.#inOrder(async () => this.#send(event, await present(event)));

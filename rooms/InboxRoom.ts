@@ -1,7 +1,7 @@
 /**
  * The door to people's inboxes: a room that hundreds share, each of whom hears only what is addressed to them.
- * Events come in order and without gaps from the last acknowledged one on, as fast as the client reads; one that does
- * not read is closed and finds the rest when it returns.
+ * Events come in order and without gaps from the last acknowledged one on, or from the call on that still rings, as fast
+ * as the client reads; one that does not read is closed and finds the rest when it returns.
  */
 
 import { INBOX_SEATS } from '../src/actors/Actors.ts';
@@ -13,7 +13,7 @@ import type { RoomServices } from './services.ts';
 
 export abstract class InboxRoom extends BaseRoom {
   abstract override readonly services: RoomServices;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new Map<string, { feed: InboxFeed; subscription: Subscription }>();
 
   override onCreate(): void {
     this.maxClients = INBOX_SEATS;
@@ -23,28 +23,33 @@ export abstract class InboxRoom extends BaseRoom {
   protected override takeMessages(): void {
     const messages = CLIENT_MESSAGES.inbox;
     this.handle('inbox:ack', messages['inbox:ack'].payload, async (room, client, { seq }) => {
-      await room.services.hub.ack(client.auth!.userId, seq);
+      const { hub } = room.services;
+      const { userId, sessionId } = client.auth!;
+      if (room.#subscriptions.get(client.sessionId)?.feed.hearsOfCall(seq)) {
+        hub.tellHeard({ userId, sessionId, seq });
+      }
+      await hub.ack(userId, seq);
     });
     this.handle('inbox:replay', messages['inbox:replay'].payload, (room, client, { after }) => {
-      room.#subscriptions.get(client.sessionId)?.replay(after);
+      room.#subscriptions.get(client.sessionId)?.subscription.replay(after);
     });
   }
 
   override async onJoin(client: DuetClient): Promise<void> {
     const { hub } = this.services;
     const { userId } = this.admit(client);
-    const { acked } = await hub.position(userId);
-    const subscription = hub.subscribe(userId, acked, new InboxFeed(client, this.services));
-    this.#subscriptions.set(client.sessionId, subscription);
+    const after = await hub.beginning(userId);
+    const feed = new InboxFeed(client, this.services);
+    this.#subscriptions.set(client.sessionId, { feed, subscription: hub.subscribe(userId, after, feed) });
   }
 
   override onLeave(client: DuetClient): void {
-    this.#subscriptions.get(client.sessionId)?.close();
+    this.#subscriptions.get(client.sessionId)?.subscription.close();
     this.#subscriptions.delete(client.sessionId);
   }
 
   override onDispose(): void {
-    for (const subscription of this.#subscriptions.values()) subscription.close();
+    for (const { subscription } of this.#subscriptions.values()) subscription.close();
     this.shut();
   }
 }

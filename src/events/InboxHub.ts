@@ -35,6 +35,14 @@ export interface Position {
   acked: number;
 }
 
+/** A device has acknowledged everything up to `seq`, news of a call among it. */
+export interface Heard {
+  userId: string;
+  /** The sign-in of the device. */
+  sessionId: string;
+  seq: number;
+}
+
 interface EventRow {
   user_id: string;
   seq: number;
@@ -45,8 +53,11 @@ interface EventRow {
 }
 
 const TOPIC = 'inbox';
+const HEARD = 'inbox.heard';
 /** Events of one user read from the log at a time. */
 const BATCH = 200;
+/** While it rings for somebody they are told of fewer things than this. */
+const RING_WITHIN = 200;
 /** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
 const COMMIT_WITHIN_SEC = 10;
 /** How often everybody is compared, for what took longer than that, and for a database whose clock was moved. */
@@ -57,6 +68,18 @@ const COMPARED_AT_ONCE = 5_000;
 export const readPosition = sql<Position>(
   'inbox-position',
   'select epoch, seq, acked from inboxes where user_id = $1',
+);
+/** Where a user's log stands, and the event that tells of the call that rings for them now, if any. */
+export const readBeginning = sql<{ acked: number; ringing: number | null }>(
+  'inbox-beginning',
+  `select i.acked, (
+     select max(o.seq) from live_calls l
+     join calls c on c.id = l.call_id and c.phase = 'ringing' and c.callee_id = l.user_id
+     join outbox o on o.user_id = l.user_id and o.seq > i.seq - ${RING_WITHIN} and o.type = 'call:incoming'
+       and o.payload->'call'->>'id' = c.id::text
+     where l.user_id = i.user_id
+   ) as ringing
+   from inboxes i where i.user_id = $1`,
 );
 export const readAfter = sql<EventRow>(
   'inbox-read-after',
@@ -119,6 +142,16 @@ export class InboxHub {
     return row ?? { epoch: 1, seq: 0, acked: 0 };
   }
 
+  /**
+   * After which event a device that comes is to hear: after the last one that any device acknowledged, but a call that
+   * still rings rings on it as well.
+   */
+  async beginning(userId: string): Promise<number> {
+    const [row] = await this.#options.db.query(readBeginning, [userId]);
+    if (row === undefined) return 0;
+    return row.ringing === null ? row.acked : Math.min(row.acked, row.ringing - 1);
+  }
+
   /** Listens to a user's events after `after`. */
   subscribe(userId: string, after: number, subscriber: Subscriber): Subscription {
     const listener = new Listener(this.#options, userId, after, subscriber, this.#unread);
@@ -138,6 +171,16 @@ export class InboxHub {
   /** A user's devices have seen everything up to `seq`. */
   async ack(userId: string, seq: number): Promise<void> {
     await this.#options.db.query(writeAck, [userId, seq]);
+  }
+
+  /** Says to every process that a device knows of a call. */
+  tellHeard(heard: Heard): void {
+    this.#options.bus.publish(HEARD, heard);
+  }
+
+  /** Calls `listener` when a device knows of a call. Some of it may be lost. */
+  onHeard(listener: (heard: Heard) => void): void {
+    this.#options.bus.subscribe(HEARD, (message) => listener(message as Heard));
   }
 
   /** Whether the user listens on this process. */

@@ -1,17 +1,22 @@
 /**
- * Mirrors what cannot wait to the devices of people of whom no client is connected: a call that comes in, is
- * cancelled, was missed. Who is connected acknowledges within a moment; what is not acknowledged by then is pushed.
+ * Mirrors what cannot wait to the devices that are not connected: a call that comes in, is answered or declined
+ * elsewhere, is cancelled, was missed. A device that is connected acknowledges within a moment; those that have not by
+ * then are pushed to, whatever the others of the same person have heard: a page that is open at home does not keep the
+ * phone from ringing.
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { PushTarget, WebPush } from '../platform/WebPush.ts';
+import type { InboxHub } from './InboxHub.ts';
 import type { StoredEvent } from './outbox.ts';
 
 export interface PushMirrorOptions {
   db: Database;
   push: WebPush;
+  /** Says which devices have heard of a call by themselves. */
+  hub: Pick<InboxHub, 'onHeard'>;
   clock: Clock;
   log: Log;
   /** How long a connected client may take to acknowledge. Default 1,500 ms. */
@@ -20,7 +25,7 @@ export interface PushMirrorOptions {
 
 /** What a device is told: which call, and what became of it. Who calls, it asks for when it wakes up. */
 export interface PushMessage {
-  type: 'call:incoming' | 'call:cancelled' | 'call:missed';
+  type: 'call:incoming' | 'call:answered' | 'call:rejected' | 'call:cancelled' | 'call:missed';
   callId: string;
 }
 
@@ -36,8 +41,9 @@ const findTargets = sql<{ endpoint: string; p256dh: string; auth: string }>(
   'push-targets',
   `select s.endpoint, s.p256dh, s.auth from push_subscriptions s
      join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $3
-     join inboxes i on i.user_id = s.user_id
-   where s.user_id = $1 and i.acked < $2 limit ${MAX_DEVICES}`,
+   where s.user_id = $1 and s.session_id <> all($2::uuid[])
+     and not exists (select from calls where id = $4 and phase <> 'ringing')
+   limit ${MAX_DEVICES}`,
 );
 const saveTarget = sql(
   'push-subscribe',
@@ -57,12 +63,24 @@ const dropTarget = sql(
   'delete from push_subscriptions where endpoint = $1 and user_id = $2',
 );
 
+/** What is to be pushed in a moment, and the sign-ins that know of it by then. */
+interface Waiting {
+  event: StoredEvent;
+  message: PushMessage;
+  heardBy: Set<string>;
+}
+
 export class PushMirror {
   readonly #options: PushMirrorOptions;
-  #waiting = 0;
+  readonly #waiting = new Set<Waiting>();
 
   constructor(options: PushMirrorOptions) {
     this.#options = options;
+    options.hub.onHeard(({ userId, sessionId, seq }) => {
+      for (const { event, heardBy } of this.#waiting) {
+        if (event.userId === userId && event.seq <= seq) heardBy.add(sessionId);
+      }
+    });
   }
 
   get publicKey(): string {
@@ -87,21 +105,29 @@ export class PushMirror {
   /** Looks at committed events; returns at once and never throws. */
   mirror(events: readonly StoredEvent[]): void {
     for (const event of events) {
-      const message = messageOf(event);
-      if (message === undefined || this.#waiting >= MAX_WAITING) continue;
-      this.#waiting += 1;
-      this.#options.clock.after(this.#options.graceMs ?? GRACE_MS, () => {
-        this.#waiting -= 1;
-        this.#push(event, message).catch((err: unknown) => {
+      const message = messageOf(event, this.#graceMs);
+      if (message === undefined || this.#waiting.size >= MAX_WAITING) continue;
+      const waiting: Waiting = { event, message, heardBy: new Set() };
+      this.#waiting.add(waiting);
+      this.#options.clock.after(this.#graceMs, () => {
+        this.#waiting.delete(waiting);
+        this.#push(waiting).catch((err: unknown) => {
           this.#options.log.warn({ err }, 'a push could not be sent; the inbox has the event');
         });
       });
     }
   }
 
-  async #push(event: StoredEvent, message: PushMessage): Promise<void> {
+  get #graceMs(): number {
+    return this.#options.graceMs ?? GRACE_MS;
+  }
+
+  async #push({ event, message, heardBy }: Waiting): Promise<void> {
     const { db, push, clock } = this.#options;
-    const targets = await db.query(findTargets, [event.userId, event.seq, new Date(clock.now())]);
+    // A ring that is over by now is none.
+    const mustRing = message.type === 'call:incoming' ? message.callId : null;
+    const now = new Date(clock.now());
+    const targets = await db.query(findTargets, [event.userId, [...heardBy], now, mustRing]);
     const outcomes = await Promise.allSettled(
       targets.map(async (target) => {
         if ((await push.send(target, message, TTL_SEC)) === 'gone')
@@ -113,11 +139,29 @@ export class PushMirror {
   }
 }
 
-function messageOf(event: StoredEvent): PushMessage | undefined {
-  if (event.type !== 'call:incoming' && event.type !== 'call:ended') return undefined;
-  const { call } = event.payload as { call: { id: string; calleeId: string; outcome: string | null } };
+interface CallFacts {
+  id: string;
+  calleeId: string;
+  outcome: string | null;
+  createdAt?: string;
+}
+
+function messageOf(event: StoredEvent, graceMs: number): PushMessage | undefined {
+  if (!event.type.startsWith('call:')) return undefined;
+  const { call } = event.payload as { call: CallFacts };
   if (call.calleeId !== event.userId) return undefined;
-  if (event.type === 'call:incoming') return { type: 'call:incoming', callId: call.id };
-  if (call.outcome === 'missed') return { type: 'call:missed', callId: call.id };
-  return call.outcome === 'cancelled' ? { type: 'call:cancelled', callId: call.id } : undefined;
+  const of = (type: PushMessage['type']): PushMessage => ({ type, callId: call.id });
+  switch (event.type) {
+    case 'call:incoming':
+      return of('call:incoming');
+    case 'call:answered':
+    case 'call:rejected':
+      // So soon, no device was pushed to that would have to stop ringing.
+      return event.at - Date.parse(call.createdAt ?? '') < graceMs ? undefined : of(event.type);
+    case 'call:ended':
+      if (call.outcome === 'missed') return of('call:missed');
+      return call.outcome === 'cancelled' ? of('call:cancelled') : undefined;
+    default:
+      return undefined;
+  }
 }

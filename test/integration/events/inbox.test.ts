@@ -5,7 +5,7 @@ import { append } from '../../../src/events/outbox.ts';
 import { createLog } from '../../../src/log.ts';
 import { useApp } from '../../support/app.ts';
 import type { Json, Person } from '../../support/client.ts';
-import { newPerson } from '../../support/signedIn.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
 let db: Database;
@@ -50,6 +50,32 @@ describe('delivery', () => {
     await second.next('match:ready', (event) => event.seq === 2);
     await new Promise((done) => setTimeout(done, 100));
     expect(seqs(second.ofType('match:ready'))).toEqual([4, 5, 2, 3, 4, 5]);
+  });
+
+  test('a call that rings rings on a device that comes later, whoever acknowledged it; one that is over does not', async () => {
+    const { ann, bob, matchId } = await newMatch(app);
+    const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`);
+    const first = await bob.inbox();
+    const { seq } = await first.next('call:incoming');
+    await tell(bob, 1);
+    await first.room.request('inbox:ack', { seq: seq + 1 });
+    await first.room.leave();
+
+    const second = await bob.inbox();
+    expect(await second.next('call:incoming')).toMatchObject({
+      seq,
+      call: { id: call.id, phase: 'ringing' },
+    });
+    await second.next('match:ready', (event) => event.seq === seq + 1);
+
+    await bob.ok('POST', `/calls/${call.id}/reject`);
+    const { seq: over } = await second.next('call:rejected');
+    await second.room.request('inbox:ack', { seq: over });
+    const third = await bob.inbox();
+    await tell(bob, 1);
+    await third.room.request('inbox:replay', { after: over });
+    await third.next('match:ready');
+    expect(third.ofType('call:incoming')).toEqual([]);
   });
 
   test('a replay from beyond the log is a resync, and what comes afterwards is heard', async () => {

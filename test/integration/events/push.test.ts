@@ -8,17 +8,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
-import { append } from '../../../src/events/outbox.ts';
+import { type Heard, InboxHub } from '../../../src/events/InboxHub.ts';
+import { append, type InboxEventType } from '../../../src/events/outbox.ts';
 import { MAX_DEVICES, PushMirror } from '../../../src/events/PushMirror.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
 import { useApp } from '../../support/app.ts';
-import type { Json, Person } from '../../support/client.ts';
-import { newPerson, registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
+import type { Inbox, Json, Person } from '../../support/client.ts';
+import { newMatch, newPerson, registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const app = useApp();
 const log = createLog('silent');
@@ -28,6 +29,14 @@ let origin: string;
 let push: PushMirror;
 let answerWith = 201;
 const received: { path: string; headers: Record<string, unknown>; body: Buffer }[] = [];
+
+/** Told of what the server's rooms hear acknowledged. */
+const heard = new Set<(heard: Heard) => void>();
+const tellHeard = InboxHub.prototype.tellHeard;
+vi.spyOn(InboxHub.prototype, 'tellHeard').mockImplementation(function (this: InboxHub, device) {
+  for (const listener of heard) listener(device);
+  tellHeard.call(this, device);
+});
 
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'duet-push-'));
@@ -68,6 +77,7 @@ beforeAll(async () => {
     clock: new SystemClock(),
     log,
     graceMs: 200,
+    hub: { onHeard: (listener) => heard.add(listener) },
     push: new WebPush({
       vapid: newVapidKeys(),
       subject: 'mailto:push@example.org',
@@ -115,10 +125,18 @@ function decrypt(body: Buffer, keys: ECDH, auth: Buffer): unknown {
 }
 
 /** Writes an event as a use case does and hands it to the mirror. */
-async function tell(userId: string, type: 'call:incoming' | 'call:ended', call: object): Promise<number> {
+async function tell(userId: string, type: InboxEventType, call: object): Promise<number> {
   const [event] = await db.transaction((tx) => append(tx, [{ userId, type, payload: { call } }]));
   push.mirror([event!]);
   return event!.seq;
+}
+
+/** The same, where a device is connected: it hears of it and acknowledges. */
+async function tellAndHear(inbox: Inbox, userId: string, type: InboxEventType, call: object): Promise<void> {
+  const seq = await tell(userId, type, call);
+  await inbox.room.request('inbox:replay', { after: seq - 1 });
+  await inbox.next(type, (event) => event.seq === seq);
+  await inbox.room.request('inbox:ack', { seq });
 }
 
 async function eventually(count: number): Promise<void> {
@@ -153,10 +171,41 @@ test('who acknowledges is connected and is not pushed to; nor is the caller, nor
   const bob = await newPerson(app);
   await push.subscribe(await deviceOf(bob), device('/bob').target);
   const inbox = await bob.inbox();
-  const seq = await tell(bob.id, 'call:incoming', { id: newId(), calleeId: bob.id, outcome: null });
-  await inbox.room.request('inbox:ack', { seq });
+  await tellAndHear(inbox, bob.id, 'call:incoming', { id: newId(), calleeId: bob.id, outcome: null });
   await tell(bob.id, 'call:ended', { id: newId(), calleeId: newId(), outcome: 'missed' });
   await tell(bob.id, 'call:ended', { id: newId(), calleeId: bob.id, outcome: 'completed' });
+  await pause(600);
+  expect(received).toEqual([]);
+});
+
+test('a page that is open at home does not keep the phone from ringing, nor from stopping to', async () => {
+  received.length = 0;
+  const home = await registerPerson(app.url);
+  const phone = await signIn(app.url, home.email);
+  const [atHome, onPhone] = [device('/home'), device('/phone')];
+  await push.subscribe(await deviceOf(home), atHome.target);
+  await push.subscribe(await deviceOf(phone), onPhone.target);
+  const inbox = await home.inbox();
+  const call = { id: newId(), calleeId: home.id, outcome: null, createdAt: new Date(0).toISOString() };
+  await tellAndHear(inbox, home.id, 'call:incoming', call);
+  await eventually(1);
+  await tellAndHear(inbox, home.id, 'call:answered', call);
+  await eventually(2);
+  await pause(300);
+  expect(received.map(({ path, body }) => [path, decrypt(body, onPhone.keys, onPhone.auth)])).toEqual([
+    ['/phone', { type: 'call:incoming', callId: call.id }],
+    ['/phone', { type: 'call:answered', callId: call.id }],
+  ]);
+});
+
+test('nothing rings that somebody answered before anything could be pushed', async () => {
+  received.length = 0;
+  const { ann, bob, matchId } = await newMatch(app);
+  await push.subscribe(await deviceOf(bob), device('/bob').target);
+  const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`);
+  await tell(bob.id, 'call:incoming', call);
+  await bob.ok('POST', `/calls/${call.id}/answer`);
+  await tell(bob.id, 'call:answered', call);
   await pause(600);
   expect(received).toEqual([]);
 });
