@@ -3,12 +3,16 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 /** `ReadyForQuery` of an idle connection (PostgreSQL, "Message Formats"): what was asked is done, and committed. */
 const DONE = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
-/** A way to PostgreSQL that loses an answer when it is told to: the commit is done, and nobody is told so. */
+/**
+ * A way to PostgreSQL that loses an answer when it is told to: the commit is done, and nobody is told so. Or nothing
+ * passes any more, though every connection stays open.
+ */
 export class FickleWay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #statement: Buffer | undefined;
   #onLost: (() => void) | undefined;
+  #isStalled = false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -39,6 +43,11 @@ export class FickleWay {
     });
   }
 
+  /** From now on nothing passes, either way. */
+  stall(): void {
+    this.#isStalled = true;
+  }
+
   close(): void {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
@@ -57,6 +66,7 @@ export class FickleWay {
       });
     }
     from.on('data', (chunk) => {
+      if (this.#isStalled) return;
       if (this.#statement !== undefined && chunk.includes(this.#statement)) {
         isDoomed = true;
         this.#statement = undefined;
@@ -64,6 +74,7 @@ export class FickleWay {
       to.write(chunk);
     });
     to.on('data', (chunk) => {
+      if (this.#isStalled) return;
       if (!isDoomed || !chunk.includes(DONE)) return void from.write(chunk);
       from.destroy();
       this.#onLost?.();

@@ -1,0 +1,65 @@
+/** FT-23, FT-24: a process that is told to end is gone a second after its drain, whatever it still holds or waits for. */
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { FickleWay } from '../../support/FickleWay.ts';
+import type { TestServer } from '../../support/server.ts';
+import { newMatch, newPerson, type TestApp } from '../../support/signedIn.ts';
+import { startShared } from './processes.ts';
+
+const DRAIN_SEC = 1;
+/** A second more than the drain, and two for a machine that has other things to do; five were the least that it took. */
+const GONE_MS = (DRAIN_SEC + 1 + 2) * 1_000;
+
+let database: TestDatabase;
+let db: pg.Client;
+let server: TestServer | undefined;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = new pg.Client(database.url);
+  await db.connect();
+});
+afterAll(async () => {
+  await server?.kill();
+  await db?.end();
+  await database?.drop();
+});
+
+async function start(dbUrl: string): Promise<TestServer> {
+  server = await startShared({ DB_URL: dbUrl, DRAIN_SEC: `${DRAIN_SEC}`, CALL_RING_SEC: '600' });
+  return server;
+}
+
+/** A room of each kind, with somebody in it and a seat that was not taken. */
+async function fillRooms(app: TestApp): Promise<string> {
+  const { ann, bob, matchId } = await newMatch(app);
+  const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  await ann.sit(seat);
+  await bob.ok('POST', `/calls/${call.id}/join`);
+  await ann.sit((await ann.ok('POST', `/matches/${matchId}/join`)).seat);
+  await bob.ok('POST', `/matches/${matchId}/join`);
+  await ann.inbox();
+  await (await newPerson(app)).ok('POST', '/realtime/inbox');
+  return call.id;
+}
+
+test('SIGTERM with seats that nobody took: all that is held is given back, exit 0', async () => {
+  const running = await start(database.url);
+  const callId = await fillRooms(running);
+  expect(await running.stop('SIGTERM')).toBe(0);
+  expect(running.output()).not.toContain('closing took too long');
+  const { rows } = await db.query('select owner, phase from calls where id = $1', [callId]);
+  expect(rows).toEqual([{ owner: null, phase: 'ringing' }]);
+});
+
+test('SIGTERM while PostgreSQL stands still: exit 0 all the same, and in time', async () => {
+  const { way, url } = await FickleWay.to(database.url);
+  const running = await start(url);
+  await fillRooms({ url: running.url, dbUrl: database.url });
+  way.stall();
+  const startedAt = performance.now();
+  expect(await running.stop('SIGTERM')).toBe(0);
+  expect(performance.now() - startedAt).toBeLessThan(GONE_MS);
+  way.close();
+});
