@@ -55,8 +55,13 @@ type UserData = {
   socket?: RoomSocket;
 };
 
-/** The largest message a client may send; a larger one closes its socket. */
-const MAX_PAYLOAD_BYTES = 64 * 1024;
+/** The largest message a client may send; a larger one closes its socket with 1009. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+/**
+ * What uWebSockets.js takes in of one message, so that there is somebody to tell: beyond this it cuts the connection
+ * without a word. Gathered as it arrives, and by no more sockets at once than a person and an address may have.
+ */
+const MAX_PAYLOAD_BYTES = 256 * 1024;
 /** What may wait for a client that reads slowly; beyond it the socket is closed. */
 const MAX_BACKPRESSURE_BYTES = 512 * 1024;
 /** How long sockets of patient rooms may be silent: most of what an idle one costs is pings, and proxies cut off after a minute. */
@@ -65,8 +70,10 @@ const PATIENT_IDLE_TIMEOUT_SEC = 60;
 const JOIN_TIMEOUT_MS = 2_000;
 /** A seated client must acknowledge within this; a phone on a bad network takes its time. */
 const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
-// RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept. Colyseus speaks binary only.
+// RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept (Colyseus speaks binary only), and a message that
+// is too big for it.
 const UNSUPPORTED_DATA = 1003;
+const TOO_BIG = 1009;
 
 /**
  * Colyseus' transport on uWebSockets.js.
@@ -258,6 +265,10 @@ export class HardenedTransport extends Transport {
     try {
       if (!isBinary) {
         this.#sockets.get(socket)?.leave(UNSUPPORTED_DATA);
+        return;
+      }
+      if (message.byteLength > MAX_MESSAGE_BYTES) {
+        this.#sockets.get(socket)?.leave(TOO_BIG);
         return;
       }
       // Copied, once, here: uWebSockets.js takes the memory back when this returns, and handlers wait.

@@ -68,13 +68,23 @@ describe('messages', () => {
     await expectOthersUndisturbed(server);
   });
 
-  test('text is refused, and so is more than the limit, for that client only', async () => {
+  test('WS-06 text is refused, and so is more than the limit, in words and for that client only', async () => {
     const writer = await join(server);
     writer.send('hello', OPCODE.text);
     await eventually(() => writer.closeCode()).toBe(1003);
-    const large = await join(server);
-    large.send(Buffer.alloc(64 * 1024 + 1));
-    await eventually(() => large.closeCode()).toBeDefined();
+    for (const bytes of [64 * 1024 + 1, 100 * 1024, 256 * 1024]) {
+      const large = await join(server);
+      large.send(Buffer.from([JOIN_ROOM]));
+      await eventually(() => server.room.clients.length).toBe(1);
+      large.send(Buffer.alloc(bytes));
+      await eventually(() => large.closeCode()).toBe(1009);
+      large.destroy();
+      await eventually(() => server.room.clients.length).toBe(0);
+    }
+    // What is a lot more is not taken in at all.
+    const huge = await join(server);
+    huge.send(Buffer.alloc(256 * 1024 + 1));
+    await eventually(() => huge.closeCode()).toBe(1006);
     const fitting = await join(server);
     fitting.send(Buffer.from([JOIN_ROOM]));
     fitting.send(Buffer.alloc(64 * 1024));
