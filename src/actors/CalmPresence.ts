@@ -1,9 +1,6 @@
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
-
-/** What ioredis says of a command that took longer than its `commandTimeout`. */
-const TIMED_OUT = 'Command timed out';
-const ASK_AGAIN_MS = 250;
+import { ASK_AGAIN_MS, TIMED_OUT } from '../platform/redis.ts';
 
 /**
  * Colyseus' presence over Redis, for which Redis being away is no error. Publishing is a hint whose loss the asker's

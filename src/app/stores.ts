@@ -14,7 +14,7 @@ import { localSecrets } from '../platform/localSecrets.ts';
 import { Metrics } from '../platform/Metrics.ts';
 import { ObjectStore } from '../platform/ObjectStore.ts';
 import { RedisBus } from '../platform/RedisBus.ts';
-import { openRedis, waitUntilReady } from '../platform/redis.ts';
+import { failWhileSilent, openRedis, waitUntilReady } from '../platform/redis.ts';
 
 /** Everything below the use cases. */
 export type Stores = Awaited<ReturnType<typeof openStores>>;
@@ -51,6 +51,7 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, log);
   if (redis !== undefined) {
     closing.defer(() => redis.disconnect());
+    failWhileSilent(redis);
     await waitUntilReady(redis, REDIS_WAIT_MS);
   }
   const bus = config.redisUrl === undefined ? new MemoryBus() : new RedisBus({ url: config.redisUrl, log });

@@ -41,9 +41,10 @@ type Slot = {
 };
 
 /** A process that lived this long was not part of a crash loop, milliseconds. */
-const STABLE_AFTER_MS = 10_000;
+const STABLE_AFTER_MS = 3_000;
 const BACKOFF_FIRST_MS = 250;
-const BACKOFF_MOST_MS = 10_000;
+/** Less than a new call waits for a worker. */
+const BACKOFF_MOST_MS = 2_000;
 /** How long the operating system may take to end a killed process before its port is asked for again. */
 const REAP_TIMEOUT_MS = 500;
 /** How long a new call waits for a worker when none is alive. */

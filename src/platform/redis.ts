@@ -4,6 +4,10 @@ import type { Log } from '../log.ts';
 /** How long a command may take before its caller is told that Redis is gone. */
 const COMMAND_TIMEOUT_MS = 500;
 const MAX_RECONNECT_DELAY_MS = 1_000;
+/** What ioredis says of a command that took longer than its `commandTimeout`. */
+export const TIMED_OUT = 'Command timed out';
+/** How soon a Redis that did not answer is asked again. */
+export const ASK_AGAIN_MS = 250;
 
 /**
  * A connection to Redis that comes back by itself for ever. While it is away a command fails at once (nothing is
@@ -28,6 +32,34 @@ export function openRedis(url: string, log: Log): Redis {
     told = false;
   });
   return redis;
+}
+
+/**
+ * From now on, after a command that was not answered in its time all others fail at once until Redis answers. One that
+ * stands still keeps its connections open, and a request would wait for each of its commands in turn. Not for a connection
+ * that subscribes: what it says is to be heard when Redis goes on.
+ */
+export function failWhileSilent(redis: Redis): void {
+  let isSilent = false;
+  const send = redis.sendCommand.bind(redis);
+  const heed = (error: Error) => {
+    if (isSilent || error.message !== TIMED_OUT) return;
+    isSilent = true;
+    const ask = async () => {
+      const answered = await redis.ping().catch(() => undefined);
+      if (answered !== undefined) isSilent = false;
+      else if (redis.status !== 'end') setTimeout(ask, ASK_AGAIN_MS).unref();
+    };
+    void ask();
+  };
+  redis.sendCommand = (command, stream) => {
+    if (isSilent && command.name !== 'ping') {
+      command.reject(new Error('Redis does not answer'));
+      return command.promise;
+    }
+    command.promise.catch(heed);
+    return send(command, stream);
+  };
 }
 
 /** Resolves when the connection is there, or after `atMostMs`: the start does not depend on Redis. */

@@ -1,0 +1,25 @@
+/** A Redis that stands still (SIGSTOP): its connections stay open, and nothing is answered. */
+import { expect, test } from 'vitest';
+import { createLog } from '../../../src/log.ts';
+import { failWhileSilent, openRedis, waitUntilReady } from '../../../src/platform/redis.ts';
+import { eventually } from '../../support/eventually.ts';
+import { useRedis } from '../../support/redis.ts';
+
+const server = useRedis();
+
+test('is waited for once, and asked again when it answers', async () => {
+  const redis = openRedis(server.url, createLog('silent'));
+  failWhileSilent(redis);
+  await waitUntilReady(redis, 5_000);
+  await redis.set('before', 'there');
+  server.pause();
+  try {
+    await expect(redis.get('before')).rejects.toThrow('Command timed out');
+    await expect(redis.get('before')).rejects.toThrow('Redis does not answer');
+    await expect(redis.multi().get('before').incr('count').exec()).rejects.toThrow('Redis does not answer');
+  } finally {
+    server.resume();
+  }
+  await eventually(() => redis.get('before').catch(() => undefined)).toBe('there');
+  redis.disconnect();
+});
