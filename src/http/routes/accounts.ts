@@ -192,7 +192,8 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       async run(ctx) {
         const { currentPassword, newPassword } = ctx.body;
         const grant = await passwordChange.change(ctx.auth, currentPassword, newPassword, callerOf(ctx));
-        return tokens(ctx, grant, cookies.wanted(ctx));
+        const inCookie = cookies.wanted(ctx) || cookies.holds(ctx, grant.sessionId);
+        return tokens(ctx, grant, inCookie);
       },
     }),
     route({

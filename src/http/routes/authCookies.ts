@@ -42,6 +42,12 @@ export class AuthCookies {
     return ctx.header('x-auth-mode').toLowerCase() === 'cookie';
   }
 
+  /** Whether the refresh token of a session is in a cookie: its next one belongs there too. */
+  holds(ctx: CookieContext, sessionId: string): boolean {
+    const token = ctx.cookie(REFRESH_COOKIE);
+    return token !== undefined && this.#refreshTokens.read(token)?.sessionId === sessionId;
+  }
+
   /** Puts the refresh token of a grant, and what goes with it, into cookies that end when it does. */
   set(ctx: CookieContext, grant: Grant, nowMs: number): void {
     const maxAgeSec = Math.max(0, Math.floor((grant.refreshTokenExpiresAt - nowMs) / 1000));

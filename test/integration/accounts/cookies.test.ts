@@ -90,6 +90,23 @@ describe('cookie mode (AUTH-38)', () => {
     expect(cookiesOf(after.headers).duet_refresh!.value).not.toBe(token);
   });
 
+  it('goes on when the password is changed, whether or not the client says so again', async () => {
+    const { cookie, csrf, tokens } = await signIn();
+    const change = (headers: Record<string, string>, token: string) =>
+      post('/auth/change-password', { currentPassword: PASSWORD, newPassword: PASSWORD }, { token, headers });
+    const answer = await change({ cookie }, tokens.accessToken);
+    expect(answer).toMatchObject({ status: 200, body: { refreshToken: null } });
+    const next = cookiesOf(answer.headers).duet_refresh!.value;
+    expect(
+      await refresh({ cookie: `duet_refresh=${next}; csrf=${csrf}`, 'x-csrf-token': csrf }),
+    ).toMatchObject({ status: 200, body: { refreshToken: null } });
+    // Somebody else's cookie, or one that is left from another time, says nothing about this session.
+    const other = await post('/auth/login', { email: tokens.user.email, password: PASSWORD });
+    const bare = await change({ cookie: `duet_refresh=${next}` }, other.body.accessToken);
+    expect(bare.body.refreshToken).toEqual(expect.any(String));
+    expect(bare.headers.getSetCookie()).toEqual([]);
+  });
+
   it('takes the cookies away at the end', async () => {
     const { cookie, tokens } = await signIn();
     const answer = await post('/auth/logout', undefined, { token: tokens.accessToken, headers: { cookie } });
