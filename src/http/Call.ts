@@ -27,14 +27,20 @@ export type Call = {
   /** In the order of `route.headers`. */
   headerValues: string[];
   contentType: string;
-  /** 0 without a body, `UNKNOWN_LENGTH` for a chunked one. */
+  /** 0 without a body, `UNKNOWN_LENGTH` for a chunked one, `BAD_LENGTH`. */
   contentLength: number;
+  /** How many pieces of the body arrived, wanted or not. */
+  pieces: () => number;
   reader: BodyReader | UploadSpool | undefined;
   /** Set once the caller is known. */
   auth: Auth | undefined;
 };
 
 export const UNKNOWN_LENGTH = -1;
+/** Where the body ends is said in two ways, or in one that is not understood: RFC 9112 section 6.3. */
+export const BAD_LENGTH = -2;
+
+const noPieces = () => 0;
 
 /** Who calls. The address is found out when it is asked for: the question costs as much as the rest of a request. */
 export class Caller {
@@ -87,7 +93,9 @@ export function readCall(
   const { route, paramNames, readsBody } = entry;
   const params: Record<string, string> = {};
   for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
+  const contentLength = declaredLength(req);
   let reader: BodyReader | UploadSpool | undefined;
+  let pieces = noPieces;
   if (readsBody) {
     const raw = route.body !== undefined && isRawBody(route.body) ? route.body : undefined;
     const opened =
@@ -96,6 +104,9 @@ export function readCall(
         : new UploadSpool(res, raw, openBodies, exchange);
     exchange.onGone = () => opened.discard();
     reader = opened;
+    pieces = () => opened.pieces;
+  } else if (!isShort(contentLength, entry.capBytes)) {
+    pieces = countPieces(res);
   }
   return {
     entry,
@@ -106,7 +117,8 @@ export function readCall(
     query: route.query === undefined ? '' : (req.getQuery() ?? ''),
     headerValues: route.headers.map((name) => req.getHeader(name)),
     contentType: readsBody ? req.getHeader('content-type') : '',
-    contentLength: readsBody ? declaredLength(req) : 0,
+    contentLength,
+    pieces,
     reader,
     auth: undefined,
   };
@@ -114,11 +126,36 @@ export function readCall(
 
 export function declaredLength(req: HttpRequest): number {
   const length = req.getHeader('content-length');
-  if (length === '') return req.getHeader('transfer-encoding') === '' ? 0 : UNKNOWN_LENGTH;
-  return /^\d{1,15}$/.test(length) ? Number(length) : UNKNOWN_LENGTH;
+  const coding = req.getHeader('transfer-encoding');
+  if (length === '' && coding === '') return 0;
+  return saidOnce(req) ? lengthOf(length, coding) : BAD_LENGTH;
 }
 
 /** Whether a refused body is over so soon that it can be let run out, and the connection kept. */
 export function isShort(length: number, capBytes: number): boolean {
-  return length !== UNKNOWN_LENGTH && length <= capBytes;
+  return length >= 0 && length <= capBytes;
+}
+
+/** Throws a body away as it comes, and counts its pieces. Called while the request handler runs. */
+export function countPieces(res: HttpResponse): () => number {
+  let count = 0;
+  res.onData(() => {
+    count++;
+  });
+  return () => count;
+}
+
+function lengthOf(length: string, coding: string): number {
+  if (coding !== '') return length === '' && coding.toLowerCase() === 'chunked' ? UNKNOWN_LENGTH : BAD_LENGTH;
+  // However many digits: what is beyond a double's whole numbers is beyond every cap as well.
+  return /^\d+$/.test(length) ? Number(length) : BAD_LENGTH;
+}
+
+/** `getHeader` knows the first line of a header only, and somebody in front may have gone by the second. */
+function saidOnce(req: HttpRequest): boolean {
+  let lines = 0;
+  req.forEach((name) => {
+    if (name === 'content-length' || name === 'transfer-encoding') lines++;
+  });
+  return lines === 1;
 }

@@ -109,12 +109,16 @@ export class Exchange {
    * `pieces` counts the pieces of the body that have arrived.
    */
   refuse(status: number, headers: HeaderText, body: string, pieces: () => number, clock: Clock): void {
-    if (this.isHead) {
-      this.answer(status, headers, body);
-      return;
-    }
     if (this.#state !== 'open') return;
     this.#state = 'answered';
+    if (this.isHead) {
+      this.#corked(() => {
+        this.#head(status, headers);
+        this.res.endWithoutBody(Buffer.byteLength(body), true);
+      });
+      this.#onDone(status);
+      return;
+    }
     this.#watchAbort();
     const { res } = this;
     const bytes = Buffer.from(body);

@@ -7,7 +7,17 @@ import { newCheapId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
-import { type Call, type Caller, declaredLength, type Entry, entryOf, isShort, readCall } from './Call.ts';
+import {
+  BAD_LENGTH,
+  type Call,
+  type Caller,
+  countPieces,
+  declaredLength,
+  type Entry,
+  entryOf,
+  isShort,
+  readCall,
+} from './Call.ts';
 import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
 import { Exchange } from './Exchange.ts';
@@ -135,6 +145,7 @@ export class Router {
     const exchange = this.#open(entry.label, isHead, res, req);
     const call = readCall(entry, exchange, res, req, this.#proxies, this.#bodies);
     try {
+      refuseUnreadable(call);
       const outcome = this.#authorise(call);
       if (outcome instanceof Promise) outcome.catch((error) => this.#fail(call, error));
     } catch (error) {
@@ -236,10 +247,12 @@ export class Router {
   #fail(call: Call, error: unknown): void {
     const { exchange, reader, entry, contentLength } = call;
     const isLate = error instanceof DuetError && error.code === 'REQUEST_TIMEOUT';
-    const isStillSending = reader?.complete === false && (isLate || !isShort(contentLength, entry.capBytes));
+    const isLong = isLate || !isShort(contentLength, entry.capBytes);
+    // What follows a body whose end is not known is nobody's request, even if all of it seems to be here.
+    const isStillSending = isLong && (reader?.complete !== true || contentLength === BAD_LENGTH);
     // First of all: a client that was made to wait must hear the answer, and the end of it.
     reader?.discard();
-    this.#refuse(exchange, entry.label, error, isStillSending ? () => reader.pieces : undefined);
+    this.#refuse(exchange, entry.label, error, isStillSending ? call.pieces : undefined);
   }
 
   /** Answers with an error; `pieces` where the client may go on sending a body for long. */
@@ -261,8 +274,12 @@ export class Router {
   }
 
   #serveFile(file: StaticFile, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
-    const exchange = this.#open(`GET ${file.path}`, isHead, res, req);
-    exchange.answer(...fileAnswer(file, req.getHeader('if-none-match'), req.getHeader('accept-encoding')));
+    const label = `GET ${file.path}`;
+    const exchange = this.#open(label, isHead, res, req);
+    const pieces = this.#longBody(res, req);
+    if (pieces === undefined)
+      exchange.answer(...fileAnswer(file, req.getHeader('if-none-match'), req.getHeader('accept-encoding')));
+    else this.#refuse(exchange, label, new DuetError('PAYLOAD_TOO_LARGE'), pieces);
     exchange.leaveHandler();
   }
 
@@ -271,24 +288,32 @@ export class Router {
     const method = req.getCaseSensitiveMethod();
     const exchange = this.#open('unmatched', method === 'HEAD', res, req);
     const methods = this.#paths.methodsOf(req.getUrl());
-    let pieces: (() => number) | undefined;
-    if (!isShort(declaredLength(req), this.#config.bodyCapBytes)) {
-      let count = 0;
-      res.onData(() => {
-        count++;
-      });
-      pieces = () => count;
-    }
+    const pieces = this.#longBody(res, req);
     if (methods.length === 0) {
       this.#refuse(exchange, 'unmatched', new DuetError('NOT_FOUND'), pieces);
     } else {
       const allow = headerText([['allow', [...methods, 'OPTIONS'].join(', ')]]);
-      if (method === 'OPTIONS')
+      if (method === 'OPTIONS' && pieces === undefined)
         exchange.answer(204, joinHeaders(allow, this.#cors.preflight(req.getHeader('origin'), methods)));
       else this.#refuse(exchange, 'unmatched', new DuetError('METHOD_NOT_ALLOWED'), pieces, allow);
     }
     exchange.leaveHandler();
   }
+
+  /** The pieces of a body that nobody reads and that does not end soon; undefined where there is none. */
+  #longBody(res: HttpResponse, req: HttpRequest): (() => number) | undefined {
+    return isShort(declaredLength(req), this.#config.bodyCapBytes) ? undefined : countPieces(res);
+  }
+}
+
+/** 400 for a body whose end is not told in one way; 413 where none is read and one comes that does not end soon. */
+function refuseUnreadable({ reader, contentLength, entry }: Call): void {
+  if (contentLength === BAD_LENGTH) {
+    const message = 'has a length that is not clear';
+    throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message }] });
+  }
+  if (reader === undefined && !isShort(contentLength, entry.capBytes))
+    throw new DuetError('PAYLOAD_TOO_LARGE');
 }
 
 function noFields(json: object): undefined {

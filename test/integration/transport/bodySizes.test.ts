@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NO_HEADERS } from '../../../src/http/headers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openRaw, rawHttp, requestText } from '../../support/rawHttp.ts';
 import { openTestDoor, type TestDoor } from '../../support/testDoor.ts';
@@ -10,10 +11,18 @@ const CAP = 64 * 1024;
 const json = { 'content-type': 'application/json' };
 const signedIn = { authorization: 'Bearer user:U1' };
 
+const file = {
+  path: '/file.txt',
+  bytes: Buffer.from('x'),
+  gzip: undefined,
+  etag: '"x"',
+  headers: NO_HEADERS,
+};
+
 let door: TestDoor;
 
 beforeAll(async () => {
-  door = await openTestDoor({ routes: fakeRoutes, config: { slowBodyMs: 1_500 } });
+  door = await openTestDoor({ routes: fakeRoutes, files: [file], config: { slowBodyMs: 1_500 } });
 });
 afterAll(() => door[Symbol.asyncDispose]());
 
@@ -106,6 +115,84 @@ describe('IN-05 an endless chunked body', () => {
     );
     expect(answer.status).toBe(200);
     expect(answer.body).toBe(body);
+  });
+});
+
+describe('a body where none is read', () => {
+  const endless = { 'transfer-encoding': 'chunked' };
+
+  test.each([
+    ['GET', '/api/v1/ping', 413],
+    ['GET', '/api/v1/later', 413],
+    ['HEAD', '/api/v1/ping', 413],
+    ['OPTIONS', '/api/v1/ping', 405],
+    ['GET', '/file.txt', 413],
+  ] as const)('an endless one is cut: %s %s', async (method, path, status) => {
+    const connection = await openRaw(door.port);
+    connection.send(requestText(method, path, endless));
+    const pump = setInterval(() => {
+      if (!connection.socket.destroyed) connection.send(`2000\r\n${'x'.repeat(0x2000)}\r\n`);
+    }, 10);
+    const wasCut = await connection.closed(5_000);
+    clearInterval(pump);
+    expect(wasCut).toBe(true);
+    expect(connection.received()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    connection.destroy();
+  });
+
+  test('one beyond the cap is refused at the header, a short one is read over', async () => {
+    const get = (length: number, body: string) =>
+      rawHttp(door.port, requestText('GET', '/api/v1/ping', { 'content-length': String(length) }, body));
+    expect((await get(CAP + 1, 'x')).status).toBe(413);
+    expect((await get(CAP, 'x'.repeat(CAP))).status).toBe(200);
+  });
+});
+
+describe('a length that is not clear', () => {
+  const body = '{"text":"hello"}';
+  const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+  const post = (lines: string, sent: string) =>
+    rawHttp(
+      door.port,
+      `POST /api/v1/echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${lines}\r\n\r\n${sent}`,
+    );
+
+  test.each(['9'.repeat(15), '9'.repeat(16), '9'.repeat(19), '9'.repeat(40), `${'0'.repeat(20)}99999999`])(
+    'of %s bytes is a 413 or 400 at the header',
+    async (length) => {
+      const answer = await post(`content-length: ${length}`, '');
+      expect([400, 413]).toContain(answer.status);
+    },
+  );
+
+  test.each([
+    `content-length: 16\r\ncontent-length: 15`,
+    `content-length: 15\r\ncontent-length: 16`,
+    'content-length: 16\r\ntransfer-encoding: chunked',
+    'content-length: +16',
+    'content-length: 16, 16',
+    'content-length: 0x10',
+  ])('%j is a 400, and the connection ends', async (lines) => {
+    const answer = await post(lines, body);
+    expect(answer.status).toBe(400);
+    expect(answer.headers.connection).toBe('close');
+  });
+
+  test.each([
+    'xchunked',
+    'gzip, chunked',
+    'chunked, chunked',
+    'identity',
+    'gzip',
+    'chunked;x=1',
+    'chunked\r\ntransfer-encoding: chunked',
+  ])('transfer-encoding: %s is a 400', async (coding) => {
+    expect((await post(`transfer-encoding: ${coding}`, chunks)).status).toBe(400);
+  });
+
+  test('chunked is chunked in any case', async () => {
+    for (const coding of ['chunked', 'Chunked'])
+      expect([coding, (await post(`transfer-encoding: ${coding}`, chunks)).status]).toEqual([coding, 200]);
   });
 });
 
