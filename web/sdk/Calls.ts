@@ -41,10 +41,11 @@ export class Calls {
 
   /**
    * Takes a seat in a call that one is part of: after a reload, on another device, or while it rings, so that all but
-   * the microphone is ready when the person answers. The caller does not learn of it.
+   * the microphone is ready when the person answers. The caller does not learn of it. Rejects with the signal's reason,
+   * without having sat down, where `signal` is aborted before the server answers.
    */
-  join(callId: string): Promise<CallSession> {
-    return this.#sit(`/calls/${callId}/join`, new LocalTracks());
+  join(callId: string, options: { signal?: AbortSignal } = {}): Promise<CallSession> {
+    return this.#sit(`/calls/${callId}/join`, new LocalTracks(), options);
   }
 
   /** Declines a call without ever sitting down in it. */
@@ -60,14 +61,13 @@ export class Calls {
   #talk(path: string, body: unknown, idempotencyKey?: string): Promise<CallSession> {
     const local = new LocalTracks();
     void local.open('audio');
-    return this.#sit(path, local, body, idempotencyKey);
+    return this.#sit(path, local, { body, idempotencyKey });
   }
 
   async #sit(
     path: string,
     local: LocalTracks,
-    body?: unknown,
-    idempotencyKey?: string,
+    { body, idempotencyKey, signal }: { body?: unknown; idempotencyKey?: string; signal?: AbortSignal },
   ): Promise<CallSession> {
     try {
       const { call, seat } = await this.#parts.seats.ask<{ call: Call; seat: Seat }>(
@@ -75,6 +75,7 @@ export class Calls {
         body,
         idempotencyKey,
       );
+      signal?.throwIfAborted();
       return new CallSession({ ...this.#parts, call, seat, local, userId: this.#parts.auth.userId ?? '' });
     } catch (error) {
       local.close();

@@ -40,6 +40,7 @@ export class Duet {
     const http = new Http(options.baseUrl ?? globalThis.location.origin);
     this.auth = new Auth(http, options.storage ?? new MemoryStorage());
     http.useBearer(this.auth);
+    this.auth.on('signedOut', () => this.closeInbox());
     this.people = new People(http);
     this.matches = new Matches(http);
     this.#seats = new Seats(http, this.auth, this.clock);
@@ -47,7 +48,7 @@ export class Duet {
     this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock, device });
   }
 
-  /** The inbox of whoever is signed in; opened by the first asking, closed by `closeInbox`. */
+  /** The inbox of whoever is signed in; opened by the first asking, closed by `closeInbox` and by signing out. */
   get inbox(): Inbox {
     if (!this.#inbox) {
       const inbox = new Inbox(this.#seats);
@@ -76,7 +77,7 @@ export class Duet {
     return this.calls.answer(callId, options);
   }
 
-  joinCall(callId: string): Promise<CallSession> {
-    return this.calls.join(callId);
+  joinCall(callId: string, options: { signal?: AbortSignal } = {}): Promise<CallSession> {
+    return this.calls.join(callId, options);
   }
 }

@@ -42,6 +42,8 @@ export class RoomLink extends Emitter<LinkEvents> {
   #room: Room | undefined;
   #state: LinkState = 'connecting';
   #attempt = 0;
+  #joinedAt = 0;
+  readonly #closing = new AbortController();
   #nextPing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LinkOptions) {
@@ -78,6 +80,7 @@ export class RoomLink extends Emitter<LinkEvents> {
     const room = this.#room;
     this.#room = undefined;
     room?.leave(false);
+    this.#forgetFailures();
     this.#retry();
   }
 
@@ -89,7 +92,7 @@ export class RoomLink extends Emitter<LinkEvents> {
   async #connect(given?: Seat): Promise<void> {
     try {
       const seat = given ?? (await this.#options.askForSeat());
-      const room = await this.#options.seats.take(seat);
+      const room = await this.#options.seats.take(seat, this.#closing.signal);
       if (this.#state === 'closed') return void room.leave();
       this.#bind(room);
     } catch (error) {
@@ -101,7 +104,7 @@ export class RoomLink extends Emitter<LinkEvents> {
   }
 
   #bind(room: Room): void {
-    const joinedAt = performance.now();
+    this.#joinedAt = performance.now();
     this.#room = room;
     room.onMessage('*', (type, payload) => {
       if (this.#room === room) this.emit('message', { type: String(type), payload });
@@ -112,7 +115,7 @@ export class RoomLink extends Emitter<LinkEvents> {
     room.onLeave((code) => {
       if (this.#room !== room) return;
       this.#room = undefined;
-      if (performance.now() - joinedAt > STABLE_AFTER_MS) this.#attempt = 0;
+      this.#forgetFailures();
       if (this.#options.isFinal?.(code)) this.#end({ code });
       else this.#retry();
     });
@@ -132,6 +135,10 @@ export class RoomLink extends Emitter<LinkEvents> {
     }, PING_EVERY_MS);
   }
 
+  #forgetFailures(): void {
+    if (performance.now() - this.#joinedAt > STABLE_AFTER_MS) this.#attempt = 0;
+  }
+
   #retry(): void {
     this.#become('reconnecting');
     void pause(backoffMs(this.#attempt++)).then(() => {
@@ -143,6 +150,7 @@ export class RoomLink extends Emitter<LinkEvents> {
     if (this.#state === 'closed') return;
     const room = this.#room;
     this.#room = undefined;
+    this.#closing.abort();
     clearTimeout(this.#nextPing);
     this.#become('closed');
     room?.leave();

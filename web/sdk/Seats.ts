@@ -33,10 +33,12 @@ export class Seats {
   /**
    * Sits down. The room's own reconnection is off: whoever loses a room asks for a new seat, which may be in
    * another process. Listeners must be added in the same microtask, before the next frame arrives. Rejects with NETWORK
-   * when nothing comes of it: a process that stands still, or a host that is gone, does not even refuse.
+   * when nothing comes of it: a process that stands still, or a host that is gone, does not even refuse. A seat that
+   * is not wanted any more (`signal`) is left alone: taking it would take the place of whoever sits there by now.
    */
-  async take(seat: Seat): Promise<Room> {
+  async take(seat: Seat, signal?: AbortSignal): Promise<Room> {
     const token = await this.#auth.accessToken();
+    signal?.throwIfAborted();
     // The room checks that the token's user is the seat's user.
     if (token !== undefined) this.#client.auth.token = token;
     const joining: Promise<Room> = this.#client.consumeSeatReservation(seat);

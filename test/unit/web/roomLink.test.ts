@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Auth } from '../../../web/sdk/Auth.ts';
+import type { Http } from '../../../web/sdk/Http.ts';
+import { RoomLink } from '../../../web/sdk/RoomLink.ts';
+import { Seats } from '../../../web/sdk/Seats.ts';
+import { ServerClock } from '../../../web/sdk/ServerClock.ts';
+import type { Seat } from '../../../web/sdk/types.ts';
+import { FakeRoom, fakeSeats } from './FakeRoom.ts';
+
+const { consume } = vi.hoisted(() => ({ consume: vi.fn() }));
+vi.mock('@colyseus/sdk', () => ({
+  Client: class {
+    auth = {};
+    consumeSeatReservation = consume;
+  },
+}));
+
+const SEAT = { name: 'call', roomId: 'r', processId: 'p', sessionId: 's', serverNow: 0 } satisfies Seat;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  consume.mockReset();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('a link that was closed while it waited for a token takes no seat', async () => {
+  let giveToken: (token: string) => void = () => undefined;
+  const auth = {
+    accessToken: () =>
+      new Promise<string>((resolve) => {
+        giveToken = resolve;
+      }),
+  } as unknown as Auth;
+  const seats = new Seats({ baseUrl: 'http://duet.test' } as Http, auth, new ServerClock());
+  consume.mockImplementation(async () => Object.assign(new FakeRoom(), { reconnection: {} }));
+
+  const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+  link.open(SEAT);
+  link.close();
+  giveToken('token');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(consume).not.toHaveBeenCalled();
+
+  const other = new RoomLink({ seats, askForSeat: async () => SEAT });
+  other.open(SEAT);
+  giveToken('token');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(consume).toHaveBeenCalledTimes(1);
+  expect(other.state).toBe('connected');
+});
+
+test('a room that was good for a while is soon asked for again, also when it is renewed', async () => {
+  const { seats, rooms } = fakeSeats();
+  const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+  link.open();
+  await vi.advanceTimersByTimeAsync(0);
+  for (let nth = 0; nth < 8; nth++) {
+    await vi.advanceTimersByTimeAsync(6_000);
+    link.renew();
+    await vi.advanceTimersByTimeAsync(260);
+    expect(link.state).toBe('connected');
+  }
+  expect(rooms).toHaveLength(9);
+});
+
+test('a room that is lost again and again is asked for ever later', async () => {
+  const { seats } = fakeSeats();
+  const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+  link.open();
+  await vi.advanceTimersByTimeAsync(0);
+  for (let nth = 0; nth < 5; nth++) {
+    link.renew();
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  link.renew();
+  await vi.advanceTimersByTimeAsync(2_400);
+  expect(link.state).toBe('reconnecting');
+});
