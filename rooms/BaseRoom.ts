@@ -5,7 +5,15 @@
  * Rooms are driven by messages: no patch interval runs (`patch()` sends a change at once), so the room's clock is
  * ticked by hand, on each message.
  */
-import { type AuthContext, type Client, CloseCode, Protocol, Room } from '@colyseus/core';
+import {
+  type AuthContext,
+  type Client,
+  CloseCode,
+  getMessageBytes,
+  Protocol,
+  ResponseStatus,
+  Room,
+} from '@colyseus/core';
 import { decode } from '@colyseus/schema';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
@@ -32,11 +40,22 @@ interface ClientData {
   media: TokenBucket;
   /** Messages refused in a row for being too many. */
   refused: number;
+  /** Whether that was told, to the logs: once for each client. */
+  isTold: boolean;
 }
 
 /** How a request is answered otherwise than by its handler's value. */
 interface Answering {
+  /** Of a request; absent where nothing is waited for. */
+  id?: number | undefined;
   reject(reason?: unknown): unknown;
+}
+
+/** What a frame says that it brings. */
+interface Heading {
+  requestId: number | undefined;
+  /** As handlers are looked up by it. */
+  type: string;
 }
 
 type Handler = (client: DuetClient, payload: unknown, context: Answering) => Promise<unknown>;
@@ -65,6 +84,10 @@ const END_TRIES = 5;
 const END_AGAIN_MS = 50;
 /** Types of messages are short names; longer ones are not even looked up. */
 const MAX_TYPE_BYTES = 64;
+/** Stands for the type of a message that no room knows. */
+const UNKNOWN = '';
+/** What Colyseus puts before the types of handlers of bytes. */
+const BYTES_PREFIX = '_$b';
 /** The handlers of each kind of room: one table for all of its rooms, whose handlers find the room by the client. */
 const HANDLERS = new WeakMap<object, HandlerTable>();
 
@@ -84,7 +107,6 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     const kind = this.constructor;
     const shared = HANDLERS.get(kind);
     if (shared === undefined) {
-      this.onMessage('*', unknownType);
       this.takeMessages();
       HANDLERS.set(kind, handlersOf(this));
     } else {
@@ -144,6 +166,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
       messages: new TokenBucket(clock, limits.messagesPerMin),
       media: new TokenBucket(clock, limits.mediaMessagesPerMin),
       refused: 0,
+      isTold: false,
     };
     return identity;
   }
@@ -207,14 +230,29 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
       return;
     }
     allowances.refused += 1;
-    if (allowances.refused === 1) {
-      this.services.log.warn(
-        { room: this.roomName, userId: client.auth?.userId },
-        'a client sends too many messages',
-      );
+    if (!allowances.isTold) {
+      allowances.isTold = true;
+      const { roomName: room, services } = this;
+      services.log.warn({ room, userId: client.auth?.userId }, 'a client sends too many messages');
+      if (client.auth !== undefined) services.messagesRefused(client.auth, room);
     }
     if (allowances.refused > MAX_REFUSED) client.leave(CLOSE.flooding);
     throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: 1 });
+  }
+
+  /** What no room of this kind knows is counted like everything else, and its type is not given back. */
+  #refuseUnknown(client: DuetClient, id: number | undefined): void {
+    let refusal = new DuetError('NOT_FOUND');
+    try {
+      this.#charge(client, UNKNOWN);
+    } catch (error) {
+      refusal = error as DuetError;
+    }
+    this.#refuse(client, UNKNOWN, refusal, {
+      id,
+      reject: (reason) =>
+        client.enqueueRaw(getMessageBytes[Protocol.ROOM_RESPONSE](id!, ResponseStatus.REJECTED, reason)),
+    });
   }
 
   #refuse(client: DuetClient, type: string, error: unknown, context: Answering): unknown {
@@ -225,23 +263,27 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     }
     const details = error instanceof DuetError && error.details ? { details: error.details } : {};
     const refusal = { code, message: ERRORS[code].message, ...details };
-    if ('id' in context && context.id !== undefined) return context.reject(refusal);
-    client.send('error', { type, ...refusal });
+    if (context.id !== undefined) return context.reject(refusal);
+    client.send('error', { ...(type !== UNKNOWN && { type }), ...refusal });
     return undefined;
   }
 
   /**
    * The way in of every frame (private in Colyseus, see `src/actors/colyseus.ts` for why that is watched). Here a
-   * frame that cannot be decoded costs its sender the connection and nobody else anything.
+   * frame that cannot be decoded costs its sender the connection and nobody else anything, and a message that nobody
+   * handles is answered: Colyseus' own answers have no code of ours.
    */
   protected receive(client: DuetClient, frame: Buffer, next: () => void): void {
     this.clock.tick();
     try {
-      if (!hasSaneType(frame)) {
-        client.leave(CloseCode.WITH_ERROR);
+      if (!bringsMessage(frame)) {
+        next();
         return;
       }
-      next();
+      const heading = readHeading(frame);
+      if (heading === undefined) client.leave(CloseCode.WITH_ERROR);
+      else if (Object.hasOwn(handlersOf(this), heading.type)) next();
+      else this.#refuseUnknown(client, heading.requestId);
     } catch (error) {
       this.services.log.warn({ err: error, room: this.roomName }, 'a frame could not be decoded');
       client.leave(CloseCode.WITH_ERROR);
@@ -259,10 +301,6 @@ proto._onMessage = function (client, frame) {
   this.receive(client, frame, () => onMessage.call(this, client, frame));
 };
 
-function unknownType(client: DuetClient): void {
-  client.send('error', { code: 'NOT_FOUND', message: 'There is no such message.' });
-}
-
 function validate<S extends z.ZodType>(schema: S, payload: unknown): z.output<S> {
   const read = schema.safeParse(payload);
   if (read.success) return read.data;
@@ -275,18 +313,29 @@ function isMediaSetUp(type: string): boolean {
   return type.startsWith('media:') || type.startsWith('call:sdp') || type === 'call:ice_candidate';
 }
 
+/** Whether a frame brings a message for a handler. Those of Colyseus' own (join, ping, leave) do not. */
+function bringsMessage(frame: Buffer): boolean {
+  const code = frame[0]! & PROTOCOL_CODE_MASK;
+  return code === Protocol.ROOM_REQUEST || code === Protocol.ROOM_DATA || code === Protocol.ROOM_DATA_BYTES;
+}
+
 /**
- * Whether the type of a frame's message is one that a handler could have: a number, or a short string whose length
- * lies inside the frame. Frames of Colyseus' own (join, ping, leave) carry none.
+ * What the frame of a message says of it. Undefined where its type is none that a handler could have: a number, or a short
+ * string whose length lies inside the frame.
  */
-function hasSaneType(frame: Buffer): boolean {
+function readHeading(frame: Buffer): Heading | undefined {
   const it = { offset: 1 };
   const code = frame[0]! & PROTOCOL_CODE_MASK;
-  if (code === Protocol.ROOM_REQUEST) decode.number(frame, it);
-  else if (code !== Protocol.ROOM_DATA && code !== Protocol.ROOM_DATA_BYTES) return true;
-  if (it.offset >= frame.length) return false;
-  if (!decode.stringCheck(frame, it)) return true;
-  const prefix = frame[it.offset]!;
-  if (prefix < 0xc0) return (prefix & 0x1f) <= frame.length - it.offset - 1;
-  return prefix === 0xd9 && frame[it.offset + 1]! <= Math.min(MAX_TYPE_BYTES, frame.length - it.offset - 2);
+  const requestId = code === Protocol.ROOM_REQUEST ? decode.number(frame, it) : undefined;
+  if (it.offset >= frame.length) return undefined;
+  const isText = decode.stringCheck(frame, it);
+  if (isText && !isShortText(frame, it.offset)) return undefined;
+  const type = isText ? decode.string(frame, it) : String(decode.number(frame, it));
+  return { requestId, type: code === Protocol.ROOM_DATA_BYTES ? `${BYTES_PREFIX}${type}` : type };
+}
+
+function isShortText(frame: Buffer, at: number): boolean {
+  const prefix = frame[at]!;
+  if (prefix < 0xc0) return (prefix & 0x1f) <= frame.length - at - 1;
+  return prefix === 0xd9 && frame[at + 1]! <= Math.min(MAX_TYPE_BYTES, frame.length - at - 2);
 }

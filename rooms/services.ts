@@ -42,6 +42,8 @@ export interface RoomServices {
   /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery, where there is any. */
   present(event: StoredEvent): object | Promise<object>;
   createMedia(options: CallMediaOptions): Promise<CallMedia>;
+  /** Told of a client whose messages are refused because there are too many: once for each client. */
+  messagesRefused(by: Identity, room: string): void;
   /** Told how a person heard the other in a call that is over. */
   observeQuality(heard: QualitySummary): void;
   /** Told of a room that could not be ended in order as the process ends. */

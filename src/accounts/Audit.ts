@@ -33,6 +33,7 @@ export type AuditAction =
   | 'account_exported'
   | 'account_viewed'
   | 'report_handled'
+  | 'messages_refused'
   | 'log_chained'
   | 'log_shortened';
 

@@ -106,6 +106,13 @@ export async function openDoors(
     hub,
     present: (event) => presentEvent({ matches, cards }, event),
     createMedia: (options) => media.createCall(options),
+    messagesRefused: ({ userId, sessionId }, room) => {
+      accounts.audit
+        .record(db, { action: 'messages_refused', userId, sessionId, details: { room } })
+        .catch((err: unknown) =>
+          log.warn({ err }, 'refused messages could not be put into the security log'),
+        );
+    },
     observeQuality: (heard) => metrics.callQuality(heard),
     endFailed: (err) => {
       log.error({ err }, 'a room could not be ended in order');
