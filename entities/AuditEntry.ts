@@ -19,6 +19,11 @@ const schema = defineEntity({
     /** The network it came from: /24 or /48. */
     address: p.string().nullable(),
     details: p.json().$type<Record<string, unknown>>(),
+    /** Its place in the chains of hashes; the database writes them. */
+    chain: p.smallint().nullable(),
+    seq: p.bigint('number').nullable(),
+    prevHash: p.blob().nullable(),
+    hash: p.blob().nullable(),
   },
 });
 

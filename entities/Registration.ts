@@ -13,6 +13,8 @@ const schema = defineEntity({
     displayName: p.string(),
     birthDate: p.string().columnType('date'),
     gender: p.string().$type<'woman' | 'man' | 'nonbinary'>(),
+    /** The versions of documents that it agreed to, by document. */
+    documents: p.json().$type<Record<string, string>>(),
     createdAt: p.datetime(),
   },
 });

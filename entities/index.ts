@@ -4,6 +4,7 @@ import { BanTag } from './BanTag.ts';
 import { Block } from './Block.ts';
 import { Call } from './Call.ts';
 import { CallJournal } from './CallJournal.ts';
+import { Consent } from './Consent.ts';
 import { Device } from './Device.ts';
 import { EmailToken } from './EmailToken.ts';
 import { Match } from './Match.ts';
@@ -22,6 +23,7 @@ export const entities = [
   Block,
   Call,
   CallJournal,
+  Consent,
   Device,
   EmailToken,
   Match,

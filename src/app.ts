@@ -35,7 +35,13 @@ export class App {
     const site = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
     const stores = await openStores(config, log, closing);
     const accounts = await openAccounts(
-      { ...stores, mail: config.mail, adminEmails: config.adminEmails, publicUrl: () => site.url },
+      {
+        ...stores,
+        mail: config.mail,
+        adminEmails: config.adminEmails,
+        documents: config.documents,
+        publicUrl: () => site.url,
+      },
       closing,
     );
     const people = openPeople(config, stores, site, closing);

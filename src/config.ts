@@ -12,6 +12,10 @@ const seconds = (defaultSec: number, minSec = 1) =>
 const count = (defaultCount: number) => z.coerce.number().int().min(1).max(10_000_000).default(defaultCount);
 const text = z.string().min(1).optional();
 const listOf = (defaultItems: string) =>
+const documentVersion = z
+  .string()
+  .regex(/^[\w.-]{1,40}$/)
+  .default('1');
   z
     .string()
     .default(defaultItems)
@@ -65,6 +69,8 @@ const Environment = z.object({
 
   ADMIN_EMAILS: listOf(''),
   ACCOUNT_GRACE_SEC: seconds(1_209_600, 0),
+  TERMS_VERSION: documentVersion,
+  PRIVACY_VERSION: documentVersion,
 
   ALLOWED_ORIGINS: listOf(''),
   TRUSTED_PROXIES: listOf(''),
@@ -208,6 +214,8 @@ function shape(env: z.infer<typeof Environment>) {
       hosts: env.PUSH_HOSTS,
     },
     /** Whose accounts are admins. */
+    /** The versions of the texts in force, which whoever registers agrees to. */
+    documents: { terms: env.TERMS_VERSION, privacy: env.PRIVACY_VERSION },
     adminEmails: env.ADMIN_EMAILS,
     /** How long a deleted account can be had back before it is erased. */
     graceMs: env.ACCOUNT_GRACE_SEC * 1000,

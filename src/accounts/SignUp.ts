@@ -27,8 +27,12 @@ import {
   lockById,
   markVerified,
   readRegistration,
+  recordConsents,
   takeOver,
 } from './userStatements.ts';
+
+/** The version in force of each text that whoever registers agrees to. */
+export type Documents = Readonly<Record<'terms' | 'privacy', string>>;
 
 export interface SignUpOptions {
   db: Database;
@@ -40,6 +44,7 @@ export interface SignUpOptions {
   mails: AccountMails;
   audit: Audit;
   bans: Bans;
+  documents: Documents;
   /** Makes every process forget what it cached of a person. */
   forgetCached: (userId: string) => Promise<void>;
   /** Registering, and asking for another mail, are answered after a whole number of these; 0: as soon as can be. */
@@ -136,7 +141,10 @@ export class SignUp {
       body.email,
       passwordHash,
       ...profile,
+      JSON.stringify(this.#o.documents),
     ]);
+    // Of the others, the one that gets the account has them recorded then.
+    if (made !== undefined) await tx.query(recordConsents, [registrationId]);
     await mails.add(tx, { kind: 'verify', registrationId });
   }
 

@@ -27,6 +27,13 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
        from users where id = $1`,
     ),
   },
+  consents: {
+    erase: 'gone',
+    give: give(
+      'consents',
+      'select document, version, at from consents where user_id = $1 order by at, document',
+    ),
+  },
   photos: {
     erase: 'gone',
     give: give(

@@ -1,4 +1,5 @@
 import { type Sql, sql } from '../db/sql.ts';
+import { recordConsents } from './userStatements.ts';
 
 /**
  * Whoever had an account before the owner of its address came: he typed an address that is not his, and may have signed
@@ -65,4 +66,6 @@ export async function forgetPredecessor(
   await tx.query(forgetLikes, [userId]);
   await tx.query(forgetDecisions, [userId]);
   await tx.query(forgetRest, [userId]);
+  // His consents are added to those of before, which nobody can take out: the newest are those of who has the account.
+  if (registrationId !== undefined) await tx.query(recordConsents, [registrationId]);
 }

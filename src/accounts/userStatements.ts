@@ -34,8 +34,16 @@ export const insertUser = sql<{ id: string }>(
 
 export const insertRegistration = sql(
   'registration-insert',
-  `insert into registrations (id, user_id, first, email, password_hash, display_name, birth_date, gender, created_at)
-   values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+  `insert into registrations (id, user_id, first, email, password_hash, display_name, birth_date, gender, created_at, documents)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+);
+
+/** What a registration agreed to, as consents of the account that it got. */
+export const recordConsents = sql(
+  'consents-record',
+  `insert into consents (user_id, document, version, at)
+   select r.user_id, d.key, d.value, r.created_at from registrations r, jsonb_each_text(r.documents) d
+   where r.id = $1 on conflict do nothing`,
 );
 
 /** The newest registration of an address that nobody has verified. */

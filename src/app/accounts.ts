@@ -14,7 +14,7 @@ import { Passwords } from '../accounts/Passwords.ts';
 import { RefreshTokens } from '../accounts/RefreshTokens.ts';
 import { Revocations } from '../accounts/Revocations.ts';
 import { Sessions } from '../accounts/Sessions.ts';
-import { SignUp } from '../accounts/SignUp.ts';
+import { type Documents, SignUp } from '../accounts/SignUp.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import type { Log } from '../log.ts';
@@ -41,6 +41,8 @@ export interface AccountNeeds {
   /** Without an SMTP server mails go to the mailbox of development. */
   mail: { smtpUrl: string | undefined; from: string };
   adminEmails: readonly string[];
+  /** The versions of the texts that whoever registers agrees to. */
+  documents: Documents;
   /** Where links in mails lead. */
   publicUrl: () => string;
   /** What tests set apart. */
@@ -107,7 +109,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     answerStepMs: overrides.answerStepMs ?? ANSWER_STEP_MS,
     forgetCached: (userId: string) => forgetCached(cache, userId, { candidates: true }),
   };
-  const signUp = new SignUp(common);
+  const signUp = new SignUp({ ...common, documents: needs.documents });
   const passwordChange = new PasswordChange({ ...common, accounts });
   const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices, audit });
   forgetting.start();

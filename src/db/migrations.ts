@@ -16,6 +16,7 @@ import { Migration0014RecentEvents } from './migrations/0014RecentEvents.ts';
 import { Migration0015Cohorts } from './migrations/0015Cohorts.ts';
 import { Migration0016PushSessions } from './migrations/0016PushSessions.ts';
 import { Migration0017AuditChain } from './migrations/0017AuditChain.ts';
+import { Migration0018Consents } from './migrations/0018Consents.ts';
 
 export const migrations = [
   Migration0001House,
@@ -35,4 +36,5 @@ export const migrations = [
   Migration0015Cohorts,
   Migration0016PushSessions,
   Migration0017AuditChain,
+  Migration0018Consents,
 ];

@@ -29,6 +29,7 @@ export interface OpenAccountsOptions {
   bus?: Bus;
   secrets?: Secrets;
   mailer?: Mailer;
+  documents?: { terms: string; privacy: string };
   redis?: LimitsOptions['redis'];
   /** Points by limit; what is not named has a million. */
   limits?: Partial<Record<LimitName, number>>;
@@ -65,6 +66,7 @@ export async function openAccounts(options: OpenAccountsOptions) {
       secrets: { jwt: secrets, dataKey: TEST_SECRETS.current },
       mail: readConfig({}).mail,
       adminEmails: [],
+      documents: options.documents ?? readConfig({}).documents,
       publicUrl: () => 'https://duet.test',
       overrides: { mailer, pollMs, answerStepMs: options.evenly ? undefined : 0 },
     },

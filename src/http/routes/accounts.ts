@@ -73,7 +73,8 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       method: 'post',
       path: '/auth/register',
       summary: 'Register; a mail with a link follows',
-      description: 'The answer is the same whether or not the address is known.',
+      description:
+        'The answer is the same whether or not the address is known. Registering is the consent to the terms and the privacy notice in force, whose versions are kept.',
       tags,
       who: 'anyone',
       limit: 'anonymous',
