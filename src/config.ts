@@ -9,13 +9,14 @@ const SAMPLE_SECRETS = ['your-secret-key', 'changeme', 'secret', 'change-me-to-6
 
 const seconds = (defaultSec: number, minSec = 1) =>
   z.coerce.number().int().min(minSec).max(31_536_000).default(defaultSec);
-const count = (defaultCount: number) => z.coerce.number().int().min(1).max(10_000_000).default(defaultCount);
+const limit = z.coerce.number().int().min(1).max(10_000_000);
+const count = (defaultCount: number) => limit.default(defaultCount);
 const text = z.string().min(1).optional();
-const listOf = (defaultItems: string) =>
 const documentVersion = z
   .string()
   .regex(/^[\w.-]{1,40}$/)
   .default('1');
+const listOf = (defaultItems: string) =>
   z
     .string()
     .default(defaultItems)
@@ -68,9 +69,9 @@ const Environment = z.object({
   ),
 
   ADMIN_EMAILS: listOf(''),
-  ACCOUNT_GRACE_SEC: seconds(1_209_600, 0),
   TERMS_VERSION: documentVersion,
   PRIVACY_VERSION: documentVersion,
+  ACCOUNT_GRACE_SEC: seconds(1_209_600, 0),
 
   ALLOWED_ORIGINS: listOf(''),
   TRUSTED_PROXIES: listOf(''),
@@ -98,7 +99,7 @@ const Environment = z.object({
   LIMIT_DECIDE: count(300),
   LIMIT_WRITE: count(100),
   LIMIT_UPLOAD: count(30),
-  LIMIT_SAFETY: count(300),
+  LIMIT_SAFETY: limit.optional(),
   LIMIT_PROFILES_PER_DAY: count(2_000),
   LIMIT_MESSAGES: count(60),
   LIMIT_MEDIA_MESSAGES: count(120),
@@ -213,9 +214,9 @@ function shape(env: z.infer<typeof Environment>) {
       /** Hosts that a device may name as its push service. */
       hosts: env.PUSH_HOSTS,
     },
-    /** Whose accounts are admins. */
     /** The versions of the texts in force, which whoever registers agrees to. */
     documents: { terms: env.TERMS_VERSION, privacy: env.PRIVACY_VERSION },
+    /** Whose accounts are admins. */
     adminEmails: env.ADMIN_EMAILS,
     /** How long a deleted account can be had back before it is erased. */
     graceMs: env.ACCOUNT_GRACE_SEC * 1000,
@@ -246,7 +247,8 @@ function shape(env: z.infer<typeof Environment>) {
       decide: env.LIMIT_DECIDE,
       write: env.LIMIT_WRITE,
       upload: env.LIMIT_UPLOAD,
-      safety: env.LIMIT_SAFETY,
+      // Who raises what people may do raises what they may do about it.
+      safety: env.LIMIT_SAFETY ?? Math.max(env.LIMIT_DECIDE, env.LIMIT_WRITE),
       profilesPerDay: env.LIMIT_PROFILES_PER_DAY,
       messagesPerMin: env.LIMIT_MESSAGES,
       mediaMessagesPerMin: env.LIMIT_MEDIA_MESSAGES,
