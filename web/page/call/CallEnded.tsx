@@ -21,11 +21,12 @@ export function CallEnded({ ended }: { ended: Ended }) {
         data-duration-sec={durationSec}
       >
         <Avatar person={peer} size={96} />
-        <p>
-          {durationSec > 0
-            ? `You talked with ${peer.displayName} for ${durationText(durationSec)}.`
-            : `You can try ${peer.displayName} again later.`}
-        </p>
+        {durationSec > 0 && (
+          <p>
+            You talked with {peer.displayName} for {durationText(durationSec)}.
+          </p>
+        )}
+        {durationSec === 0 && outcome && <p>You can try {peer.displayName} again later.</p>}
         {mayCallAgain && (
           <button
             type="button"

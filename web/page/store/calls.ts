@@ -1,3 +1,4 @@
+import { backoffMs, pause } from '../../sdk/backoff.ts';
 import type { CallSession } from '../../sdk/call/CallSession.ts';
 import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import type { Call, Card, Media, Outcome } from '../../sdk/types.ts';
@@ -14,11 +15,16 @@ export type Ended = {
   callId: string;
 };
 
+/** From dialling or answering to hanging up. `session` is null until the server has answered. */
+type Current = { session: CallSession | null; peer: Card; outgoing: boolean };
+
+type Early = { asking: AbortController; session?: CallSession };
+
 type CallsState = {
   /** Somebody calls. */
   incoming: { call: Call; from: Card } | null;
-  /** The call that one is in, from dialling to hanging up. `session` is null until the server has answered. */
-  current: { session: CallSession | null; peer: Card; outgoing: boolean } | null;
+  /** The call that one is in. */
+  current: Current | null;
   /** How the last call ended, until it is closed. */
   ended: Ended | null;
 };
@@ -27,11 +33,15 @@ const NONE: CallsState = { incoming: null, current: null, ended: null };
 const PRELOAD_AFTER_MS = 2_000;
 /** Remembered over a reload, so that the page comes back to its call. */
 const CALL_KEY = 'duet.call';
+/** How long a call waits for one that was given up just before: the server lets nobody be in two. */
+const EARLIER_MS = 5_000;
 
 export const calls = new Store<CallsState>(NONE);
 let ringTimer: ReturnType<typeof setTimeout> | undefined;
 /** A seat in the call that rings, taken early where somebody looks at the page: the answer finds everything ready. */
-let early: CallSession | undefined;
+let early: Early | undefined;
+/** Settles when what was begun last is a call, is given up, or has failed. */
+let earlier: Promise<void> = Promise.resolve();
 
 /** Follows the inbox for calls, and comes back to the one that a reload interrupted. */
 export function openCalls(): void {
@@ -61,19 +71,18 @@ export function closeCalls(): void {
 
 export async function startCall(matchId: string, peer: Card, media: Media = 'audio'): Promise<void> {
   if (calls.value.current) return;
-  calls.set({ current: { session: null, peer, outgoing: true }, ended: null });
-  await enter(() => duet.startCall(matchId, { media }), peer, true);
+  await enter({ session: null, peer, outgoing: true }, () => duet.startCall(matchId, { media }));
 }
 
 /** Answers; `video` consents to the video that the caller asked for. */
 export async function answer(media: Media = 'audio'): Promise<void> {
   const { incoming, current } = calls.value;
   if (!incoming) return;
-  const ready = early?.link === 'connected' ? early : undefined;
+  // Also one that is still on its way in: a second seat of this device's would be thrown out by it.
+  const ready = early?.session?.link === 'closed' ? undefined : early?.session;
   if (ready) early = undefined;
   stopRing();
   current?.session?.leave();
-  calls.set({ current: { session: null, peer: incoming.from, outgoing: false }, ended: null });
   const begin = async () => {
     if (!ready) return await duet.answerCall(incoming.call.id, { media });
     await ready.answer(media).catch((error) => {
@@ -82,7 +91,7 @@ export async function answer(media: Media = 'audio'): Promise<void> {
     });
     return ready;
   };
-  await enter(begin, incoming.from, false);
+  await enter({ session: null, peer: incoming.from, outgoing: false }, begin);
 }
 
 export async function decline(): Promise<void> {
@@ -115,34 +124,45 @@ function ring(call: Call, from: Card): void {
 
 /** Best effort: without it the answer takes the seat. Another device of the same person may take it over. */
 async function sitDownEarly(callId: string): Promise<void> {
-  const session = await duet.joinCall(callId).catch(() => undefined);
-  if (!session) return;
-  const isStillWanted = calls.value.incoming?.call.id === callId;
-  if (!isStillWanted || early) return session.leave();
-  early = session;
-  session.on('ended', () => {
-    if (early === session) early = undefined;
-  });
+  if (early) return;
+  const seat: Early = { asking: new AbortController() };
+  early = seat;
+  const forget = () => {
+    if (early === seat) early = undefined;
+  };
+  const session = await duet.joinCall(callId, { signal: seat.asking.signal }).catch(() => undefined);
+  if (!session) return forget();
+  if (early !== seat) return session.leave();
+  seat.session = session;
+  session.on('ended', forget);
 }
 
 function stopRing(): void {
   clearTimeout(ringTimer);
-  early?.leave();
+  early?.asking.abort();
+  early?.session?.leave();
   early = undefined;
   if (calls.value.incoming) calls.set({ incoming: null });
 }
 
-async function enter(begin: () => Promise<CallSession>, peer: Card, outgoing: boolean): Promise<void> {
+async function enter(attempt: Current, begin: () => Promise<CallSession>): Promise<void> {
+  const before = Promise.race([earlier, pause(EARLIER_MS)]);
+  calls.set({ current: attempt, ended: null });
+  earlier = before.then(() => proceed(attempt, begin));
+  await earlier;
+}
+
+async function proceed(attempt: Current, begin: () => Promise<CallSession>): Promise<void> {
+  const isWanted = () => calls.value.current === attempt;
+  if (!isWanted()) return;
   try {
     const session = await begin();
-    if (!calls.value.current) {
-      // Hung up before the server had answered.
-      await session.end();
-      return;
-    }
-    follow(session, peer, outgoing);
+    if (isWanted()) follow(session, attempt);
+    // Hung up before the server had answered.
+    else await session.end();
   } catch (error) {
-    if (calls.value.current?.session === null) calls.set({ current: null });
+    if (!isWanted()) return;
+    calls.set({ current: null });
     sayError(error);
   }
 }
@@ -152,7 +172,7 @@ export function abandon(): void {
   if (calls.value.current?.session === null) calls.set({ current: null });
 }
 
-function follow(session: CallSession, peer: Card, outgoing: boolean): void {
+function follow(session: CallSession, { peer, outgoing }: Pick<Current, 'peer' | 'outgoing'>): void {
   sessionStorage.setItem(CALL_KEY, session.id);
   exposeCall(session);
   seeMatch(session.snapshot.matchId);
@@ -171,13 +191,28 @@ function follow(session: CallSession, peer: Card, outgoing: boolean): void {
 
 async function comeBack(): Promise<void> {
   const callId = sessionStorage.getItem(CALL_KEY);
-  if (!callId || calls.value.current) return;
-  try {
-    const session = await duet.joinCall(callId);
-    const { matchId } = session.snapshot;
-    const known = matches.value.active.find((match) => match.id === matchId)?.peer;
-    follow(session, known ?? (await duet.people.card(session.peerId)), false);
-  } catch {
-    sessionStorage.removeItem(CALL_KEY);
+  const isWanted = () => sessionStorage.getItem(CALL_KEY) === callId && !calls.value.current;
+  for (let attempt = 0; callId && isWanted(); attempt++) {
+    try {
+      const session = await duet.joinCall(callId);
+      const peer = await peerOf(session);
+      if (!isWanted()) return session.leave();
+      return follow(session, { peer, outgoing: false });
+    } catch (error) {
+      const isOver = !(error instanceof DuetApiError) || !error.isTemporary;
+      if (isOver) return sessionStorage.removeItem(CALL_KEY);
+    }
+    if (attempt === 0) say('Coming back to your call.');
+    await pause(backoffMs(attempt));
   }
+}
+
+async function peerOf(session: CallSession): Promise<Card> {
+  const { matchId } = session.snapshot;
+  const known = matches.value.active.find((match) => match.id === matchId)?.peer;
+  if (known) return known;
+  return await duet.people.card(session.peerId).catch((error) => {
+    session.leave();
+    throw error;
+  });
 }

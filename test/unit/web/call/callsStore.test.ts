@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import {
+  abandon,
+  answer,
+  calls,
+  closeCalls,
+  openCalls,
+  startCall,
+} from '../../../../web/page/store/calls.ts';
+import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
+import { Emitter } from '../../../../web/sdk/Emitter.ts';
+import { MemoryStorage } from '../../../../web/sdk/TokenStorage.ts';
+import type { Call, Card } from '../../../../web/sdk/types.ts';
+
+const { duet } = vi.hoisted(() => ({ duet: {} as Record<string, unknown> }));
+vi.mock('../../../../web/page/duet.ts', () => ({ duet, exposeCall: () => undefined }));
+
+class FakeSession extends Emitter<{ ended: object }> {
+  link = 'connecting';
+  readonly done: string[] = [];
+  readonly id: string;
+  readonly snapshot: { id: string; matchId: string };
+  readonly peerId = 'peer';
+  constructor(id: string) {
+    super();
+    this.id = id;
+    this.snapshot = { id, matchId: `match of ${id}` };
+  }
+  answer = async () => void this.done.push('answer');
+  end = async () => void this.done.push('end');
+  leave = () => void this.done.push('leave');
+}
+
+const sam = { id: 'sam', displayName: 'Sam', photos: [] as Card['photos'] } as Card;
+const kofi = { id: 'kofi', displayName: 'Kofi', photos: [] as Card['photos'] } as Card;
+let inbox: Emitter<Record<string, unknown>>;
+let storage: MemoryStorage;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  storage = new MemoryStorage();
+  vi.stubGlobal('sessionStorage', storage);
+  vi.stubGlobal('document', { visibilityState: 'visible' });
+  inbox = new Emitter();
+  Object.assign(duet, {
+    inbox,
+    calls: { preload: async () => undefined },
+    people: { card: async () => sam },
+    clock: { now: () => Date.now() },
+  });
+});
+
+afterEach(() => {
+  closeCalls();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+/** A promise that is settled by hand. */
+function later<T>() {
+  let give: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((resolve) => {
+    give = resolve;
+  });
+  return { promise, give };
+}
+
+const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
+
+function ring(): void {
+  const call = { id: 'ringing', phase: 'ringing', ringUntil: new Date(Date.now() + 30_000).toISOString() };
+  inbox.emit('call:incoming', { call: call as Call, from: sam });
+}
+
+test('who hangs up on one and dials another is in the call with the other alone', async () => {
+  const [withSam, withKofi] = [new FakeSession('with Sam'), new FakeSession('with Kofi')];
+  const slow = later<FakeSession>();
+  const dialled: string[] = [];
+  duet.startCall = (matchId: string) => {
+    dialled.push(matchId);
+    return matchId === 'sam' ? slow.promise : Promise.resolve(withKofi);
+  };
+  void startCall('sam', sam);
+  await pass();
+  abandon();
+  void startCall('kofi', kofi);
+  await pass(100);
+  // The server would call it busy.
+  expect(dialled).toEqual(['sam']);
+  slow.give(withSam);
+  await pass();
+  expect(withSam.done).toEqual(['end']);
+  expect(calls.value.current).toMatchObject({ session: withKofi, peer: { id: 'kofi' } });
+});
+
+test('an answer takes the seat that was taken early, also where that is still on its way in', async () => {
+  const early = new FakeSession('ringing');
+  duet.joinCall = async () => early;
+  duet.answerCall = vi.fn();
+  openCalls();
+  ring();
+  await pass();
+  await answer();
+  expect(early.done).toEqual(['answer']);
+  expect(duet.answerCall).not.toHaveBeenCalled();
+  expect(calls.value.current?.session).toBe(early);
+});
+
+test('an early seat that comes after the answer is given up before it is taken', async () => {
+  const slow = later<FakeSession>();
+  const answered = new FakeSession('ringing');
+  let signal: AbortSignal | undefined;
+  duet.joinCall = (_: string, options: { signal: AbortSignal }) => {
+    signal = options.signal;
+    return slow.promise;
+  };
+  duet.answerCall = async () => answered;
+  openCalls();
+  ring();
+  await pass();
+  await answer();
+  expect(signal?.aborted).toBe(true);
+  const late = new FakeSession('ringing');
+  slow.give(late);
+  await pass();
+  expect(late.done).toEqual(['leave']);
+  expect(calls.value.current?.session).toBe(answered);
+});
+
+test('a reload finds back into its call, however long the server is away; not into one that is over', async () => {
+  storage.setItem('duet.call', 'mine');
+  const session = new FakeSession('mine');
+  let tries = 0;
+  duet.joinCall = async () => {
+    tries += 1;
+    if (tries < 4) throw DuetApiError.network();
+    return session;
+  };
+  openCalls();
+  await pass(10_000);
+  expect(calls.value.current?.session).toBe(session);
+
+  closeCalls();
+  storage.setItem('duet.call', 'mine');
+  duet.joinCall = async () => {
+    throw new DuetApiError(409, { code: 'CALL_NOT_ACTIVE' });
+  };
+  openCalls();
+  await pass(10_000);
+  expect(storage.getItem('duet.call')).toBe(null);
+});
