@@ -222,8 +222,10 @@ export class Sessions {
       await this.#endReused(session, sessionId, caller, now);
       throw new DuetError('REFRESH_REUSED');
     }
+    // The parent of a token that is nobody's child: the password was changed just now.
+    const details = { verdict: verdict === 'child_again' ? 'renewed' : verdict };
     const action = 'session_refresh_refused';
-    await this.#o.audit.record(this.#o.db, { action, userId, sessionId, caller, details: { verdict } });
+    await this.#o.audit.record(this.#o.db, { action, userId, sessionId, caller, details });
     throw new DuetError(verdict === 'suspended' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHORIZED');
   }
 

@@ -64,10 +64,13 @@ export const readSession = sql<SessionRow>(
    from sessions s join users u on u.id = s.user_id where s.id = $1`,
 );
 
-/** Gives a live session a token without a parent: what was issued before is reuse from now on. */
+/**
+ * Gives a live session a token without a parent: what was issued before is reuse from now on. The token of before is so
+ * after the grace only, for a refresh may be on its way; until then it is refused, and its child is not this token.
+ */
 export const renewSession = sql<{ device_id: string }>(
   'session-renew',
-  `update sessions set token_hash = $3, previous_hash = null, rotated_at = $4, last_used_at = $4, expires_at = $5
+  `update sessions set previous_hash = token_hash, token_hash = $3, rotated_at = $4, last_used_at = $4, expires_at = $5
    where id = $1 and user_id = $2 and revoked_at is null returning device_id`,
 );
 

@@ -108,6 +108,25 @@ describe('refresh tokens', () => {
     await expect(a.accounts.refresh(token, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
   });
 
+  it('of before a change of the password end nothing for a moment, and give nothing', async () => {
+    const first = await login();
+    const parent = first.refreshToken;
+    const current = await a.accounts.refresh(parent, CALLER);
+    const principal = a.accounts.authenticateToken(current.accessToken);
+    const changed = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER);
+    // A refresh that was on its way when the password changed.
+    for (let nth = 0; nth < 3; nth++)
+      await expect(b.accounts.refresh(current.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    expect(await audit(first.userId)).not.toContain('session_reused');
+    const next = await b.accounts.refresh(changed.refreshToken, CALLER);
+    a.accounts.authenticateToken(next.accessToken);
+    // What was no good any more even then tells of a thief, and so does the other one when its moment is over.
+    const again = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER);
+    clock.advance(10_001);
+    await expect(a.accounts.refresh(next.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
+    await expect(a.accounts.refresh(again.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+  });
+
   it('of a suspended user are no good', async () => {
     const grant = await login();
     await base.db.pool.query(`update users set status = 'suspended' where id = $1`, [grant.userId]);
