@@ -11,11 +11,28 @@ export const Time = z.iso.datetime().meta({ description: 'ISO 8601, UTC' });
 
 /** `?limit=&cursor=` of every list. */
 export const Page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().max(100))
+    .default(20)
+    .meta({ override: { type: 'integer', minimum: 1, maximum: 100, default: 20 } }),
   cursor: z.string().min(1).max(512).optional(),
 });
 
 export type Page = z.infer<typeof Page>;
+
+/** A page of a list that is held whole: its cursor is the id of the last item before. Throws 400 for one of no item. */
+export function pageOfWhole<T extends { id: string }>(
+  all: readonly T[],
+  { limit, cursor }: Page,
+): { items: T[]; nextCursor: string | null } {
+  const start = cursor === undefined ? 0 : all.findIndex((item) => item.id === cursor) + 1;
+  if (cursor !== undefined && start === 0) throw notOfThisList();
+  const items = all.slice(start, start + limit);
+  return { items, nextCursor: start + limit < all.length ? items.at(-1)!.id : null };
+}
 
 /** What a list answers to a cursor that it did not write. */
 export function notOfThisList(): DuetError {

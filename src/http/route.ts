@@ -1,4 +1,5 @@
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { ErrorCode } from '../errors.ts';
 
 /**
  * HTTP routes are declared once: who may call, what comes in, what goes out, what runs. The router serves the
@@ -120,8 +121,13 @@ export interface RouteSpec<
   headers?: readonly Header[];
   /** A parameter that does not fit is a 404: there is nothing at such a path. */
   params?: Params;
-  /** Declare it with `z.strictObject`: unknown and repeated parameters are a 400. Without it the query is ignored. */
+  /**
+   * Declare it with `z.strictObject`: unknown and repeated parameters are a 400. Without it there must be none where somebody is
+   * signed in, and it is ignored elsewhere.
+   */
   query?: Query;
+  /** What an address whose parameters or query do not fit is answered with, instead of 404 and 400. */
+  unfit?: ErrorCode;
   /** Declare it with `z.strictObject`. An absent body is read as `{}`. Without it only `{}` or nothing may come. */
   body?: Body;
   /** Of an answer that is no `Reply`. */
@@ -146,6 +152,7 @@ export interface Route {
   readonly headers: readonly string[];
   readonly params: z.ZodType | undefined;
   readonly query: z.ZodType | undefined;
+  readonly unfit: ErrorCode | undefined;
   readonly body: z.ZodType | RawBody | undefined;
   readonly status: number;
   readonly out: z.ZodType | undefined;
@@ -153,6 +160,8 @@ export interface Route {
 }
 
 export const API_BASE = '/api/v1';
+
+const NoQuery = z.strictObject({});
 
 /** Declares a route. The handler's context and its answer are typed by the schemas. */
 export function route<
@@ -164,6 +173,7 @@ export function route<
   const Header extends string = never,
 >(spec: RouteSpec<Who, Params, Query, Body, Out, Header>): Route {
   const { base = API_BASE, path, headers = [], hidden = false } = spec;
+  const isOwn = base === API_BASE && spec.method === 'get' && spec.who !== 'anyone';
   return {
     method: spec.method,
     path: base + path,
@@ -175,7 +185,8 @@ export function route<
     limit: spec.limit,
     headers,
     params: spec.params,
-    query: spec.query,
+    query: spec.query ?? (isOwn ? NoQuery : undefined),
+    unfit: spec.unfit,
     body: spec.body,
     status: spec.status,
     out: spec.out,

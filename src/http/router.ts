@@ -213,10 +213,10 @@ export class Router {
     let params: unknown = call.params;
     if (route.params !== undefined) {
       const read = route.params.safeParse(call.params);
-      if (!read.success) throw new DuetError('NOT_FOUND');
+      if (!read.success) throw new DuetError(route.unfit ?? 'NOT_FOUND');
       params = read.data;
     }
-    const query = route.query === undefined ? undefined : validate(route.query, parseQuery(call.query));
+    const query = readQuery(route, call.query);
     const value = route.run(new RequestContext(call, params, query, body));
     if (value instanceof Promise) return value.then((awaited) => this.#answer(call, awaited));
     this.#answer(call, value);
@@ -314,6 +314,15 @@ function refuseUnreadable({ reader, contentLength, entry }: Call): void {
   }
   if (reader === undefined && !isShort(contentLength, entry.capBytes))
     throw new DuetError('PAYLOAD_TOO_LARGE');
+}
+
+function readQuery({ query, unfit }: Route, text: string): unknown {
+  if (query === undefined) return undefined;
+  try {
+    return validate(query, parseQuery(text));
+  } catch (error) {
+    throw unfit === undefined ? error : new DuetError(unfit);
+  }
 }
 
 function noFields(json: object): undefined {

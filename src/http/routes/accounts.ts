@@ -20,7 +20,7 @@ import {
 import { type Clock, isoTime } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import type { Me } from '../../people/shapes.ts';
-import { Id, listOf } from '../../shapes.ts';
+import { Id, listOf, Page, pageOfWhole } from '../../shapes.ts';
 import { type Route, route } from '../route.ts';
 import { AuthCookies, COOKIE_HEADERS, type CookieHeader } from './authCookies.ts';
 
@@ -219,9 +219,9 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       who: 'user',
       limit: 'browse',
       status: 200,
+      query: Page,
       out: listOf(SessionItem),
-      // Ten at most: there is no second page.
-      run: async (ctx) => ({ items: await accounts.listSessions(ctx.auth), nextCursor: null }),
+      run: async (ctx) => pageOfWhole(await accounts.listSessions(ctx.auth), ctx.query),
     }),
     route({
       method: 'delete',
