@@ -183,7 +183,7 @@ export class OpenBodies {
 /**
  * The JSON object in `bytes`; nothing at all counts as `{}`. Throws 400 for anything else: other JSON values,
  * bytes that are no UTF-8, keys that reach for a prototype, NUL and unpaired surrogates in strings (PostgreSQL can
- * keep neither), numbers beyond a double, nesting beyond reason.
+ * keep neither), numbers beyond a double, -0, nesting beyond reason.
  */
 export function parseJsonBody(bytes: Buffer): object {
   if (bytes.length === 0) return {};
@@ -223,6 +223,8 @@ function refuseHostile(value: unknown, path: string, depth: number): void {
     if (!isStorableText(value)) throw invalid(path, 'must not hold NUL or unpaired surrogates');
   } else if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw invalid(path, 'must be a finite number');
+    // PostgreSQL's numeric has none, and what is compared by text would differ from what is compared by value.
+    if (Object.is(value, -0)) throw invalid(path, 'must not be -0');
   } else if (typeof value === 'object' && value !== null) {
     if (depth >= MAX_DEPTH) throw invalid('', 'is nested too deeply');
     if (Array.isArray(value)) {

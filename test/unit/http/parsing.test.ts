@@ -33,6 +33,11 @@ describe('parseJsonBody', () => {
     ]);
     expect(refusal(() => parse('{"a":{"__proto__":1}}')).details?.[0]?.path).toBe('a');
     expect(refusal(() => parse('{"a":1e999}')).details?.[0]?.message).toBe('must be a finite number');
+    for (const text of ['-0', '-0.0', '-0e5'])
+      expect(refusal(() => parse(`{"a":[${text}]}`)).details).toEqual([
+        { path: 'a[0]', message: 'must not be -0' },
+      ]);
+    expect(parse('{"a":[0,-1]}')).toEqual({ a: [0, -1] });
   });
 
   test('gives back no more of a key than helps', () => {
