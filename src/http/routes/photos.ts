@@ -29,6 +29,7 @@ export function photoRoutes({ photos }: PhotoRoutesDeps): Route[] {
       who: 'anyone',
       limit: 'none',
       params: z.strictObject({ key: z.string().max(64), file: z.string().max(16) }),
+      unfit: 'FORBIDDEN',
       query: z.strictObject({ t: z.string().max(128).default(''), s: z.string().max(64).default('') }),
       status: 200,
       run: async ({ params, query, reply }) => {

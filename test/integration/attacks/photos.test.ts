@@ -63,7 +63,16 @@ test('AZ-17, PV-25: an address is of one viewer and a while, names nobody, and e
   unsigned.search = '';
   const longer = new URL(url);
   longer.searchParams.set('t', `${longer.searchParams.get('t')}9`);
-  for (const wrong of [guessed, unsigned, longer]) expect((await fetch(wrong)).status).toBe(403);
+  const overlong = new URL(url);
+  overlong.searchParams.set('s', 'x'.repeat(65));
+  const padded = new URL(url);
+  padded.searchParams.set('s', `${padded.searchParams.get('s')}=`);
+  const twice = `${url}&t=x`;
+  const more = `${url}&more=1`;
+  const longKey = url.replace(/\/photos\/[^/]*/, `/photos/${'k'.repeat(65)}`);
+  const otherFile = url.replace(/\w+\.webp/, 'original.with.a.long.name.webp');
+  for (const wrong of [guessed, unsigned, longer, overlong, padded, twice, more, longKey, otherFile])
+    expect([String(wrong), (await fetch(wrong)).status]).toEqual([String(wrong), 403]);
 
   await me!.ok('POST', `/users/block/${viewer!.id}`);
   expect((await fetch(url)).status).toBe(403);
