@@ -7,6 +7,17 @@ import { type Route, route } from '../route.ts';
 export type Readiness = { status: 'ready' | 'draining' | 'down'; checks: Record<string, 'up' | 'down'> };
 
 const LOOPBACK = /^(127\.|::1$)/;
+/** What a scraper on this machine calls it by. */
+const OWN_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+/** What proxies add: behind one that is not in TRUSTED_PROXIES everybody comes from this machine. */
+const FORWARDED = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+] as const;
 
 export function healthRoutes(options: { readiness: () => Promise<Readiness>; metrics: Metrics }): Route[] {
   return [
@@ -41,14 +52,18 @@ export function healthRoutes(options: { readiness: () => Promise<Readiness>; met
       method: 'get',
       base: '',
       path: '/metrics',
-      summary: 'Prometheus metrics, to this machine only: a scraper elsewhere comes through a proxy of yours',
+      summary:
+        'Prometheus metrics, to this machine only and not through a proxy: a scraper elsewhere has an agent or tunnel here',
       tags: ['health'],
       hidden: true,
       who: 'anyone',
       limit: 'none',
+      headers: ['host', ...FORWARDED],
       status: 200,
       run: async (ctx) => {
-        if (!LOOPBACK.test(ctx.address)) throw new DuetError('NOT_FOUND');
+        const isForwarded = FORWARDED.some((name) => ctx.header(name) !== '');
+        if (!LOOPBACK.test(ctx.address) || isForwarded || !OWN_HOST.test(ctx.header('host')))
+          throw new DuetError('NOT_FOUND');
         return ctx.reply({
           headers: { 'content-type': 'text/plain; version=0.0.4' },
           body: await options.metrics.text(),
