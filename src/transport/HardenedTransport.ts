@@ -16,6 +16,7 @@ import {
   Transport,
 } from '@colyseus/core';
 import type { Clock, Timer } from '../clock.ts';
+import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Outbox } from './outbox.ts';
 import { peerAddress, TrustedProxies } from './peerAddress.ts';
@@ -271,12 +272,26 @@ export class HardenedTransport extends Transport {
         this.#sockets.get(socket)?.leave(TOO_BIG);
         return;
       }
+      if (socket.listenerCount('message') === 0) {
+        this.#refuseUnheard(socket);
+        return;
+      }
       // Copied, once, here: uWebSockets.js takes the memory back when this returns, and handlers wait.
       socket.emit('message', Buffer.from(new Uint8Array(message)));
     } catch (error) {
       this.#options.log.warn({ err: error }, 'A message could not be handled; its client is closed.');
       this.#sockets.get(socket)?.leave(CloseCode.WITH_ERROR);
     }
+  }
+
+  /** The room has not said yet that the client is in. Nothing is kept until then, and nothing dropped in silence. */
+  #refuseUnheard(socket: RoomSocket): void {
+    const client = this.#sockets.get(socket);
+    // One that is being sent off is not heard any more, and told so anyway.
+    if (client?.state !== ClientState.JOINING) return;
+    const { status, code } = new DuetError('CONFLICT');
+    client.error(status, code);
+    client.leave(CloseCode.WITH_ERROR);
   }
 
   #wasClosed(ws: WebSocket<UserData>, code: number): void {

@@ -1,9 +1,9 @@
 import { CloseCode } from '@colyseus/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { OPCODE } from '../../support/rawSocket.ts';
+import { OPCODE, openSocket } from '../../support/rawSocket.ts';
 import { type FakeServer, startFakeServer } from './FakeRoom.ts';
-import { expectOthersUndisturbed, JOIN_ROOM, join, joinWithSdk } from './joining.ts';
+import { ERROR, expectOthersUndisturbed, JOIN_ROOM, join, joinWithSdk } from './joining.ts';
 
 /** Messages: what they can and cannot do, and how they arrive. */
 
@@ -91,6 +91,20 @@ describe('messages', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(fitting.closeCode()).toBeUndefined();
     fitting.destroy();
+    await expectOthersUndisturbed(server);
+  });
+
+  test('WS-03 a message that comes before its client is in is refused in words, and the socket closed', async () => {
+    server.room.joinBehaviour = 'hang';
+    for (const frame of [Buffer.from([13, 0xa5, ...Buffer.from('count')]), Buffer.from([JOIN_ROOM])]) {
+      const socket = await openSocket(server.port, await server.seat());
+      socket.send(frame);
+      await eventually(() => socket.closeCode()).toBe(CloseCode.WITH_ERROR);
+      const said = socket.frames().find(({ payload }) => payload[0] === ERROR);
+      expect(said!.payload.toString('latin1')).toContain('CONFLICT');
+      socket.destroy();
+    }
+    server.room.joinBehaviour = 'let in';
     await expectOthersUndisturbed(server);
   });
 
