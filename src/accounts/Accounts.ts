@@ -5,12 +5,12 @@ import { DuetError, isRefusal } from '../errors.ts';
 import type { Limits } from '../platform/Limits.ts';
 import type { AccessTokens, Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Admins } from './Admins.ts';
 import type { Audit } from './Audit.ts';
 import type { Bans } from './Bans.ts';
 import { addressKey, type Caller, deviceName, shortAddress } from './caller.ts';
 import type { Devices } from './Devices.ts';
-import { emailKey } from './emailKey.ts';
 import { restore } from './lifeStatements.ts';
 import type { Passwords } from './Passwords.ts';
 import type { Revocations } from './Revocations.ts';
@@ -38,13 +38,19 @@ export interface AccountsOptions {
   admins: Admins;
   mails: AccountMails;
   audit: Audit;
+  addresses: Addresses;
   bans: Bans;
 }
 
 /** Why somebody may not come in: what he is told, and what the security log is. */
-type LoginRefusal = { refused: 'INVALID_CREDENTIALS' | 'ACCOUNT_SUSPENDED'; reason?: 'BANNED_DEVICE' };
+type LoginRefusal = {
+  refused: 'INVALID_CREDENTIALS' | 'ACCOUNT_SUSPENDED';
+  reason?: 'BANNED_DEVICE' | 'PASSWORD_CHANGED';
+};
 
 const WRONG: LoginRefusal = { refused: 'INVALID_CREDENTIALS' };
+/** The hash that was looked at is not the account's any more. */
+const STALE: LoginRefusal = { refused: 'INVALID_CREDENTIALS', reason: 'PASSWORD_CHANGED' };
 
 const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i;
 
@@ -80,19 +86,18 @@ export class Accounts {
    * TOO_MANY_REQUESTS, UNAVAILABLE. Who deleted the account and comes back before it is erased has it back.
    */
   async login(email: string, password: string, caller: Caller): Promise<Grant> {
-    const { limits, db, passwords, audit, sessions, mails } = this.#o;
+    const { limits, db, audit, sessions, mails } = this.#o;
     const subject = audit.subject(email);
     // Counted before the password is looked at, so that guesses made at the same time are all counted.
     await this.#count(subject, email, caller);
-    const [user] = await db.query(findByEmail, [emailKey(email)]);
-    const check = await passwords.check(user?.password_hash, password);
-    if (user === undefined || !check.ok || isGone(user, this.#o.clock.now())) {
-      return this.#refuse(WRONG, email, caller, user);
+    const find = async () => (await db.query(findByEmail, [this.#o.addresses.keysOf(email)]))[0];
+    let user = await find();
+    let opened = await this.#enter(user, password, caller);
+    if (opened === STALE) {
+      // Another sign-in made the hash a better one, or the password was changed: once more, against what it is now.
+      user = await find();
+      opened = await this.#enter(user, password, caller);
     }
-    if (user.status !== 'active' && user.status !== 'deleted')
-      return this.#refuse({ refused: 'ACCOUNT_SUSPENDED' }, email, caller, user);
-    const better = check.outdated ? await passwords.hash(password) : undefined;
-    const opened = await db.transaction((tx) => this.#open(tx, user, better, caller));
     if (isRefusal(opened)) return this.#refuse(opened, email, caller, user);
     await limits.giveBack('login', subject);
     mails.wake();
@@ -165,6 +170,20 @@ export class Accounts {
     throw new DuetError(refused);
   }
 
+  /** Looks at the password, and opens a session for whoever knows it. Without a user the same work comes to a refusal. */
+  async #enter(
+    user: AccountRow | undefined,
+    password: string,
+    caller: Caller,
+  ): Promise<OpenedSession | LoginRefusal> {
+    const { db, passwords, clock } = this.#o;
+    const check = await passwords.check(user?.password_hash, password);
+    if (user === undefined || !check.ok || isGone(user, clock.now())) return WRONG;
+    if (user.status !== 'active' && user.status !== 'deleted') return { refused: 'ACCOUNT_SUSPENDED' };
+    const better = check.outdated ? await passwords.hash(password) : undefined;
+    return db.transaction((tx) => this.#open(tx, user, better, caller));
+  }
+
   async #open(
     tx: Sql,
     user: AccountRow,
@@ -175,7 +194,8 @@ export class Accounts {
     const now = clock.now();
     // Locked: two sign-ins at once count each other's sessions, and neither overtakes a change of the password.
     const [locked] = await tx.query(lockById, [user.id]);
-    if (locked === undefined || locked.password_hash !== user.password_hash) return WRONG;
+    if (locked === undefined) return WRONG;
+    if (locked.password_hash !== user.password_hash) return STALE;
     const role = await this.#o.admins.roleOf(tx, locked);
     // An admin who tries things out bans people from a device of his own.
     if (role !== 'admin' && (await bans.holdsDevice(tx, caller.deviceId, user.id)))

@@ -129,6 +129,25 @@ describe('signing in', () => {
     await parts.accounts.login(email, PASSWORD, CALLER);
   });
 
+  it('lets everybody in who knows the password, also while an old hash is made a better one', async () => {
+    const email = await register();
+    const weak = await hash(PASSWORD, { type: argon2id, memoryCost: 8_192, timeCost: 1, parallelism: 1 });
+    await base.db.pool.query('update users set password_hash = $2 where email = $1', [email, weak]);
+    const answers = await Promise.allSettled(
+      [PASSWORD, PASSWORD, PASSWORD, PASSWORD, WRONG].map((password) =>
+        parts.accounts.login(email, password, CALLER),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([...Array(4).fill('fulfilled'), 'rejected']);
+    const { rows } = await base.db.pool.query(
+      `select action from audit_log a join users u on u.id = a.user_id
+       where u.email = $1 and action in ('password_rehashed', 'login', 'login_refused')`,
+      [email],
+    );
+    const count = (action: string) => rows.filter((row) => row.action === action).length;
+    expect([count('password_rehashed'), count('login'), count('login_refused')]).toEqual([1, 4, 1]);
+  });
+
   it('from a device that is new is told by mail, from a known one it is not', async () => {
     const email = await register();
     const phone = {
