@@ -101,6 +101,8 @@ const Environment = z.object({
   LIMIT_UPLOAD: count(30),
   LIMIT_SAFETY: limit.optional(),
   LIMIT_PROFILES_PER_DAY: count(2_000),
+  LIMIT_MOVES_PER_DAY: count(20),
+  LIMIT_UNANSWERED_CALLS: count(3),
   LIMIT_MESSAGES: count(60),
   LIMIT_MEDIA_MESSAGES: count(120),
   LIMIT_SOCKETS_PER_USER: count(20),
@@ -239,7 +241,10 @@ function shape(env: z.infer<typeof Environment>) {
       reconnectMs: env.CALL_RECONNECT_SEC * 1000,
     },
     drainMs: env.DRAIN_SEC * 1000,
-    /** Requests per 15 minutes (login, anonymous, browse, decide, write, upload, safety), people shown, messages per minute. */
+    /**
+     * Requests per 15 minutes (login, anonymous, browse, decide, write, upload, safety), people shown and moves
+     * per day, unanswered calls of a pair per hour, messages per minute.
+     */
     limits: {
       login: env.LIMIT_LOGIN,
       anonymous: env.LIMIT_ANONYMOUS,
@@ -250,6 +255,8 @@ function shape(env: z.infer<typeof Environment>) {
       // Who raises what people may do raises what they may do about it.
       safety: env.LIMIT_SAFETY ?? Math.max(env.LIMIT_DECIDE, env.LIMIT_WRITE),
       profilesPerDay: env.LIMIT_PROFILES_PER_DAY,
+      movesPerDay: env.LIMIT_MOVES_PER_DAY,
+      unansweredCalls: env.LIMIT_UNANSWERED_CALLS,
       messagesPerMin: env.LIMIT_MESSAGES,
       mediaMessagesPerMin: env.LIMIT_MEDIA_MESSAGES,
     },

@@ -58,6 +58,7 @@ export async function openCalls(
     settings: config.call,
     matchSettings: config.match,
     turn: config.turn,
+    maxUnanswered: config.limits.unansweredCalls,
     publish,
     isOpen: () => !actors.isDraining,
   });

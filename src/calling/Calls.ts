@@ -21,12 +21,13 @@ export interface CallsOptions {
   matchSettings: MatchSettings;
   /** The TURN server's shared secret and URLs; without either none is offered. */
   turn: { secret: string | undefined; urls: readonly string[] };
+  /** Calls of a pair that nobody answered, in an hour, before the next is refused. Default 3. */
+  maxUnanswered?: number;
   publish: (events: readonly StoredEvent[]) => void;
   /** Whether this process takes on new calls: not while it drains. */
   isOpen: () => boolean;
 }
 
-/** Calls of a pair that nobody answered, in an hour, before the next is refused. */
 const MAX_UNANSWERED = 3;
 const UNANSWERED_WINDOW_SEC = 3_600;
 /** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */
@@ -140,7 +141,7 @@ export class Calls {
 
   async #refuseTooMany(tx: Sql, matchId: string): Promise<void> {
     const [unanswered] = await tx.query(countUnanswered, [matchId, UNANSWERED_WINDOW_SEC]);
-    if (unanswered!.n < MAX_UNANSWERED) return;
+    if (unanswered!.n < (this.#options.maxUnanswered ?? MAX_UNANSWERED)) return;
     const againAt = unanswered!.oldest! + UNANSWERED_WINDOW_SEC * 1000;
     const retryAfterSec = Math.max(1, Math.ceil((againAt - this.#options.clock.now()) / 1000));
     throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });

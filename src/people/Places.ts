@@ -12,6 +12,8 @@ import { areaOf, cellAndParents, cellsAround, NOWHERE, type Spot, spotOf } from 
 export interface PlacesOptions {
   /** Secret of the installation: the cells' counts are kept under hashes made with it. */
   secret: string;
+  /** How often a day one person may move to another cell. Default 20. */
+  movesPerDay?: number;
 }
 
 export interface Coordinate {
@@ -34,7 +36,6 @@ interface PlaceRow {
 
 /** How many people must share a cell for anybody to be stored in it; the coarsest cell needs none. */
 const MIN_PEOPLE = 5;
-/** How often a day one person may move to another cell. */
 const MOVES_PER_DAY = 20;
 
 const lockPlace = sql<PlaceRow>(
@@ -79,9 +80,11 @@ const readTallies = sql<{ tag: Buffer; people: number }>(
 
 export class Places {
   readonly #secret: string;
+  readonly #movesPerDay: number;
 
   constructor(options: PlacesOptions) {
     this.#secret = options.secret;
+    this.#movesPerDay = options.movesPerDay ?? MOVES_PER_DAY;
   }
 
   /**
@@ -101,7 +104,7 @@ export class Places {
 
     const today = dayOf(nowMs);
     const movesToday = place.moved_on === today ? place.moves : 0;
-    if (movesToday >= MOVES_PER_DAY)
+    if (movesToday >= this.#movesPerDay)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
     const people = await this.#count(tx, before, tags);
     const [old] = await tx.query(readPlace, [userId]);

@@ -2,8 +2,9 @@ import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { Places } from '../../../src/people/Places.ts';
 import { eventually } from '../../support/eventually.ts';
-import { usePeople } from '../../support/people.ts';
+import { SECRET, usePeople } from '../../support/people.ts';
 
 const placeOf = sql<{ cell: string | null; everything: string }>(
   'test-place',
@@ -94,6 +95,15 @@ describe('places', () => {
     // Nothing was half done, and the profile can still be changed.
     expect((await at.world.people.editProfile(me, { bio: 'Still here' })).bio).toBe('Still here');
     await expect(moveTo(me, { lat: 19, lon: 5 })).resolves.toBeDefined();
+  });
+
+  it('can be changed as often as is configured', async () => {
+    const { db } = at.world;
+    const places = new Places({ secret: SECRET, movesPerDay: 1 });
+    const me = await at.world.person();
+    const move = (lat: number) => db.transaction((tx) => places.move(tx, me, { lat, lon: 5 }, Date.now()));
+    expect(await move(1)).toBe(true);
+    await expect(move(30)).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
   });
 
   it('can be left by several at once when they are too small already', async () => {
