@@ -17,6 +17,8 @@ const addCall = sql(
   `insert into calls (id, match_id, caller_id, callee_id, phase, state, created_at) values ($1, $2, $3, $4, 'ended', '{}', now())`,
 );
 
+const setStatus = sql('test-set-status', 'update users set status = $2 where id = $1');
+
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'none',
@@ -150,6 +152,26 @@ describe('blocks and reports', () => {
     expect(await codeOf(world.reports.report(me!, other!, about(nobody)))).toBe('VALIDATION_FAILED');
     expect(await codeOf(world.reports.report(me!, other!, about(callId)))).toBe('none');
     expect((await world.db.query(reportsOf, [other!]))[0]!.call_id).toBe(callId);
+  });
+
+  it('know who deleted the account: not to be seen, still to be reported by a match', async () => {
+    const { world } = at;
+    const [me, match, stranger, blocked] = await world.persons(4);
+    await world.decisions.decide(me!, match!, 'like');
+    await world.decisions.decide(match!, me!, 'like');
+    await world.blocks.block(me!, blocked!);
+    for (const id of [match!, stranger!, blocked!]) await world.db.query(setStatus, [id, 'deleted']);
+    const list = async () => (await world.blocks.list(me!, { limit: 10 })).items.map((item) => item.id);
+    expect(await list()).toEqual([]);
+    const input = ReportInput.parse({ reason: 'threat' });
+    expect(await codeOf(world.reports.report(me!, stranger!, input))).toBe('NOT_FOUND');
+    expect(await codeOf(world.reports.report(me!, match!, input))).toBe('none');
+    expect(await world.db.query(reportsOf, [match!])).toHaveLength(1);
+    // Back again, and still blocked.
+    for (const id of [match!, blocked!]) await world.db.query(setStatus, [id, 'active']);
+    expect(await list()).toEqual([match, blocked]);
+    await world.db.query(setStatus, [match!, 'banned']);
+    expect(await codeOf(world.reports.report(me!, match!, input))).toBe('NOT_FOUND');
   });
 
   it('takes no report without a reason, or with fields that do not exist', () => {
