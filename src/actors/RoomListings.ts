@@ -20,6 +20,11 @@ type Operations = Parameters<MatchMakerDriver['update']>[1];
 const FLUSH_EVERY_MS = 250;
 /** How often everything is mirrored again, for a Redis that forgot. */
 const REFRESH_EVERY_MS = 5_000;
+/**
+ * Rooms whose change Redis could not be told: beyond it those that are gone stay listed, for the monitor to show, until their
+ * process is gone as well.
+ */
+const MAX_WAITING = 20_000;
 
 export class RoomListings implements MatchMakerDriver {
   readonly #clock: Clock;
@@ -35,6 +40,11 @@ export class RoomListings implements MatchMakerDriver {
     if (mirror !== undefined) this.#schedule();
   }
 
+  /** Rooms of which the mirror is still to be told. */
+  get waiting(): number {
+    return this.#changed.size;
+  }
+
   has(roomId: string): boolean {
     return this.#rooms.has(roomId);
   }
@@ -42,25 +52,25 @@ export class RoomListings implements MatchMakerDriver {
   async insert(room: IRoomCache): Promise<boolean> {
     if (this.#rooms.has(room.roomId)) return false;
     this.#rooms.set(room.roomId, room);
-    this.#changed.add(room.roomId);
+    this.#note(room.roomId);
     return true;
   }
 
   persist(room: IRoomCache, create = false): boolean {
     if (create) this.#rooms.set(room.roomId, room);
-    this.#changed.add(room.roomId);
+    this.#note(room.roomId);
     return this.#rooms.has(room.roomId);
   }
 
   update(room: IRoomCache, { $set = {}, $inc = {} }: Operations): boolean {
     Object.assign(room, $set);
     if ($inc.clients !== undefined) room.clients += $inc.clients;
-    this.#changed.add(room.roomId);
+    this.#note(room.roomId);
     return true;
   }
 
   remove(roomId: string): boolean {
-    this.#changed.add(roomId);
+    this.#note(roomId);
     return this.#rooms.delete(roomId);
   }
 
@@ -96,25 +106,27 @@ export class RoomListings implements MatchMakerDriver {
     this.#timer?.cancel();
   }
 
+  #note(roomId: string): void {
+    if (this.#mirror !== undefined && this.#changed.size < MAX_WAITING) this.#changed.add(roomId);
+  }
+
   #schedule(): void {
     this.#timer = this.#clock.after(FLUSH_EVERY_MS, () => {
-      this.#flush()
-        // Redis is away: the next full round makes it good.
-        .catch(() => {})
-        .finally(() => this.#schedule());
+      void this.#flush(this.#mirror!).finally(() => this.#schedule());
     });
   }
 
-  async #flush(): Promise<void> {
+  async #flush(mirror: RedisDriver): Promise<void> {
     const now = this.#clock.now();
     const everything = now - this.#refreshedAt >= REFRESH_EVERY_MS;
     const ids = everything ? new Set([...this.#rooms.keys(), ...this.#changed]) : new Set(this.#changed);
     this.#changed.clear();
     if (everything) this.#refreshedAt = now;
     await Promise.all(
-      [...ids].map((id) => {
+      [...ids].map(async (id) => {
         const room = this.#rooms.get(id);
-        return room === undefined ? this.#mirror!.remove(id) : this.#mirror!.persist(room);
+        // Redis is away: told with a later round.
+        await (room === undefined ? mirror.remove(id) : mirror.persist(room)).catch(() => this.#note(id));
       }),
     );
   }

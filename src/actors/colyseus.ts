@@ -104,6 +104,16 @@ export async function callRoom<T>(
   return matchMaker.remoteRoomCall(roomId, method as never, args as unknown[], timeoutMs) as Promise<T>;
 }
 
+/** Processes that were seen and have not said goodbye, this one included. */
+export async function listedProcesses(): Promise<string[]> {
+  return (await matchMaker.stats.fetchAll()).map((process) => process.processId);
+}
+
+/** Takes a process off that list. */
+export async function unlistProcess(processId: string): Promise<void> {
+  await matchMaker.stats.excludeProcess(processId);
+}
+
 export function processId(): string {
   return matchMaker.processId;
 }

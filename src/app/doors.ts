@@ -6,7 +6,8 @@ import type { RoomServices } from '../../rooms/services.ts';
 import { addressKey } from '../accounts/caller.ts';
 import { isInboxRoom } from '../actors/Actors.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
-import { localRoom, processId } from '../actors/colyseus.ts';
+import { listedProcesses, localRoom, processId, unlistProcess } from '../actors/colyseus.ts';
+import { DeadListings } from '../actors/DeadListings.ts';
 import { RoomListings } from '../actors/RoomListings.ts';
 import { presentEvent } from '../calling/presentEvent.ts';
 import { sleep } from '../clock.ts';
@@ -126,6 +127,18 @@ export async function openDoors(
   const mirror = stores.redis && new RedisDriver(stores.redis);
   const driver = new RoomListings({ clock, ...(mirror && { mirror }) });
   closing.defer(() => driver.shutdown());
+  const deadListings =
+    mirror &&
+    new DeadListings({
+      db,
+      clock,
+      log,
+      mirror,
+      ownId: processId,
+      processes: listedProcesses,
+      exclude: unlistProcess,
+    });
+  closing.defer(() => deadListings?.close());
   const presence = stores.redis === undefined ? new LocalPresence() : new CalmPresence(stores.redis);
   closing.defer(() => presence.shutdown());
   const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
@@ -182,6 +195,7 @@ export async function openDoors(
   // From here on others learn of the end of this process from the database, and take its calls over.
   await db.holdName(processId());
   keeper.start();
+  deadListings?.start();
 
   const drain = async (deadlineMs: number) => {
     actors.drain();
