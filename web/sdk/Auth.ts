@@ -1,9 +1,12 @@
 import { DuetApiError } from './DuetApiError.ts';
 import { Emitter } from './Emitter.ts';
 import type { Bearer, Http } from './Http.ts';
+import { query } from './People.ts';
 import { localNow } from './ServerClock.ts';
+import { SharedSession } from './SharedSession.ts';
 import type { TokenStorage } from './TokenStorage.ts';
-import type { Registration, Tokens } from './types.ts';
+import { isNewer, type Session, sessionOf } from './tokens.ts';
+import type { Page, Registration, SignedInDevice, Tokens } from './types.ts';
 
 type AuthEvents = {
   /** Somebody signed in. */
@@ -12,18 +15,21 @@ type AuthEvents = {
   signedOut: { reason: 'logout' | 'revoked' };
 };
 
-/** Tokens and, by this machine's clock, until when the access token is good (epoch ms). */
-type Session = { tokens: Tokens; goodUntilMs: number };
-
-const SESSION_KEY = 'duet.session';
 const DEVICE_KEY = 'duet.device';
 /** An access token is renewed this long before it runs out. */
 const RENEW_BEFORE_MS = 60_000;
+/**
+ * An answer that has not come by then is asked for again, and may have been lost: the server gives the same one for ten
+ * seconds, and takes a later asking for a stolen token. So three askings fit in.
+ */
+const REFRESH_AGAIN_MS = 3_000;
+const REFRESH_TRIES = 3;
 
 /** Sign-in, and the tokens that follow from it. */
 export class Auth extends Emitter<AuthEvents> implements Bearer {
   readonly #http: Http;
   readonly #storage: TokenStorage;
+  readonly #shared: SharedSession;
   #session: Session | undefined;
   #renewal: Promise<boolean> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -32,7 +38,8 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
     super();
     this.#http = http;
     this.#storage = storage;
-    this.#session = readSession(storage);
+    this.#shared = new SharedSession(storage, (session) => this.#adopt(session));
+    this.#session = this.#shared.read();
     this.#schedule();
   }
 
@@ -88,10 +95,28 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
     this.#keep(await this.#http.post<Tokens>('/auth/change-password', { currentPassword, newPassword }));
   }
 
-  /** Ends the session. Resolves even when the server cannot be told. */
+  /** Ends the session: here at once. Resolves when the server was told, or cannot be. */
   async logout(): Promise<void> {
-    await this.#http.post('/auth/logout').catch(() => undefined);
+    const session = this.#session;
     this.end('logout');
+    if (!session) return;
+    try {
+      const isGood = session.goodUntilMs > localNow();
+      const { accessToken } = isGood ? session.tokens : await this.#askAgain(session.tokens.refreshToken);
+      await this.#http.post('/auth/logout', undefined, { token: accessToken });
+    } catch {
+      // What this device knew is forgotten all the same.
+    }
+  }
+
+  /** The devices that are signed in, this one among them. */
+  sessions(options: { limit?: number; cursor?: string } = {}): Promise<Page<SignedInDevice>> {
+    return this.#http.get(`/users/me/sessions${query(options)}`);
+  }
+
+  /** Signs a device out; its sockets are closed within a second. Errors: `NOT_FOUND`. */
+  endSession(sessionId: string): Promise<void> {
+    return this.#http.request('DELETE', `/users/me/sessions/${sessionId}`);
   }
 
   /** Renews the tokens now. Many callers at once share one request. */
@@ -113,6 +138,7 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
   }
 
   async renew(token: string): Promise<boolean> {
+    this.#adopt(this.#shared.read());
     if (this.#session === undefined) return false;
     if (this.#session.tokens.accessToken !== token) return true;
     return await this.#renewOnce();
@@ -120,10 +146,11 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
 
   /** Forgets the session and tells so. */
   end(reason: 'logout' | 'revoked'): void {
-    if (this.#session === undefined) return;
+    const session = this.#session;
+    if (session === undefined) return;
     this.#session = undefined;
     clearTimeout(this.#timer);
-    this.#storage.removeItem(SESSION_KEY);
+    this.#shared.forget(session);
     this.emit('signedOut', { reason });
   }
 
@@ -135,28 +162,74 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
   }
 
   async #renew(): Promise<boolean> {
-    const refreshToken = this.#session?.tokens.refreshToken;
-    if (refreshToken === undefined) return false;
-    try {
-      const tokens = await this.#http.post<Tokens>(
-        '/auth/refresh-token',
-        { refreshToken },
-        { signedIn: false },
-      );
-      // Somebody may have signed out while the answer was on its way.
-      if (this.#session?.tokens.refreshToken !== refreshToken) return this.#session !== undefined;
-      this.#keep(tokens);
-      return true;
-    } catch (error) {
-      if (!(error instanceof DuetApiError) || error.isTemporary) throw error;
-      this.end('revoked');
-      return false;
-    }
+    const stale = this.#session;
+    if (stale === undefined) return false;
+    return await this.#shared.alone(stale, async () => {
+      // Another window may have renewed it meanwhile; it would be signed out if this one used the old token again.
+      this.#adopt(this.#shared.read());
+      if (this.#session !== stale) return this.#session !== undefined;
+      try {
+        const tokens = await this.#askAgain(stale.tokens.refreshToken);
+        // Somebody may have signed out while the answer was on its way.
+        if (this.#session !== stale) return this.#session !== undefined;
+        const session = sessionOf(tokens);
+        this.#goOnWith(session);
+        this.#shared.tell(session);
+        return true;
+      } catch (error) {
+        if (!(error instanceof DuetApiError) || error.isTemporary) throw error;
+        if (this.#session === stale) this.end('revoked');
+        return this.#session !== undefined;
+      }
+    });
+  }
+
+  /** Asks for new tokens until one of the askings is answered. */
+  #askAgain(refreshToken: string): Promise<Tokens> {
+    return new Promise((resolve, reject) => {
+      let open = 0;
+      let tries = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const ask = () => {
+        clearTimeout(timer);
+        open += 1;
+        tries += 1;
+        if (tries < REFRESH_TRIES) timer = setTimeout(ask, REFRESH_AGAIN_MS);
+        const asking = this.#http.post<Tokens>('/auth/refresh-token', { refreshToken }, { signedIn: false });
+        asking.then(
+          (tokens) => {
+            clearTimeout(timer);
+            resolve(tokens);
+          },
+          (error) => {
+            open -= 1;
+            const isLost = error instanceof DuetApiError && error.code === 'NETWORK';
+            if (isLost && open > 0) return;
+            if (isLost && tries < REFRESH_TRIES) return ask();
+            clearTimeout(timer);
+            reject(error);
+          },
+        );
+      };
+      ask();
+    });
   }
 
   #keep(tokens: Tokens): void {
-    this.#session = { tokens, goodUntilMs: localNow() + lifetimeMs(tokens) };
-    this.#storage.setItem(SESSION_KEY, JSON.stringify(this.#session));
+    this.#session = sessionOf(tokens);
+    this.#shared.write(this.#session);
+    this.#schedule();
+  }
+
+  /** Goes on with what another window of the same sign-in has. */
+  #adopt(session: Session | undefined): void {
+    if (!session || !this.#session || !isNewer(session, this.#session)) return;
+    this.#goOnWith(session);
+  }
+
+  #goOnWith(session: Session): void {
+    this.#session = session;
+    this.#shared.update(session);
     this.#schedule();
   }
 
@@ -169,26 +242,5 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
         .catch(() => undefined)
         .finally(() => this.#schedule());
     }, delayMs);
-  }
-}
-
-/** How long an access token lives, from its own claims (RFC 7519 section 4.1): this machine's clock may be wrong. */
-function lifetimeMs(tokens: Tokens): number {
-  try {
-    const payload = tokens.accessToken.split('.')[1] ?? '';
-    const claims = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
-    if (claims.exp > claims.iat) return (claims.exp - claims.iat) * 1000;
-  } catch {
-    // Not a JWT that can be read here; the stated time will do.
-  }
-  return Date.parse(tokens.accessTokenExpiresAt) - Date.now();
-}
-
-function readSession(storage: TokenStorage): Session | undefined {
-  try {
-    const session = JSON.parse(storage.getItem(SESSION_KEY) ?? 'null');
-    return typeof session?.tokens?.refreshToken === 'string' ? session : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -7,6 +7,7 @@ import { Inbox } from './Inbox.ts';
 import { Matches } from './Matches.ts';
 import { MatchSession } from './MatchSession.ts';
 import { People } from './People.ts';
+import { Push } from './Push.ts';
 import { Seats } from './Seats.ts';
 import { ServerClock } from './ServerClock.ts';
 import { MemoryStorage, type TokenStorage } from './TokenStorage.ts';
@@ -32,6 +33,7 @@ export class Duet {
   readonly people: People;
   readonly matches: Matches;
   readonly calls: Calls;
+  readonly push: Push;
   readonly clock = new ServerClock();
   readonly #seats: Seats;
   #inbox: Inbox | undefined;
@@ -43,6 +45,7 @@ export class Duet {
     this.auth.on('signedOut', () => this.closeInbox());
     this.people = new People(http);
     this.matches = new Matches(http);
+    this.push = new Push(http);
     this.#seats = new Seats(http, this.auth, this.clock);
     const device = new OwnDevice(http, this.auth);
     this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock, device });

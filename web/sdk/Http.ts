@@ -14,6 +14,8 @@ export type RequestOptions = {
   headers?: Record<string, string>;
   /** False for what needs no account. */
   signedIn?: boolean;
+  /** Sent in the place of the bearer's. */
+  token?: string;
   /** Makes a repeated POST the same POST. */
   idempotencyKey?: string;
 };
@@ -43,8 +45,9 @@ export class Http {
   }
 
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-    const signedIn = options.signedIn ?? true;
-    const token = signedIn ? await this.#bearer?.accessToken() : undefined;
+    const isBearers = (options.signedIn ?? true) && options.token === undefined;
+    if (!isBearers) return await this.#send<T>(method, path, options, options.token);
+    const token = await this.#bearer?.accessToken();
     try {
       return await this.#send<T>(method, path, options, token);
     } catch (error) {
@@ -79,6 +82,8 @@ export class Http {
 async function read<T>(response: Response): Promise<T> {
   if (response.status === 204) return undefined as T;
   const body: unknown = await response.json().catch(() => undefined);
+  // Not of Duet: a hotel's sign-in page, or an answer that was cut off.
+  if (response.ok && body === undefined) throw DuetApiError.network();
   if (response.ok) return body as T;
   const retryAfterSec = Number(response.headers.get('retry-after') ?? Number.NaN);
   throw new DuetApiError(

@@ -1,4 +1,5 @@
 /** The shapes that the SDK speaks: the contract's own, by type only, and the few that wrap them. */
+import type { SessionItem } from '../../src/accounts/shapes.ts';
 import type { CallView } from '../../src/calling/shapes.ts';
 import type { MatchView } from '../../src/matching/shapes.ts';
 import type { Card, Gender, Me, Photo } from '../../src/people/shapes.ts';
@@ -21,6 +22,9 @@ export type Tokens = {
   deviceId: string;
   user: Me;
 };
+
+/** A device that is signed in; `current` is this one. Times are ISO 8601. */
+export type SignedInDevice = SessionItem;
 
 /** A place in a room, single-use. `serverNow` is the server's clock in epoch milliseconds when it was given. */
 export type Seat = {

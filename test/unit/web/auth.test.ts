@@ -6,7 +6,7 @@ import { MemoryStorage } from '../../../web/sdk/TokenStorage.ts';
 
 /** What the server would say, by path; every request is noted. */
 type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
-let answers: Record<string, (init: RequestInit) => Answer>;
+let answers: Record<string, (init: RequestInit) => Answer | Promise<Answer>>;
 let asked: { path: string; token: string | undefined }[];
 
 beforeEach(() => {
@@ -17,8 +17,11 @@ beforeEach(() => {
     const path = new URL(url).pathname.replace('/api/v1', '');
     const headers = init.headers as Record<string, string>;
     asked.push({ path, token: headers.authorization?.replace('Bearer ', '') });
-    const { status = 200, body = {}, headers: given } = answers[path]!(init);
-    return new Response(status === 204 ? null : JSON.stringify(body), { status, headers: given });
+    const { status = 200, body = {}, headers: given } = await answers[path]!(init);
+    return new Response(status === 204 ? null : typeof body === 'string' ? body : JSON.stringify(body), {
+      status,
+      headers: given,
+    });
   });
 });
 
@@ -139,4 +142,95 @@ test('every failure is a DuetApiError that says whether asking again can help', 
   });
   expect(await failed('/b')).toMatchObject({ status: 429, isTemporary: true, retryAfterSec: 7 });
   expect(await failed('/c')).toMatchObject({ status: 0, code: 'NETWORK', isTemporary: true });
+});
+
+test('a refresh whose answer is lost is asked for again while the server still gives it', async () => {
+  const { auth } = client();
+  answers['/auth/login'] = () => ({ body: tokens('first') });
+  await auth.login('ada@demo.duet', 'duet-demo');
+  let tries = 0;
+  answers['/auth/refresh-token'] = () => {
+    tries += 1;
+    return tries === 1 ? new Promise(() => {}) : { body: tokens('second') };
+  };
+  const renewed = auth.refresh();
+  await vi.advanceTimersByTimeAsync(3_100);
+  await renewed;
+  expect(tries).toBe(2);
+  expect((await auth.accessToken())?.split('.')[2]).toBe('second');
+});
+
+test('two windows on one storage use each refresh token once, and go on with what the other has', async () => {
+  const storage = new MemoryStorage();
+  const first = client(storage);
+  answers['/auth/login'] = () => ({ body: tokens('login') });
+  await first.auth.login('ada@demo.duet', 'duet-demo');
+  const second = client(storage);
+  let nth = 0;
+  const used: string[] = [];
+  answers['/auth/refresh-token'] = (init) => {
+    used.push(JSON.parse(String(init.body)).refreshToken);
+    return { body: tokens(`renewal ${++nth}`) };
+  };
+  await vi.advanceTimersByTimeAsync(1);
+  await first.auth.refresh();
+  await vi.advanceTimersByTimeAsync(1);
+  await second.auth.refresh();
+  expect((await second.auth.accessToken())?.split('.')[2]).toBe('renewal 1');
+  await vi.advanceTimersByTimeAsync(1);
+  await second.auth.refresh();
+
+  answers['/users/me'] = (init) =>
+    String((init.headers as Record<string, string>).authorization).endsWith('renewal 2')
+      ? { body: { id: 'me' } }
+      : { status: 401, body: { code: 'UNAUTHORIZED', message: '' } };
+  await first.http.get('/users/me');
+  expect(used).toEqual(['refresh-login', 'refresh-renewal 1']);
+});
+
+test('a window that is a copy of another hears of its renewals; one of somebody else does not', async () => {
+  answers['/auth/login'] = () => ({ body: tokens('login') });
+  answers['/auth/refresh-token'] = () => ({ body: tokens('renewed') });
+  // Each window has a storage of its own, as `sessionStorage` is.
+  const storages = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>()];
+  const [one, copy, other] = storages.map((items) => ({
+    getItem: (key: string) => items.get(key) ?? null,
+    setItem: (key: string, value: string) => void items.set(key, value),
+    removeItem: (key: string) => void items.delete(key),
+  }));
+  const first = client(one as MemoryStorage);
+  await first.auth.login('ada@demo.duet', 'duet-demo');
+  copy!.setItem('duet.session', one!.getItem('duet.session')!);
+  const second = client(copy as MemoryStorage);
+  const third = client(other as MemoryStorage);
+  answers['/auth/login'] = () => ({ body: { ...tokens('theirs'), user: { id: 'you' } } });
+  await third.auth.login('sam@demo.duet', 'duet-demo');
+  await vi.advanceTimersByTimeAsync(1);
+  await first.auth.refresh();
+  await vi.waitFor(async () => {
+    expect((await second.auth.accessToken())?.split('.')[2]).toBe('renewed');
+  });
+  expect(copy!.getItem('duet.session')).toBe(one!.getItem('duet.session'));
+  expect((await third.auth.accessToken())?.split('.')[2]).toBe('theirs');
+});
+
+test('signing out is done here at once, and told with the token that there was', async () => {
+  const { auth, storage } = client();
+  answers['/auth/login'] = () => ({ body: tokens('first') });
+  await auth.login('ada@demo.duet', 'duet-demo');
+  const ended: string[] = [];
+  auth.on('signedOut', ({ reason }) => ended.push(reason));
+  answers['/auth/logout'] = () => new Promise(() => {});
+  void auth.logout();
+  expect(ended).toEqual(['logout']);
+  expect(client(storage).auth.isSignedIn).toBe(false);
+  expect(asked.at(-1)).toEqual({ path: '/auth/logout', token: tokens('first').accessToken });
+});
+
+test('an answer that is not of Duet is as good as none', async () => {
+  const { auth, http } = client();
+  answers['/auth/login'] = () => ({ body: '<html>Welcome to our hotel</html>' });
+  answers['/matches/active'] = () => ({ body: '' });
+  await expect(auth.login('ada@demo.duet', 'duet-demo')).rejects.toMatchObject({ code: 'NETWORK' });
+  await expect(http.get('/matches/active')).rejects.toMatchObject({ code: 'NETWORK', isTemporary: true });
 });
