@@ -6,6 +6,7 @@ import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
+import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { CALL_FACTS } from './callFacts.ts';
 import type { Report, ReportHandling, ReportQuery } from './shapes.ts';
 
@@ -13,6 +14,7 @@ export interface ReportDeskOptions {
   db: Database;
   clock: Clock;
   audit: Audit;
+  keys: DataKeys;
 }
 
 interface ReportRow {
@@ -20,7 +22,7 @@ interface ReportRow {
   reporter_id: string;
   reported_id: string;
   reason: string;
-  details: string;
+  details: StoredText;
   call_id: string | null;
   call_facts: Record<string, unknown> | null;
   status: Report['status'];
@@ -42,13 +44,13 @@ const listReports = sql<ReportRow>(
   'report-list',
   `select ${COLUMNS} from reports r where r.id < $2 and ($3::text is null or r.status = $3) order by r.id desc limit $1`,
 );
-const lockReport = sql<Pick<ReportRow, 'status' | 'resolution'>>(
+const lockReport = sql<Pick<ReportRow, 'status' | 'resolution' | 'handled_by'>>(
   'report-lock',
-  'select status, resolution from reports where id = $1 for update',
+  'select status, resolution, handled_by from reports where id = $1 for update',
 );
 const handleReport = sql(
   'report-handle',
-  'update reports set status = $2, resolution = $3, handled_by = $4, handled_at = $5 where id = $1',
+  'update reports set status = $2, resolution = coalesce($3, resolution), handled_by = $4, handled_at = $5 where id = $1',
 );
 const findReport = sql<ReportRow>('report-find', `select ${COLUMNS} from reports r where r.id = $1`);
 
@@ -65,12 +67,16 @@ export class ReportDesk {
     const rows = await this.#o.db.query(listReports, [limit + 1, cursor ?? NEWEST, status ?? null]);
     const shown = rows.slice(0, limit);
     return {
-      items: shown.map(present),
+      items: shown.map((row) => present(row, this.#o.keys)),
       nextCursor: rows.length > limit ? shown.at(-1)!.id : null,
     };
   }
 
-  /** Notes what is done about a report. NOT_FOUND; what is to happen to the person is a change of status of its own. */
+  /**
+   * Notes what is done about a report; what is to happen to the person is a change of status of its own. NOT_FOUND;
+   * CONFLICT when it has another status than the admin says, or was closed by another admin meanwhile: that one's word
+   * is not written over, but it can be looked at again ("reviewing").
+   */
   async handle(
     actor: Principal,
     reportId: string,
@@ -81,8 +87,12 @@ export class ReportDesk {
     return db.transaction(async (tx) => {
       const [before] = await tx.query(lockReport, [reportId]);
       if (before === undefined) throw new DuetError('NOT_FOUND');
-      const { status, resolution } = handling;
-      await tx.query(handleReport, [reportId, status, resolution, actor.userId, new Date(clock.now())]);
+      const { status, resolution, ifStatus = before.status } = handling;
+      const isClosed = before.status === 'resolved' || before.status === 'dismissed';
+      const isOthers = isClosed && before.handled_by !== actor.userId && handling.ifStatus === undefined;
+      if (ifStatus !== before.status || (isOthers && status !== 'reviewing')) throw new DuetError('CONFLICT');
+      const now = new Date(clock.now());
+      await tx.query(handleReport, [reportId, status, resolution ?? null, actor.userId, now]);
       const [row] = await tx.query(findReport, [reportId]);
       await audit.record(tx, {
         action: 'report_handled',
@@ -94,22 +104,22 @@ export class ReportDesk {
           reportId,
           before: before.status,
           after: status,
-          resolution,
+          ...(row!.resolution !== null && { resolution: row!.resolution }),
           ...(before.resolution !== null && { resolutionBefore: before.resolution }),
         },
       });
-      return present(row!);
+      return present(row!, this.#o.keys);
     });
   }
 }
 
-function present(row: ReportRow): Report {
+function present(row: ReportRow, keys: DataKeys): Report {
   return {
     id: row.id,
     reporterId: row.reporter_id,
     reportedId: row.reported_id,
     reason: row.reason,
-    details: row.details,
+    details: keys.open(row.details),
     callId: row.call_id,
     call: row.call_facts,
     status: row.status,

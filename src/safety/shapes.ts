@@ -55,6 +55,12 @@ export type ReportQuery = z.output<typeof ReportQuery>;
 /** Body of PATCH /admin/reports/:reportId. */
 export const ReportHandling = z.strictObject({
   status: z.enum(['reviewing', 'resolved', 'dismissed']),
-  resolution: humanText({ min: 0, max: 2000, lines: true }).default(''),
+  resolution: humanText({ min: 0, max: 2000, lines: true })
+    .optional()
+    .meta({ description: 'Absent: what stands there stays.' }),
+  ifStatus: ReportStatus.optional().meta({
+    description:
+      'The status that this is decided on: 409 when the report has another by now. Absent: 409 when another admin has closed it and it is not taken up again as "reviewing".',
+  }),
 });
 export type ReportHandling = z.output<typeof ReportHandling>;

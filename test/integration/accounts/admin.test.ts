@@ -231,6 +231,30 @@ describe('the desk', () => {
     ]);
   });
 
+  it('keeps what one admin wrote from another who did not see it', async () => {
+    const { ann, bob } = await newMatch(app);
+    const { reportId } = await ann.ok('POST', `/users/report/${bob.id}`, { reason: 'harassment' });
+    const handle = (who: Person, body: unknown) => who.call('PATCH', `/admin/reports/${reportId}`, body);
+    const answers = await Promise.all([
+      handle(boss, { status: 'resolved', resolution: 'talked to him' }),
+      handle(second, { status: 'dismissed', resolution: 'nothing in it' }),
+    ]);
+    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 409]);
+    const first = answers.find((answer) => answer.status === 200)!.body;
+    const other = first.handledBy === boss.id ? second : boss;
+    expect((await handle(other, { status: 'resolved', ifStatus: 'open' })).body.code).toBe('CONFLICT');
+    // Taken up again, what was written stays until something else is.
+    const again = await handle(other, { status: 'reviewing' });
+    expect(again.body).toMatchObject({
+      status: 'reviewing',
+      resolution: first.resolution,
+      handledBy: other.id,
+    });
+    const closed = await handle(boss, { status: 'dismissed', resolution: '', ifStatus: 'reviewing' });
+    expect(closed.body).toMatchObject({ status: 'dismissed', resolution: '' });
+    expect((await handle(second, { status: 'resolved', ifStatus: 'dismissed' })).status).toBe(200);
+  });
+
   it('counts', async () => {
     const before = await boss.ok('GET', '/admin/stats');
     await newMatch(app);
