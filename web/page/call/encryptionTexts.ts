@@ -26,6 +26,8 @@ function offText(reason: OffReason, name: string): string {
   switch (reason) {
     case 'agreeing':
       return 'Your devices are agreeing on keys.';
+    case 'unregistered':
+      return 'Duet has not taken this device’s key yet. It is tried again and again; the call is encrypted once it works.';
     case 'browser':
       return 'This browser cannot encrypt calls end to end. The server could listen.';
     case 'peer':

@@ -51,6 +51,7 @@ export class CallEncryption extends Emitter<Events> {
     isKnownCapable: false,
     peer: { produces: false, isAble: false },
     refusal: null,
+    isUnregistered: false,
     isStalled: false,
     isUndecodable: false,
     isAllowedClear: false,
@@ -65,6 +66,7 @@ export class CallEncryption extends Emitter<Events> {
   /** Whether an agreement has begun and is not done, and whether it must come about soon: not while it rings. */
   #isAwaited = false;
   #isAnswered = false;
+  #isRegistered = false;
   #stall: ReturnType<typeof setTimeout> | undefined;
   /** What had come when a frame could last be opened. */
   #sound: FromFrameWorker = { opened: 0, refused: 0 };
@@ -78,8 +80,11 @@ export class CallEncryption extends Emitter<Events> {
     this.#o = options;
     this.frames = this.#openFrames();
     this.#agreement = this.#openAgreement();
-    // Without a key that is registered nothing can be agreed on; it stays held, and says so.
-    this.#agreement.catch(() => this.#stalled());
+    // Without a key that is registered nothing can be agreed on; until then it stays held, and says so after a while.
+    this.#agreement.then(
+      () => this.#registered(),
+      () => this.#stalled(),
+    );
   }
 
   get snapshot(): EncryptionSnapshot {
@@ -248,7 +253,18 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   #stalled(): void {
-    this.#facts.isStalled = true;
+    if (this.#isRegistered) this.#facts.isStalled = true;
+    else this.#facts.isUnregistered = true;
+    this.#judge();
+  }
+
+  /** From here on it is up to the other. */
+  #registered(): void {
+    this.#isRegistered = true;
+    this.#facts.isUnregistered = false;
+    clearTimeout(this.#stall);
+    this.#stall = undefined;
+    if (!this.#closed) this.#expectAgreement();
     this.#judge();
   }
 

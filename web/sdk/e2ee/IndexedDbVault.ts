@@ -2,6 +2,8 @@ import { MemoryVault, type Vault } from './Vault.ts';
 
 const DATABASE = 'duet-e2ee';
 const STORE = 'values';
+/** A browser that has not answered by then (a store that another window holds, a disk that hangs) is not waited for. */
+const ANSWER_MS = 5_000;
 
 /** IndexedDB where there is one, since it keeps keys that nobody can read; else only until the page is closed. */
 export function openVault(): Vault {
@@ -38,7 +40,12 @@ class IndexedDbVault implements Vault {
 
 function settled<T>(request: IDBRequest): Promise<T> {
   return new Promise((done, failed) => {
-    request.onsuccess = () => done(request.result);
-    request.onerror = () => failed(request.error);
+    const late = setTimeout(() => failed(new Error('IndexedDB does not answer')), ANSWER_MS);
+    const settle = (act: () => void) => () => {
+      clearTimeout(late);
+      act();
+    };
+    request.onsuccess = settle(() => done(request.result));
+    request.onerror = settle(() => failed(request.error));
   });
 }

@@ -1,13 +1,12 @@
 import type { Auth } from '../Auth.ts';
 import { backoffMs, pause } from '../backoff.ts';
+import { DuetApiError } from '../DuetApiError.ts';
 import type { Http } from '../Http.ts';
 import { DeviceKey } from './DeviceKey.ts';
 import { FrameCrypto } from './FrameCrypto.ts';
 import { openVault } from './IndexedDbVault.ts';
 import { KnownDevices } from './KnownDevices.ts';
 import type { Vault } from './Vault.ts';
-
-const ATTEMPTS = 4;
 
 /** This device for end-to-end encryption: its key, registered with every sign-in, and the devices that it knows. */
 export class OwnDevice {
@@ -40,7 +39,7 @@ export class OwnDevice {
     if (await this.isSupported()) await this.key().catch(() => undefined);
   }
 
-  /** The key, once the server has it as that of this sign-in. */
+  /** The key, once the server has it as that of this sign-in, however long that takes. Rejects when it is refused. */
   key(): Promise<DeviceKey> {
     this.#key ??= this.#register().catch((error) => {
       this.#key = undefined;
@@ -61,7 +60,7 @@ export class OwnDevice {
   }
 
   async #register(): Promise<DeviceKey> {
-    const userId = this.#auth.userId;
+    const { userId } = this.#auth;
     if (userId === undefined) throw new Error('nobody is signed in');
     const key = await DeviceKey.of(userId, this.#vault);
     for (let attempt = 0; ; attempt++) {
@@ -69,8 +68,9 @@ export class OwnDevice {
         await this.#http.request('PUT', '/users/me/sessions/current/key', { body: { key: key.id } });
         return key;
       } catch (error) {
-        if (attempt + 1 >= ATTEMPTS) throw error;
+        if (!(error instanceof DuetApiError) || !error.isTemporary) throw error;
         await pause(backoffMs(attempt));
+        if (this.#auth.userId !== userId) throw error;
       }
     }
   }

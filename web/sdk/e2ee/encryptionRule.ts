@@ -5,12 +5,13 @@ import type { DeviceTrust } from './KnownDevices.ts';
 export type EncryptionState = 'off' | 'on' | 'verified';
 
 /**
- * Why it is off. `agreeing`: not yet. `browser`: this one cannot. `peer`: the other's client cannot. `stripped`: the
- * other's client can, and somebody keeps it from it. `tampered`: a key came that the other's device did not sign.
+ * Why it is off. `agreeing`: not yet. `unregistered`: not yet, for the server has not taken this device's key. `browser`:
+ * this one cannot. `peer`: the other's client cannot. `stripped`: the other's client can, and somebody keeps it from it. `tampered`: a key came that the other's device did not sign.
  * `mismatch`: the words were not the same. `undecodable`: what comes cannot be opened.
  */
 export type OffReason =
   | 'agreeing'
+  | 'unregistered'
   | 'browser'
   | 'peer'
   | 'stripped'
@@ -34,6 +35,8 @@ export type EncryptionFacts = {
   isKnownCapable: boolean;
   peer: PeerInRoom;
   refusal: 'tampered' | 'mismatch' | null;
+  /** The server does not take this device's key, so there is nothing to agree with. */
+  isUnregistered: boolean;
   /** The agreement does not get on. */
   isStalled: boolean;
   isUndecodable: boolean;
@@ -76,6 +79,7 @@ export function judgeEncryption(facts: EncryptionFacts): EncryptionSnapshot {
   const ifAllowed: SendMode = facts.isAllowedClear ? allowed : 'held';
   if (facts.isSupported === false) return of('off', 'browser', 'clear');
   if (facts.refusal) return of('off', facts.refusal, ifAllowed);
+  if (facts.isUnregistered) return of('off', 'unregistered', facts.hasKeys ? 'encrypted' : ifAllowed);
   if (facts.isStalled) return of('off', 'stripped', facts.hasKeys ? 'encrypted' : ifAllowed);
   if (facts.isUndecodable) return of('off', 'undecodable', 'encrypted');
   if (current) return of(current.trust === 'verified' ? 'verified' : 'on', null, 'encrypted');

@@ -9,6 +9,7 @@ const FRESH: EncryptionFacts = {
   isKnownCapable: false,
   peer: { produces: false, isAble: false },
   refusal: null,
+  isUnregistered: false,
   isStalled: false,
   isUndecodable: false,
   isAllowedClear: false,
@@ -50,6 +51,11 @@ describe('frames go out', () => {
       ['off', 'stripped', 'held'],
     ],
     ['not to one who could before', { peer: PLAIN, isKnownCapable: true }, ['off', 'stripped', 'held']],
+    [
+      'not while the own key is not registered, which is nobody else’s doing',
+      { isUnregistered: true, hasAnnounced: true },
+      ['off', 'unregistered', 'held'],
+    ],
     [
       'not when the agreement is kept back',
       { isStalled: true, hasAnnounced: true },
