@@ -29,6 +29,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'src/log.ts',
     'src/announced.ts',
     'src/config.ts',
+    'src/unsafeSettings.ts',
     'src/shapes.ts',
   ],
 ];

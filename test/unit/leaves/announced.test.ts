@@ -5,7 +5,7 @@ const SECRET = 'a-good-secret-of-more-than-32-characters-0123456789';
 const PRODUCTION = {
   NODE_ENV: 'production',
   JWT_SECRET: SECRET,
-  DATA_KEY: SECRET,
+  DATA_KEY: `${SECRET}-of-data`,
   PUBLIC_URL: 'https://duet.example',
   DB_URL: 'postgres://duet@db.example/duet',
   S3_ENDPOINT: 'https://s3.example',
