@@ -44,6 +44,8 @@ export type RouterPorts = {
    * address is looked up when it is read: leave it alone where the user is known.
    */
   limit(limit: RouteLimit, caller: LimitedCaller): void | Promise<void>;
+  /** Somebody who is no admin called an admin's route. Resolves before the refusal goes out. */
+  turnedAway?(auth: Auth, route: string, caller: { address: string; userAgent: string }): Promise<void>;
   /** One answered request. `route` is the declaration's method and path, never the URL. */
   observe(route: string, status: number, durationMs: number): void;
   log: Log;
@@ -162,7 +164,6 @@ export class Router {
       call.auth = known;
       call.caller.userId = known.userId;
       call.caller.sessionId = known.sessionId;
-      if (who === 'admin' && known.role !== 'admin') throw new DuetError('FORBIDDEN');
       if (call.reader instanceof UploadSpool) call.reader.allow();
       return this.#limit(call);
     };
@@ -174,9 +175,22 @@ export class Router {
 
   #limit(call: Call): void | Promise<void> {
     const { limit } = call.entry.route;
-    if (limit === 'none') return this.#receive(call);
+    if (limit === 'none') return this.#admit(call);
     const allowed = this.#ports.limit(limit, call.caller);
-    return allowed instanceof Promise ? allowed.then(() => this.#receive(call)) : this.#receive(call);
+    return allowed instanceof Promise ? allowed.then(() => this.#admit(call)) : this.#admit(call);
+  }
+
+  /** After counting: each refusal leaves a line somewhere, and so there are only so many. */
+  #admit(call: Call): void | Promise<void> {
+    const isRefused = call.entry.route.who === 'admin' && call.auth?.role !== 'admin';
+    return isRefused ? this.#turnAway(call) : this.#receive(call);
+  }
+
+  async #turnAway(call: Call): Promise<never> {
+    const { entry, caller, headerValues, auth } = call;
+    const userAgent = headerValues[entry.route.headers.indexOf('user-agent')] ?? '';
+    await this.#ports.turnedAway?.(auth!, entry.label, { address: caller.address, userAgent });
+    throw new DuetError('FORBIDDEN');
   }
 
   #receive(call: Call): void | Promise<void> {

@@ -9,6 +9,7 @@ import {
   UserQuery,
 } from '../../accounts/adminShapes.ts';
 import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
+import type { Lookups } from '../../accounts/Lookups.ts';
 import type { Standing } from '../../accounts/Standing.ts';
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
@@ -21,6 +22,7 @@ export interface AdminRoutesDeps {
   adminDesk: AdminDesk;
   standing: Standing;
   reportDesk: ReportDesk;
+  lookups: Lookups;
   clock: Clock;
 }
 
@@ -28,7 +30,7 @@ const tags = ['Admin'];
 const UserParams = z.strictObject({ userId: Id });
 
 /** What admins do. Everything is kept in the security log. */
-export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRoutesDeps): Route[] {
+export function adminRoutes({ adminDesk, standing, reportDesk, lookups, clock }: AdminRoutesDeps): Route[] {
   return [
     route({
       method: 'get',
@@ -37,10 +39,23 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
+      headers: CALLER_HEADERS,
       query: UserQuery,
       status: 200,
       out: listOf(AdminUser),
-      run: ({ query }) => adminDesk.list(query),
+      async run(ctx) {
+        const { query, status, tier, cursor } = ctx.query;
+        await lookups.note(ctx.auth, 'accounts_listed', callerOf(ctx), {
+          // The address itself is in no line of the log.
+          email: query?.includes('@') ? query : undefined,
+          details: {
+            searched: query !== undefined,
+            ...given({ status, tier }),
+            further: cursor !== undefined,
+          },
+        });
+        return adminDesk.list(ctx.query);
+      },
     }),
     route({
       method: 'get',
@@ -89,10 +104,16 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
+      headers: CALLER_HEADERS,
       query: ReportQuery,
       status: 200,
       out: listOf(Report),
-      run: ({ query }) => reportDesk.list(query),
+      async run(ctx) {
+        const { status, cursor } = ctx.query;
+        const details = { ...given({ status }), further: cursor !== undefined };
+        await lookups.note(ctx.auth, 'reports_listed', callerOf(ctx), { details });
+        return reportDesk.list(ctx.query);
+      },
     }),
     route({
       method: 'patch',
@@ -115,9 +136,13 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
+      headers: CALLER_HEADERS,
       status: 200,
       out: Stats,
-      run: () => adminDesk.stats(),
+      async run(ctx) {
+        await lookups.note(ctx.auth, 'stats_read', callerOf(ctx));
+        return adminDesk.stats();
+      },
     }),
     route({
       method: 'get',
@@ -126,10 +151,23 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
+      headers: CALLER_HEADERS,
       query: AuditQuery,
       status: 200,
       out: listOf(AuditItem),
-      run: ({ query }) => adminDesk.log(query),
+      async run(ctx) {
+        const { userId, actorId, action, cursor } = ctx.query;
+        const details = { ...given({ userId, actorId, action }), further: cursor !== undefined };
+        await lookups.note(ctx.auth, 'log_read', callerOf(ctx), { details });
+        return adminDesk.log(ctx.query);
+      },
     }),
   ];
+}
+
+/** The filters that were set. */
+function given(filters: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(filters).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

@@ -117,6 +117,13 @@ describe('who is no admin', () => {
       expect((await ann.call(method, path, body)).body.code, path).toBe('FORBIDDEN');
       expect((await request(app.url, method, `/api/v1${path}`, { body })).status, path).toBe(401);
     }
+    const { items } = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=admin_refused`);
+    expect(items.map((item: { details: { route: string } }) => item.details.route).reverse()).toEqual(
+      paths.map(
+        ([method, path]) =>
+          `${method} /api/v1${path.replace(`/reports/${ann.id}`, '/reports/:reportId').replace(ann.id, ':userId')}`,
+      ),
+    );
     const polluted = [
       '{"role":"admin"}',
       '{"__proto__":{"role":"admin"}}',
@@ -194,6 +201,26 @@ describe('the desk', () => {
     expect(await boss.ok('GET', `/admin/users/${ann.id}`)).toMatchObject({ id: ann.id, email: ann.email });
     const { items } = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=account_viewed`);
     expect(items).toMatchObject([{ actorId: boss.id, userId: ann.id }]);
+  });
+
+  it('keeps that an admin read a list, the log or the numbers, and what for', async () => {
+    const ann = await newPerson(app);
+    await boss.ok('GET', `/admin/users?query=${ann.email}&status=active`);
+    await boss.ok('GET', '/admin/reports?status=open');
+    await boss.ok('GET', '/admin/stats');
+    await boss.ok('GET', `/admin/audit?userId=${ann.id}`);
+    const { items } = await boss.ok('GET', `/admin/audit?actorId=${boss.id}&limit=5`);
+    expect(
+      items.map(({ action, details }: { action: string; details: object }) => ({ action, details })),
+    ).toEqual([
+      { action: 'log_read', details: { actorId: boss.id, further: false } },
+      { action: 'log_read', details: { userId: ann.id, further: false } },
+      { action: 'stats_read', details: {} },
+      { action: 'reports_listed', details: { status: 'open', further: false } },
+      { action: 'accounts_listed', details: { searched: true, status: 'active', further: false } },
+    ]);
+    expect(JSON.stringify(items)).not.toContain(ann.email);
+    expect(items[0]).toMatchObject({ address: '127.0.0.0/24', sessionId: expect.any(String) });
   });
 
   it('works on reports', async () => {
