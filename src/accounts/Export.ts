@@ -58,6 +58,8 @@ export class Export {
     const [session] = await db.query(signedInAt, [sessionId, userId]);
     if (session === undefined) throw new DuetError('UNAUTHORIZED');
     if (session.created_at < clock.now() - EXPORT_WITHIN_MS) {
+      const details = { reason: 'SESSION_TOO_OLD' };
+      await audit.record(db, { action: 'account_export_refused', userId, sessionId, caller, details });
       throw new DuetError('FORBIDDEN', {
         details: [{ path: 'session', message: 'is older than 15 minutes: sign in again' }],
       });

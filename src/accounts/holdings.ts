@@ -172,7 +172,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     give: give(
       'audit',
       `select at, action, session_id as "sessionId", device, address, details from audit_log
-       where user_id = $1 and (actor_id is null or actor_id = $1)`,
+       where user_id = $1 and (actor_id is null and action <> 'status_changed' or actor_id = $1)`,
     ),
   },
   ban_tags: {

@@ -219,6 +219,11 @@ describe('what is held (PV-11)', () => {
       status: 403,
       body: { code: 'FORBIDDEN', details: [{ path: 'session' }] },
     });
+    const { rows } = await db.query(
+      `select user_id, details from audit_log where action = 'account_export_refused' and user_id = $1`,
+      [ann.id],
+    );
+    expect(rows).toMatchObject([{ details: { reason: 'SESSION_TOO_OLD' } }]);
     const again = await signIn(app.url, ann.email);
     expect((await again.call('GET', '/users/me/export')).status).toBe(200);
     expect((await request(app.url, 'GET', '/api/v1/users/me/export')).status).toBe(401);
