@@ -9,12 +9,15 @@ export class FakeRoom {
   /** What requests are answered with, by type; those without an answer never get one. */
   readonly answers: Record<string, () => unknown> = {};
   #hear: (type: string, payload: unknown) => void = () => undefined;
+  #patched: (state: unknown) => void = () => undefined;
   #left: (code: number) => void = () => undefined;
 
   onMessage(_: '*', hear: (type: string, payload: unknown) => void): void {
     this.#hear = hear;
   }
-  onStateChange(): void {}
+  onStateChange(patched: (state: unknown) => void): void {
+    this.#patched = patched;
+  }
   onLeave(left: (code: number) => void): void {
     this.#left = left;
   }
@@ -35,6 +38,10 @@ export class FakeRoom {
   /** The server says something. */
   hear(type: string, payload: unknown): void {
     this.#hear(type, payload);
+  }
+  /** The state changes. */
+  patch(state: unknown): void {
+    this.#patched(state);
   }
   /** The socket is gone. */
   drop(code: number): void {

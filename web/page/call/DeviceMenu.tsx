@@ -49,6 +49,7 @@ type ChoiceProps = { session: CallSession; kind: 'audio' | 'video'; label: strin
 
 function DeviceChoice({ session, kind, label }: ChoiceProps) {
   const [found, setFound] = useState<MediaDeviceInfo[]>([]);
+  const [problem, setProblem] = useState<string | null>(null);
   const { devices } = session;
   useEffect(() => {
     const look = () => void devices.list(kind).then(setFound);
@@ -56,12 +57,19 @@ function DeviceChoice({ session, kind, label }: ChoiceProps) {
     return session.on('local', look);
   }, [session, devices, kind]);
   const chosen = devices.track(kind)?.getSettings().deviceId;
+  const choose = async (select: HTMLSelectElement) => {
+    setProblem(null);
+    await devices.choose(kind, select.value).catch((error) => {
+      select.value = chosen ?? '';
+      setProblem(`${failureWords(error?.name)} You go on with the one before.`);
+    });
+  };
   return (
-    <Field label={label}>
+    <Field label={label} hint={problem ?? undefined}>
       <select
         value={chosen}
         data-testid={`device-${kind}`}
-        onChange={(event) => void devices.choose(kind, event.currentTarget.value)}
+        onChange={(event) => void choose(event.currentTarget)}
       >
         {found.map((device, index) => (
           <option key={device.deviceId} value={device.deviceId} selected={device.deviceId === chosen}>

@@ -61,7 +61,7 @@ export class CallDevices {
     return this.#local.devices(kind);
   }
 
-  /** Changes to another device in the middle of the call. */
+  /** Changes to another device in the middle of the call. Rejects with the browser's error where the old one goes on. */
   async choose(kind: Kind, deviceId: string): Promise<void> {
     await this.#local.choose(kind, deviceId);
   }

@@ -71,6 +71,8 @@ export class CallSession extends Emitter<CallEvents> {
   readonly #link: RoomLink;
   #snapshot: CallSnapshot;
   #media: MediaLink | undefined;
+  /** States that the room has sent, so that an answer over HTTP is known to be older than one of them. */
+  #patches = 0;
   #hasEnded = false;
   /** The answer is on its way: the person speaks. */
   #isAnswering = false;
@@ -239,8 +241,11 @@ export class CallSession extends Emitter<CallEvents> {
         if (!isLost || command !== 'reject') throw error;
       }
     }
+    const patches = this.#patches;
     const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`, body);
-    this.#take(snapshotOfCall(call, this.#snapshot.people));
+    if (patches === this.#patches || call.phase === 'ended') {
+      this.#take(snapshotOfCall(call, this.#snapshot.people));
+    }
   }
 
   async #say(type: string, body?: object): Promise<void> {
@@ -269,6 +274,7 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   #takeState(state: CallRoomState): void {
+    this.#patches += 1;
     // How long it was is not in the state. The message that follows says it; if none does, HTTP.
     if (state.phase === 'ended') setTimeout(() => void this.#settle(CLOSED.ended), LAST_WORD_MS);
     else this.#take(snapshotOfState(state, this.#snapshot));

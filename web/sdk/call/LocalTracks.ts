@@ -51,7 +51,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
     return await this.#opening[kind];
   }
 
-  /** Changes to another device. The old one goes on until the new one is there. */
+  /** Changes to another device. The old one goes on until the new one is there; rejects where it goes on for good. */
   async choose(kind: Kind, deviceId: string): Promise<MediaStreamTrack | null> {
     return await this.#acquire(kind, deviceId);
   }
@@ -113,6 +113,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
       this.#replace(kind, track);
       return track;
     } catch (error) {
+      if (deviceId && this.#tracks[kind]?.readyState === 'live') throw error;
       this.#missing.add(kind);
       this.emit('failed', { kind, name: error instanceof Error ? error.name : 'UnknownError' });
       return null;

@@ -122,7 +122,11 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     const ear = consumerId === undefined ? undefined : await this.#ear;
     if (ear) return void this.#consumers.set(producerId, ear);
     if (!this.#device || !this.#recv) return;
-    await this.#consume(producerId, this.#device, this.#recv).catch((error) => this.#breakIfLost(error));
+    await this.#consume(producerId, this.#device, this.#recv).catch((error) => {
+      // Refused, it may be told of again.
+      this.#consuming.delete(producerId);
+      this.#breakIfLost(error);
+    });
   }
 
   async #consume(producerId: string, device: types.Device, recv: types.Transport): Promise<void> {

@@ -165,3 +165,28 @@ test('it goes on elsewhere only where another device took the seat', async () =>
     expect(ended).toMatchObject([{ elsewhere }]);
   }
 });
+
+test('an answer that is older than what the room has said since does not bring the old call back', async () => {
+  const session = await sit();
+  rooms[0]!.drop(1006);
+  let answer: (answer: object) => void = () => undefined;
+  answers['POST /calls/call/extend'] = () =>
+    new Promise<object>((resolve) => {
+      answer = resolve;
+    });
+  void session.extend();
+  await vi.advanceTimersByTimeAsync(300);
+  expect(session.link).toBe('connected');
+  const endsAt = Date.parse(call.endsAt!) + 300_000;
+  rooms[1]!.patch({
+    ...call,
+    startedAt: Date.parse(call.startedAt!),
+    endsAt,
+    extensions: 1,
+    pendingKind: '',
+  });
+  expect(session.snapshot).toMatchObject({ extensions: 1, endsAtMs: endsAt });
+  answer({ call: { ...call, pending: { kind: 'extend', by: 'me', until: call.endsAt } } });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(session.snapshot).toMatchObject({ extensions: 1, endsAtMs: endsAt, pending: null });
+});
