@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mailboxKey } from '../../../src/accounts/Bans.ts';
 import { addressKey, deviceName, shortAddress } from '../../../src/accounts/caller.ts';
 import { isCommonPassword } from '../../../src/accounts/commonPasswords.ts';
 import { emailKey } from '../../../src/accounts/emailKey.ts';
@@ -22,6 +23,24 @@ describe('addresses', () => {
     expect(emailKey('straße@example.org')).not.toBe(emailKey('strasse@example.org'));
     expect(Email.parse(' ｒobin@Example.org ')).toBe('robin@Example.org');
     expect(emailKey('ſam@example.org')).toBe('sam@example.org');
+  });
+
+  it('have one domain, whether its name is written in letters or in the form of DNS', () => {
+    for (const domain of [
+      'bücher.test',
+      'BÜCHER.test',
+      'bu\u0308cher.test',
+      'xn--bcher-kva.test',
+      'XN--BCHER-KVA.TEST',
+    ])
+      expect(emailKey(`a@${domain}`), domain).toBe('a@xn--bcher-kva.test');
+    expect(emailKey('müller@bücher.test')).toBe('müller@xn--bcher-kva.test');
+    expect(mailboxKey('a.b+c@bücher.test')).toBe('ab@xn--bcher-kva.test');
+    // Other domains (IDNA 2008), and what is no name at all.
+    expect(emailKey('a@straße.test')).not.toBe(emailKey('a@strasse.test'));
+    expect(emailKey('a@οδος.test')).not.toBe(emailKey('a@οδοσ.test'));
+    for (const odd of ['a@127.1', 'a@xn--a', 'a@b_c', 'bücher', 'xn--bcher-kva.test', '@', ''])
+      expect(emailKey(odd), odd).toBe(odd);
   });
 
   it('have the form of one', () => {
