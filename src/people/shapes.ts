@@ -102,7 +102,7 @@ export const PreferencesEdit = z
     maxAge: z.int().min(MIN_AGE).max(MAX_AGE),
     genders: z
       .array(Gender)
-      .min(1)
+      .min(1, 'must name one at least')
       .max(GENDERS.length)
       .refine((all) => new Set(all).size === all.length, 'must not repeat'),
     maxDistanceKm: z.int().min(1).max(MAX_DISTANCE_KM),

@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { PersonMenu } from '../people/PersonMenu.tsx';
 import { durationText, outcomeText } from '../people/words.ts';
 import { Dialog } from '../shell/Dialog.tsx';
@@ -11,6 +12,8 @@ import { useStore } from '../store/Store.ts';
 export function CallEnded({ ended }: { ended: Ended }) {
   const { peer, matchId, outcome, durationSec, callId } = ended;
   const { active } = useStore(matches);
+  // What had the focus went with the call.
+  useEffect(() => () => void requestAnimationFrame(focusPlace), []);
   const mayCallAgain = active.some((match) => match.id === matchId);
   return (
     <Dialog title={outcomeText(outcome, peer.displayName)} onClose={closeEnded} tone="night">
@@ -54,4 +57,8 @@ export function CallEnded({ ended }: { ended: Ended }) {
       </div>
     </Dialog>
   );
+}
+
+function focusPlace(): void {
+  if (document.activeElement === document.body) document.querySelector('main')?.focus();
 }

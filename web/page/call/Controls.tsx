@@ -24,8 +24,7 @@ export function Controls({ session }: { session: CallSession }) {
     <div class="call-controls">
       <button
         type="button"
-        class="control"
-        aria-pressed={devices.muted}
+        class={`control${devices.muted ? ' on' : ''}`}
         data-testid="call-mute"
         onClick={() => void devices.setMuted(!devices.muted)}
       >
@@ -35,8 +34,7 @@ export function Controls({ session }: { session: CallSession }) {
       {isVideo ? (
         <button
           type="button"
-          class="control"
-          aria-pressed={devices.cameraOff}
+          class={`control${devices.cameraOff ? ' on' : ''}`}
           data-testid="call-camera"
           onClick={() => void devices.setCameraOff(!devices.cameraOff)}
         >

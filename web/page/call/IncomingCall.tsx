@@ -16,6 +16,14 @@ export function IncomingCall({ call, from }: { call: Call; from: Card }) {
     dialog?.showModal();
     return () => dialog?.close();
   }, []);
+  // Seen in the row of tabs, where somebody looks at another page.
+  useEffect(() => {
+    const { title } = document;
+    document.title = `${from.displayName} is calling`;
+    return () => {
+      document.title = title;
+    };
+  }, [from.displayName]);
   return (
     <dialog
       ref={sheet}

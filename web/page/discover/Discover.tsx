@@ -28,6 +28,7 @@ export function Discover() {
   if (!first) return <NoCards phase={phase} canUndo={passed !== null} />;
   return (
     <section class="deck" aria-label="People">
+      <h1 class="visually-hidden">People</h1>
       <div class="deck-stack">
         {second && <PersonCard key={second.id} card={second} behind />}
         <PersonCard

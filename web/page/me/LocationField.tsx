@@ -3,6 +3,9 @@ import { PinIcon } from '../shell/icons.tsx';
 
 export type Place = { lat: number; lon: number } | null;
 
+const WHAT_IS_KEPT =
+  'We keep only which area of about 5 km² you are in, or a larger one where few people live.';
+
 type Props = {
   /** Whether the server has a place already. */
   known: boolean;
@@ -43,7 +46,5 @@ export function LocationField({ known, place, onChange }: Props) {
 function wordsFor(known: boolean, place: Place | undefined): string {
   if (place === null) return 'Will be forgotten when you save.';
   if (place) return 'Found. Save to use it.';
-  return known
-    ? 'Set. We keep only the square of about a kilometre you are in.'
-    : 'Not set, so nobody sees how far you are. We would keep only a square of about a kilometre.';
+  return known ? `Set. ${WHAT_IS_KEPT}` : `Not set, so nobody sees how far you are. ${WHAT_IS_KEPT}`;
 }

@@ -1,11 +1,16 @@
 import { useRef, useState } from 'preact/hooks';
+import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import type { Me, Photo } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
 import { CrossIcon, PlusIcon } from '../shell/icons.tsx';
 import { takeMe } from '../store/session.ts';
-import { sayError } from '../store/toasts.ts';
+import { say, sayError } from '../store/toasts.ts';
 
 const MOST = 6;
+const WORDS: Record<string, string> = {
+  PAYLOAD_TOO_LARGE: 'This picture is too large. 10 MB is the most.',
+  UNSUPPORTED_MEDIA_TYPE: 'This is no picture that works here. Try a JPEG, PNG or WebP.',
+};
 
 /** The own photos: add, remove, and say which one comes first. */
 export function PhotoGrid({ me }: { me: Me }) {
@@ -18,7 +23,9 @@ export function PhotoGrid({ me }: { me: Me }) {
       await what();
       takeMe(await duet.people.me());
     } catch (error) {
-      sayError(error);
+      const words = error instanceof DuetApiError && WORDS[error.code];
+      if (words) say(words, { tone: 'bad' });
+      else sayError(error);
     } finally {
       setBusy(false);
     }

@@ -3,6 +3,7 @@ import { useStore } from '../store/Store.ts';
 import { session } from '../store/session.ts';
 import { Account } from './Account.tsx';
 import { Blocked } from './Blocked.tsx';
+import { Devices } from './Devices.tsx';
 import { PhotoGrid } from './PhotoGrid.tsx';
 import { PreferencesForm } from './PreferencesForm.tsx';
 import { ProfileForm } from './ProfileForm.tsx';
@@ -27,6 +28,7 @@ export function You() {
         <div class="you-column">
           <ProfileForm me={me} />
           <Account me={me} />
+          <Devices />
           <Blocked />
         </div>
       </div>

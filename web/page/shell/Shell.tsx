@@ -36,7 +36,7 @@ export function Shell() {
           {me?.photos.length ? <Avatar person={me} size={24} /> : <PersonIcon />}
         </NavItem>
       </nav>
-      <main class="place">
+      <main class="place" tabIndex={-1}>
         <ConnectionNote />
         <VerifyNote />
         {page === 'discover' && <Discover />}

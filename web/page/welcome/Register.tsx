@@ -40,7 +40,7 @@ export function Register({ open }: { open: (door: Door) => void }) {
     <form onSubmit={onSubmit} data-testid="register">
       <h2>Create an account</h2>
       <Field label="First name" hint="What others see.">
-        <input name="displayName" autocomplete="given-name" required maxLength={40} />
+        <input name="displayName" autocomplete="given-name" required maxLength={50} />
       </Field>
       <div class="field-row">
         <Field label="Born on">
