@@ -170,20 +170,20 @@ export class Sessions {
     this.#o.revocations.announce({ userId, sessionIds });
   }
 
-  /** Gives the live session `principal` new tokens in the caller's transaction; the ones before are void. */
+  /** Gives the live session `principal` new tokens in the caller's transaction; the ones before are void. Throws UNAUTHORIZED. */
   async renew(tx: Sql, principal: Principal): Promise<OpenedSession> {
     const now = this.#o.clock.now();
     const refreshToken = this.#o.refreshTokens.first(principal.sessionId);
-    const expiresAt = now + REFRESH_TOKEN_MS;
     const [row] = await tx.query(renewSession, [
       principal.sessionId,
       principal.userId,
       this.#o.refreshTokens.hash(refreshToken),
       new Date(now),
-      new Date(expiresAt),
+      new Date(now + REFRESH_TOKEN_MS),
     ]);
     if (row === undefined) throw new DuetError('UNAUTHORIZED');
-    return { ...principal, deviceId: row.device_id, refreshToken, expiresAt, ended: [] };
+    const { device_id: deviceId, expires_at: expiresAt } = row;
+    return { ...principal, deviceId, refreshToken, expiresAt, ended: [] };
   }
 
   /** The live sessions of a user, the last used first. */

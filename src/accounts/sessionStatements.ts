@@ -68,10 +68,11 @@ export const readSession = sql<SessionRow>(
  * Gives a live session a token without a parent: what was issued before is reuse from now on. The token of before is so
  * after the grace only, for a refresh may be on its way; until then it is refused, and its child is not this token.
  */
-export const renewSession = sql<{ device_id: string }>(
+export const renewSession = sql<{ device_id: string; expires_at: number }>(
   'session-renew',
-  `update sessions set previous_hash = token_hash, token_hash = $3, rotated_at = $4, last_used_at = $4, expires_at = $5
-   where id = $1 and user_id = $2 and revoked_at is null returning device_id`,
+  `update sessions set previous_hash = token_hash, token_hash = $3, rotated_at = $4, last_used_at = $4,
+     expires_at = least($5, created_at + interval '90 days')
+   where id = $1 and user_id = $2 and revoked_at is null and expires_at > $4 returning device_id, expires_at`,
 );
 
 export const revokeOne = sql<{ id: string }>(

@@ -108,6 +108,26 @@ describe('refresh tokens', () => {
     await expect(a.accounts.refresh(token, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
   });
 
+  it('end after 90 days also where the password was changed, and none is made anew for a session that is over', async () => {
+    const busy = await login();
+    let { refreshToken: token, accessToken } = busy;
+    for (let day = 20; day <= 80; day += 20) {
+      clock.advance(20 * 86_400_000);
+      ({ refreshToken: token, accessToken } = await a.accounts.refresh(token, CALLER));
+    }
+    const principal = a.accounts.authenticateToken(accessToken);
+    const changed = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER);
+    expect(changed.refreshTokenExpiresAt).toBeLessThanOrEqual(busy.accessTokenExpiresAt + 90 * 86_400_000);
+    const [listed] = await a.accounts.listSessions(principal);
+    expect(Date.parse(listed!.expiresAt)).toBe(changed.refreshTokenExpiresAt);
+    clock.advance(10 * 86_400_000);
+    await expect(a.accounts.refresh(changed.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    // The access token of its last minutes is still good.
+    await expect(a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER)).rejects.toEqual(
+      refused('UNAUTHORIZED'),
+    );
+  });
+
   it('of before a change of the password end nothing for a moment, and give nothing', async () => {
     const first = await login();
     const parent = first.refreshToken;
