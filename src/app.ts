@@ -12,19 +12,23 @@ import { openPeople } from './app/people.ts';
 import { openStores } from './app/stores.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './platform/Metrics.ts';
 import { seedDemoTown } from './seed/DemoTown.ts';
 
 export class App {
   readonly url: string;
+  readonly metrics: Metrics;
   readonly #closing: AsyncDisposableStack;
   readonly #drain: (deadlineMs: number) => Promise<void>;
 
   private constructor(
     url: string,
+    metrics: Metrics,
     closing: AsyncDisposableStack,
     drain: (deadlineMs: number) => Promise<void>,
   ) {
     this.url = url;
+    this.metrics = metrics;
     this.#closing = closing;
     this.#drain = drain;
   }
@@ -56,7 +60,7 @@ export class App {
     const life = openAccountLife(config, stores, accounts, people, calls, closing);
     const app = await openDoors(config, stores, { ...accounts, ...life }, people, calls, site, closing);
     life.deadlines.start();
-    return new App(site.url, closing.move(), app.drain);
+    return new App(site.url, stores.metrics, closing.move(), app.drain);
   }
 
   /** Takes no new calls and resolves when the running ones are over, or after `deadlineMs`. */

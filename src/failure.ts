@@ -29,8 +29,8 @@ export type ErrorDescription = {
 };
 
 /**
- * The text of a database's error holds the values that it is about (and MikroORM's the whole statement), so where
- * one is involved only names, codes and places are told.
+ * The text of a database's error holds the values that it is about (and MikroORM's the whole statement), that of a
+ * connection where it led, so where one is involved only names, codes and places are told.
  */
 export function describeError(error: unknown): ErrorDescription {
   if (!(error instanceof Error)) return { name: typeof error };
@@ -39,7 +39,7 @@ export function describeError(error: unknown): ErrorDescription {
   const description: ErrorDescription = { name: error.name, at: places.map((line) => line.trim()) };
   const code = codeOf(error);
   if (code !== undefined) description.code = code;
-  if (!chain.some(isFromDatabase)) description.message = error.message;
+  if (!chain.some(tellsTooMuch)) description.message = error.message;
   if (chain.length > 1)
     description.causes = chain.slice(1).map((cause) => `${cause.name} ${codeOf(cause) ?? ''}`.trim());
   return description;
@@ -70,8 +70,10 @@ function codeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-function isFromDatabase(error: Error): boolean {
-  return SQLSTATE.test(codeOf(error) ?? '') || 'sql' in error || 'query' in error;
+/** A database's errors hold values, those of connections hosts and ports. */
+function tellsTooMuch(error: Error): boolean {
+  const ofDatabase = SQLSTATE.test(codeOf(error) ?? '') || 'sql' in error || 'query' in error;
+  return ofDatabase || ('syscall' in error && ('address' in error || 'hostname' in error));
 }
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;

@@ -10,7 +10,7 @@ import { createLog, type Log } from './log.ts';
 const CLOSE_MS = 800;
 /** After Ctrl-C nobody counts, and a PostgreSQL of one's own has a checkpoint to write. */
 const CLOSE_AT_LEISURE_MS = 5_000;
-let isUp = false;
+let running: App | undefined;
 
 async function main(): Promise<number> {
   const config = readConfig();
@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   // Registered before anything starts: a signal during the start ends it in order as well.
   const signals = listen(log);
   await using app = await App.start(config, log);
-  isUp = true;
+  running = app;
   log.info({ url: app.url }, 'Duet is up');
   process.stdout.write(`\n  Duet is at ${app.url}\n\n`);
   const first = await signals.next();
@@ -60,14 +60,25 @@ function listen(log: Log) {
 process.on('unhandledRejection', (error) => {
   // A rejection that nobody waits for is a bug, but no reason to end other people's calls.
   createLog('error').error({ err: error }, 'a rejection was not handled');
+  running?.metrics.unhandled('rejection');
 });
+process.on('uncaughtException', (error) => {
+  // Here something stopped half way, and nobody knows what is true in this process any more: it holds on to nothing, and
+  // others take its calls over.
+  createLog('error').error({ err: error }, 'an exception was not caught');
+  running?.metrics.unhandled('exception');
+  process.exit(1);
+});
+// Whoever reads what is printed may stop: pipes that are closed end nothing here.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
 
 try {
   process.exitCode = await main();
 } catch (error) {
   process.exitCode = 1;
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
-  else createLog('error').error({ err: error }, isUp ? 'Duet did not end in order' : 'Duet could not start');
+  else
+    createLog('error').error({ err: error }, running ? 'Duet did not end in order' : 'Duet could not start');
 }
 // Sockets of libraries may linger; everything of ours is closed by now.
 process.exit();

@@ -8,6 +8,7 @@ import { Lookups } from '../accounts/Lookups.ts';
 import { isInboxRoom } from '../actors/Actors.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
 import { listedProcesses, localRoom, processId, unlistProcess } from '../actors/colyseus.ts';
+import { logThrough } from '../actors/colyseusLog.ts';
 import { DeadListings } from '../actors/DeadListings.ts';
 import { RoomListings } from '../actors/RoomListings.ts';
 import { presentEvent } from '../calling/presentEvent.ts';
@@ -127,6 +128,7 @@ export async function openDoors(
     limits: config.limits,
     ...(publicAddress !== undefined && { publicAddress }),
   };
+  logThrough(log, clock);
   const mirror = stores.redis && new RedisDriver(stores.redis);
   const driver = new RoomListings({ clock, ...(mirror && { mirror }) });
   closing.defer(() => driver.shutdown());

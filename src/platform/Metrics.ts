@@ -40,6 +40,12 @@ export class Metrics {
     labelNames: ['cause'] as const,
     registers: [this.registry],
   });
+  readonly #unhandled = new Counter({
+    name: 'duet_unhandled_total',
+    help: 'Rejections that nobody waited for and exceptions that nobody caught. The process ends after one of the latter.',
+    labelNames: ['kind'] as const,
+    registers: [this.registry],
+  });
 
   readonly #mos = new Histogram({
     name: 'duet_call_mos',
@@ -82,6 +88,7 @@ export class Metrics {
   constructor() {
     // The lag is measured by a timer; the default of 10 ms would be most of what wakes an idle process up.
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 50 });
+    for (const kind of ['rejection', 'exception']) this.#unhandled.inc({ kind }, 0);
   }
 
   /** Declares what is read when somebody asks. */
@@ -102,6 +109,10 @@ export class Metrics {
 
   workerLost(cause: string): void {
     this.#workersLost.inc({ cause });
+  }
+
+  unhandled(kind: 'rejection' | 'exception'): void {
+    this.#unhandled.inc({ kind });
   }
 
   callQuality(heard: QualityOfCall): void {

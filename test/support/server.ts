@@ -19,6 +19,8 @@ export interface TestServer {
   readonly exited: Promise<number | null>;
   /** Everything it printed. */
   output(): string;
+  /** Nobody reads what it prints from now on. */
+  closeOutput(): void;
 }
 
 /** Starts `node src/main.ts` with an environment; resolves when it says where it is. */
@@ -49,6 +51,10 @@ export async function startServer(environment: Record<string, string> = {}): Pro
     pid: child.pid!,
     exited,
     output: () => output,
+    closeOutput() {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
     async stop(signal = 'SIGINT') {
       child.kill(signal);
       const code = await exited;

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { DuetError, ERRORS } from '../../../src/errors.ts';
 import { describeError } from '../../../src/failure.ts';
@@ -69,6 +71,14 @@ describe('toHttpError', () => {
 });
 
 describe('describeError', () => {
+  test('keeps to itself where a connection led, not which file there is none of', async () => {
+    const refused = await new Promise<Error>((done) => connect(1, '127.0.0.1').once('error', done));
+    expect(describeError(refused)).toMatchObject({ code: 'ECONNREFUSED' });
+    expect(JSON.stringify(describeError(refused))).not.toContain('127.0.0.1');
+    const missing = await readFile('/no/such/file').catch((error: unknown) => error);
+    expect(describeError(missing).message).toContain('/no/such/file');
+  });
+
   test('tells the text of a bug, and of a database error only its code and its place', () => {
     expect(describeError(new Error('a bug'))).toMatchObject({ name: 'Error', message: 'a bug' });
     const wrapped = new Error("insert into users values ('a@b.test')", {
