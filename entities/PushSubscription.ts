@@ -4,12 +4,14 @@ const schema = defineEntity({
   name: 'PushSubscription',
   tableName: 'push_subscriptions',
   properties: {
-    /** The push service's address of the device. */
+    /** Keyed hash of the push service's address of the device: what it is found by. */
     endpoint: p.string().primary(),
+    /** The address itself, sealed. Null in rows from before, in which `endpoint` is it. */
+    address: p.string().nullable(),
     userId: p.uuid(),
     /** The sign-in that made it, and with which it ends. */
     sessionId: p.uuid().nullable(),
-    /** The device's public key and authentication secret (RFC 8291 section 2), base64url. */
+    /** The device's public key and authentication secret (RFC 8291 section 2), base64url; sealed. */
     p256dh: p.string(),
     auth: p.string(),
     createdAt: p.datetime(),

@@ -8,6 +8,7 @@ const schema = defineEntity({
     userId: p.uuid(),
     /** Whether it made the user, whose password and profile are this one's until somebody verifies another. */
     first: p.boolean(),
+    /** Sealed. */
     email: p.string(),
     passwordHash: p.string().hidden(),
     displayName: p.string(),

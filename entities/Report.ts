@@ -9,6 +9,7 @@ const schema = defineEntity({
     reporterId: p.uuid(),
     reportedId: p.uuid(),
     reason: p.string(),
+    /** Sealed. */
     details: p.string().default(''),
     callId: p.uuid().nullable(),
     status: p.string().$type<'open' | 'reviewing' | 'resolved' | 'dismissed'>().default('open'),

@@ -5,9 +5,9 @@ const schema = defineEntity({
   tableName: 'users',
   properties: {
     id: p.uuid().primary(),
-    /** As its owner spelled it; shown to the owner only. */
+    /** As its owner spelled it, sealed (`src/accounts/Addresses.ts`); shown to the owner and to admins only. */
     email: p.string(),
-    /** Case-folded and NFKC-normalised: what addresses are compared by. Unique. */
+    /** Keyed hash of its case-folded and NFKC-normalised form: what it is found by. Unique. */
     emailKey: p.string().unique(),
     emailVerifiedAt: p.datetime().nullable(),
     passwordHash: p.string().hidden(),

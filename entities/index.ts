@@ -5,6 +5,7 @@ import { Block } from './Block.ts';
 import { Call } from './Call.ts';
 import { CallJournal } from './CallJournal.ts';
 import { Consent } from './Consent.ts';
+import { DataKey } from './DataKey.ts';
 import { Device } from './Device.ts';
 import { EmailToken } from './EmailToken.ts';
 import { Match } from './Match.ts';
@@ -24,6 +25,7 @@ export const entities = [
   Call,
   CallJournal,
   Consent,
+  DataKey,
   Device,
   EmailToken,
   Match,

@@ -22,6 +22,7 @@ import { Places } from '../src/people/Places.ts';
 import { ShowCounts } from '../src/people/ShowCounts.ts';
 import { MemoryBus } from '../src/platform/Bus.ts';
 import { Cache } from '../src/platform/Cache.ts';
+import { DataKeys } from '../src/platform/DataKeys.ts';
 import { ObjectStore } from '../src/platform/ObjectStore.ts';
 import { cpuMsOf } from './cpuOf.ts';
 import { HEAVY_DECISIONS, HEAVY_VIEWERS } from './generatePeople.ts';
@@ -72,7 +73,15 @@ const store = new ObjectStore({
 const secret = 'nothing here is secret, it is a load test';
 const links = new PhotoLinks({ clock, secret, publicUrl: () => 'http://localhost' });
 const photos = new Photos({ db, store, links, clock, onChange: async () => {} });
-const people = new People({ db, clock, cache, photos, places: new Places({ secret }) });
+const keys = await DataKeys.open({ db, secrets: { current: secret }, log });
+const people = new People({
+  db,
+  clock,
+  cache,
+  photos,
+  places: new Places({ secret }),
+  open: keys.open.bind(keys),
+});
 const shows = new ShowCounts({ db, clock, log, flushEveryMs: 3_600_000 });
 stack.defer(() => shows.close());
 const discovery = new Discovery({ db, clock, cache, people, shows });

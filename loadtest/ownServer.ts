@@ -26,6 +26,7 @@ export async function startOwnServer(): Promise<OwnServer> {
       NODE_ENV: 'test',
       PORT: `${port}`,
       DATA_DIR: dataDir,
+      DATA_KEY: 'a-data-key-of-load-tests-0123456789abcdef-0123456789',
       MEDIA_WORKERS: '1',
       LOG_LEVEL: 'warn',
       SEED_DEMO: 'false',

@@ -45,6 +45,7 @@ const Environment = z.object({
   JWT_SECRET: text,
   JWT_PREVIOUS_SECRET: text,
   DATA_KEY: text,
+  DATA_KEY_PREVIOUS: text,
 
   AWS_ACCESS_KEY_ID: text,
   AWS_SECRET_ACCESS_KEY: text,
@@ -156,9 +157,10 @@ function secretProblems(given: Record<string, string | undefined>, production: b
       problems.push(`${name}: must be at least 32 random characters and not a sample value`);
     }
   }
-  const previous = given.JWT_PREVIOUS_SECRET;
-  if (previous !== undefined && previous.length < 32)
-    problems.push('JWT_PREVIOUS_SECRET: must be at least 32 characters');
+  for (const name of ['JWT_PREVIOUS_SECRET', 'DATA_KEY_PREVIOUS'] as const) {
+    const value = given[name];
+    if (value !== undefined && value.length < 32) problems.push(`${name}: must be at least 32 characters`);
+  }
   return problems;
 }
 
@@ -198,7 +200,12 @@ function shape(env: z.infer<typeof Environment>) {
     dataDir: env.DATA_DIR,
     db: { url: env.DB_URL, poolSize: env.DB_POOL },
     redisUrl: env.REDIS_URL,
-    secrets: { jwt: env.JWT_SECRET, jwtPrevious: env.JWT_PREVIOUS_SECRET, dataKey: env.DATA_KEY },
+    secrets: {
+      jwt: env.JWT_SECRET,
+      jwtPrevious: env.JWT_PREVIOUS_SECRET,
+      dataKey: env.DATA_KEY,
+      dataKeyPrevious: env.DATA_KEY_PREVIOUS,
+    },
     s3: {
       endpoint: env.S3_ENDPOINT,
       region: env.S3_REGION,

@@ -1,7 +1,9 @@
 import type { Database } from '../db/Database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { StoredText } from '../platform/DataKeys.ts';
 import type { Jobs } from '../platform/Jobs.ts';
 import type { Mailer } from '../platform/Mailer.ts';
+import type { Addresses } from './Addresses.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import {
   accountDeletedMail,
@@ -32,6 +34,7 @@ export interface AccountMailsOptions {
   jobs: Jobs;
   mailer: Mailer;
   emailTokens: EmailTokens;
+  addresses: Addresses;
   /** Where people reach Duet, without a trailing slash; asked for when a mail is written. */
   publicUrl: () => string;
 }
@@ -44,8 +47,8 @@ const QUEUE = 'mail';
 const RULES = { retries: 20_000, retryDelaySec: 1, retryDelayMaxSec: 60, timeoutSec: 180 };
 
 /** Who deleted the account is still told so; once it is erased there is no address. */
-const readUser = sql<{ email: string }>('mail-user', 'select email from users where id = $1');
-const readRegistration = sql<{ user_id: string; email: string }>(
+const readUser = sql<{ email: StoredText }>('mail-user', 'select email from users where id = $1');
+const readRegistration = sql<{ user_id: string; email: StoredText }>(
   'mail-registration',
   'select user_id, email from registrations where id = $1',
 );
@@ -83,17 +86,17 @@ export class AccountMails {
     if (job.kind === 'verify') return this.#writeVerify(job.registrationId);
     const [user] = await this.#o.db.query(readUser, [job.userId]);
     if (user === undefined) return undefined;
-    return { to: user.email, ...(await this.#text(job)) };
+    return { to: this.#o.addresses.read(user.email), ...(await this.#text(job)) };
   }
 
   async #writeVerify(registrationId: string): Promise<(MailText & { to: string }) | undefined> {
-    const { db, emailTokens } = this.#o;
+    const { db, emailTokens, addresses } = this.#o;
     const [registration] = await db.query(readRegistration, [registrationId]);
     if (registration === undefined) return undefined;
     const token = await db.transaction((tx) =>
       emailTokens.forRegistration(tx, registration.user_id, registrationId),
     );
-    return { to: registration.email, ...verifyMail(this.#link('verify-email', token)) };
+    return { to: addresses.read(registration.email), ...verifyMail(this.#link('verify-email', token)) };
   }
 
   async #text(job: Exclude<MailJob, { kind: 'verify' }>): Promise<MailText> {

@@ -4,6 +4,7 @@ import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Principal } from './AccessTokens.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import type { AdminUser, AuditItem, AuditQuery, Stats, UserQuery } from './adminShapes.ts';
 import {
@@ -21,6 +22,7 @@ export interface AdminDeskOptions {
   db: Database;
   clock: Clock;
   audit: Audit;
+  addresses: Addresses;
 }
 
 type List<T> = { items: T[]; nextCursor: string | null };
@@ -47,8 +49,9 @@ export class AdminDesk {
             ...filter,
             beginningOf(emailKey(query)),
             isId(query.toLowerCase()) ? query.toLowerCase() : NOBODY,
+            this.#o.addresses.keysOf(query),
           ]);
-    return pageOf(rows, limit, presentUser);
+    return pageOf(rows, limit, (row) => this.#present(row));
   }
 
   /** One account; NOT_FOUND. That an admin looked is kept in the security log. */
@@ -67,7 +70,7 @@ export class AdminDesk {
   async find(userId: string): Promise<AdminUser> {
     const [row] = await this.#o.db.query(findUser, [userId]);
     if (row === undefined) throw new DuetError('NOT_FOUND');
-    return presentUser(row);
+    return this.#present(row);
   }
 
   /** The security log, the newest first. */
@@ -106,25 +109,25 @@ export class AdminDesk {
       openReports: row!.open_reports,
     };
   }
-}
 
-function presentUser(row: AdminUserRow): AdminUser {
-  return {
-    id: row.id,
-    email: row.email,
-    emailVerified: row.email_verified,
-    role: row.role,
-    tier: row.tier,
-    status: row.status,
-    statusReason: row.status_reason,
-    statusUntil: isoTime(row.status_until),
-    eraseAt: isoTime(row.erase_at),
-    displayName: row.display_name,
-    gender: row.gender,
-    createdAt: isoTime(row.created_at)!,
-    lastActiveAt: isoTime(row.last_active_at)!,
-    reports: row.reports,
-  };
+  #present(row: AdminUserRow): AdminUser {
+    return {
+      id: row.id,
+      email: this.#o.addresses.read(row.email),
+      emailVerified: row.email_verified,
+      role: row.role,
+      tier: row.tier,
+      status: row.status,
+      statusReason: row.status_reason,
+      statusUntil: isoTime(row.status_until),
+      eraseAt: isoTime(row.erase_at),
+      displayName: row.display_name,
+      gender: row.gender,
+      createdAt: isoTime(row.created_at)!,
+      lastActiveAt: isoTime(row.last_active_at)!,
+      reports: row.reports,
+    };
+  }
 }
 
 /** A LIKE pattern for what begins with `text`. */

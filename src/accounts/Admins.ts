@@ -1,5 +1,6 @@
 import type { Database } from '../db/Database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import { emailKey } from './emailKey.ts';
 import type { Sessions } from './Sessions.ts';
@@ -9,6 +10,7 @@ export interface AdminsOptions {
   db: Database;
   sessions: Sessions;
   audit: Audit;
+  addresses: Addresses;
   /** The addresses of the admins. Empty: nobody becomes one, and nobody stops being one. */
   emails: readonly string[];
 }
@@ -39,9 +41,10 @@ export class Admins {
   /** Takes the role from those who are not on the list, and ends their sessions. Call at the start. */
   async demoteOthers(): Promise<void> {
     if (this.#keys.size === 0) return;
-    const { db, sessions, audit } = this.#o;
+    const { db, sessions, audit, addresses } = this.#o;
+    const keys = [...this.#keys].flatMap((key) => addresses.keysOf(key));
     const demoted = await db.transaction(async (tx) => {
-      const rows = await tx.query(demote, [[...this.#keys]]);
+      const rows = await tx.query(demote, [keys]);
       const ended: { id: string; sessionIds: string[] }[] = [];
       for (const { id } of rows) {
         await audit.record(tx, {
@@ -58,8 +61,10 @@ export class Admins {
 
   /** The role of somebody who signs in, in his transaction. */
   async roleOf(tx: Sql, user: AccountRow): Promise<'user' | 'admin'> {
+    const { addresses } = this.#o;
     if (user.role === 'admin') return 'admin';
-    if (user.email_verified_at === null || !this.#keys.has(emailKey(user.email))) return 'user';
+    if (user.email_verified_at === null || !this.#keys.has(emailKey(addresses.read(user.email))))
+      return 'user';
     await tx.query(promote, [user.id]);
     await this.#o.audit.record(tx, {
       action: 'role_changed',

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import { eraseUser, keepCallFacts, lockLife } from './lifeStatements.ts';
 
@@ -11,6 +12,7 @@ export interface ErasureOptions {
   removeFiles: (userId: string) => Promise<void>;
   /** Makes every cache forget a person. */
   forget: (userId: string) => Promise<void>;
+  addresses: Addresses;
   /** Empties the development mailbox of an address, where there is one. */
   forgetMails: (email: string) => Promise<void>;
 }
@@ -29,7 +31,7 @@ export class Erasure {
 
   /** False when the account is not due (any more): somebody signed in to it, or another process was faster. */
   async erase(userId: string): Promise<boolean> {
-    const { db, clock, audit, removeFiles, forget, forgetMails } = this.#o;
+    const { db, clock, audit, removeFiles, forget, forgetMails, addresses } = this.#o;
     const isDue = (row: { erase_at: number | null } | undefined) =>
       row !== undefined && row.erase_at !== null && row.erase_at <= clock.now();
     const [before] = await db.transaction((tx) => tx.query(lockLife, [userId]));
@@ -45,7 +47,7 @@ export class Erasure {
       return true;
     });
     // After the rows: until then a mail may still be on its way.
-    if (erased) await forgetMails(before.email);
+    if (erased) await forgetMails(addresses.read(before.email));
     await forget(userId);
     return erased;
   }

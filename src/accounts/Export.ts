@@ -4,6 +4,7 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { Me } from '../people/shapes.ts';
+import type { DataKeys } from '../platform/DataKeys.ts';
 import { Time } from '../shapes.ts';
 import type { Principal } from './AccessTokens.ts';
 import type { Audit } from './Audit.ts';
@@ -14,6 +15,7 @@ export interface ExportOptions {
   db: Database;
   clock: Clock;
   audit: Audit;
+  keys: DataKeys;
   /** A user as he sees himself. */
   me: (userId: string) => Promise<Me>;
 }
@@ -53,7 +55,7 @@ export class Export {
    * left on a table, or a stolen token that was refreshed, does not give everything away.
    */
   async give(principal: Principal, caller: Caller): Promise<Exported> {
-    const { db, clock, audit, me } = this.#o;
+    const { db, clock, audit, keys, me } = this.#o;
     const { userId, sessionId } = principal;
     const [session] = await db.query(signedInAt, [sessionId, userId]);
     if (session === undefined) throw new DuetError('UNAUTHORIZED');
@@ -67,9 +69,19 @@ export class Export {
     const held: Exported['held'] = {};
     for (const [table, { give }] of Object.entries(HOLDINGS)) {
       if ('kept' in give) continue;
-      held[table] = (await db.query(give, [userId])).map((row) => row.item);
+      held[table] = (await db.query(give, [userId])).map(({ item }) => opened(item, keys));
     }
     await audit.record(db, { action: 'account_exported', userId, sessionId, caller });
     return { exportedAt: isoTime(clock.now())!, profile: await me(userId), held };
   }
+}
+
+/** A row of the database with its sealed texts in words. */
+function opened(item: Record<string, unknown>, keys: DataKeys): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(item).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? keys.openText(value) : value,
+    ]),
+  );
 }

@@ -7,11 +7,11 @@ import type { Limits } from '../platform/Limits.ts';
 import type { Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Accounts } from './Accounts.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import type { Bans } from './Bans.ts';
 import { addressKey, type Caller } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
-import { emailKey } from './emailKey.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
@@ -39,6 +39,7 @@ export interface PasswordChangeOptions {
   emailTokens: EmailTokens;
   mails: AccountMails;
   audit: Audit;
+  addresses: Addresses;
   bans: Bans;
   /** Makes every process forget what it cached of a person. */
   forgetCached: (userId: string) => Promise<void>;
@@ -59,7 +60,7 @@ export class PasswordChange {
     const { clock, limits, db, mails, audit, emailTokens, answerStepMs } = this.#o;
     const mayMail = await limits.take('mail', `reset:${audit.subject(email)}`);
     await evenly(clock, answerStepMs, async () => {
-      const [user] = await db.query(findByEmail, [emailKey(email)]);
+      const [user] = await db.query(findByEmail, [this.#o.addresses.keysOf(email)]);
       await db.transaction(async (tx) => {
         await audit.record(tx, { action: 'password_reset_asked', userId: user?.id, email, caller });
         if (!mayMail || user === undefined || isGone(user, clock.now())) return;
@@ -99,9 +100,9 @@ export class PasswordChange {
    * when the current one is wrong, VALIDATION_FAILED for one anybody would guess.
    */
   async change(principal: Principal, current: string, next: string, caller: Caller): Promise<Grant> {
-    const { passwords, db, sessions, mails } = this.#o;
-    const user = await this.#confirm(principal, current, caller);
-    choosePassword(next, 'newPassword', [user.email]);
+    const { accounts, passwords, db, sessions, mails } = this.#o;
+    const user = await accounts.confirmPassword(principal, current, caller, 'password_change_refused');
+    choosePassword(next, 'newPassword', [this.#o.addresses.read(user.email)]);
     const passwordHash = await passwords.hash(next);
     const changed = await db.transaction((tx) => this.#change(tx, principal, user, passwordHash, caller));
     sessions.announce(principal.userId, changed.ended);
@@ -140,7 +141,7 @@ export class PasswordChange {
     if (user === undefined || isGone(user, clock.now())) return undefined;
     // Nobody knows who filled in an account whose address was never verified. Of those who registered it, the last one.
     const tookOver = user.email_verified_at === null;
-    if (tookOver && (await bans.holds(tx, user.email, caller.deviceId))) {
+    if (tookOver && (await bans.holds(tx, this.#o.addresses.read(user.email), caller.deviceId))) {
       // As in `SignUp`: this would verify what was registered before somebody was banned.
       const details = { reason: 'BANNED' };
       await audit.record(tx, { action: 'password_reset_refused', userId, caller, details });

@@ -7,6 +7,7 @@ import { newId } from '../ids.ts';
 import { ageAt, MIN_AGE } from '../people/age.ts';
 import type { Limits } from '../platform/Limits.ts';
 import type { AccountMails } from './AccountMails.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import type { Bans } from './Bans.ts';
 import { addressKey, type Caller } from './caller.ts';
@@ -43,6 +44,7 @@ export interface SignUpOptions {
   emailTokens: EmailTokens;
   mails: AccountMails;
   audit: Audit;
+  addresses: Addresses;
   bans: Bans;
   documents: Documents;
   /** Makes every process forget what it cached of a person. */
@@ -97,7 +99,7 @@ export class SignUp {
     const { clock, limits, db, answerStepMs } = this.#o;
     const mayMail = await limits.take('mail', `verify:${this.#o.audit.subject(email)}`);
     await evenly(clock, answerStepMs, async () => {
-      const [user] = await db.query(findByEmail, [emailKey(email)]);
+      const [user] = await db.query(findByEmail, [this.#o.addresses.keysOf(email)]);
       if (!mayMail || user === undefined || user.email_verified_at !== null) return;
       await db.transaction(async (tx) => {
         const [registration] = await tx.query(latestRegistration, [user.id]);
@@ -109,17 +111,24 @@ export class SignUp {
   }
 
   async #register(tx: Sql, body: RegisterBody, passwordHash: string, caller: Caller): Promise<void> {
-    const { clock, audit, mails, bans } = this.#o;
+    const { clock, audit, mails, bans, addresses } = this.#o;
     const now = new Date(clock.now());
-    const key = emailKey(body.email);
+    const stored = addresses.store(body.email);
     if (await bans.holds(tx, body.email, caller.deviceId)) {
       // Somebody who was banned; he hears what everybody hears, and no mail comes.
       await audit.record(tx, { action: 'registration_refused', email: body.email, caller });
       return;
     }
     const profile = [body.displayName, body.birthDate, body.gender, now] as const;
-    const [made] = await tx.query(insertUser, [newId(), body.email, key, passwordHash, ...profile]);
-    const [known] = made === undefined ? await tx.query(findByEmail, [key]) : [];
+    const [made] = await tx.query(insertUser, [
+      newId(),
+      stored.email,
+      stored.key,
+      passwordHash,
+      ...profile,
+      emailKey(body.email),
+    ]);
+    const [known] = made === undefined ? await tx.query(findByEmail, [addresses.keysOf(body.email)]) : [];
     const userId = made?.id ?? known?.id;
     // Deleted in this very moment: as if the address were known.
     if (userId === undefined) return;
@@ -138,7 +147,7 @@ export class SignUp {
       registrationId,
       userId,
       made !== undefined,
-      body.email,
+      stored.email,
       passwordHash,
       ...profile,
       JSON.stringify(this.#o.documents),
@@ -160,7 +169,7 @@ export class SignUp {
     const [user] = await tx.query(lockById, [userId]);
     const [registration] = await tx.query(readRegistration, [registrationId, userId]);
     if (user === undefined || registration === undefined || user.email_verified_at !== null) return undefined;
-    if (await bans.holds(tx, user.email, caller.deviceId)) {
+    if (await bans.holds(tx, this.#o.addresses.read(user.email), caller.deviceId)) {
       // Registered before somebody was banned. The link is spent.
       const details = { reason: 'BANNED' };
       await audit.record(tx, { action: 'email_verify_refused', userId, caller, details });

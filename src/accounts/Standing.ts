@@ -3,6 +3,7 @@ import type { Database } from '../db/Database.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Principal } from './AccessTokens.ts';
+import type { Addresses } from './Addresses.ts';
 import type { Audit, AuditEntry } from './Audit.ts';
 import type { Bans } from './Bans.ts';
 import type { Caller } from './caller.ts';
@@ -17,6 +18,7 @@ export interface StandingOptions {
   sessions: Sessions;
   audit: Audit;
   bans: Bans;
+  addresses: Addresses;
   settle: Settle;
   /** In the transaction of the change: keeps the pictures of a banned person from coming back, or allows them again once the ban is lifted. */
   banPictures: (tx: Sql, userId: string, banned: boolean) => Promise<void>;
@@ -85,7 +87,7 @@ export class Standing {
       until === null ? null : new Date(until),
       isActive ? null : new Date(settleAt),
     ]);
-    if (change.status === 'banned') await bans.add(tx, userId, row.email);
+    if (change.status === 'banned') await bans.add(tx, userId, this.#o.addresses.read(row.email));
     else if (row.status === 'banned') await bans.lift(tx, userId);
     // Others may have been banned for the same picture: no other change allows it again.
     if (change.status === 'banned' || row.status === 'banned')

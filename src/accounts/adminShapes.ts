@@ -33,7 +33,7 @@ export const UserQuery = Page.extend({
     .min(1)
     .max(254)
     .optional()
-    .meta({ description: 'An id, or how an email address or a display name begins' }),
+    .meta({ description: 'An id, an email address, or how a display name begins' }),
   status: UserStatus.optional(),
   tier: Tier.optional(),
   cursor: Id.optional(),

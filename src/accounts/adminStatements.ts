@@ -1,10 +1,11 @@
 import { sql } from '../db/sql.ts';
+import type { StoredText } from '../platform/DataKeys.ts';
 
 /** The SQL of what admins look at. Lists run from the newest id to the oldest: ids sort by time of making. */
 
 export interface AdminUserRow {
   id: string;
-  email: string;
+  email: StoredText;
   email_verified: boolean;
   role: 'user' | 'admin';
   tier: 'regular' | 'premium';
@@ -33,11 +34,11 @@ export const listUsers = sql<AdminUserRow>(
   `select ${USER} from users u where ${FITS} order by u.id desc limit $1`,
 );
 
-/** The same for who is found by $5: the pattern of an address (in the form it is compared in) or a name, or the id $6. */
+/** The same for who is found by $5, the pattern of a name, the id $6, or $7, what an address is found by. */
 export const searchUsers = sql<AdminUserRow>(
   'admin-users-search',
   `with found as materialized (
-     (select id from users where email_key like $5 limit 10000)
+     select id from users where email_key = any ($7::text[])
      union (select id from users where lower(display_name) like $5 limit 10000)
      union select id from users where id = $6)
    select ${USER} from found join users u using (id) where ${FITS} order by u.id desc limit $1`,

@@ -135,7 +135,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     erase: 'gone',
     give: give(
       'push',
-      'select endpoint, session_id as "sessionId", created_at as "createdAt" from push_subscriptions where user_id = $1',
+      'select coalesce(address, endpoint) as endpoint, session_id as "sessionId", created_at as "createdAt" from push_subscriptions where user_id = $1',
     ),
   },
   idempotency_keys: {
@@ -186,4 +186,10 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
 };
 
 /** Tables that hold nothing about anybody in particular. */
-export const IMPERSONAL = ['mikro_orm_migrations', 'place_tallies', 'banned_photos', 'audit_chains'];
+export const IMPERSONAL = [
+  'mikro_orm_migrations',
+  'place_tallies',
+  'banned_photos',
+  'audit_chains',
+  'data_keys',
+];

@@ -1,11 +1,12 @@
 import { sql } from '../db/sql.ts';
+import type { StoredText } from '../platform/DataKeys.ts';
 import { CALL_FACTS } from '../safety/callFacts.ts';
 
 /** The SQL of what becomes of accounts: standing, deletion, erasure. */
 
 export interface LifeRow {
   id: string;
-  email: string;
+  email: StoredText;
   role: 'user' | 'admin';
   status: 'active' | 'suspended' | 'banned' | 'deleted';
   status_reason: string | null;

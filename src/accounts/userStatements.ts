@@ -1,10 +1,11 @@
 import { sql } from '../db/sql.ts';
+import type { StoredText } from '../platform/DataKeys.ts';
 
 /** The SQL of accounts over the table of users. */
 
 export interface AccountRow {
   id: string;
-  email: string;
+  email: StoredText;
   email_verified_at: number | null;
   password_hash: string;
   role: 'user' | 'admin';
@@ -15,9 +16,10 @@ export interface AccountRow {
 
 const COLUMNS = 'id, email, email_verified_at, password_hash, role, status, erase_at';
 
+/** $1 is `Addresses.keysOf`. */
 export const findByEmail = sql<AccountRow>(
   'account-by-email',
-  `select ${COLUMNS} from users where email_key = $1`,
+  `select ${COLUMNS} from users where email_key = any ($1::text[])`,
 );
 export const findById = sql<AccountRow>('account-by-id', `select ${COLUMNS} from users where id = $1`);
 export const lockById = sql<AccountRow>(
@@ -25,10 +27,12 @@ export const lockById = sql<AccountRow>(
   `select ${COLUMNS} from users where id = $1 for no key update`,
 );
 
+/** Nothing happens when the address is known, which in rows from before is found by $9. */
 export const insertUser = sql<{ id: string }>(
   'account-insert',
   `insert into users (id, email, email_key, password_hash, display_name, birth_date, gender, created_at, last_active_at)
-   values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+   select $1::uuid, $2, $3, $4, $5, $6::date, $7, $8::timestamptz, $8::timestamptz
+   where not exists (select from users where email_key = $9)
    on conflict (email_key) do nothing returning id`,
 );
 

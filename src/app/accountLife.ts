@@ -19,8 +19,8 @@ export type AccountLife = ReturnType<typeof openAccountLife>;
 /** What becomes of accounts: suspended, banned, deleted, erased, exported; and the admins' desk. */
 export function openAccountLife(
   config: Config,
-  { clock, db, log }: Stores,
-  { accounts, sessions, emailTokens, mails, mailbox, audit, bans }: AccountServices,
+  { clock, db, log, keys }: Stores,
+  { accounts, sessions, emailTokens, mails, mailbox, audit, addresses, bans }: AccountServices,
   { people, photos }: PeopleServices,
   { matches, blocks }: CallServices,
   closing: AsyncDisposableStack,
@@ -36,6 +36,7 @@ export function openAccountLife(
     sessions,
     audit,
     bans,
+    addresses,
     settle,
     banPictures: (tx, userId, banned) =>
       banned ? photos.banPicturesOf(tx, userId) : photos.allowPicturesOf(tx, userId),
@@ -46,7 +47,7 @@ export function openAccountLife(
     reportsToSuspend: config.reportsToSuspend,
     suspend: (userId, reporters) => standing.suspend(userId, `reported by ${reporters} independent people`),
   });
-  const reports = new Reports({ db, clock, blocks, onReport: (userId) => suspicion.consider(userId) });
+  const reports = new Reports({ db, clock, keys, blocks, onReport: (userId) => suspicion.consider(userId) });
   const departure = new Departure({
     db,
     clock,
@@ -62,14 +63,15 @@ export function openAccountLife(
     db,
     clock,
     audit,
+    addresses,
     removeFiles: (userId) => photos.removeFilesOf(userId),
     forget,
     forgetMails: async (email) => mailbox?.forget(email),
   });
   const deadlines = new AccountDeadlines({ db, clock, log, standing, erasure, settle });
   closing.defer(() => deadlines.close());
-  const adminDesk = new AdminDesk({ db, clock, audit });
-  const reportDesk = new ReportDesk({ db, clock, audit });
-  const exporting = new Export({ db, clock, audit, me: (userId) => people.me(userId) });
+  const adminDesk = new AdminDesk({ db, clock, audit, addresses });
+  const reportDesk = new ReportDesk({ db, clock, audit, keys });
+  const exporting = new Export({ db, clock, audit, keys, me: (userId) => people.me(userId) });
   return { standing, departure, deadlines, adminDesk, reports, reportDesk, exporting };
 }

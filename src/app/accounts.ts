@@ -1,6 +1,7 @@
 import { AccessTokens } from '../accounts/AccessTokens.ts';
 import { AccountMails } from '../accounts/AccountMails.ts';
 import { Accounts } from '../accounts/Accounts.ts';
+import { Addresses } from '../accounts/Addresses.ts';
 import { Admins } from '../accounts/Admins.ts';
 import { Audit } from '../accounts/Audit.ts';
 import { Bans } from '../accounts/Bans.ts';
@@ -13,6 +14,7 @@ import { PasswordChange } from '../accounts/PasswordChange.ts';
 import { Passwords } from '../accounts/Passwords.ts';
 import { RefreshTokens } from '../accounts/RefreshTokens.ts';
 import { Revocations } from '../accounts/Revocations.ts';
+import { Sealing } from '../accounts/Sealing.ts';
 import { Sessions } from '../accounts/Sessions.ts';
 import { type Documents, SignUp } from '../accounts/SignUp.ts';
 import type { Clock } from '../clock.ts';
@@ -21,6 +23,7 @@ import type { Log } from '../log.ts';
 import { forgetCached } from '../people/People.ts';
 import type { Bus } from '../platform/Bus.ts';
 import type { Cache } from '../platform/Cache.ts';
+import type { DataKeys } from '../platform/DataKeys.ts';
 import type { Jobs } from '../platform/Jobs.ts';
 import type { Secrets } from '../platform/keys.ts';
 import type { Limits } from '../platform/Limits.ts';
@@ -37,7 +40,9 @@ export interface AccountNeeds {
   limits: Limits;
   jobs: Jobs;
   log: Log;
-  secrets: { jwt: Secrets; dataKey: string };
+  secrets: { jwt: Secrets };
+  /** Of data at rest. */
+  keys: DataKeys;
   /** Without an SMTP server mails go to the mailbox of development. */
   mail: { smtpUrl: string | undefined; from: string };
   adminEmails: readonly string[];
@@ -58,7 +63,8 @@ const ANSWER_STEP_MS = 100;
 
 /** Who people are: sign-up, sign-in, sessions. */
 export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposableStack) {
-  const { clock, db, bus, cache, limits, jobs, log, mail, publicUrl, overrides = {} } = needs;
+  const { clock, db, bus, cache, limits, jobs, log, keys, mail, publicUrl, overrides = {} } = needs;
+  const addresses = new Addresses(keys);
   const secrets = needs.secrets.jwt;
   const passwords = await Passwords.open();
   closing.defer(() => passwords.close());
@@ -69,18 +75,18 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
   closing.defer(() => revocations.close());
   const audit = new Audit({ clock, secrets });
   const devices = new Devices(secrets);
-  const bans = new Bans({ secret: needs.secrets.dataKey });
+  const bans = new Bans({ secret: keys.tagSecret });
   const emailTokens = new EmailTokens({ clock });
   const mailbox =
     mail.smtpUrl === undefined ? new Mailbox({ db, clock, secrets, keyOf: emailKey }) : undefined;
   const mailer = overrides.mailer ?? mailbox ?? new SmtpMailer({ url: mail.smtpUrl!, from: mail.from });
   closing.defer(() => mailer.close());
-  const mails = new AccountMails({ db, jobs, mailer, emailTokens, publicUrl });
+  const mails = new AccountMails({ db, jobs, mailer, emailTokens, addresses, publicUrl });
   await mails.start();
   // Before the mailer: jobs that are under way still send.
   closing.defer(() => jobs.close());
   const sessions = new Sessions({ db, clock, accessTokens, refreshTokens, revocations, audit, mails });
-  const admins = new Admins({ db, sessions, audit, emails: needs.adminEmails });
+  const admins = new Admins({ db, sessions, audit, addresses, emails: needs.adminEmails });
   await admins.demoteOthers();
   const accounts = new Accounts({
     db,
@@ -94,6 +100,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     admins,
     mails,
     audit,
+    addresses,
     bans,
   });
   const common = {
@@ -105,6 +112,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     emailTokens,
     mails,
     audit,
+    addresses,
     bans,
     answerStepMs: overrides.answerStepMs ?? ANSWER_STEP_MS,
     forgetCached: (userId: string) => forgetCached(cache, userId, { candidates: true }),
@@ -112,6 +120,9 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
   const signUp = new SignUp({ ...common, documents: needs.documents });
   const passwordChange = new PasswordChange({ ...common, accounts });
   const forgetting = new Forgetting({ db, clock, log, sessions, emailTokens, devices, audit });
+  const sealing = new Sealing({ db, clock, log, keys, addresses });
+  sealing.start();
+  closing.defer(() => sealing.close());
   forgetting.start();
   closing.defer(() => forgetting.close());
   return {
@@ -128,6 +139,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
     mailbox,
     passwords,
     audit,
+    addresses,
     bans,
   };
 }

@@ -113,8 +113,8 @@ export async function openCalls(
 }
 
 /** Push, where there are keys for it: made in development, given in production or left out. */
-function openPush(config: Config, { db, hub, clock, log, secrets }: Stores): PushMirror | undefined {
+function openPush(config: Config, { db, hub, clock, log, secrets, keys }: Stores): PushMirror | undefined {
   const { publicKey, privateKey, subject } = config.push;
   const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
-  return vapid && new PushMirror({ db, hub, clock, log, push: new WebPush({ vapid, subject }) });
+  return vapid && new PushMirror({ db, hub, clock, log, keys, push: new WebPush({ vapid, subject }) });
 }

@@ -6,6 +6,7 @@ import { InboxHub } from '../events/InboxHub.ts';
 import type { Log } from '../log.ts';
 import { MemoryBus } from '../platform/Bus.ts';
 import { Cache } from '../platform/Cache.ts';
+import { DataKeys } from '../platform/DataKeys.ts';
 import { startEmbeddedPostgres } from '../platform/EmbeddedPostgres.ts';
 import { startEmbeddedS3 } from '../platform/EmbeddedS3.ts';
 import { Jobs } from '../platform/Jobs.ts';
@@ -33,7 +34,6 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   const jwt = given.jwt ?? local!.jwt;
   const secrets = {
     jwt: { current: jwt, previous: given.jwtPrevious },
-    dataKey: given.dataKey ?? local!.dataKey,
     vapid: local?.vapid,
   };
 
@@ -46,6 +46,12 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   const db = await Database.open({ url: dbUrl, poolSize: config.db.poolSize, log });
   closing.defer(() => db.close());
   await db.migrate();
+  const dataKey = given.dataKey ?? local!.dataKey;
+  const keys = await DataKeys.open({
+    db,
+    secrets: { current: dataKey, previous: given.dataKeyPrevious },
+    log,
+  });
   await clock.calibrate(() => db.epochMs());
 
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, log);
@@ -65,7 +71,7 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   await jobs.start();
   closing.defer(() => jobs.close());
   const hub = new InboxHub({ db, bus, clock, log });
-  return { clock, metrics, secrets, db, redis, bus, cache, limits, objects, jobs, hub, log };
+  return { clock, metrics, secrets, keys, db, redis, bus, cache, limits, objects, jobs, hub, log };
 }
 
 async function openObjects(

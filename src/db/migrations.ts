@@ -17,6 +17,7 @@ import { Migration0015Cohorts } from './migrations/0015Cohorts.ts';
 import { Migration0016PushSessions } from './migrations/0016PushSessions.ts';
 import { Migration0017AuditChain } from './migrations/0017AuditChain.ts';
 import { Migration0018Consents } from './migrations/0018Consents.ts';
+import { Migration0019DataKeys } from './migrations/0019DataKeys.ts';
 
 export const migrations = [
   Migration0001House,
@@ -37,4 +38,5 @@ export const migrations = [
   Migration0016PushSessions,
   Migration0017AuditChain,
   Migration0018Consents,
+  Migration0019DataKeys,
 ];

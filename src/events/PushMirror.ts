@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
+import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import type { PushTarget, WebPush } from '../platform/WebPush.ts';
 import type { InboxHub } from './InboxHub.ts';
 import type { StoredEvent } from './outbox.ts';
@@ -19,6 +20,7 @@ export interface PushMirrorOptions {
   hub: Pick<InboxHub, 'onHeard'>;
   clock: Clock;
   log: Log;
+  keys: DataKeys;
   /** How long a connected client may take to acknowledge. Default 1,500 ms. */
   graceMs?: number;
 }
@@ -37,9 +39,17 @@ const MAX_WAITING = 10_000;
 /** Devices a person. */
 export const MAX_DEVICES = 10;
 
-const findTargets = sql<{ endpoint: string; p256dh: string; auth: string }>(
+/** A device: found by the keyed hash of its address, which itself is sealed. In rows from before, found by its address. */
+interface TargetRow {
+  endpoint: string;
+  address: StoredText | null;
+  p256dh: StoredText;
+  auth: StoredText;
+}
+
+const findTargets = sql<TargetRow>(
   'push-targets',
-  `select s.endpoint, s.p256dh, s.auth from push_subscriptions s
+  `select s.endpoint, s.address, s.p256dh, s.auth from push_subscriptions s
      join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $3
    where s.user_id = $1 and s.session_id <> all($2::uuid[])
      and not exists (select from calls where id = $4 and phase <> 'ringing')
@@ -47,9 +57,10 @@ const findTargets = sql<{ endpoint: string; p256dh: string; auth: string }>(
 );
 const saveTarget = sql(
   'push-subscribe',
-  `insert into push_subscriptions (endpoint, user_id, session_id, p256dh, auth) values ($1, $2, $3, $4, $5)
+  `with before as (delete from push_subscriptions where endpoint = $7)
+   insert into push_subscriptions (endpoint, user_id, session_id, p256dh, auth, address) values ($1, $2, $3, $4, $5, $6)
    on conflict (endpoint) do update set user_id = excluded.user_id, session_id = excluded.session_id,
-     p256dh = excluded.p256dh, auth = excluded.auth`,
+     p256dh = excluded.p256dh, auth = excluded.auth, address = excluded.address`,
 );
 const trimTargets = sql(
   'push-trim',
@@ -60,7 +71,7 @@ const trimTargets = sql(
 );
 const dropTarget = sql(
   'push-unsubscribe',
-  'delete from push_subscriptions where endpoint = $1 and user_id = $2',
+  'delete from push_subscriptions where endpoint = any ($1::text[]) and user_id = $2',
 );
 
 /** What is to be pushed in a moment, and the sign-ins that know of it by then. */
@@ -92,14 +103,17 @@ export class PushMirror {
    * were signed out are forgotten, then the oldest.
    */
   async subscribe(device: { userId: string; sessionId: string }, target: PushTarget): Promise<void> {
-    const { db, clock } = this.#options;
+    const { db, clock, keys } = this.#options;
     const { userId, sessionId } = device;
-    await db.query(saveTarget, [target.endpoint, userId, sessionId, target.p256dh, target.auth]);
+    const { endpoint } = target;
+    const sealed = [target.p256dh, target.auth, endpoint].map((text) => keys.seal('push', text));
+    await db.query(saveTarget, [keys.tag('push', endpoint), userId, sessionId, ...sealed, endpoint]);
     await db.query(trimTargets, [userId, new Date(clock.now())]);
   }
 
   async unsubscribe(userId: string, endpoint: string): Promise<void> {
-    await this.#options.db.query(dropTarget, [endpoint, userId]);
+    const { db, keys } = this.#options;
+    await db.query(dropTarget, [[keys.tag('push', endpoint), endpoint], userId]);
   }
 
   /** Looks at committed events; returns at once and never throws. */
@@ -123,13 +137,14 @@ export class PushMirror {
   }
 
   async #push({ event, message, heardBy }: Waiting): Promise<void> {
-    const { db, push, clock } = this.#options;
+    const { db, push, clock, keys } = this.#options;
     // A ring that is over by now is none.
     const mustRing = message.type === 'call:incoming' ? message.callId : null;
     const now = new Date(clock.now());
     const targets = await db.query(findTargets, [event.userId, [...heardBy], now, mustRing]);
     const outcomes = await Promise.allSettled(
-      targets.map(async (target) => {
+      targets.map(async (row) => {
+        const target = opened(row, keys);
         if ((await push.send(target, message, TTL_SEC)) === 'gone')
           await this.unsubscribe(event.userId, target.endpoint);
       }),
@@ -144,6 +159,14 @@ interface CallFacts {
   calleeId: string;
   outcome: string | null;
   createdAt?: string;
+}
+
+function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys): PushTarget {
+  return {
+    endpoint: address === null ? endpoint : keys.open(address),
+    p256dh: keys.open(p256dh),
+    auth: keys.open(auth),
+  };
 }
 
 function messageOf(event: StoredEvent, graceMs: number): PushMessage | undefined {

@@ -6,6 +6,7 @@ import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Cache } from '../platform/Cache.ts';
+import type { StoredText } from '../platform/DataKeys.ts';
 import { ageAt } from './age.ts';
 import type { Photos } from './Photos.ts';
 import type { Places } from './Places.ts';
@@ -29,6 +30,8 @@ export interface PeopleOptions {
   cache: Cache;
   photos: Photos;
   places: Places;
+  /** Makes words of a text that may be sealed. */
+  open: (stored: StoredText) => string;
 }
 
 /** How long a person may be cached; every change of the profile invalidates it before. */
@@ -171,13 +174,13 @@ export class People {
   }
 
   #present(self: Self): Me {
-    const { photos } = this.#options;
+    const { photos, open } = this.#options;
     const { id, email, emailVerified, role, tier, status, displayName, birthDate, gender, bio, interests } =
       self;
     const { minAge, maxAge, genders, maxDistanceKm, hideDistance, discoverable } = self;
     return {
       id,
-      email,
+      email: open(email),
       emailVerified,
       role,
       tier,

@@ -1,5 +1,6 @@
 /** The statements of people: rows as they are stored, loaded in batches. */
 import { sql } from '../db/sql.ts';
+import type { StoredText } from '../platform/DataKeys.ts';
 import type { StoredPhoto } from './Photos.ts';
 import type { Gender, Me } from './shapes.ts';
 
@@ -18,7 +19,7 @@ export interface Person {
 
 /** What only the person himself sees, and what discovery asks of a viewer. */
 export interface Self extends Person {
-  email: string;
+  email: StoredText;
   emailVerified: boolean;
   role: Me['role'];
   tier: Me['tier'];

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import { newId } from '../ids.ts';
+import type { DataKeys } from '../platform/DataKeys.ts';
 import type { Blocks } from './Blocks.ts';
 import { addReport, callBetween, latestCall } from './safetySql.ts';
 import type { ReportInput } from './shapes.ts';
@@ -10,6 +11,7 @@ import type { ReportInput } from './shapes.ts';
 export interface ReportsOptions {
   db: Database;
   clock: Clock;
+  keys: DataKeys;
   blocks: Blocks;
   /** Told after each report about somebody. */
   onReport: (reportedId: string) => Promise<void>;
@@ -36,7 +38,7 @@ export class Reports {
     input: ReportInput,
     reportId = newId(),
   ): Promise<{ reportId: string }> {
-    const { db, clock, blocks, onReport } = this.#options;
+    const { db, clock, keys, blocks, onReport } = this.#options;
     await blocks.requireThere(reporterId, reportedId);
     const callId = await this.#callOf(reporterId, reportedId, input.callId);
     await db.query(addReport, [
@@ -44,7 +46,7 @@ export class Reports {
       reporterId,
       reportedId,
       input.reason,
-      input.details,
+      input.details === '' ? '' : keys.seal('report', input.details),
       callId,
       new Date(clock.now()),
     ]);

@@ -18,6 +18,7 @@ import {
   limitRules,
 } from '../../src/platform/Limits.ts';
 import type { Mailer } from '../../src/platform/Mailer.ts';
+import { openDataKeys } from './database.ts';
 
 /** Everything of accounts on a database of a test, put together as the program does it. */
 export type AccountsParts = Awaited<ReturnType<typeof openAccounts>>;
@@ -63,7 +64,8 @@ export async function openAccounts(options: OpenAccountsOptions) {
       limits,
       jobs,
       log,
-      secrets: { jwt: secrets, dataKey: TEST_SECRETS.current },
+      secrets: { jwt: secrets },
+      keys: await openDataKeys(db),
       mail: readConfig({}).mail,
       adminEmails: [],
       documents: options.documents ?? readConfig({}).documents,

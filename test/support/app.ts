@@ -5,7 +5,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { App } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
-import { createTestDatabase } from './database.ts';
+import { createTestDatabase, DATA_KEY } from './database.ts';
 import { TOKEN_SECRET } from './signedIn.ts';
 
 /**
@@ -17,6 +17,7 @@ export const TEST_ENVIRONMENT = {
   HOST: '127.0.0.1',
   PORT: '0',
   JWT_SECRET: TOKEN_SECRET,
+  DATA_KEY,
   LOG_LEVEL: process.env.DUET_TEST_LOG ?? 'silent',
   MEDIA_WORKERS: '1',
   LIMIT_LOGIN: '1000000',

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { Database } from '../../src/db/Database.ts';
 import { createLog } from '../../src/log.ts';
+import { DataKeys } from '../../src/platform/DataKeys.ts';
 import { onServer, withDatabase } from './postgresServer.ts';
 
 export interface TestDatabase {
@@ -55,6 +56,13 @@ export function useDatabase(options: { poolSize?: number } = {}): {
 export function openDatabase(url: string, poolSize = 10): Promise<Database> {
   const patience = { connectionTimeoutMs: 20_000, statementTimeoutMs: 20_000 };
   return Database.open({ url, poolSize, log: createLog('silent'), ...patience });
+}
+
+/** The `DATA_KEY` of every server of the tests: several may share a database. */
+export const DATA_KEY = 'a-data-key-of-tests-only-0123456789abcdef-01234567';
+
+export function openDataKeys(db: Database): Promise<DataKeys> {
+  return DataKeys.open({ db, secrets: { current: DATA_KEY }, log: createLog('silent') });
 }
 
 /**

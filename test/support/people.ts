@@ -17,11 +17,12 @@ import { Places } from '../../src/people/Places.ts';
 import { ShowCounts } from '../../src/people/ShowCounts.ts';
 import { MemoryBus } from '../../src/platform/Bus.ts';
 import { Cache } from '../../src/platform/Cache.ts';
+import type { DataKeys } from '../../src/platform/DataKeys.ts';
 import { type EmbeddedS3, startEmbeddedS3 } from '../../src/platform/EmbeddedS3.ts';
 import { ObjectStore } from '../../src/platform/ObjectStore.ts';
 import { Blocks } from '../../src/safety/Blocks.ts';
 import { Reports } from '../../src/safety/Reports.ts';
-import { useDatabase } from './database.ts';
+import { openDataKeys, useDatabase } from './database.ts';
 
 /** The use cases of people over a real database and a real S3 protocol, and ways to make people. */
 
@@ -54,7 +55,8 @@ export function usePeople(options: { poolSize?: number; likesPerDay?: number } =
   let s3: TestS3 | undefined;
   beforeAll(async () => {
     s3 = await startTestS3();
-    world = construct(database.db, s3.openStore(), options.likesPerDay ?? 100_000);
+    const keys = await openDataKeys(database.db);
+    world = construct(database.db, s3.openStore(), options.likesPerDay ?? 100_000, keys);
   });
   afterAll(async () => {
     await world?.close();
@@ -67,7 +69,7 @@ export function usePeople(options: { poolSize?: number; likesPerDay?: number } =
   };
 }
 
-function construct(db: Database, store: ObjectStore, likesPerDay: number) {
+function construct(db: Database, store: ObjectStore, likesPerDay: number, keys: DataKeys) {
   const clock = new SystemClock();
   const log = createLog('silent');
   const bus = new MemoryBus();
@@ -81,7 +83,8 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number) {
     clock,
     onChange: (userId) => cache.forget('person', [userId]),
   });
-  const people = new People({ db, clock, cache, photos, places });
+  const open = keys.open.bind(keys);
+  const people = new People({ db, clock, cache, photos, places, open });
   const shows = new ShowCounts({ db, clock, log });
   const discovery = new Discovery({ db, clock, cache, people, shows });
   const published: StoredEvent[] = [];
@@ -101,7 +104,7 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number) {
     },
     forgetCandidates: (ids) => cache.forget('candidates', ids),
   });
-  const reports = new Reports({ db, clock, blocks, onReport: async () => {} });
+  const reports = new Reports({ db, clock, keys, blocks, onReport: async () => {} });
   return {
     db,
     clock,
@@ -112,6 +115,8 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number) {
     links,
     places,
     photos,
+    keys,
+    open,
     people,
     shows,
     discovery,

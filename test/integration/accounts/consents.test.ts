@@ -22,7 +22,7 @@ afterAll(() => parts.close());
 
 const query = async (text: string, values: unknown[] = []) => (await base.db.pool.query(text, values)).rows;
 const userIdOf = async (email: string) =>
-  (await query('select user_id from registrations where email = $1', [email]))[0].user_id;
+  (await query('select id from users where email_key = $1', [parts.addresses.keysOf(email)[0]]))[0].id;
 const consents = (userId: string) =>
   query('select document, version, at from consents where user_id = $1 order by at, document', [userId]);
 

@@ -23,8 +23,8 @@ describe('the line from registering to leaving', () => {
     await parts.signUp.register(body, CALLER);
     const token = await mailedToken(parts, body.email, /verify/i);
     await parts.signUp.verifyEmail(token, CALLER);
-    const { rows } = await base.db.pool.query('select email_verified_at from users where email = $1', [
-      body.email,
+    const { rows } = await base.db.pool.query('select email_verified_at from users where email_key = $1', [
+      parts.addresses.keysOf(body.email)[0],
     ]);
     expect(rows).toEqual([{ email_verified_at: expect.any(String) }]);
 

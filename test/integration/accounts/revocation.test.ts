@@ -108,13 +108,14 @@ describe('a session that ends', () => {
 
   it('stays when a ban cannot be written whole, pictures included: all of it or nothing', async () => {
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
-    const { db, clock, sessions, audit, bans } = a;
+    const { db, clock, sessions, audit, bans, addresses } = a;
     const standing = new Standing({
       db,
       clock,
       sessions,
       audit,
       bans,
+      addresses,
       settle: async () => {},
       banPictures: () => Promise.reject(new Error('this process dies')),
     });
@@ -126,7 +127,7 @@ describe('a session that ends', () => {
 
   it('ends with all the others when the account is suspended (AUTH-17)', async () => {
     const grant = await a.accounts.login(email, PASSWORD, CALLER);
-    const { db, clock, sessions, audit, bans } = a;
+    const { db, clock, sessions, audit, bans, addresses } = a;
     const nothing = async () => {};
     const standing = new Standing({
       db,
@@ -134,6 +135,7 @@ describe('a session that ends', () => {
       sessions,
       audit,
       bans,
+      addresses,
       settle: nothing,
       banPictures: nothing,
     });

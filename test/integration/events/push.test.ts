@@ -19,6 +19,7 @@ import { createLog } from '../../../src/log.ts';
 import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
 import { useApp } from '../../support/app.ts';
 import type { Inbox, Json, Person } from '../../support/client.ts';
+import { openDataKeys } from '../../support/database.ts';
 import { newMatch, newPerson, registerPerson, signIn, TEST_PASSWORD } from '../../support/signedIn.ts';
 
 const app = useApp();
@@ -76,6 +77,7 @@ beforeAll(async () => {
     db,
     clock: new SystemClock(),
     log,
+    keys: await openDataKeys(db),
     graceMs: 200,
     hub: { onHeard: (listener) => heard.add(listener) },
     push: new WebPush({

@@ -4,11 +4,12 @@ import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { newId } from '../../../src/ids.ts';
 import { Matches } from '../../../src/matching/Matches.ts';
+import type { StoredText } from '../../../src/platform/DataKeys.ts';
 import { Blocks } from '../../../src/safety/Blocks.ts';
 import { ReportInput } from '../../../src/safety/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
-const reportsOf = sql<{ reason: string; details: string; call_id: string | null; status: string }>(
+const reportsOf = sql<{ reason: string; details: StoredText; call_id: string | null; status: string }>(
   'test-reports',
   `select reason, details, call_id, status from reports where reported_id = $1`,
 );
@@ -129,7 +130,8 @@ describe('blocks and reports', () => {
       ReportInput.parse({ reason: 'harassment', details: 'They said\nthings.' }),
     );
     expect(reportId).toMatch(/^[0-9a-f-]{36}$/);
-    expect(await world.db.query(reportsOf, [a!])).toEqual([
+    const reports = await world.db.query(reportsOf, [a!]);
+    expect(reports.map((row) => ({ ...row, details: world.open(row.details) }))).toEqual([
       { reason: 'harassment', details: 'They said\nthings.', call_id: null, status: 'open' },
     ]);
     expect(world.severed.slice(severedBefore)).toEqual([[me, a]]);
