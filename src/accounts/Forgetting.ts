@@ -29,6 +29,26 @@ const deleteRegistrations = sql(
   'delete from registrations where not first and created_at < $1',
 );
 
+/**
+ * An account whose address nobody verified, and that nobody registered again or used in this time: most likely a slip
+ * of the keys, and somebody else's address. It is found by its first registration, which is there until it is verified.
+ */
+const UNVERIFIED_KEEP_MS = 30 * 86_400_000;
+const UNVERIFIED_AT_ONCE = 1_000;
+const giveUpUnverified = sql<{ id: string }>(
+  'forgetting-give-up-unverified',
+  `with stale as (
+     select u.id from registrations r join users u on u.id = r.user_id
+     where r.first and r.created_at < $1 and u.last_active_at < $1 and u.email_verified_at is null
+       and u.status = 'active' and u.role = 'user'
+       and not exists (select from registrations n where n.user_id = u.id and n.created_at >= $1)
+       and not exists (
+         select from sessions s where s.user_id = u.id and s.revoked_at is null and s.expires_at > $2)
+     order by u.id limit ${UNVERIFIED_AT_ONCE} for no key update of u skip locked)
+   update users u set status = 'deleted', erase_at = $2, version = version + 1 from stale
+   where u.id = stale.id returning u.id`,
+);
+
 /** Complaints outlive the accounts, but not for ever: a year after they were handled, where one of the two is gone. */
 const REPORT_KEEP_MS = 365 * 86_400_000;
 const deleteReports = sql(
@@ -60,8 +80,20 @@ export class Forgetting {
     await emailTokens.forgetOld(db);
     await devices.forgetOld(db, clock.now());
     await db.query(deleteRegistrations, [new Date(clock.now() - REGISTRATION_KEEP_MS)]);
+    await this.#giveUpUnverified();
     await db.query(deleteReports, [new Date(clock.now() - REPORT_KEEP_MS)]);
     await forgetOldAudit(db, audit);
+  }
+
+  /** Marks accounts as those that their owner deleted, with no grace: `AccountDeadlines` erases them. */
+  async #giveUpUnverified(): Promise<void> {
+    const { db, clock, audit } = this.#o;
+    const now = clock.now();
+    await db.transaction(async (tx) => {
+      const stale = await tx.query(giveUpUnverified, [new Date(now - UNVERIFIED_KEEP_MS), new Date(now)]);
+      for (const { id: userId } of stale)
+        await audit.record(tx, { action: 'account_deleted', userId, details: { reason: 'UNVERIFIED' } });
+    });
   }
 
   close(): Promise<void> {

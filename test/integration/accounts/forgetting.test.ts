@@ -29,6 +29,23 @@ async function count(table: string): Promise<number> {
   return rows[0].n;
 }
 
+const options = () => ({
+  db: base.db,
+  clock,
+  log: createLog('silent'),
+  sessions: parts.sessions,
+  emailTokens: new EmailTokens({ clock }),
+  devices: new Devices(parts.secrets),
+  audit: parts.audit,
+});
+const idOf = async (email: string): Promise<string> => {
+  const { rows } = await base.db.pool.query(
+    `select user_id from audit_log where subject = $1 and action = 'registered'`,
+    [parts.audit.subject(email)],
+  );
+  return rows[0].user_id;
+};
+
 describe('forgetting', () => {
   it('deletes what is over, by and by, and nothing before', async () => {
     const body = registration();
@@ -39,15 +56,7 @@ describe('forgetting', () => {
     await parts.accounts.logout(parts.accounts.authenticateToken(grant.accessToken), CALLER);
     await until(async () => ((await count('email_tokens')) === 2 ? true : undefined));
 
-    const forgetting = new Forgetting({
-      db: base.db,
-      clock,
-      log: createLog('silent'),
-      sessions: parts.sessions,
-      emailTokens: new EmailTokens({ clock }),
-      devices: new Devices(parts.secrets),
-      audit: parts.audit,
-    });
+    const forgetting = new Forgetting(options());
     const left = async () => {
       await forgetting.run();
       return Promise.all(['registrations', 'email_tokens', 'sessions', 'devices', 'users'].map(count));
@@ -68,5 +77,42 @@ describe('forgetting', () => {
     });
     await forgetting.close();
     expect(await count('users')).toBe(1);
+  });
+
+  it('gives up accounts whose address nobody verified in 30 days, and that nobody uses', async () => {
+    const old = Array.from({ length: 5 }, () => registration());
+    for (const body of old) await parts.signUp.register(body, CALLER);
+    const [, asked, used, verified, banned] = old.map(({ email }) => email);
+    await base.db.pool.query('update users set email_verified_at = now() where id = $1', [
+      await idOf(verified!),
+    ]);
+    await base.db.pool.query(`update users set status = 'banned' where id = $1`, [await idOf(banned!)]);
+    const forgetting = new Forgetting(options());
+    const gone = async () => {
+      await forgetting.run();
+      const { rows } = await base.db.pool.query(
+        `select id from users where status = 'deleted' and erase_at <= $1`,
+        [new Date(clock.now())],
+      );
+      return rows.map(({ id }) => id);
+    };
+    clock.advance(29 * DAY_MS);
+    const before = await gone();
+    // Somebody asks for the account once more, and somebody signs in.
+    await parts.signUp.register(old[1]!, CALLER);
+    await parts.accounts.login(used!, PASSWORD, CALLER);
+    clock.advance(2 * DAY_MS);
+    const first = await idOf(old[0]!.email);
+    expect((await gone()).filter((id) => !before.includes(id))).toEqual([first]);
+    const { rows } = await base.db.pool.query(
+      `select details from audit_log where user_id = $1 and action = 'account_deleted'`,
+      [first],
+    );
+    expect(rows).toEqual([{ details: { reason: 'UNVERIFIED' } }]);
+    // His session was over a day ago, and the one who asked heard nothing for a month.
+    clock.advance(31 * DAY_MS);
+    expect(new Set((await gone()).filter((id) => !before.includes(id)))).toEqual(
+      new Set([first, await idOf(asked!), await idOf(used!)]),
+    );
   });
 });
