@@ -52,6 +52,9 @@ const WRONG: LoginRefusal = { refused: 'INVALID_CREDENTIALS' };
 /** The hash that was looked at is not the account's any more. */
 const STALE: LoginRefusal = { refused: 'INVALID_CREDENTIALS', reason: 'PASSWORD_CHANGED' };
 
+/** Refusals of a password that the security log tells. */
+const TOLD: ReadonlySet<string> = new Set(['INVALID_CREDENTIALS', 'TOO_MANY_REQUESTS']);
+
 const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i;
 
 /** Signing in and out, and who a request is from. */
@@ -126,17 +129,37 @@ export class Accounts {
   }
 
   /**
-   * Checks a signed-in user's own password, counted against guessing. Throws INVALID_CREDENTIALS when it is wrong,
-   * TOO_MANY_REQUESTS, UNAUTHORIZED when the account is gone.
+   * Checks a signed-in user's own password, counted against guessing. Throws INVALID_CREDENTIALS when it is wrong and
+   * TOO_MANY_REQUESTS, with a line in the security log that says for what it was asked; UNAUTHORIZED when the account
+   * is gone.
    */
-  async confirmPassword(userId: string, password: string): Promise<AccountRow> {
-    const { limits, db, passwords } = this.#o;
-    await limits.consume('password', userId);
+  async confirmPassword(
+    { userId, sessionId }: Principal,
+    password: string,
+    caller: Caller,
+    refusal: 'password_change_refused' | 'account_delete_refused',
+  ): Promise<AccountRow> {
+    const { limits, audit, db } = this.#o;
+    try {
+      await limits.consume('password', userId);
+      const user = await this.#ownAccount(userId, password);
+      await limits.giveBack('password', userId);
+      return user;
+    } catch (error) {
+      if (error instanceof DuetError && TOLD.has(error.code)) {
+        const details = { reason: error.code };
+        await audit.record(db, { action: refusal, userId, sessionId, caller, details });
+      }
+      throw error;
+    }
+  }
+
+  async #ownAccount(userId: string, password: string): Promise<AccountRow> {
+    const { db, passwords } = this.#o;
     const [user] = await db.query(findById, [userId]);
     if (user === undefined || user.status !== 'active') throw new DuetError('UNAUTHORIZED');
     const { ok } = await passwords.check(user.password_hash, password);
     if (!ok) throw new DuetError('INVALID_CREDENTIALS');
-    await limits.giveBack('password', userId);
     return user;
   }
 

@@ -28,6 +28,7 @@ export type AuditAction =
   | 'status_changed'
   | 'role_changed'
   | 'account_deleted'
+  | 'account_delete_refused'
   | 'account_restored'
   | 'account_erased'
   | 'account_exported'

@@ -39,7 +39,7 @@ export class Departure {
   async leave(principal: Principal, password: string, caller: Caller): Promise<number> {
     const { accounts, db, sessions, settle, mails } = this.#o;
     const { userId } = principal;
-    await accounts.confirmPassword(userId, password);
+    await accounts.confirmPassword(principal, password, caller, 'account_delete_refused');
     const { ended, eraseAt } = await db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row === undefined || row.status !== 'active') throw new DuetError('UNAUTHORIZED');

@@ -110,23 +110,6 @@ export class PasswordChange {
     return sessions.grant(changed.opened);
   }
 
-  async #confirm(principal: Principal, password: string, caller: Caller): Promise<AccountRow> {
-    try {
-      return await this.#o.accounts.confirmPassword(principal.userId, password);
-    } catch (error) {
-      if (error instanceof DuetError && error.code === 'INVALID_CREDENTIALS') {
-        const { userId, sessionId } = principal;
-        await this.#o.audit.record(this.#o.db, {
-          action: 'password_change_refused',
-          userId,
-          sessionId,
-          caller,
-        });
-      }
-      throw error;
-    }
-  }
-
   async #reset(
     tx: Sql,
     token: string,

@@ -44,6 +44,11 @@ describe('who deletes the account', () => {
       status: 401,
       body: { code: 'INVALID_CREDENTIALS' },
     });
+    const { rows } = await db.query(`select action, details from audit_log where user_id = $1`, [ann.id]);
+    expect(rows).toContainEqual({
+      action: 'account_delete_refused',
+      details: { reason: 'INVALID_CREDENTIALS' },
+    });
     for (const body of [
       {},
       { password: '' },
