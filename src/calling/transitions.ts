@@ -326,7 +326,9 @@ function downgraded(call: ConnectingCall | ActiveCall, by: Role): CallChange {
 
 function joined(call: LiveCall, by: Role): CallChange {
   if (call.absentSince[by] === null) return unchanged(call);
-  const back = call.phase === 'active';
+  // Coming for the first time is no return, though it be late.
+  const back =
+    call.phase === 'active' || (call.phase === 'connecting' && call.absentSince[by] !== call.createdAt);
   return {
     call: { ...call, absentSince: { ...call.absentSince, [by]: null } },
     effects: back ? [{ kind: 'say', type: 'call:peer_back', by }] : [],
@@ -335,9 +337,12 @@ function joined(call: LiveCall, by: Role): CallChange {
 
 function dropped(call: LiveCall, by: Role, now: number): CallChange {
   if (call.absentSince[by] !== null) return unchanged(call);
+  // Nobody is told who is there while it rings: as if they had never come.
+  if (call.phase === 'ringing')
+    return { call: { ...call, absentSince: { ...call.absentSince, [by]: call.createdAt } }, effects: [] };
   return {
     call: { ...call, absentSince: { ...call.absentSince, [by]: now } },
-    effects: call.phase === 'ringing' ? [] : [{ kind: 'say', type: 'call:peer_dropped', by }],
+    effects: [{ kind: 'say', type: 'call:peer_dropped', by }],
   };
 }
 
@@ -346,8 +351,10 @@ function recovered(call: LiveCall, heldUntil: number, now: number): CallChange {
   const outageMs = Math.max(0, now - heldUntil);
   const absentSince = { caller: now, callee: now };
   switch (call.phase) {
-    case 'ringing':
-      return { call: { ...call, absentSince, ringUntil: call.ringUntil + outageMs }, effects: [] };
+    case 'ringing': {
+      const neverSeen = { caller: call.createdAt, callee: call.createdAt };
+      return { call: { ...call, absentSince: neverSeen, ringUntil: call.ringUntil + outageMs }, effects: [] };
+    }
     case 'connecting':
       return { call: { ...call, absentSince, connectUntil: call.connectUntil + outageMs }, effects: [] };
     case 'active': {

@@ -217,6 +217,25 @@ describe('the clock', () => {
     expect(system(gone, { type: 'tick' }, T0 + 40_000)).toMatchObject({ outcome: 'failed', startedAt: T0 });
   });
 
+  test('whoever hears that the other is gone hears of the return, while they connect as well; a first join is none', () => {
+    const said = (call: Call, command: PersonCommand, now = T0 + 1_000) => {
+      const change = expectChange(byPerson(call, command, 'callee', now, settings));
+      return { call: change.call, said: change.effects.map(({ type }) => type) };
+    };
+    const came = said(connecting, { type: 'joined' });
+    expect(came.said).toEqual([]);
+    for (const call of [came.call, person(active, { type: 'joined' }, 'callee')]) {
+      const gone = said(call, { type: 'dropped' });
+      expect(gone.said).toEqual(['call:peer_dropped']);
+      expect(said(gone.call, { type: 'joined' }).said).toEqual(['call:peer_back']);
+    }
+    // Who came and went while it rang was never there for the caller.
+    const looked = said(said(ringing, { type: 'joined' }).call, { type: 'dropped' });
+    expect(looked.said).toEqual([]);
+    const answered = person(looked.call, { type: 'answer' }, 'callee', T0 + 2_000);
+    expect(said(answered, { type: 'joined' }, T0 + 3_000).said).toEqual([]);
+  });
+
   test('of two overdue deadlines the earlier one decides', () => {
     const gone = person(active, { type: 'dropped' }, 'callee', T0 + 290_000);
     expect(system(gone, { type: 'tick' }, T0 + 900_000)).toMatchObject({
