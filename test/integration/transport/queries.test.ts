@@ -56,6 +56,7 @@ test('sessions come page by page', async () => {
   const ids = [];
   for (let cursor = ''; ; ) {
     const { items, nextCursor } = await ann.ok('GET', `/users/me/sessions?limit=2${cursor}`);
+    expect(items.length).toBeLessThanOrEqual(2);
     ids.push(...items.map((item: { id: string }) => item.id));
     if (nextCursor === null) break;
     cursor = `&cursor=${nextCursor}`;
