@@ -53,7 +53,8 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       method: 'post',
       path: '/calls/initiate/:matchId',
       summary: 'Call the other person of a match',
-      description: 'Counts as accepting the match. When both initiate at once, both get the same call.',
+      description:
+        'Counts as accepting the match. When both initiate at once, both get the same call. 429 when the two have had so many calls in an hour that nobody answered.',
       tags,
       who: 'user',
       limit: 'decide',

@@ -35,7 +35,8 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       method: 'put',
       path: '/users/me',
       summary: 'Change your profile',
-      description: 'Fields that are left out stay as they are. The birth date cannot be changed.',
+      description:
+        'Fields that are left out stay as they are. The birth date cannot be changed. A new place beyond the moves of a day is a 429, and nothing is changed then.',
       tags,
       who: 'user',
       limit: 'write',

@@ -3,7 +3,7 @@ import { useApp } from '../../support/app.ts';
 import type { Person } from '../../support/client.ts';
 import { newMatch, newPerson, signIn } from '../../support/signedIn.ts';
 
-const app = useApp({ LIMIT_WRITE: '2', LIMIT_DECIDE: '4', LIMIT_SAFETY: '8' });
+const app = useApp({ LIMIT_WRITE: '2', LIMIT_DECIDE: '4', LIMIT_SAFETY: '8', LIMIT_UNANSWERED_CALLS: '1' });
 
 const status = async (person: Person, method: string, path: string, body?: unknown) =>
   (await person.call(method, path, body)).status;
@@ -36,4 +36,12 @@ test('a session that used all of it up hinders no other one of the same person, 
   expect(await status(ann, 'POST', `/users/block/${carl.id}`)).toBe(204);
   expect(await status(thief, 'POST', '/auth/logout')).toBe(204);
   expect(await status(thief, 'GET', '/users/me')).toBe(401);
+});
+
+test('a pair has as many unanswered calls an hour as are configured', async () => {
+  const { ann, bob, matchId } = await newMatch(app);
+  const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  await ann.ok('POST', `/calls/${call.id}/end`);
+  for (const person of [ann, bob])
+    expect(await status(person, 'POST', `/calls/initiate/${matchId}`, {})).toBe(429);
 });
