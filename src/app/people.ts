@@ -20,9 +20,9 @@ export function openPeople(
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
-  const { clock, db, cache, limits, objects, keys, log, hub } = stores;
-  const secret = keys.tagSecret;
-  const places = new Places({ secret, movesPerDay: config.limits.movesPerDay });
+  const { clock, db, cache, limits, objects, secrets, log, hub } = stores;
+  const secret = secrets.dataKey;
+  const places = new Places({ secret });
   const links = new PhotoLinks({ clock, secret, publicUrl: () => site.url });
   const photos: Photos = new Photos({
     db,
@@ -31,7 +31,7 @@ export function openPeople(
     clock,
     onChange: (userId) => people.changed(userId, { candidates: true }),
   });
-  const people: People = new People({ db, clock, cache, photos, places, open: keys.open.bind(keys) });
+  const people: People = new People({ db, clock, cache, photos, places });
   const shows = new ShowCounts({ db, clock, log });
   closing.defer(() => shows.close());
   const activity = new Activity({ db, clock, log });
@@ -46,7 +46,6 @@ export function openPeople(
     people,
     shows,
     allowance: (viewerId, wanted) => limits.takeUpTo('profiles', viewerId, wanted),
-    again: (viewerId, people) => limits.takeUpTo('profilesAgain', viewerId, people),
   });
   const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
   const decisions = new Decisions({

@@ -44,8 +44,6 @@ export interface DiscoveryOptions {
   shows: ShowCounts;
   /** How many of `wanted` more people a viewer may be shown in 24 hours, taking them. Default: all. */
   allowance?: (viewerId: string, wanted: number) => Promise<{ granted: number; retryAfterSec: number }>;
-  /** The same for people who are shown once more: each time is remembered, so that its pages repeat nobody. */
-  again?: (viewerId: string, people: number) => Promise<{ granted: number; retryAfterSec: number }>;
 }
 
 /** Candidates in the order in which they are dealt. */
@@ -130,18 +128,13 @@ export class Discovery {
 
   /** Those of a page who may be shown today: who was shown in the last 24 hours is not counted again. */
   async #allowed(viewerId: string, dealt: Dealt): Promise<Dealt> {
-    const { db, clock, allowance, again } = this.#options;
+    const { db, clock, allowance } = this.#options;
     if (allowance === undefined || dealt.ids.length === 0) return dealt;
     const now = clock.now();
     const since = new Date(now - DAY_MS);
     const rows = await db.query(seenSince, [viewerId, monthsOf(now), since, dealt.ids]);
     const seen = new Set(rows.map((row) => row.id));
-    const repeated = dealt.ids.filter((id) => seen.has(id)).length;
-    if (repeated > 0 && again !== undefined) {
-      const { granted, retryAfterSec } = await again(viewerId, repeated);
-      if (granted < repeated) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
-    }
-    const wanted = dealt.ids.length - repeated;
+    const wanted = dealt.ids.filter((id) => !seen.has(id)).length;
     if (wanted === 0) return dealt;
     const { granted, retryAfterSec } = await allowance(viewerId, wanted);
     if (granted === wanted) return dealt;

@@ -24,8 +24,6 @@ export interface LimitsOptions {
 
 const WINDOW_SEC = 15 * 60;
 const DAY_SEC = 24 * 60 * 60;
-/** How often on average somebody may be shown again to one viewer in a day: looking again is cheap, not free. */
-const AGAIN = 10;
 
 /** Every allowance of Duet, from the configuration. */
 export function limitRules(limits: Config['limits']) {
@@ -52,8 +50,6 @@ export function limitRules(limits: Config['limits']) {
     safety: { points: limits.safety, ...reading },
     /** Different people that discovery shows to one viewer. */
     profiles: { points: limits.profilesPerDay, windowSec: DAY_SEC, whenGone: 'local' },
-    /** People that it shows to one viewer once more. */
-    profilesAgain: { points: limits.profilesPerDay * AGAIN, windowSec: DAY_SEC, whenGone: 'local' },
   } satisfies Record<string, LimitRule>;
 }
 
