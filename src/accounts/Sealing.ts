@@ -17,6 +17,8 @@ export interface SealingOptions {
 const EVERY_MS = 3_600_000;
 /** Rows that are read at a time; each is written by itself, so that nobody waits for more than one. */
 const BATCH = 200;
+/** Between full batches: a million rows are no reason to slow anybody down. */
+const PAUSE_MS = 200;
 
 interface PlainRow {
   id: string;
@@ -102,6 +104,7 @@ export class Sealing {
       }
       if (rows.length < BATCH) return;
       after = rows.at(-1)!.id;
+      await this.#pause();
     }
   }
 
@@ -115,7 +118,12 @@ export class Sealing {
       }
       if (rows.length < BATCH) return;
       after = rows.at(-1)!.endpoint;
+      await this.#pause();
     }
+  }
+
+  async #pause(): Promise<void> {
+    await new Promise<void>((done) => this.#o.clock.after(PAUSE_MS, done));
   }
 
   close(): Promise<void> {

@@ -1,4 +1,6 @@
 /** PV-19: what is sealed in the database, under which key, and how the key is changed. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Addresses } from '../../../src/accounts/Addresses.ts';
@@ -8,7 +10,7 @@ import { ConfigError } from '../../../src/config.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { DataKeys, type StoredText } from '../../../src/platform/DataKeys.ts';
-import { useApp } from '../../support/app.ts';
+import { TEST_ENVIRONMENT, useApp } from '../../support/app.ts';
 import { type Person, request } from '../../support/client.ts';
 import { DATA_KEY, openDatabase, useDatabase } from '../../support/database.ts';
 import { connect } from '../../support/life.ts';
@@ -167,6 +169,15 @@ describe('a dump of the database (PV-19)', () => {
     expect(items.find(({ id }: { id: string }) => id === body.reportId)).toMatchObject({ details });
     await ann.call('DELETE', '/users/me/push-subscriptions', { endpoint });
     expect((await db.query('select from push_subscriptions')).rowCount).toBe(0);
+  });
+
+  it('cannot be used by a program with another DATA_KEY, which says why and ends', async () => {
+    const environment = { ...process.env, ...TEST_ENVIRONMENT, DB_URL: app.dbUrl, DATA_KEY: TWO };
+    const ended = promisify(execFile)(process.execPath, ['src/main.ts'], { env: environment });
+    await expect(ended).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^The configuration is wrong:\n {2}- DATA_KEY: is not the one [^\n]*\n$/),
+    });
   });
 
   it('has none of before either, once they were sealed; until then they work', async () => {
