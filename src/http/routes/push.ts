@@ -46,7 +46,7 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
     route({
       method: 'post',
       path: '/users/me/push-subscriptions',
-      summary: 'Tell this device of calls while no socket of yours is open',
+      summary: 'Tell this device of calls while no socket of its own is open',
       tags,
       who: 'user',
       limit: 'write',

@@ -45,7 +45,7 @@ const MESSAGE_OF = {
 
 /** How long the room's last message may take after its last state. */
 const LAST_WORD_MS = 400;
-/** Who hangs up waits for the server's answer this long at most; it is told all the same, in the background. */
+/** How long the server may take to say how the call ended. Of hanging up it is told all the same, in the background. */
 const HANG_UP_MS = 2_000;
 /** A room that has not answered by then is not asked again: HTTP is. */
 const ROOM_ANSWER_MS = 1_200;
@@ -342,8 +342,9 @@ export class CallSession extends Emitter<CallEvents> {
   /** The room is gone or the call is over: finds out how it ended, and tells it once. */
   async #settle(code?: number): Promise<void> {
     if (this.#hasEnded) return;
+    this.devices.close();
     this.#dropMedia();
-    await this.#reload();
+    await Promise.race([this.#reload(), pause(HANG_UP_MS)]);
     this.#finish(code === CLOSED.takenOver && this.#snapshot.phase !== 'ended');
   }
 

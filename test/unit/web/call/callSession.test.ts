@@ -166,6 +166,15 @@ test('it goes on elsewhere only where another device took the seat', async () =>
   }
 });
 
+test('a room that is gone turns the microphone off at once, whether or not the server says how it ended', async () => {
+  const session = await sit();
+  const ended = noteEnd(session);
+  rooms[0]!.drop(4101);
+  expect(tracks.isOpen).toBe(false);
+  await vi.advanceTimersByTimeAsync(2_100);
+  expect(ended).toMatchObject([{ outcome: null, elsewhere: true }]);
+});
+
 test('an answer that is older than what the room has said since does not bring the old call back', async () => {
   const session = await sit();
   rooms[0]!.drop(1006);
