@@ -20,8 +20,8 @@ export function openPeople(
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
-  const { clock, db, cache, limits, objects, secrets, log, hub } = stores;
-  const secret = secrets.dataKey;
+  const { clock, db, cache, limits, objects, keys, log, hub } = stores;
+  const secret = keys.tagSecret;
   const places = new Places({ secret });
   const links = new PhotoLinks({ clock, secret, publicUrl: () => site.url });
   const photos: Photos = new Photos({
@@ -31,7 +31,7 @@ export function openPeople(
     clock,
     onChange: (userId) => people.changed(userId, { candidates: true }),
   });
-  const people: People = new People({ db, clock, cache, photos, places });
+  const people: People = new People({ db, clock, cache, photos, places, open: keys.open.bind(keys) });
   const shows = new ShowCounts({ db, clock, log });
   closing.defer(() => shows.close());
   const activity = new Activity({ db, clock, log });
