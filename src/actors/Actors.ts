@@ -240,11 +240,20 @@ export class Actors {
       await this.#rooms.forgetListing(callId);
       await this.#rooms.createLocalRoom('call', callId, { callId });
     } catch (error) {
-      this.#claimed.delete(callId);
+      // Nobody acts on what no room took.
+      if (this.#claimed.delete(callId)) await this.#giveBack(claim.held);
       throw error;
     }
     for (const wake of this.#wakers.get(callId) ?? []) wake();
     return { here: true };
+  }
+
+  async #giveBack({ call, epoch }: HeldCall): Promise<void> {
+    const { calls, log } = this.#options;
+    if (call.phase === 'ended') return;
+    await calls.release(call, epoch).catch((err: unknown) => {
+      log.warn({ err, callId: call.id }, 'a call could not be given back, its lease runs out');
+    });
   }
 
   async #inTime(done: Promise<void>): Promise<boolean> {

@@ -148,7 +148,11 @@ export async function openDoors(
   closing.defer(() => presence.shutdown());
   const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
   await prepareRooms(server);
-  closing.defer(() => closeRooms(notEnded));
+  closing.defer(() => {
+    // What is given back is not taken again.
+    actors.drain();
+    return closeRooms(notEnded);
+  });
   metrics.read({
     sockets: () => transport.socketCount,
     calls: () => keeper.heldCount,
