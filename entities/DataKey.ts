@@ -4,7 +4,7 @@ const schema = defineEntity({
   name: 'DataKey',
   tableName: 'data_keys',
   properties: {
-    name: p.string().$type<'seals' | 'tags'>().primary(),
+    name: p.string().$type<'seals' | 'tags' | 'next'>().primary(),
     /** Sealed under `DATA_KEY`. */
     wrapped: p.blob().hidden(),
     wrappedAt: p.datetime(),

@@ -18,6 +18,7 @@ import { Migration0016PushSessions } from './migrations/0016PushSessions.ts';
 import { Migration0017AuditChain } from './migrations/0017AuditChain.ts';
 import { Migration0018Consents } from './migrations/0018Consents.ts';
 import { Migration0019DataKeys } from './migrations/0019DataKeys.ts';
+import { Migration0020NextSeals } from './migrations/0020NextSeals.ts';
 
 export const migrations = [
   Migration0001House,
@@ -39,4 +40,5 @@ export const migrations = [
   Migration0017AuditChain,
   Migration0018Consents,
   Migration0019DataKeys,
+  Migration0020NextSeals,
 ];

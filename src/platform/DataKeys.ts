@@ -5,6 +5,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { ConfigError } from '../config.ts';
+import type { Database } from '../db/Database.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newSecret } from '../ids.ts';
 import type { Log } from '../log.ts';
@@ -27,7 +28,16 @@ export interface DataKeysOptions {
   log: Log;
 }
 
-type Name = 'seals' | 'tags';
+type Name = 'seals' | 'tags' | 'next';
+
+interface OpenedSecrets {
+  seals: string;
+  tags: string;
+  /** While everything is sealed anew: what with. */
+  next?: string | undefined;
+}
+
+const WRAPPING = 'data keys';
 
 const SEALED = /^s1:([a-z]+):([\w-]{38,})$/;
 
@@ -43,6 +53,8 @@ const rewrapKey = sql(
   'data-keys-rewrap',
   'update data_keys set wrapped = $2, wrapped_at = now() where name = $1 and wrapped = $3',
 );
+const deleteSeals = sql('data-keys-delete', `delete from data_keys where name = 'seals'`);
+const promoteNext = sql('data-keys-promote', `update data_keys set name = 'seals' where name = 'next'`);
 const hasPeople = sql<{ found: boolean }>('data-keys-people', 'select exists (select from users) as found');
 
 export class DataKeys {
@@ -51,41 +63,36 @@ export class DataKeys {
   readonly #sealSecret: string;
   readonly #keys = new Map<string, Buffer>();
 
-  private constructor(secrets: Record<Name, string>) {
+  private constructor(secrets: { seals: string; tags: string }) {
     this.#sealSecret = secrets.seals;
     this.tagSecret = secrets.tags;
   }
 
   /** Reads the secrets, makes them at the first start, and puts them under the current key. Throws `ConfigError`. */
   static async open(options: DataKeysOptions): Promise<DataKeys> {
-    const { db, secrets, log } = options;
-    const wrapping = deriveKeys(secrets, 'data keys');
-    let rows = await db.query(readKeys);
-    if (rows.length < 2) {
-      // A database from before there were secrets of its own has tags that were made with DATA_KEY itself.
-      const [people] = await db.query(hasPeople);
-      const tags = people!.found ? (secrets.previous ?? secrets.current) : newSecret(32);
-      // Several processes may start at once: the first one's count.
-      await db.query(insertKey, ['seals', seal(wrapping[0]!, newSecret(32))]);
-      await db.query(insertKey, ['tags', seal(wrapping[0]!, tags)]);
-      rows = await db.query(readKeys);
+    const { next, ...secrets } = await readSecrets(options);
+    if (next !== undefined) {
+      throw new ConfigError([
+        'The data is being sealed anew: node src/resealData.ts must end first, or go on where it was',
+      ]);
     }
-    const opened: Partial<Record<Name, string>> = {};
-    for (const { name, wrapped } of rows) {
-      const current = unseal(wrapping[0]!, wrapped);
-      const text = current ?? (wrapping[1] === undefined ? undefined : unseal(wrapping[1], wrapped));
-      if (text === undefined) {
-        throw new ConfigError([
-          'DATA_KEY: is not the one that this database was sealed with, nor is DATA_KEY_PREVIOUS (where neither is set: .data/secrets.json)',
-        ]);
-      }
-      if (current === undefined) {
-        await db.query(rewrapKey, [name, seal(wrapping[0]!, text), wrapped]);
-        log.info({ name }, 'A key of the database is under the new DATA_KEY');
-      }
-      opened[name] = text;
-    }
-    return new DataKeys(opened as Record<Name, string>);
+    return new DataKeys(secrets);
+  }
+
+  /** The keys that texts are sealed with, and new ones; `finish` when nothing is sealed with the former any more. */
+  static async renew(
+    options: DataKeysOptions & { db: Database },
+  ): Promise<{ from: DataKeys; to: DataKeys; finish: () => Promise<void> }> {
+    const { db, secrets } = options;
+    await readSecrets(options);
+    await db.query(insertKey, ['next', seal(deriveKey(secrets.current, WRAPPING), newSecret(32))]);
+    const { seals, tags, next } = await readSecrets(options);
+    const finish = () =>
+      db.transaction(async (tx) => {
+        await tx.query(deleteSeals);
+        await tx.query(promoteNext);
+      });
+    return { from: new DataKeys({ seals, tags }), to: new DataKeys({ seals: next!, tags }), finish };
   }
 
   /** A text as it is to be stored. */
@@ -107,6 +114,12 @@ export class DataKeys {
     return opened;
   }
 
+  /** Whether a sealed text was sealed with these keys. */
+  opens(text: string): boolean {
+    const [, what, sealed] = SEALED.exec(text) ?? [];
+    return what !== undefined && unseal(this.#key(what), Buffer.from(sealed!, 'base64url')) !== undefined;
+  }
+
   /** What a sealed text is found by: equal texts have equal ones. */
   tag(what: Sealable, text: string): string {
     const key = this.#keyOf(`tag ${what}`, this.tagSecret);
@@ -124,4 +137,34 @@ export class DataKeys {
     this.#keys.set(purpose, key);
     return key;
   }
+}
+
+async function readSecrets({ db, secrets, log }: DataKeysOptions): Promise<OpenedSecrets> {
+  const wrapping = deriveKeys(secrets, WRAPPING);
+  let rows = await db.query(readKeys);
+  if (rows.length < 2) {
+    // A database from before there were secrets of its own has tags that were made with DATA_KEY itself.
+    const [people] = await db.query(hasPeople);
+    const tags = people!.found ? (secrets.previous ?? secrets.current) : newSecret(32);
+    // Several processes may start at once: the first one's count.
+    await db.query(insertKey, ['seals', seal(wrapping[0]!, newSecret(32))]);
+    await db.query(insertKey, ['tags', seal(wrapping[0]!, tags)]);
+    rows = await db.query(readKeys);
+  }
+  const opened: Partial<Record<Name, string>> = {};
+  for (const { name, wrapped } of rows) {
+    const current = unseal(wrapping[0]!, wrapped);
+    const text = current ?? (wrapping[1] === undefined ? undefined : unseal(wrapping[1], wrapped));
+    if (text === undefined) {
+      throw new ConfigError([
+        'DATA_KEY: is not the one that this database was sealed with, nor is DATA_KEY_PREVIOUS (where neither is set: .data/secrets.json)',
+      ]);
+    }
+    if (current === undefined) {
+      await db.query(rewrapKey, [name, seal(wrapping[0]!, text), wrapped]);
+      log.info({ name }, 'A key of the database is under the new DATA_KEY');
+    }
+    opened[name] = text;
+  }
+  return opened as OpenedSecrets;
 }

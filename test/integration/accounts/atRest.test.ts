@@ -225,4 +225,44 @@ describe('a dump of the database (PV-19)', () => {
     const { rows: stored } = await db.query('select email from users where id = $1', [ann.id]);
     expect(keys.open(stored[0].email as StoredText)).toBe('plain.before@example.org');
   });
+
+  it('is sealed anew by a command, and was of no use with the secrets of before then', async () => {
+    const pool = await openDatabase(app.dbUrl);
+    const options = { db: pool, secrets: { current: DATA_KEY }, log };
+    const before = await DataKeys.open(options);
+    await subscribe(await newPerson(app));
+    await registerPerson(app.url, { email: 'sealed.anew@example.org' });
+    const sealed = async () => {
+      const columns = [
+        'users.email',
+        'push_subscriptions.address',
+        'push_subscriptions.auth',
+        'reports.details',
+      ];
+      const texts: string[] = [];
+      for (const column of columns) {
+        const { rows } = await db.query(`select ${column} as text from ${column.split('.')[0]}`);
+        texts.push(...rows.map(({ text }) => text).filter((text) => text?.startsWith('s1:')));
+      }
+      return texts.sort();
+    };
+    const texts = await sealed();
+    expect(texts.length).toBeGreaterThan(4);
+    // A run that was ended halfway, after which nothing starts.
+    await DataKeys.renew(options);
+    await expect(DataKeys.open(options)).rejects.toBeInstanceOf(ConfigError);
+    const run = () =>
+      promisify(execFile)(process.execPath, ['src/resealData.ts'], {
+        env: { ...process.env, ...TEST_ENVIRONMENT, DB_URL: app.dbUrl },
+      });
+    expect((await run()).stdout).toMatch(/^\d+ texts were sealed anew\n$/);
+    const after = await DataKeys.open(options);
+    const anew = await sealed();
+    expect(anew).toHaveLength(texts.length);
+    expect(anew.filter((text) => before.opens(text) || !after.opens(text))).toEqual([]);
+    const words = (keys: DataKeys, all: string[]) => all.map((text) => keys.openText(text)).sort();
+    expect(words(after, anew)).toEqual(words(before, texts));
+    expect(after.tag('email', 'x')).toBe(before.tag('email', 'x'));
+    await pool.close();
+  });
 });
