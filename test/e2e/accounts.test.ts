@@ -88,7 +88,18 @@ test('a newcomer registers, verifies, signs in, forgets the password and sets an
   await signIn(page, person.email, PASSWORD);
   await page.getByTestId('sign-in').getByRole('alert').waitFor();
   await signIn(page, person.email, 'another violet harbour');
+  const elsewhere = await (await browser.newContext()).newPage();
+  await elsewhere.goto(server.url);
+  await signIn(elsewhere, person.email, 'another violet harbour');
+  await elsewhere.getByTestId('nav-you').first().waitFor();
+  await page.getByTestId('nav-you').first().click();
+  await page.getByTestId('device').nth(1).waitFor();
+  await page.getByTestId('device-sign-out').click();
+  await elsewhere.getByTestId('sign-in').waitFor();
+  expect(await elsewhere.getByTestId('toast').innerText()).toMatch(/signed out here/);
+  // Whoever signs out by choice knows it.
   await signOut(page);
+  expect(await page.getByTestId('toast').filter({ hasText: 'signed out here' }).count()).toBe(0);
   // Whoever is told of a visit to the link is told its token: only the server itself is.
   for (const url of requested.filter((one) => /^https?:/.test(one)))
     expect(url.startsWith(server.url), url).toBe(true);

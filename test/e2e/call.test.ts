@@ -122,6 +122,9 @@ test('two people of the demo town match, talk, extend, see each other, and the c
   await ada.getByTestId('match-moment').getByTestId('match-call').click();
   await peer.getByTestId('incoming-answer').waitFor();
   await shot(peer, 'incoming-phone');
+  // It rings on, also for a page that had acknowledged it and is loaded anew.
+  await peer.waitForTimeout(500);
+  await peer.reload();
   await peer.getByTestId('incoming-answer').click();
 
   // Both hear: packets and bytes of audio rise on both sides.
