@@ -232,17 +232,16 @@ describe('a dump of the database (PV-19)', () => {
     const before = await DataKeys.open(options);
     await subscribe(await newPerson(app));
     await registerPerson(app.url, { email: 'sealed.anew@example.org' });
+    // Wherever there are any: a column that is sealed and that the command does not know of fails here.
     const sealed = async () => {
-      const columns = [
-        'users.email',
-        'push_subscriptions.address',
-        'push_subscriptions.auth',
-        'reports.details',
-      ];
+      const { rows: columns } = await db.query(
+        `select table_name as name, column_name as text from information_schema.columns
+         where table_schema = 'public' and data_type = 'text'`,
+      );
       const texts: string[] = [];
-      for (const column of columns) {
-        const { rows } = await db.query(`select ${column} as text from ${column.split('.')[0]}`);
-        texts.push(...rows.map(({ text }) => text).filter((text) => text?.startsWith('s1:')));
+      for (const { name, text } of columns) {
+        const { rows } = await db.query(`select ${text} as text from ${name} where ${text} like 's1:%'`);
+        texts.push(...rows.map((row) => row.text));
       }
       return texts.sort();
     };
