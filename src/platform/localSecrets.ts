@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newSecret } from '../ids.ts';
 import { newVapidKeys, type VapidKeys } from './WebPush.ts';
@@ -17,18 +17,36 @@ export interface LocalSecrets {
 export function localSecrets(dataDir: string): LocalSecrets {
   const path = join(dataDir, 'secrets.json');
   const kept = readKept(path);
-  if (kept.jwt && kept.dataKey && kept.vapid) return kept as LocalSecrets;
+  if (isWhole(kept)) return kept;
   const secrets = { jwt: newSecret(48), dataKey: newSecret(48), vapid: newVapidKeys(), ...kept };
   mkdirSync(dataDir, { recursive: true });
-  writeFileSync(path, JSON.stringify(secrets), { mode: 0o600 });
+  const written = `${path}.${process.pid}`;
+  writeFileSync(written, JSON.stringify(secrets), { mode: 0o600 });
+  if (kept !== undefined) {
+    renameSync(written, path);
+    return secrets;
+  }
+  try {
+    linkSync(written, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    // Another process started at the same moment and was first: its secrets are everybody's.
+    return localSecrets(dataDir);
+  } finally {
+    rmSync(written);
+  }
   return secrets;
 }
 
-function readKept(path: string): Partial<LocalSecrets> {
+function isWhole(kept: Partial<LocalSecrets> | undefined): kept is LocalSecrets {
+  return Boolean(kept?.jwt && kept.dataKey && kept.vapid);
+}
+
+function readKept(path: string): Partial<LocalSecrets> | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Partial<LocalSecrets>;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
