@@ -3,8 +3,8 @@ import { isIP } from 'node:net';
 
 type Given = Record<string, string | undefined>;
 
-/** Of READMEs and tutorials. Whoever attacks tries them first. */
-const SAMPLE_SECRETS = ['your-secret-key', 'changeme', 'secret', 'change-me-to-64-random-characters'];
+/** Of READMEs and tutorials. Whoever attacks tries them first. Shorter ones would have to repeat themselves. */
+const SAMPLE_SECRETS = ['your-secret-key', 'change-me-to-64-random-characters'];
 
 const SECRETS = ['JWT_SECRET', 'JWT_PREVIOUS_SECRET', 'DATA_KEY', 'DATA_KEY_PREVIOUS'] as const;
 const MIN_SECRET = 32;
