@@ -14,7 +14,6 @@ import {
   ResponseStatus,
   Room,
 } from '@colyseus/core';
-import { decode } from '@colyseus/schema';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
 import {
@@ -28,6 +27,7 @@ import { sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
+import { bringsMessage, readHeading } from './heading.ts';
 import type { Identity, RoomServices } from './services.ts';
 import { TokenBucket } from './TokenBucket.ts';
 
@@ -51,13 +51,6 @@ interface Answering {
   reject(reason?: unknown): unknown;
 }
 
-/** What a frame says that it brings. */
-interface Heading {
-  requestId: number | undefined;
-  /** As handlers are looked up by it. */
-  type: string;
-}
-
 type Handler = (client: DuetClient, payload: unknown, context: Answering) => Promise<unknown>;
 
 /** Never: 2^31-1 ms. `null` would start a timer of 16 ms a room, and 0 one of 1 ms. */
@@ -75,19 +68,13 @@ export const CLOSE = {
   /** Too many messages. */
   flooding: 4105,
 } as const;
-/** The bits of a frame's first byte that are its kind (`PROTOCOL_CODE_MASK` of Colyseus). */
-const PROTOCOL_CODE_MASK = 0x1f;
 /** A client that goes on sending after this many refusals is closed. */
 const MAX_REFUSED = 200;
 /** How often, and how soon again, a room is asked to end that cannot yet: one that is still being made. */
 const END_TRIES = 5;
 const END_AGAIN_MS = 50;
-/** Types of messages are short names; longer ones are not even looked up. */
-const MAX_TYPE_BYTES = 64;
 /** Stands for the type of a message that no room knows. */
 const UNKNOWN = '';
-/** What Colyseus puts before the types of handlers of bytes. */
-const BYTES_PREFIX = '_$b';
 /** The handlers of each kind of room: one table for all of its rooms, whose handlers find the room by the client. */
 const HANDLERS = new WeakMap<object, HandlerTable>();
 
@@ -311,31 +298,4 @@ function validate<S extends z.ZodType>(schema: S, payload: unknown): z.output<S>
 
 function isMediaSetUp(type: string): boolean {
   return type.startsWith('media:') || type.startsWith('call:sdp') || type === 'call:ice_candidate';
-}
-
-/** Whether a frame brings a message for a handler. Those of Colyseus' own (join, ping, leave) do not. */
-function bringsMessage(frame: Buffer): boolean {
-  const code = frame[0]! & PROTOCOL_CODE_MASK;
-  return code === Protocol.ROOM_REQUEST || code === Protocol.ROOM_DATA || code === Protocol.ROOM_DATA_BYTES;
-}
-
-/**
- * What the frame of a message says of it. Undefined where its type is none that a handler could have: a number, or a short
- * string whose length lies inside the frame.
- */
-function readHeading(frame: Buffer): Heading | undefined {
-  const it = { offset: 1 };
-  const code = frame[0]! & PROTOCOL_CODE_MASK;
-  const requestId = code === Protocol.ROOM_REQUEST ? decode.number(frame, it) : undefined;
-  if (it.offset >= frame.length) return undefined;
-  const isText = decode.stringCheck(frame, it);
-  if (isText && !isShortText(frame, it.offset)) return undefined;
-  const type = isText ? decode.string(frame, it) : String(decode.number(frame, it));
-  return { requestId, type: code === Protocol.ROOM_DATA_BYTES ? `${BYTES_PREFIX}${type}` : type };
-}
-
-function isShortText(frame: Buffer, at: number): boolean {
-  const prefix = frame[at]!;
-  if (prefix < 0xc0) return (prefix & 0x1f) <= frame.length - at - 1;
-  return prefix === 0xd9 && frame[at + 1]! <= Math.min(MAX_TYPE_BYTES, frame.length - at - 2);
 }

@@ -14,8 +14,8 @@ import {
   durationSec,
   hidesPresence,
   mediaPolicy,
+  mediaPolicyBetween,
   personOf,
-  roleOf,
 } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
@@ -218,13 +218,9 @@ export abstract class CallRoom extends BaseRoom {
     });
   }
 
-  /** A person's command. Whoever stops is obeyed at once: that nothing flows any more need not wait for the commit. */
+  /** A person's command. What it takes away stops at once, whatever becomes of the commit. */
   async #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
-    if (roleOf(this.#actor.call, userId) !== undefined) {
-      const { audio } = mediaPolicy(this.#actor.call);
-      if (command.type === 'end') this.#media.setPolicy({ audio: false, video: false });
-      if (command.type === 'downgrade') this.#media.setPolicy({ audio, video: false });
-    }
+    this.#media.setPolicy(mediaPolicyBetween(this.#actor.call, this.#actor.after(command, userId)));
     const call = await this.#actor.command(command, userId, id);
     // Where it changed nothing, as when it comes again, nobody else says what may flow.
     this.#media.setPolicy(mediaPolicy(call));

@@ -4,7 +4,7 @@
  */
 import { ClientState } from '@colyseus/core';
 import { isoTime, sleep } from '../src/clock.ts';
-import type { Position, Subscriber } from '../src/events/InboxHub.ts';
+import type { Position, Subscriber } from '../src/events/InboxListener.ts';
 import type { StoredEvent } from '../src/events/outbox.ts';
 import { waitingBytes } from '../src/transport/RoomSocket.ts';
 import type { DuetClient } from './BaseRoom.ts';

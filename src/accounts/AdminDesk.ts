@@ -5,7 +5,7 @@ import { DuetError } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Principal } from './AccessTokens.ts';
 import type { Addresses } from './Addresses.ts';
-import type { Audit } from './Audit.ts';
+import { type Audit, type AuditEntry, filtersOf } from './Audit.ts';
 import type { AdminUser, AuditItem, AuditQuery, Stats, UserQuery } from './adminShapes.ts';
 import {
   type AdminUserRow,
@@ -31,7 +31,7 @@ type List<T> = { items: T[]; nextCursor: string | null };
 const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
-/** What admins look at: accounts, the security log, numbers. */
+/** What admins look at: accounts, the security log, numbers. That they did is kept in the security log, before the answer. */
 export class AdminDesk {
   readonly #o: AdminDeskOptions;
 
@@ -40,7 +40,14 @@ export class AdminDesk {
   }
 
   /** Accounts, the newest first. */
-  async list({ query, status, tier, limit, cursor }: UserQuery): Promise<List<AdminUser>> {
+  async list(actor: Principal, asked: UserQuery, caller: Caller): Promise<List<AdminUser>> {
+    const { query, status, tier, limit, cursor } = asked;
+    await this.#note(actor, caller, {
+      action: 'accounts_listed',
+      // The address itself is in no line of the log.
+      email: query?.includes('@') ? query : undefined,
+      details: { searched: query !== undefined, ...filtersOf({ status, tier }, cursor) },
+    });
     const filter = [limit + 1, cursor ?? NEWEST, status ?? null, tier ?? null] as const;
     const rows =
       query === undefined
@@ -54,16 +61,10 @@ export class AdminDesk {
     return pageOf(rows, limit, (row) => this.#present(row));
   }
 
-  /** One account; NOT_FOUND. That an admin looked is kept in the security log. */
+  /** One account; NOT_FOUND. */
   async look(actor: Principal, userId: string, caller: Caller): Promise<AdminUser> {
     const user = await this.find(userId);
-    await this.#o.audit.record(this.#o.db, {
-      action: 'account_viewed',
-      userId,
-      actorId: actor.userId,
-      sessionId: actor.sessionId,
-      caller,
-    });
+    await this.#note(actor, caller, { action: 'account_viewed', userId });
     return user;
   }
 
@@ -74,7 +75,10 @@ export class AdminDesk {
   }
 
   /** The security log, the newest first. */
-  async log({ userId, actorId, action, limit, cursor }: AuditQuery): Promise<List<AuditItem>> {
+  async log(actor: Principal, asked: AuditQuery, caller: Caller): Promise<List<AuditItem>> {
+    const { userId, actorId, action, limit, cursor } = asked;
+    const details = filtersOf({ userId, actorId, action }, cursor);
+    await this.#note(actor, caller, { action: 'log_read', details });
     const rows = await this.#o.db.query(listAudit, [
       limit + 1,
       cursor ?? NEWEST,
@@ -96,7 +100,8 @@ export class AdminDesk {
   }
 
   /** How the place does, just now. Counts whole tables: not for a machine to ask every second. */
-  async stats(): Promise<Stats> {
+  async stats(actor: Principal, caller: Caller): Promise<Stats> {
+    await this.#note(actor, caller, { action: 'stats_read' });
     const [row] = await this.#o.db.query(readStats, [new Date(this.#o.clock.now() - DAY_MS)]);
     const { active, suspended, banned, deleted } = row!;
     return {
@@ -108,6 +113,17 @@ export class AdminDesk {
       callsToday: row!.calls_today,
       openReports: row!.open_reports,
     };
+  }
+
+  /** Somebody who is no admin asked for what is an admin's. */
+  async turnAway({ userId, sessionId }: Principal, route: string, caller: Caller): Promise<void> {
+    const entry: AuditEntry = { action: 'admin_refused', userId, sessionId, caller, details: { route } };
+    await this.#o.audit.record(this.#o.db, entry);
+  }
+
+  async #note(actor: Principal, caller: Caller, entry: AuditEntry): Promise<void> {
+    const { userId: actorId, sessionId } = actor;
+    await this.#o.audit.record(this.#o.db, { ...entry, actorId, sessionId, caller });
   }
 
   #present(row: AdminUserRow): AdminUser {

@@ -63,6 +63,17 @@ const insertEntry = sql(
    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 );
 
+/** What a list was asked for, as the log keeps it: the filters that were set, and whether it was a further page. */
+export function filtersOf(
+  filters: Record<string, string | undefined>,
+  cursor: string | undefined,
+): Record<string, string | boolean> {
+  const set = Object.entries(filters).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  );
+  return { ...Object.fromEntries(set), further: cursor !== undefined };
+}
+
 /** The security log: one row for each thing done or refused, in the transaction of the thing where there is one. */
 export class Audit {
   readonly #clock: Clock;

@@ -1,6 +1,7 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
-import { sql } from '../db/sql.ts';
+import { type Statement, sql } from '../db/sql.ts';
+import { isId } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { DataKeys } from '../platform/DataKeys.ts';
 import { Rounds } from '../platform/Rounds.ts';
@@ -49,9 +50,10 @@ const plainReports = sql<PlainRow>(
    where details not like 's1:%' and details <> '' and id > $1 order by id limit ${BATCH}`,
 );
 const sealReport = sql('sealing-report', 'update reports set details = $2 where id = $1 and details = $3');
-const plainDevices = sql<{ endpoint: string; p256dh: string; auth: string }>(
+const plainDevices = sql<{ id: string; p256dh: string; auth: string }>(
   'sealing-devices',
-  `select endpoint, p256dh, auth from push_subscriptions where address is null and endpoint > $1 order by endpoint limit ${BATCH}`,
+  `select endpoint as id, p256dh, auth from push_subscriptions
+   where address is null and endpoint > $1 order by endpoint limit ${BATCH}`,
 );
 /** A device that subscribed again meanwhile has its row. */
 const sealDevice = sql(
@@ -80,50 +82,42 @@ export class Sealing {
   /** Seals all there is, row by row. A row that cannot be (its address has two accounts) stays, and is told. */
   async run(): Promise<void> {
     const { db, addresses, keys } = this.#o;
-    await this.#each(plainUsers, async ({ id, plain }) => {
+    await this.#each(plainUsers, NOBODY, async ({ id, plain }) => {
       const { email, key } = addresses.store(plain);
       await db.query(sealUser, [id, email, key, plain]);
     });
-    await this.#each(plainRegistrations, async ({ id, plain }) => {
+    await this.#each(plainRegistrations, NOBODY, async ({ id, plain }) => {
       await db.query(sealRegistration, [id, keys.seal('email', plain), plain]);
     });
-    await this.#each(plainReports, async ({ id, plain }) => {
+    await this.#each(plainReports, NOBODY, async ({ id, plain }) => {
       await db.query(sealReport, [id, keys.seal('report', plain), plain]);
     });
-    await this.#sealDevices();
+    await this.#each(plainDevices, '', async ({ id: endpoint, p256dh, auth }) => {
+      const sealed = [p256dh, auth, endpoint].map((text) => keys.seal('push', text));
+      await db.query(sealDevice, [endpoint, keys.tag('push', endpoint), ...sealed]);
+    });
   }
 
-  async #each(plainRows: typeof plainUsers, sealRow: (row: PlainRow) => Promise<void>): Promise<void> {
-    for (let after = NOBODY; !this.#rounds.closed; ) {
-      const rows = await this.#o.db.query(plainRows, [after]);
+  /** Every row that a statement finds after one, beginning after `first`. */
+  async #each<Row extends { id: string }>(
+    plainRows: Statement<Row>,
+    first: string,
+    sealRow: (row: Row) => Promise<void>,
+  ): Promise<void> {
+    const { db, clock, log } = this.#o;
+    for (let after = first; !this.#rounds.closed; ) {
+      const rows = await db.query(plainRows, [after]);
       for (const row of rows) {
         if (this.#rounds.closed) return;
         await sealRow(row).catch((err: unknown) => {
-          this.#o.log.error({ err, id: row.id }, 'A row could not be sealed');
+          // A device is told apart by its address, which is nobody's to read.
+          log.error({ err, ...(isId(row.id) && { id: row.id }) }, 'A row could not be sealed');
         });
       }
       if (rows.length < BATCH) return;
       after = rows.at(-1)!.id;
-      await this.#pause();
+      await sleep(clock, PAUSE_MS);
     }
-  }
-
-  async #sealDevices(): Promise<void> {
-    const { db, keys } = this.#o;
-    for (let after = ''; !this.#rounds.closed; ) {
-      const rows = await db.query(plainDevices, [after]);
-      for (const { endpoint, p256dh, auth } of rows) {
-        const sealed = [p256dh, auth, endpoint].map((text) => keys.seal('push', text));
-        await db.query(sealDevice, [endpoint, keys.tag('push', endpoint), ...sealed]);
-      }
-      if (rows.length < BATCH) return;
-      after = rows.at(-1)!.endpoint;
-      await this.#pause();
-    }
-  }
-
-  async #pause(): Promise<void> {
-    await new Promise<void>((done) => this.#o.clock.after(PAUSE_MS, done));
   }
 
   close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
-import { ASK_AGAIN_MS, TIMED_OUT } from '../platform/redis.ts';
+import { Silence } from '../platform/redis.ts';
 
 /**
  * Colyseus' presence over Redis, for which Redis being away is no error. Publishing is a hint whose loss the asker's
@@ -9,8 +9,8 @@ import { ASK_AGAIN_MS, TIMED_OUT } from '../platform/redis.ts';
  * not connected (`enableOfflineQueue: false`), so that nothing here waits.
  */
 export class CalmPresence extends RedisPresence {
-  #isSilent = false;
-  #isShut = false;
+  // Not for `failWhileSilent`: a subscription that was not answered is heard when Redis goes on.
+  readonly #silence = new Silence(() => Promise.all([this.pub.ping(), this.sub.ping()]));
 
   constructor(redis: Redis) {
     super(redis.duplicate());
@@ -18,7 +18,7 @@ export class CalmPresence extends RedisPresence {
 
   /** Whether other processes can be asked anything just now. A Redis that stands still keeps its connections open. */
   get isConnected(): boolean {
-    return !this.#isSilent && this.pub.status === 'ready' && this.sub.status === 'ready';
+    return !this.#silence.isSilent && this.pub.status === 'ready' && this.sub.status === 'ready';
   }
 
   override async channels(pattern?: string): Promise<string[]> {
@@ -26,7 +26,7 @@ export class CalmPresence extends RedisPresence {
   }
 
   override async subscribe(topic: string, callback: (...args: unknown[]) => void): Promise<this> {
-    await super.subscribe(topic, callback).catch((error) => this.#heed(error));
+    await super.subscribe(topic, callback).catch((error) => this.#silence.heed(error));
     return this;
   }
 
@@ -36,7 +36,7 @@ export class CalmPresence extends RedisPresence {
   }
 
   override async publish(topic: string, data: unknown): Promise<void> {
-    await super.publish(topic, data).catch((error) => this.#heed(error));
+    await super.publish(topic, data).catch((error) => this.#silence.heed(error));
   }
 
   override async hset(key: string, field: string, value: string): Promise<boolean> {
@@ -56,20 +56,8 @@ export class CalmPresence extends RedisPresence {
   }
 
   override shutdown(): void {
-    this.#isShut = true;
+    this.#silence.close();
     this.sub.disconnect();
     this.pub.disconnect();
-  }
-
-  /** After a command that was not answered in its time nobody is to wait for Redis again before it answers. */
-  #heed(error: Error): void {
-    if (this.#isSilent || error.message !== TIMED_OUT) return;
-    this.#isSilent = true;
-    const ask = async () => {
-      const answered = await Promise.all([this.pub.ping(), this.sub.ping()]).catch(() => undefined);
-      if (answered !== undefined) this.#isSilent = false;
-      else if (!this.#isShut) setTimeout(ask, ASK_AGAIN_MS).unref();
-    };
-    void ask();
   }
 }

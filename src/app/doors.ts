@@ -4,7 +4,6 @@ import { LocalPresence } from '@colyseus/core';
 import { RedisDriver } from '@colyseus/redis-driver';
 import type { RoomServices } from '../../rooms/services.ts';
 import { addressKey } from '../accounts/caller.ts';
-import { Lookups } from '../accounts/Lookups.ts';
 import { isInboxRoom } from '../actors/Actors.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
 import { listedProcesses, localRoom, processId, unlistProcess } from '../actors/colyseus.ts';
@@ -65,7 +64,6 @@ export async function openDoors(
     clock,
   });
   closing.defer(() => transport.close());
-  const lookups = new Lookups({ db, audit: accounts.audit });
   const router = new Router(
     {
       authenticate: (authorization) => {
@@ -75,7 +73,7 @@ export async function openDoors(
       },
       limit: (limit, caller) =>
         limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller),
-      turnedAway: (auth, route, caller) => lookups.refused(auth, route, caller),
+      turnedAway: (auth, route, caller) => accounts.adminDesk.turnAway(auth, route, caller),
       observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
       log,
       clock,
@@ -165,7 +163,6 @@ export async function openDoors(
       push: live.push,
       pushHosts: config.push.hosts,
       ...accounts,
-      lookups,
       clock,
       allowedOrigins: config.allowedOrigins,
       me: people.me.bind(people),

@@ -99,6 +99,15 @@ export class CallActor {
     );
   }
 
+  /** What the rules would make of the call if a person's command were done now; the call as it is where they refuse. */
+  after(command: PersonCommand, userId: string): Call {
+    const role = roleOf(this.#call, userId);
+    if (role === undefined) return this.#call;
+    const { settings, clock } = this.#options;
+    const change = byPerson(this.#call, command, role, clock.now(), settings);
+    return isRefusal(change) ? this.#call : change.call;
+  }
+
   /** A command of the server itself. */
   async system(command: SystemCommand): Promise<Call> {
     const { settings, clock } = this.#options;

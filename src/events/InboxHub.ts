@@ -9,6 +9,7 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import { type Bus, RESUMED } from '../platform/Bus.ts';
+import { InboxListener, type Position, readPosition, type Subscriber } from './InboxListener.ts';
 import type { StoredEvent } from './outbox.ts';
 
 /** One listener: a device in an inbox room, or a match room on behalf of one of its people. */
@@ -16,23 +17,6 @@ export interface Subscription {
   /** Sends again everything after `seq`, then goes on. */
   replay(after: number): void;
   close(): void;
-}
-
-export interface Subscriber {
-  /** Called in order, without gaps; must not throw. */
-  deliver(event: StoredEvent): void;
-  /** Events between were discarded by retention: the client must reload. `seq` is where the log stands. */
-  resync(position: Position): void;
-  /** Whether what was delivered is still on its way. Absent: everything is taken at once. */
-  isBusy?(): boolean;
-  /** Resolves when more can be taken, or when nothing ever will be. */
-  ready?(): Promise<void>;
-}
-
-export interface Position {
-  epoch: number;
-  seq: number;
-  acked: number;
 }
 
 /** A device has acknowledged everything up to `seq`, news of a call among it. */
@@ -43,19 +27,8 @@ export interface Heard {
   seq: number;
 }
 
-interface EventRow {
-  user_id: string;
-  seq: number;
-  epoch: number;
-  type: StoredEvent['type'];
-  payload: object;
-  at: number;
-}
-
 const TOPIC = 'inbox';
 const HEARD = 'inbox.heard';
-/** Events of one user read from the log at a time. */
-const BATCH = 200;
 /** While it rings for somebody they are told of fewer things than this. */
 const RING_WITHIN = 200;
 /** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
@@ -65,10 +38,6 @@ const COMPARE_ALL_EVERY_MS = 60_000;
 /** Listeners compared in one statement. */
 const COMPARED_AT_ONCE = 5_000;
 
-export const readPosition = sql<Position>(
-  'inbox-position',
-  'select epoch, seq, acked from inboxes where user_id = $1',
-);
 /** Where a user's log stands, and the event that tells of the call that rings for them now, if any. */
 export const readBeginning = sql<{ acked: number; ringing: number | null }>(
   'inbox-beginning',
@@ -80,10 +49,6 @@ export const readBeginning = sql<{ acked: number; ringing: number | null }>(
      where l.user_id = i.user_id
    ) as ringing
    from inboxes i where i.user_id = $1`,
-);
-export const readAfter = sql<EventRow>(
-  'inbox-read-after',
-  'select user_id, seq, epoch, type, payload, at from outbox where user_id = $1 and seq > $2 order by seq limit $3',
 );
 export const writeAck = sql(
   'inbox-ack',
@@ -113,9 +78,9 @@ export interface InboxHubOptions {
 
 export class InboxHub {
   readonly #options: InboxHubOptions;
-  readonly #byUser = new Map<string, Set<Listener>>();
+  readonly #byUser = new Map<string, Set<InboxListener>>();
   /** Whose log could not be read. */
-  readonly #unread = new Set<Listener>();
+  readonly #unread = new Set<InboxListener>();
   /** Up to when nobody was told anything that the comparison has not seen; and when everybody was compared. */
   #comparedAt: number;
   #comparedAllAt: number;
@@ -154,7 +119,7 @@ export class InboxHub {
 
   /** Listens to a user's events after `after`. */
   subscribe(userId: string, after: number, subscriber: Subscriber): Subscription {
-    const listener = new Listener(this.#options, userId, after, subscriber, this.#unread);
+    const listener = new InboxListener(this.#options, userId, after, subscriber, this.#unread);
     const listeners = this.#byUser.get(userId) ?? new Set();
     this.#byUser.set(userId, listeners.add(listener));
     listener.catchUp();
@@ -232,126 +197,5 @@ export class InboxHub {
     for (const event of events) {
       for (const listener of this.#byUser.get(event.userId) ?? []) listener.hint(event);
     }
-  }
-}
-
-/** One subscriber's place in one user's log. */
-class Listener {
-  readonly #options: InboxHubOptions;
-  readonly #userId: string;
-  readonly #subscriber: Subscriber;
-  /** Where a listener stands that could not read the log. */
-  readonly #unread: Set<Listener>;
-  /** The last `seq` delivered. */
-  last: number;
-  #reading = false;
-  #behind = false;
-  #closed = false;
-
-  constructor(
-    options: InboxHubOptions,
-    userId: string,
-    after: number,
-    subscriber: Subscriber,
-    unread: Set<Listener>,
-  ) {
-    this.#options = options;
-    this.#userId = userId;
-    this.last = after;
-    this.#subscriber = subscriber;
-    this.#unread = unread;
-  }
-
-  hint(event: StoredEvent): void {
-    if (this.#closed || event.seq <= this.last) return;
-    const isNext = event.seq === this.last + 1 && !this.#reading;
-    // A client that reads slowly gets the rest from the log, as fast as it reads: nothing piles up for it here.
-    if (isNext && !this.#subscriber.isBusy?.()) this.#deliver(event);
-    else this.catchUp();
-  }
-
-  restart(after: number): void {
-    this.last = after;
-    this.catchUp();
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#unread.delete(this);
-  }
-
-  /** Reads the log from where delivery stands until nothing is left. One reader at a time. */
-  catchUp(): void {
-    this.#behind = true;
-    if (this.#reading || this.#closed) return;
-    this.#reading = true;
-    this.#unread.delete(this);
-    this.#read()
-      .catch((err: unknown) => {
-        this.#options.log.warn({ err }, 'an inbox could not be read, it is tried again in a moment');
-        if (!this.#closed) this.#unread.add(this);
-      })
-      .finally(() => {
-        this.#reading = false;
-      });
-  }
-
-  async #read(): Promise<void> {
-    while (this.#behind && !this.#closed) {
-      this.#behind = false;
-      const from = this.last;
-      const rows = await this.#options.db.query(readAfter, [this.#userId, from, BATCH]);
-      if (this.#closed) return;
-      if (from !== this.last) {
-        // A replay moved the place while the log was being read.
-        this.#behind = true;
-        continue;
-      }
-      const first = rows[0];
-      if (first === undefined) await this.#resyncIfBehind(from);
-      else if (first.seq !== from + 1) await this.#resync();
-      for (const row of rows) {
-        if (row.seq <= this.last) continue;
-        if (this.#subscriber.isBusy?.()) await this.#subscriber.ready?.();
-        if (this.#closed) return;
-        if (row.seq !== this.last + 1) {
-          // A replay moved the place meanwhile.
-          this.#behind = true;
-          break;
-        }
-        this.#deliver({ ...row, userId: row.user_id });
-      }
-      if (rows.length === BATCH) this.#behind = true;
-    }
-  }
-
-  /** The log is empty after `from`: either there was nothing to tell, or all of it was dropped meanwhile. */
-  async #resyncIfBehind(from: number): Promise<void> {
-    const { db } = this.#options;
-    const [position] = await db.query(readPosition, [this.#userId]);
-    const end = position?.seq ?? 0;
-    if (end === from) return;
-    // A place that the log has not reached was asked for: of another log, or made up.
-    if (end < from) {
-      this.last = end;
-      if (position !== undefined) await this.#resync();
-      return;
-    }
-    // Perhaps it was told between the two looks: then it is in the log by now.
-    const rows = await db.query(readAfter, [this.#userId, from, 1]);
-    if (this.#closed || from !== this.last || rows.length > 0) this.#behind = true;
-    else await this.#resync();
-  }
-
-  async #resync(): Promise<void> {
-    const [position] = await this.#options.db.query(readPosition, [this.#userId]);
-    if (position === undefined || this.#closed) return;
-    this.last = position.seq;
-    this.#subscriber.resync(position);
-  }
-
-  #deliver(event: StoredEvent): void {
-    this.last = event.seq;
-    this.#subscriber.deliver(event);
   }
 }

@@ -5,9 +5,9 @@ import type { Log } from '../log.ts';
 const COMMAND_TIMEOUT_MS = 500;
 const MAX_RECONNECT_DELAY_MS = 1_000;
 /** What ioredis says of a command that took longer than its `commandTimeout`. */
-export const TIMED_OUT = 'Command timed out';
+const TIMED_OUT = 'Command timed out';
 /** How soon a Redis that did not answer is asked again. */
-export const ASK_AGAIN_MS = 250;
+const ASK_AGAIN_MS = 250;
 
 /**
  * A connection to Redis that comes back by itself for ever. While it is away a command fails at once (nothing is
@@ -34,30 +34,54 @@ export function openRedis(url: string, log: Log): Redis {
   return redis;
 }
 
+/** Notices a Redis that stands still, which keeps its connections open, and when it answers again. */
+export class Silence {
+  readonly #ping: () => Promise<unknown>;
+  #isSilent = false;
+  #isOver = false;
+
+  /** `ping` resolves when Redis answers, and rejects otherwise. */
+  constructor(ping: () => Promise<unknown>) {
+    this.#ping = ping;
+  }
+
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /** Looks at how a command failed; after one that was not answered in its time Redis is asked until it answers. */
+  heed(error: Error): void {
+    if (this.#isSilent || error.message !== TIMED_OUT) return;
+    this.#isSilent = true;
+    void this.#ask();
+  }
+
+  close(): void {
+    this.#isOver = true;
+  }
+
+  async #ask(): Promise<void> {
+    const answered = await this.#ping().catch(() => undefined);
+    if (answered !== undefined) this.#isSilent = false;
+    else if (!this.#isOver) setTimeout(() => void this.#ask(), ASK_AGAIN_MS).unref();
+  }
+}
+
 /**
- * From now on, after a command that was not answered in its time all others fail at once until Redis answers. One that
- * stands still keeps its connections open, and a request would wait for each of its commands in turn. Not for a connection
- * that subscribes: what it says is to be heard when Redis goes on.
+ * From now on, after a command that was not answered in its time all others fail at once until Redis answers: otherwise a
+ * request would wait for each of its commands in turn. Not for a connection that subscribes: what it says is to be heard
+ * when Redis goes on.
  */
 export function failWhileSilent(redis: Redis): void {
-  let isSilent = false;
+  const silence = new Silence(() => redis.ping());
+  redis.once('end', () => silence.close());
   const send = redis.sendCommand.bind(redis);
-  const heed = (error: Error) => {
-    if (isSilent || error.message !== TIMED_OUT) return;
-    isSilent = true;
-    const ask = async () => {
-      const answered = await redis.ping().catch(() => undefined);
-      if (answered !== undefined) isSilent = false;
-      else if (redis.status !== 'end') setTimeout(ask, ASK_AGAIN_MS).unref();
-    };
-    void ask();
-  };
   redis.sendCommand = (command, stream) => {
-    if (isSilent && command.name !== 'ping') {
+    if (silence.isSilent && command.name !== 'ping') {
       command.reject(new Error('Redis does not answer'));
       return command.promise;
     }
-    command.promise.catch(heed);
+    command.promise.catch((error: Error) => silence.heed(error));
     return send(command, stream);
   };
 }

@@ -1,6 +1,6 @@
 /** Reports as admins work on them. */
 import type { Principal } from '../accounts/AccessTokens.ts';
-import type { Audit } from '../accounts/Audit.ts';
+import { type Audit, filtersOf } from '../accounts/Audit.ts';
 import type { Caller } from '../accounts/caller.ts';
 import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
@@ -61,9 +61,15 @@ export class ReportDesk {
     this.#o = options;
   }
 
-  /** Reports, the newest first. */
-  async list(query: ReportQuery): Promise<{ items: Report[]; nextCursor: string | null }> {
-    const { limit, cursor, status } = query;
+  /** Reports, the newest first. That an admin looked is kept in the security log. */
+  async list(
+    actor: Principal,
+    { limit, cursor, status }: ReportQuery,
+    caller: Caller,
+  ): Promise<{ items: Report[]; nextCursor: string | null }> {
+    const { userId: actorId, sessionId } = actor;
+    const details = filtersOf({ status }, cursor);
+    await this.#o.audit.record(this.#o.db, { action: 'reports_listed', actorId, sessionId, caller, details });
     const rows = await this.#o.db.query(listReports, [limit + 1, cursor ?? NEWEST, status ?? null]);
     const shown = rows.slice(0, limit);
     return {

@@ -9,7 +9,6 @@ import {
   UserQuery,
 } from '../../accounts/adminShapes.ts';
 import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
-import type { Lookups } from '../../accounts/Lookups.ts';
 import type { Standing } from '../../accounts/Standing.ts';
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
@@ -22,7 +21,6 @@ export interface AdminRoutesDeps {
   adminDesk: AdminDesk;
   standing: Standing;
   reportDesk: ReportDesk;
-  lookups: Lookups;
   clock: Clock;
 }
 
@@ -30,7 +28,7 @@ const tags = ['Admin'];
 const UserParams = z.strictObject({ userId: Id });
 
 /** What admins do. Everything is kept in the security log. */
-export function adminRoutes({ adminDesk, standing, reportDesk, lookups, clock }: AdminRoutesDeps): Route[] {
+export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRoutesDeps): Route[] {
   return [
     route({
       method: 'get',
@@ -43,19 +41,7 @@ export function adminRoutes({ adminDesk, standing, reportDesk, lookups, clock }:
       query: UserQuery,
       status: 200,
       out: listOf(AdminUser),
-      async run(ctx) {
-        const { query, status, tier, cursor } = ctx.query;
-        await lookups.note(ctx.auth, 'accounts_listed', callerOf(ctx), {
-          // The address itself is in no line of the log.
-          email: query?.includes('@') ? query : undefined,
-          details: {
-            searched: query !== undefined,
-            ...given({ status, tier }),
-            further: cursor !== undefined,
-          },
-        });
-        return adminDesk.list(ctx.query);
-      },
+      run: (ctx) => adminDesk.list(ctx.auth, ctx.query, callerOf(ctx)),
     }),
     route({
       method: 'get',
@@ -108,12 +94,7 @@ export function adminRoutes({ adminDesk, standing, reportDesk, lookups, clock }:
       query: ReportQuery,
       status: 200,
       out: listOf(Report),
-      async run(ctx) {
-        const { status, cursor } = ctx.query;
-        const details = { ...given({ status }), further: cursor !== undefined };
-        await lookups.note(ctx.auth, 'reports_listed', callerOf(ctx), { details });
-        return reportDesk.list(ctx.query);
-      },
+      run: (ctx) => reportDesk.list(ctx.auth, ctx.query, callerOf(ctx)),
     }),
     route({
       method: 'patch',
@@ -139,10 +120,7 @@ export function adminRoutes({ adminDesk, standing, reportDesk, lookups, clock }:
       headers: CALLER_HEADERS,
       status: 200,
       out: Stats,
-      async run(ctx) {
-        await lookups.note(ctx.auth, 'stats_read', callerOf(ctx));
-        return adminDesk.stats();
-      },
+      run: (ctx) => adminDesk.stats(ctx.auth, callerOf(ctx)),
     }),
     route({
       method: 'get',
@@ -155,19 +133,7 @@ export function adminRoutes({ adminDesk, standing, reportDesk, lookups, clock }:
       query: AuditQuery,
       status: 200,
       out: listOf(AuditItem),
-      async run(ctx) {
-        const { userId, actorId, action, cursor } = ctx.query;
-        const details = { ...given({ userId, actorId, action }), further: cursor !== undefined };
-        await lookups.note(ctx.auth, 'log_read', callerOf(ctx), { details });
-        return adminDesk.log(ctx.query);
-      },
+      run: (ctx) => adminDesk.log(ctx.auth, ctx.query, callerOf(ctx)),
     }),
   ];
-}
-
-/** The filters that were set. */
-function given(filters: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(filters).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }

@@ -4,6 +4,7 @@ import { SystemClock } from '../../../src/clock.ts';
 import { dayOf } from '../../../src/days.ts';
 import { type Bind, type Statement, sql } from '../../../src/db/sql.ts';
 import * as hub from '../../../src/events/InboxHub.ts';
+import * as listener from '../../../src/events/InboxListener.ts';
 import * as outbox from '../../../src/events/outbox.ts';
 import * as decisions from '../../../src/matching/decisionSql.ts';
 import * as lists from '../../../src/matching/MatchLists.ts';
@@ -46,7 +47,7 @@ const STEPS = [
 /** Not hot: the demo page only. */
 const COLD = new Set(['people-demo']);
 
-const statements = [decisions, discovery, people, profile, safety, lists, outbox, hub]
+const statements = [decisions, discovery, people, profile, safety, lists, outbox, hub, listener]
   .flatMap((module) => Object.values(module))
   .filter(
     (value): value is Statement<unknown> =>
@@ -89,7 +90,7 @@ describe('the plans of the hot statements', () => {
   );
 
   it('an inbox is read from the index of each month, in order', async () => {
-    const nodes = await planOf(hub.readAfter);
+    const nodes = await planOf(listener.readAfter);
     const months = nodes.filter((node) => node['Relation Name'] !== undefined);
     expect(months.length).toBeGreaterThanOrEqual(4);
     for (const node of months) expect(node['Index Cond']).toMatch(/user_id.*seq/s);

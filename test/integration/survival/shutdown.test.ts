@@ -1,7 +1,6 @@
 /** FT-23, FT-24: a process that is told to end is gone a second after its drain, whatever it still holds or waits for. */
-import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { afterAll, expect, test } from 'vitest';
+import { useDatabase } from '../../support/database.ts';
 import { FickleWay } from '../../support/FickleWay.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, newPerson, type TestApp } from '../../support/signedIn.ts';
@@ -11,20 +10,10 @@ const DRAIN_SEC = 1;
 /** A second more than the drain, and two for a machine that has other things to do; five were the least that it took. */
 const GONE_MS = (DRAIN_SEC + 1 + 2) * 1_000;
 
-let database: TestDatabase;
-let db: pg.Client;
+const database = useDatabase();
 let server: TestServer | undefined;
 
-beforeAll(async () => {
-  database = await createTestDatabase();
-  db = new pg.Client(database.url);
-  await db.connect();
-});
-afterAll(async () => {
-  await server?.kill();
-  await db?.end();
-  await database?.drop();
-});
+afterAll(() => server?.kill());
 
 async function start(dbUrl: string): Promise<TestServer> {
   server = await startShared({ DB_URL: dbUrl, DRAIN_SEC: `${DRAIN_SEC}`, CALL_RING_SEC: '600' });
@@ -49,7 +38,7 @@ test('SIGTERM with seats that nobody took: all that is held is given back, exit 
   const callId = await fillRooms(running);
   expect(await running.stop('SIGTERM')).toBe(0);
   expect(running.output()).not.toContain('closing took too long');
-  const { rows } = await db.query('select owner, phase from calls where id = $1', [callId]);
+  const { rows } = await database.db.pool.query('select owner, phase from calls where id = $1', [callId]);
   expect(rows).toEqual([{ owner: null, phase: 'ringing' }]);
 });
 

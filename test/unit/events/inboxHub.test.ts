@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import type { Database } from '../../../src/db/Database.ts';
 import type { Bind, Statement } from '../../../src/db/sql.ts';
-import { InboxHub, readAfter, readBehind, readPosition, readRecent } from '../../../src/events/InboxHub.ts';
+import { InboxHub, readBehind, readRecent } from '../../../src/events/InboxHub.ts';
+import { readAfter, readPosition } from '../../../src/events/InboxListener.ts';
 import { createLog } from '../../../src/log.ts';
 import { MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
