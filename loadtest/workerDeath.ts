@@ -41,7 +41,7 @@ console.log(
 );
 
 async function oneRound(url: string, serverPid: number, pages: CallPages): Promise<void> {
-  const crowd = await Crowd.open(pages);
+  await using crowd = await Crowd.open(pages);
   for (let i = 0; i < calls; i += 1) await crowd.call(await registerMatch(url));
   await until(async () => (await crowd.allHear()) !== undefined);
   await pause(LISTEN_MS);
@@ -65,7 +65,6 @@ async function oneRound(url: string, serverPid: number, pages: CallPages): Promi
     silences.before.push(longest((toMs) => toMs > killedMs - LISTEN_MS && toMs < killedMs));
     silences.after.push(longest((toMs) => toMs >= killedMs));
   }
-  await crowd.close();
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {

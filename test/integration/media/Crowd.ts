@@ -47,7 +47,7 @@ export class Crowd {
     return all ? new Map(heard.map((one) => [one.userId, one])) : undefined;
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     const { callers, callees } = this.#pages;
     await Promise.all([callers.close(), callees.close()]);
   }

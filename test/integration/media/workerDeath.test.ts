@@ -16,14 +16,15 @@ afterAll(() => pages?.close());
 
 describe('a worker that dies', { timeout: 60_000 }, () => {
   it('FT-19: takes the sound from its own calls for a moment, and nothing from the others', async () => {
-    const crowd = await Crowd.open(pages);
+    await using crowd = await Crowd.open(pages);
     for (let i = 0; i < 4; i += 1) await crowd.call(await newMatch(app));
     await eventually(() => crowd.allHear()).toBeDefined();
     const before = (await crowd.allHear())!;
 
     process.kill(workersOf(process.pid)[0]!, 'SIGKILL');
     const isAnew = ({ userId, ears }: Heard) => ears.length > before.get(userId)!.ears.length;
-    // Everybody of two calls hears the tone again, by another transport.
+    // Everybody of two calls hears the tone again, by another transport: through the worker that is left, or through
+    // the new one, which takes the port of the dead one, whichever is there first.
     await eventually(async () => [...((await crowd.allHear())?.values() ?? [])].filter(isAnew).length).toBe(
       4,
     );
@@ -31,19 +32,11 @@ describe('a worker that dies', { timeout: 60_000 }, () => {
     const lost = after.filter(isAnew);
     const kept = after.filter((one) => !isAnew(one));
     expect(new Set(lost.map(({ callId }) => callId)).size).toBe(2);
-    // Through the worker that is left, or through the new one once that is up.
-    const left = kept[0]!.ears.at(-1)!.port;
-    for (const { userId, ears } of lost) {
-      const died = before.get(userId)!.ears.at(-1)!.port;
-      expect(died).not.toBe(left);
-      expect(ears.at(-1)!.port).not.toBe(died);
-    }
     // The others hear through what they had, every packet of it.
     const backMs = Math.max(...lost.map(({ ears }) => ears.at(-1)!.firstMs));
     for (const { userId, ears, packetsLost } of kept) {
       expect(packetsLost).toBe(before.get(userId)!.packetsLost);
       expect(ears.at(-1)!.lastMs).toBeGreaterThan(backMs);
     }
-    await crowd.close();
   });
 });
