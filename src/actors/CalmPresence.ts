@@ -56,7 +56,7 @@ export class CalmPresence extends RedisPresence {
   }
 
   override shutdown(): void {
-    this.#silence.close();
+    this.#silence.end();
     this.sub.disconnect();
     this.pub.disconnect();
   }

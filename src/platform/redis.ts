@@ -38,7 +38,7 @@ export function openRedis(url: string, log: Log): Redis {
 export class Silence {
   readonly #ping: () => Promise<unknown>;
   #isSilent = false;
-  #isOver = false;
+  #again: NodeJS.Timeout | undefined;
 
   /** `ping` resolves when Redis answers, and rejects otherwise. */
   constructor(ping: () => Promise<unknown>) {
@@ -56,14 +56,16 @@ export class Silence {
     void this.#ask();
   }
 
-  close(): void {
-    this.#isOver = true;
+  /** Whatever was not answered, nothing is asked any more. */
+  end(): void {
+    this.#isSilent = false;
+    clearTimeout(this.#again);
   }
 
   async #ask(): Promise<void> {
     const answered = await this.#ping().catch(() => undefined);
     if (answered !== undefined) this.#isSilent = false;
-    else if (!this.#isOver) setTimeout(() => void this.#ask(), ASK_AGAIN_MS).unref();
+    else if (this.#isSilent) this.#again = setTimeout(() => void this.#ask(), ASK_AGAIN_MS).unref();
   }
 }
 
@@ -74,14 +76,18 @@ export class Silence {
  */
 export function failWhileSilent(redis: Redis): void {
   const silence = new Silence(() => redis.ping());
-  redis.once('end', () => silence.close());
+  // What stood still is gone. Nothing can be sent until the next connection is made, and what makes it (INFO, SELECT)
+  // comes by here as well: refused, it would never be there.
+  redis.on('close', () => silence.end());
   const send = redis.sendCommand.bind(redis);
   redis.sendCommand = (command, stream) => {
     if (silence.isSilent && command.name !== 'ping') {
       command.reject(new Error('Redis does not answer'));
       return command.promise;
     }
-    command.promise.catch((error: Error) => silence.heed(error));
+    command.promise.catch((error: Error) => {
+      if (redis.status === 'ready') silence.heed(error);
+    });
     return send(command, stream);
   };
 }

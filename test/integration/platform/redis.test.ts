@@ -23,3 +23,17 @@ test('is waited for once, and asked again when it answers', async () => {
   await eventually(() => redis.get('before').catch(() => undefined)).toBe('there');
   redis.disconnect();
 });
+
+test('is there again when it was killed while it stood still, in the database that was asked for', async () => {
+  const redis = openRedis(`${server.url}/3`, createLog('silent'));
+  failWhileSilent(redis);
+  await waitUntilReady(redis, 5_000);
+  server.pause();
+  await expect(redis.get('key')).rejects.toThrow('Command timed out');
+  await server.stop();
+  await server.start();
+  await eventually(() => redis.set('key', 'there').catch(() => undefined)).toBe('OK');
+  await redis.select(3);
+  expect(await redis.get('key')).toBe('there');
+  redis.disconnect();
+});
