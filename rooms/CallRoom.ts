@@ -49,6 +49,8 @@ export abstract class CallRoom extends BaseRoom {
   #actor!: CallActor;
   #media!: CallMediaHost;
   readonly #keys = new PublicKeys();
+  /** Clients that do not only wait to answer. */
+  readonly #talking = new WeakSet<DuetClient>();
   #isCalleeKnown = false;
 
   override async onCreate({ callId }: { callId: string }): Promise<void> {
@@ -94,11 +96,14 @@ export abstract class CallRoom extends BaseRoom {
     services.keeper.hold(this.#actor);
   }
 
-  override async onJoin(client: DuetClient): Promise<void> {
+  override async onJoin(client: DuetClient, { waits }: SeatOptions): Promise<void> {
     const { userId } = this.admit(client);
+    const others = this.clientsOf(userId).filter((other) => other !== client);
+    // Whoever has answered is not thrown out by another device that was on its way in because it rang there too.
+    if (waits && others.some((other) => this.#talking.has(other))) throw new DuetError('CONFLICT');
+    if (!waits) this.#talking.add(client);
     // One device a person: the one that joins takes the seat over.
-    for (const other of this.clientsOf(userId)) {
-      if (other === client) continue;
+    for (const other of others) {
       other.leave(CLOSE.takenOver);
       this.#media.leave(userId);
     }
@@ -151,9 +156,13 @@ export abstract class CallRoom extends BaseRoom {
     }
   }
 
-  /** A seat for somebody who asked another process for it. */
-  async reserveRemotely(sessionId: string, userId: string): Promise<object | undefined> {
-    const options: SeatOptions = { userId };
+  /** A seat for one of the two; called across processes. Undefined where none is to be had. */
+  async reserve(sessionId: string, userId: string): Promise<object | undefined> {
+    const { phase, calleeId } = this.#actor.call;
+    const options: SeatOptions = {
+      userId,
+      ...(phase === 'ringing' && userId === calleeId && { waits: true }),
+    };
     if (!(await reserveSeat(this, sessionId, options, SEAT_SEC))) return undefined;
     const { publicAddress } = this.services;
     return { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
@@ -165,9 +174,11 @@ export abstract class CallRoom extends BaseRoom {
       const call = await room.#obey(command, client.auth!.userId);
       return { call: callView(call, room.services.clock.now()) };
     };
-    this.handle('call:answer', messages['call:answer'].payload, (room, client, { media }) =>
-      obey(room, client, { type: 'answer', ...(media && { media }) }),
-    );
+    this.handle('call:answer', messages['call:answer'].payload, async (room, client, { media }) => {
+      // From now on: another device may come in while the answer is being committed.
+      room.#talking.add(client);
+      return obey(room, client, { type: 'answer', ...(media && { media }) });
+    });
     for (const [type, command] of Object.entries(COMMANDS)) {
       this.handle(type, Nothing, (room, client) => obey(room, client, command));
     }

@@ -27,6 +27,8 @@ export interface Seat {
 /** What a seat admits: stored with the reservation, handed to the room on join. */
 export interface SeatOptions {
   userId: string;
+  /** In a call that rang for this person when the seat was asked for: whoever takes it may only be waiting to answer. */
+  waits?: true;
 }
 
 /** A command as it crosses processes. */
@@ -56,8 +58,9 @@ export const SEAT_SEC = 15;
 /** People that one inbox room serves. */
 export const INBOX_SEATS = 500;
 const INBOX_ROOM = 'inbox-';
-/** How long a call to another process may take. */
+/** How long a call to another process may take, and one to a room of this process, which ends by itself. */
 const REMOTE_MS = 800;
+const LOCAL_MS = 60_000;
 /** How long an actor is looked for: a dead owner's lease runs out within this. */
 const FIND_MS = 3_000;
 const FIND_AGAIN_MS = 100;
@@ -80,22 +83,11 @@ export class Actors {
 
   /** A seat in a live call for one of its people. The caller has checked who that is. */
   async callSeat(callId: string, userId: string): Promise<Seat> {
-    return this.#atCall(callId, async (place) => {
+    return this.#atCall(callId, async ({ here }) => {
+      if (here && this.#rooms.localRoom(callId) === undefined) return undefined;
       const sessionId = newSecret();
-      if (place.here) {
-        const room = this.#rooms.localRoom(callId);
-        if (room === undefined) return undefined;
-        return (await this.#rooms.reserveSeat(room, sessionId, { userId }, SEAT_SEC))
-          ? this.#seat('call', callId, sessionId)
-          : undefined;
-      }
-      const answer = await this.#rooms.callRoom<RemoteSeat>(
-        callId,
-        'reserveRemotely',
-        [sessionId, userId],
-        REMOTE_MS,
-      );
-      return { ...this.#seat('call', callId, sessionId), ...answer };
+      const where = await this.#askCall<RemoteSeat | null>(callId, here, 'reserve', [sessionId, userId]);
+      return where ? { ...this.#seat('call', callId, sessionId), ...where } : undefined;
     });
   }
 
@@ -103,11 +95,9 @@ export class Actors {
   async callCommand(callId: string, given: ActorCommand): Promise<Call> {
     // Where no answer comes it is asked again, perhaps of another process: by its id it is done once all the same.
     const command = { id: newId(), ...given };
-    const answer = await this.#atCall(callId, (place) => {
-      // The same method here and there: what a command answers cannot depend on where the room is.
-      const timeoutMs = place.here ? 60_000 : REMOTE_MS;
-      return this.#rooms.callRoom<ActorAnswer>(callId, 'command', [command], timeoutMs);
-    });
+    const answer = await this.#atCall(callId, ({ here }) =>
+      this.#askCall<ActorAnswer>(callId, here, 'command', [command]),
+    );
     if (!answer.ok) throw new DuetError(answer.code);
     return answer.call;
   }
@@ -183,6 +173,11 @@ export class Actors {
       ...(publicAddress !== undefined && { publicAddress }),
     };
     return { name, roomId, ...where, sessionId, serverNow: clock.now() };
+  }
+
+  /** The same method here and there: what a call's room answers cannot depend on where it is. */
+  #askCall<T>(callId: string, here: boolean, method: string, args: readonly unknown[]): Promise<T> {
+    return this.#rooms.callRoom<T>(callId, method, args, here ? LOCAL_MS : REMOTE_MS);
   }
 
   /** Runs `use` where the call is. `use` answers undefined when the room is gone by then; then it is looked for again. */

@@ -108,8 +108,6 @@ export class SimProcess implements Host {
       createLocalRoom: async (_name: string, callId: string) => {
         this.rooms.set(callId, new SimRoom(this.#world, this, callId));
       },
-      reserveSeat: async (room: SimRoom, sessionId: string, { userId }: { userId: string }) =>
-        room.reserve(sessionId, userId),
       callRoom: (callId: string, method: RemoteMethod, args: unknown[], timeoutMs: number) =>
         this.#callRoom(callId, method, args, timeoutMs),
     };
@@ -141,7 +139,7 @@ export class SimProcess implements Host {
   }
 }
 
-type RemoteMethod = 'command' | 'reserveRemotely';
+type RemoteMethod = 'command' | 'reserve';
 
 function call(room: SimRoom, method: RemoteMethod, args: unknown[]): Promise<unknown> {
   return (room[method] as (...args: unknown[]) => Promise<unknown>)(...args);

@@ -57,15 +57,10 @@ export class SimRoom {
     world.tell(process.id, () => `holds ${world.nameOf(callId)} by epoch ${held.epoch}`);
   }
 
-  reserve(sessionId: string, userId: string): boolean {
-    if (this.#closed) return false;
+  async reserve(sessionId: string, userId: string): Promise<object | undefined> {
+    if (this.#closed) return undefined;
     this.#seats.set(sessionId, userId);
-    return true;
-  }
-
-  /** What another process asks for. */
-  async reserveRemotely(sessionId: string, userId: string): Promise<object | undefined> {
-    return this.reserve(sessionId, userId) ? { processId: this.#process.id } : undefined;
+    return { processId: this.#process.id };
   }
 
   async command(given: ActorCommand): Promise<ActorAnswer> {

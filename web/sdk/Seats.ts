@@ -34,14 +34,19 @@ export class Seats {
    * Sits down. The room's own reconnection is off: whoever loses a room asks for a new seat, which may be in
    * another process. Listeners must be added in the same microtask, before the next frame arrives. Rejects with NETWORK
    * when nothing comes of it: a process that stands still, or a host that is gone, does not even refuse. A seat that
-   * is not wanted any more (`signal`) is left alone: taking it would take the place of whoever sits there by now.
+   * is not wanted any more (`signal`) is left alone: taking it would take the place of whoever sits there by now. Rejects
+   * with CONFLICT where the call was answered on another device since the seat was asked for.
    */
   async take(seat: Seat, signal?: AbortSignal): Promise<Room> {
     const token = await this.#auth.accessToken();
     signal?.throwIfAborted();
     // The room checks that the token's user is the seat's user.
     if (token !== undefined) this.#client.auth.token = token;
-    const joining: Promise<Room> = this.#client.consumeSeatReservation(seat);
+    const joining: Promise<Room> = this.#client.consumeSeatReservation(seat).catch((error) => {
+      throw error instanceof Error && error.message === 'CONFLICT'
+        ? new DuetApiError(409, { code: 'CONFLICT', message: 'This call goes on somewhere else.' })
+        : error;
+    });
     let late: ReturnType<typeof setTimeout> | undefined;
     const tooLong = new Promise<undefined>((resolve) => {
       late = setTimeout(() => resolve(undefined), JOIN_MS);

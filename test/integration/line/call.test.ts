@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { Inbox, type Json } from '../../support/client.ts';
+import { Inbox, type Json, type Person } from '../../support/client.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp({ CALL_RING_SEC: '2', CALL_DURATION_SEC: '60', MATCH_ACCEPT_SEC: '3600' });
@@ -212,5 +212,52 @@ describe('whose it is', () => {
     await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
     expect(await left).toBe(4101);
     expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
+  });
+
+  describe('a call that rings on two devices', () => {
+    const ringing = async () => {
+      const { ann, bob, matchId } = await newMatch(app);
+      const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+      const seat = async () => (await bob.ok('POST', `/calls/${call.id}/join`)).seat;
+      return { bob, call, seat };
+    };
+    const phaseOf = async (bob: Person, id: string) => (await bob.ok('GET', `/calls/${id}`)).call.phase;
+
+    test('is not taken from the one that answered by the other, which was on its way in to wait', async () => {
+      const { bob, call, seat } = await ringing();
+      const phone = await bob.sit(await seat());
+      const onTablet = await seat();
+      await phone.request('call:answer', {});
+      await expect(bob.sit(onTablet)).rejects.toThrow('CONFLICT');
+      expect(await phone.request('call:downgrade', {})).toMatchObject({ call: { id: call.id } });
+      expect(await phaseOf(bob, call.id)).toBe('connecting');
+    });
+
+    test('nor while the answer is being committed, nor where it came over HTTP', async () => {
+      const { bob, call, seat } = await ringing();
+      const phone = await bob.sit(await seat());
+      const onTablet = await seat();
+      const answered = phone.request('call:answer', {});
+      await expect(bob.sit(onTablet)).rejects.toThrow('CONFLICT');
+      await answered;
+
+      const other = await ringing();
+      const waiting = await other.seat();
+      const { seat: answering } = await other.bob.ok('POST', `/calls/${other.call.id}/answer`, {});
+      const room = await other.bob.sit(answering);
+      await expect(other.bob.sit(waiting)).rejects.toThrow('CONFLICT');
+      expect(room.connection.isOpen).toBe(true);
+      expect(await phaseOf(bob, call.id)).toBe('connecting');
+    });
+
+    test('goes on at the other when it joins by a seat that it asked for since', async () => {
+      const { bob, call, seat } = await ringing();
+      const phone = await bob.sit(await seat());
+      await phone.request('call:answer', {});
+      const left = new Promise<number>((resolve) => phone.onLeave((code) => resolve(code)));
+      await bob.sit(await seat());
+      expect(await left).toBe(4101);
+      expect(await phaseOf(bob, call.id)).toBe('connecting');
+    });
   });
 });

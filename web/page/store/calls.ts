@@ -83,13 +83,19 @@ export async function answer(media: Media = 'audio'): Promise<void> {
   if (ready) early = undefined;
   stopRing();
   current?.session?.leave();
+  const anew = () => duet.answerCall(incoming.call.id, { media });
   const begin = async () => {
-    if (!ready) return await duet.answerCall(incoming.call.id, { media });
-    await ready.answer(media).catch((error) => {
+    if (!ready) return await anew();
+    try {
+      await ready.answer(media);
+      return ready;
+    } catch (error) {
+      const isTaken = ready.link === 'closed';
       ready.leave();
-      throw error;
-    });
-    return ready;
+      if (!isTaken) throw error;
+      // Another device of the same person's has just sat down there: the answer takes the seat back.
+      return await anew();
+    }
   };
   await enter({ session: null, peer: incoming.from, outgoing: false }, begin);
 }

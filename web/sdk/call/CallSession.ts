@@ -152,9 +152,13 @@ export class CallSession extends Emitter<CallEvents> {
   async answer(media: Media = 'audio'): Promise<void> {
     this.#isAnswering = true;
     void this.devices.prepare();
-    await this.#command('answer', { media }).finally(() => {
+    try {
+      // Said in the room, so that the room knows which device answers.
+      await this.#seated();
+      await this.#command('answer', { media });
+    } finally {
       this.#isAnswering = false;
-    });
+    }
   }
 
   reject = (): Promise<void> => this.#command('reject');
@@ -232,20 +236,38 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   async #command(command: Command, body?: object): Promise<void> {
+    let wasLost = false;
     if (this.#link.state === 'connected') {
       try {
         return await this.#say(MESSAGE_OF[command], body);
       } catch (error) {
-        // A socket may be dead without knowing: who declines is not to keep the other waiting. Twice is no harm.
-        const isLost = error instanceof DuetApiError && error.code === 'NETWORK';
-        if (!isLost || command !== 'reject') throw error;
+        // A socket may be dead without knowing: who answers or declines is not to keep the other waiting.
+        wasLost = error instanceof DuetApiError && error.code === 'NETWORK';
+        if (!wasLost || (command !== 'reject' && command !== 'answer')) throw error;
       }
     }
+    // Another device has the seat: answered from here, the other would talk to nobody.
+    if (command === 'answer' && this.#link.state === 'closed') throw DuetApiError.network();
     const patches = this.#patches;
-    const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/${command}`, body);
+    const { call } = await this.#http
+      .post<{ call: Call }>(`/calls/${this.id}/${command}`, body)
+      .catch((error) => {
+        // The room had heard; only what it said was lost.
+        if (!wasLost || !(error instanceof DuetApiError) || error.code !== 'WRONG_PHASE') throw error;
+        return this.#http.get<{ call: Call }>(`/calls/${this.id}`);
+      });
     if (patches === this.#patches || call.phase === 'ended') {
       this.#take(snapshotOfCall(call, this.#snapshot.people));
     }
+  }
+
+  /** Until the room is there, which it soon is where it is at all. */
+  async #seated(): Promise<void> {
+    if (this.#link.state !== 'connecting') return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const forget = this.#link.on('state', () => resolve());
+    await Promise.race([promise, pause(ROOM_ANSWER_MS)]);
+    forget();
   }
 
   async #say(type: string, body?: object): Promise<void> {

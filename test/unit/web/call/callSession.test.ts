@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { pause } from '../../../../web/sdk/backoff.ts';
 import { CallSession } from '../../../../web/sdk/call/CallSession.ts';
 import type { LocalTracks } from '../../../../web/sdk/call/LocalTracks.ts';
 import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
 import { Emitter } from '../../../../web/sdk/Emitter.ts';
 import type { OwnDevice } from '../../../../web/sdk/e2ee/OwnDevice.ts';
 import type { Http } from '../../../../web/sdk/Http.ts';
+import type { Seats } from '../../../../web/sdk/Seats.ts';
 import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
 import type { Call, Seat } from '../../../../web/sdk/types.ts';
 import { type FakeRoom, fakeSeats } from '../FakeRoom.ts';
@@ -70,6 +72,14 @@ afterEach(() => {
 
 /** In a room of the call. */
 async function sit(): Promise<CallSession> {
+  const session = begin();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(session.link).toBe('connected');
+  return session;
+}
+
+/** On its way into a room of the call, which takes as long as it is given. */
+function begin(joinMs?: number): CallSession {
   const http = async (method: string, path: string) => {
     asked.push(`${method} ${path}`);
     return await (answers[`${method} ${path}`]?.() ?? never());
@@ -85,14 +95,20 @@ async function sit(): Promise<CallSession> {
       get: (path: string) => http('GET', path),
       post: (path: string) => http('POST', path),
     } as unknown as Http,
-    seats: fake.seats,
+    seats: joinMs === undefined ? fake.seats : late(fake.seats, joinMs),
     clock: new ServerClock(),
     local: tracks as unknown as LocalTracks,
     device: device as unknown as OwnDevice,
   });
-  await vi.advanceTimersByTimeAsync(0);
-  expect(session.link).toBe('connected');
   return session;
+}
+
+function late(seats: Seats, joinMs: number): Seats {
+  const take: Seats['take'] = async (seat) => {
+    await pause(joinMs);
+    return seats.take(seat);
+  };
+  return { ask: seats.ask, take } as Seats;
 }
 
 const noteEnd = (session: CallSession) => {
@@ -198,4 +214,50 @@ test('an answer that is older than what the room has said since does not bring t
   answer({ call: { ...call, pending: { kind: 'extend', by: 'me', until: call.endsAt } } });
   await vi.advanceTimersByTimeAsync(0);
   expect(session.snapshot).toMatchObject({ extensions: 1, endsAtMs: endsAt, pending: null });
+});
+
+/** The other calls. */
+const rung = () => {
+  call = { ...call, callerId: 'you', calleeId: 'me', phase: 'ringing', startedAt: null, endsAt: null };
+};
+const POST_ANSWER = 'POST /calls/call/answer';
+
+test('an answer waits for the room that one is about to sit down in', async () => {
+  rung();
+  const session = begin(500);
+  void session.answer();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(rooms[0]!.sent).toContainEqual({ type: 'call:answer', payload: { media: 'audio' } });
+  expect(asked).not.toContain(POST_ANSWER);
+});
+
+test('an answer whose socket dies is given over HTTP, where it may have been heard already', async () => {
+  rung();
+  const connecting = { ...call, phase: 'connecting' as const };
+  for (const heard of [false, true]) {
+    const session = await sit();
+    rooms[0]!.answers['call:answer'] = () => {
+      throw new Error('connection closed before a response was received.');
+    };
+    answers[POST_ANSWER] = () => {
+      if (heard) throw new DuetApiError(409, { code: 'WRONG_PHASE' });
+      return { call: connecting };
+    };
+    answers['GET /calls/call'] = () => ({ call: connecting });
+    await session.answer();
+    expect(session.snapshot.phase).toBe('connecting');
+    session.leave();
+  }
+});
+
+test('nothing is answered in the place of another device that has the seat', async () => {
+  rung();
+  const session = await sit();
+  rooms[0]!.answers['call:answer'] = () => {
+    rooms[0]!.drop(4101);
+    throw new Error('connection closed before a response was received.');
+  };
+  answers[POST_ANSWER] = () => ({ call: { ...call, phase: 'connecting' } });
+  await expect(session.answer()).rejects.toThrow(DuetApiError);
+  expect(asked).not.toContain(POST_ANSWER);
 });
