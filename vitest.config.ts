@@ -5,7 +5,7 @@ const RETRIES = 2;
 
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 // Most of what `integration` does is wait: for timers, for processes to start; so more at once than a small machine has
-// cores. Tests of media (`media`, `e2e`) keep a core busy each: a third beside them makes all of them slower than it saves.
+// cores. Tests of media (`media`, `e2e`) keep most of a core busy each: a fourth beside them would save nothing.
 // Files of `integration` that a worker runs share its modules, for loading the program anew took 1.6 s a file; those of
 // `e2e` change the program's classes.
 export default defineConfig({

@@ -13,7 +13,7 @@ export const SMALL_AND_STILL: BrowserContextOptions = {
  */
 export function openBrowser(flags: string[] = []): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env.DUET_CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: process.env.DUET_CHROMIUM ?? '/usr/bin/chromium-headless-shell',
     args: [
       '--no-sandbox',
       '--disable-gpu',
