@@ -1,10 +1,5 @@
-/** The clients of `delivery.ts`: `deliveryClient.c`, compiled when it is needed, and what it is told and answers. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
+/** The clients of `delivery.ts`: `deliveryClient.c`, what it is told and what it answers. */
+import { CProgram } from './CProgram.ts';
 
 /** What happened to the events of a run; times in microseconds from when an event was due to when it arrived. */
 export interface Delivered {
@@ -31,23 +26,16 @@ export interface Step {
 }
 
 export class DeliveryClients implements AsyncDisposable {
-  readonly #child: ChildProcess;
-  readonly #dir: string;
+  #program!: CProgram;
   readonly #waiting: PromiseWithResolvers<void>[] = [];
   #ran: PromiseWithResolvers<Delivered> | undefined;
 
-  private constructor(child: ChildProcess, dir: string) {
-    this.#child = child;
-    this.#dir = dir;
-    createInterface({ input: child.stdout! }).on('line', (line) => this.#take(line.split(' ')));
-  }
+  private constructor() {}
 
-  /** Needs a C compiler (`cc`) and Linux. */
   static async start(): Promise<DeliveryClients> {
-    const dir = await mkdtemp(join(tmpdir(), 'duet-clients-'));
-    const program = join(dir, 'client');
-    await promisify(execFile)('cc', ['-O2', '-o', program, join(import.meta.dirname, 'deliveryClient.c')]);
-    return new DeliveryClients(spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] }), dir);
+    const clients = new DeliveryClients();
+    clients.#program = await CProgram.start('deliveryClient.c', (words) => clients.#take(words));
+    return clients;
   }
 
   /** Opens a WebSocket and resolves with its number; `joins`: when the room has let it in. */
@@ -75,8 +63,7 @@ export class DeliveryClients implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill();
-    await rm(this.#dir, { recursive: true, force: true });
+    await this.#program[Symbol.asyncDispose]();
   }
 
   async #open(command: string): Promise<number> {
@@ -88,7 +75,7 @@ export class DeliveryClients implements AsyncDisposable {
   }
 
   #tell(command: string): void {
-    this.#child.stdin!.write(`${command}\n`);
+    this.#program.tell(command);
   }
 
   #take([word, ...values]: string[]): void {

@@ -1,14 +1,14 @@
 /**
- * How soon calls hear again whose media worker was killed (SIGKILL), and whether calls on another worker notice: the
- * whole program with two workers, the product's own client in Chromium at both ends, sound only.
+ * FT-19: how soon calls hear again whose media worker was killed (SIGKILL), and whether calls on another worker notice:
+ * the whole program with two workers, people whose media is `rtpClient.c`'s, sound both ways in every call.
  *
  *   node loadtest/workerDeath.ts [calls, half of them on each worker = 20] [rounds = 5]
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Crowd, type Heard, workersOf } from '../test/integration/media/Crowd.ts';
-import { CallPages } from '../test/integration/media/callPages.ts';
+import { workersOf } from '../test/integration/media/Crowd.ts';
 import { startServer } from '../test/support/server.ts';
 import { registerMatch } from '../test/support/signedIn.ts';
+import { type Heard, RtpPeople, type RtpPerson } from './RtpPeople.ts';
 
 const calls = Number(process.argv[2] ?? 20);
 const rounds = Number(process.argv[3] ?? 5);
@@ -18,52 +18,61 @@ const LISTEN_MS = 3_000;
 
 const backMs: number[] = [];
 const silences = { before: [] as number[], after: [] as number[] };
-let [packetsLost, listeners] = [0, 0];
+let packetsLost = 0;
 for (let round = 0; round < rounds; round += 1) {
   const app = await startServer({ MEDIA_WORKERS: '2' });
-  const pages = await CallPages.open(app.url);
+  const people = await RtpPeople.start();
   try {
-    await oneRound(app.url, app.pid, pages);
+    await oneRound(app.url, app.pid, people);
   } finally {
-    await pages.close();
+    await people[Symbol.asyncDispose]();
     await app.stop();
   }
 }
 const told = (values: number[]) => {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.ceil(sorted.length * share) - 1] ?? 0);
-  return `p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}, most ${at(1)} ms`;
+  return `p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}, most ${at(1)} ms (${sorted.length} people)`;
 };
-console.log(`Heard again after the kill: ${told(backMs)}, ${backMs.length} people`);
-console.log(`The others: ${packetsLost} packets lost, ${listeners} people`);
-console.log(
-  `Their longest silence in the ${LISTEN_MS} ms before: ${told(silences.before)}; after: ${told(silences.after)}`,
-);
+console.log(`Heard again after the kill: ${told(backMs)}`);
+console.log(`The others: ${packetsLost} packets lost`);
+console.log(`Their longest silence in the ${LISTEN_MS} ms before: ${told(silences.before)}`);
+console.log(`From the kill until ${LISTEN_MS} ms after all hear again: ${told(silences.after)}`);
 
-async function oneRound(url: string, serverPid: number, pages: CallPages): Promise<void> {
-  await using crowd = await Crowd.open(pages);
-  for (let i = 0; i < calls; i += 1) await crowd.call(await registerMatch(url));
-  await until(async () => (await crowd.allHear()) !== undefined);
+async function oneRound(url: string, serverPid: number, people: RtpPeople): Promise<void> {
+  const seated: RtpPerson[] = [];
+  for (let i = 0; i < calls; i += 1) {
+    const { ann, bob, matchId } = await registerMatch(url);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+    seated.push(await people.sit(ann, seat, 2 * i + 1), await people.sit(bob, answered.seat, 2 * i + 2));
+  }
+  const heard = async () => {
+    const all = await people.report();
+    return new Map(seated.map((one) => [one, all.get(one.ear)] as const));
+  };
+  const hearing = async (isIt: (ear: string, heard: Heard) => boolean) =>
+    [...(await heard())].filter(([{ ear }, now]) => now !== undefined && now.packets > 0 && isIt(ear, now));
+
+  await until(async () => (await hearing(() => true)).length === seated.length);
+  people.forgetSilences();
   await pause(LISTEN_MS);
-  const before = new Map((await crowd.heard()).map((one) => [one.userId, one]));
+  const before = new Map([...(await heard())].map(([one, now]) => [one, { ear: one.ear, ...now! }]));
+  people.forgetSilences();
   const killedMs = performance.timeOrigin + performance.now();
   process.kill(workersOf(serverPid)[0]!, 'SIGKILL');
-  const isAnew = ({ userId, ears }: Heard) =>
-    ears.length > before.get(userId)!.ears.length && ears.at(-1)!.firstMs > killedMs;
-  await until(async () => (await crowd.heard()).filter(isAnew).length === calls);
+  const known = new Set([...before.values()].map(({ ear }) => ear));
+  await until(async () => (await hearing((ear) => !known.has(ear))).length === calls);
   await pause(LISTEN_MS);
-  for (const one of await crowd.heard()) {
-    const ear = one.ears.at(-1)!;
-    if (isAnew(one)) {
-      backMs.push(ear.firstMs - killedMs);
+  for (const [one, now] of await heard()) {
+    const then = before.get(one)!;
+    if (one.ear !== then.ear) {
+      backMs.push(now!.firstMs - killedMs);
       continue;
     }
-    listeners += 1;
-    packetsLost += one.packetsLost - before.get(one.userId)!.packetsLost;
-    const longest = (isIn: (toMs: number) => boolean) =>
-      Math.max(0, ...ear.silences.filter(([, toMs]) => isIn(toMs)).map(([from, to]) => to - from));
-    silences.before.push(longest((toMs) => toMs > killedMs - LISTEN_MS && toMs < killedMs));
-    silences.after.push(longest((toMs) => toMs >= killedMs));
+    packetsLost += now!.lost - then.lost;
+    silences.before.push(then.silenceMs);
+    silences.after.push(now!.silenceMs);
   }
 }
 
