@@ -3,7 +3,7 @@ import type { Couple } from '../../support/signedIn.ts';
 import type { CallPage, CallPages } from './callPages.ts';
 
 /** What one person hears through one transport. Times are on the clock that all processes of a machine share. */
-type Ear = { port: number; firstMs: number; lastMs: number; silences: [fromMs: number, toMs: number][] };
+type Ear = { firstMs: number; lastMs: number };
 /** `ears`: of all transports so far, the present one last; the rest is of that one. */
 export type Heard = { userId: string; callId: string; energy: number; packetsLost: number; ears: Ear[] };
 

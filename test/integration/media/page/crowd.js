@@ -10,17 +10,16 @@ import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
 
 const device = { isSupported: async () => false, known: () => ({ hasAny: async () => false }) };
 
-/** Every frame that comes in goes through here: each receiver has a list of `[from, to]` in which none came. */
-function watchFrames(silenceMs) {
+/** Every frame that comes in goes through here: when the first and the last came, by receiver. */
+function watchFrames() {
   const heard = new Map();
   globalThis.onrtctransform = ({ transformer: { readable, writable, options } }) => {
-    const one = { firstMs: 0, lastMs: 0, silences: [] };
+    const one = { firstMs: 0, lastMs: 0 };
     heard.set(options.id, one);
     const through = new TransformStream({
       transform(frame, controller) {
         const nowMs = performance.timeOrigin + performance.now();
         one.firstMs ||= nowMs;
-        if (one.lastMs && nowMs - one.lastMs > silenceMs) one.silences.push([one.lastMs, nowMs]);
         one.lastMs = nowMs;
         controller.enqueue(frame);
       },
@@ -33,21 +32,20 @@ function watchFrames(silenceMs) {
   globalThis.onmessage = ({ ports: [port] }) => port.postMessage(heard);
 }
 
-const SILENCE_MS = 100;
-const program = new Blob([`(${watchFrames})(${SILENCE_MS})`], { type: 'text/javascript' });
+const program = new Blob([`(${watchFrames})()`], { type: 'text/javascript' });
 const frames = new Worker(URL.createObjectURL(program));
 const people = new Map();
 let receivers = 0;
 
-/** The id of a track's receiver, and the connection that it is on. */
-const origins = new WeakMap();
+/** The id of a track's receiver. */
+const receiverOf = new WeakMap();
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(configuration) {
     super(configuration);
     this.addEventListener('track', ({ receiver, track }) => {
       receivers += 1;
       receiver.transform = new RTCRtpScriptTransform(frames, { id: receivers });
-      origins.set(track, { id: receivers, connection: this });
+      receiverOf.set(track, receivers);
     });
   }
 };
@@ -74,7 +72,7 @@ function sit(url, token, seat, call, userId) {
     local: new LocalTracks(),
   });
   const ears = [];
-  session.on('remote', ({ track }) => track && ears.push(origins.get(track)));
+  session.on('remote', ({ track }) => track && ears.push(receiverOf.get(track)));
   const element = document.createElement('audio');
   element.autoplay = true;
   element.srcObject = session.remote.audio;
@@ -82,13 +80,9 @@ function sit(url, token, seat, call, userId) {
   people.set(userId, { session, ears });
 }
 
-/** Port of the SFU that a connection is with. */
-const portOf = ({ remoteDescription }) =>
-  Number(/a=candidate:\S+ 1 udp \S+ \S+ (\d+)/.exec(remoteDescription?.sdp)?.[1]);
-
 /**
- * What each person heard: by receiver, the worker's port, when the first and the last frame came (on the clock that all
- * pages of a machine share), and longer silences in between; and of the present transport, the sound's energy and the packets that were lost.
+ * What each person heard: by receiver, when the first and the last frame came (on the clock that all pages of a machine
+ * share); and of the present transport, the sound's energy and the packets that were lost.
  */
 async function heard() {
   const { port1, port2 } = new MessageChannel();
@@ -100,8 +94,7 @@ async function heard() {
   return Promise.all(
     [...people].map(async ([userId, { session, ears }]) => {
       const { energy, packetsLost } = (await session.stats()).audio;
-      const heard = ears.map(({ id, connection }) => ({ port: portOf(connection), ...all.get(id) }));
-      return { userId, energy, packetsLost, ears: heard };
+      return { userId, energy, packetsLost, ears: ears.map((id) => all.get(id)) };
     }),
   );
 }
