@@ -22,7 +22,7 @@ export function openPeople(
 ) {
   const { clock, db, cache, limits, objects, keys, log, hub } = stores;
   const secret = keys.tagSecret;
-  const places = new Places({ secret });
+  const places = new Places({ secret, movesPerDay: config.limits.movesPerDay });
   const links = new PhotoLinks({ clock, secret, publicUrl: () => site.url });
   const photos: Photos = new Photos({
     db,
