@@ -5,7 +5,7 @@
  * an object (`maxBitrate: 1.5` does, through `BigInt`) leaves the builder nested, and every later request to that
  * worker fails. So every number here is an integer in the range of its field on the wire, every string and array is
  * bounded, and what is not named is dropped. Nothing that one person wrote as free text reaches the other's SDP:
- * format parameters are integers of known names, mids and rids are tokens, CNAME and MSID are the server's.
+ * format parameters are integers of known names, mids are tokens, CNAME and MSID are the server's.
  */
 import { z } from 'zod';
 import { DuetError } from '../errors.ts';
@@ -67,7 +67,11 @@ const isKnownExtension = (extension: { uri: string }): boolean =>
 const ExtensionUri = z.enum(HEADER_EXTENSIONS);
 const AnyUri = z.string().min(1).max(256);
 
-/** What a person sends (`media:produce`). */
+/**
+ * What a person sends (`media:produce`). Each encoding names its source, and none a rid: mediasoup's worker looks for
+ * the stream of a packet by one after the other, and two packets that find the same encoding by different ways end it
+ * (`MS_ASSERT` in `Producer::CreateRtpStream` of 3.27, which is an abort).
+ */
 export const RtpParameters = z.object({
   mid: z
     .string()
@@ -100,11 +104,7 @@ export const RtpParameters = z.object({
   encodings: z
     .array(
       z.object({
-        ssrc: Ssrc.optional(),
-        rid: z
-          .string()
-          .regex(/^[A-Za-z0-9_-]{1,8}$/)
-          .optional(),
+        ssrc: Ssrc,
         codecPayloadType: PayloadType.optional(),
         rtx: z.object({ ssrc: Ssrc }).optional(),
         dtx: z.boolean().optional(),
@@ -115,8 +115,12 @@ export const RtpParameters = z.object({
         maxBitrate: int(1, 100_000_000).optional(),
       }),
     )
+    .min(1)
     .max(MAX_VIDEO_ENCODINGS)
-    .optional(),
+    .refine(
+      (encodings) => areDistinct(encodings.flatMap(({ ssrc, rtx }) => (rtx ? [ssrc, rtx.ssrc] : [ssrc]))),
+      'sources must be distinct',
+    ),
   rtcp: z.object({ reducedSize: z.boolean().optional() }).optional(),
 });
 

@@ -85,7 +85,7 @@ function wound(root: Node, random: Random): void {
   else if (kind < 0.9 && Array.isArray(value)) value.reverse();
   else if (kind < 0.95 && typeof value === 'string') parent[key] = value.toUpperCase();
   else
-    (parent as Node)[pick(['extra', 'rtx', 'apt', 'rid', 'maxBitrate', 'codecPayloadType'], random)] = pick(
+    (parent as Node)[pick(['extra', 'rtx', 'apt', 'ssrc', 'maxBitrate', 'codecPayloadType'], random)] = pick(
       HOSTILE,
       random,
     )();

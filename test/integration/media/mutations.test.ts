@@ -152,8 +152,8 @@ class Setup {
 
 function simulcast() {
   const parameters = videoParameters();
-  const encodings = ['r0', 'r1', 'r2'].map((rid) => ({
-    rid,
+  const encodings = [6_001, 6_002, 6_003].map((ssrc) => ({
+    ssrc,
     dtx: false,
     scalabilityMode: 'L1T3',
     maxBitrate: 300_000,
