@@ -3,17 +3,17 @@ import { sql } from '../db/sql.ts';
 import { SEVERED_DUE_MS } from '../matching/transitions.ts';
 
 /**
- * Whether $2 is there for $1 to be blocked or reported: an account that is not gone, and no block by the other one,
- * unless the two had a match: then $1 knows him anyway, and neither blocking first nor deleting the account protects
- * from a report as long as there is somebody to report.
+ * Whether $2 is there for $1 to be blocked or reported: an active account without a block by the other one, or whoever
+ * had a match with $1. Who had one knows him anyway, and neither blocking first nor deleting the account protects from a
+ * report. No more of his status is asked: the answer would tell somebody who lost a match whether he was blocked, or
+ * what became of the other one's account.
  */
 export const isThere = sql<{ there: boolean }>(
   'safety-is-there',
   `select exists (
      select from users u where u.id = $2
-       and (u.status in ('active', 'suspended')
-              and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = $1)
-            or u.status in ('active', 'suspended', 'deleted') and exists (select from matches m where m.low_id = least($1::uuid, $2::uuid) and m.high_id = greatest($1::uuid, $2::uuid)))
+       and (u.status = 'active' and not exists (select from blocks b where b.blocker_id = $2 and b.blocked_id = $1)
+            or exists (select from matches m where m.low_id = least($1::uuid, $2::uuid) and m.high_id = greatest($1::uuid, $2::uuid)))
    ) as there`,
 );
 
@@ -49,11 +49,11 @@ export const removeBlock = sql<{ blocked_id: string }>(
   `delete from blocks where blocker_id = $1 and blocked_id = $2 returning blocked_id`,
 );
 
-/** Newest first, before the block of $2 at $3. Who deleted the account is nobody's to see; the block holds on. */
+/** Newest first, before the block of $2 at $3. Whatever became of the account: leaving somebody out would tell. */
 export const listBlocked = sql<{ id: string; display_name: string; created_at: number }>(
   'safety-blocked',
   `select u.id, u.display_name, b.created_at from blocks b join users u on u.id = b.blocked_id
-   where b.blocker_id = $1 and u.status <> 'deleted' and (b.created_at, b.blocked_id) < ($3::timestamptz, $2::uuid)
+   where b.blocker_id = $1 and (b.created_at, b.blocked_id) < ($3::timestamptz, $2::uuid)
    order by b.created_at desc, b.blocked_id desc limit $4`,
 );
 

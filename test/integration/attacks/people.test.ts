@@ -30,9 +30,10 @@ describe('AZ-15 whom one cannot decide on, report or block', () => {
     await blocker!.ok('POST', `/users/block/${me!.id}`);
     await setStatus(gone[0]!, 'banned');
     await setStatus(gone[1]!, 'deleted');
+    await setStatus(gone[2]!, 'suspended');
     for (const verb of verbs) {
       const answers = await Promise.all(
-        [NOBODY, blocker!.id, gone[0]!.id, gone[1]!.id].map((id) =>
+        [NOBODY, blocker!.id, ...gone.map(({ id }) => id)].map((id) =>
           me!.call('POST', verb + id, bodyOf(verb)),
         ),
       );

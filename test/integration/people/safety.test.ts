@@ -107,7 +107,7 @@ describe('blocks and reports', () => {
     const { world } = at;
     const me = await world.person();
     const gone = await Promise.all(
-      (['banned', 'deleted'] as const).map((status) => world.person({ status })),
+      (['suspended', 'banned', 'deleted'] as const).map((status) => world.person({ status })),
     );
     const blocker = await world.person();
     await world.blocks.block(blocker, me);
@@ -156,24 +156,30 @@ describe('blocks and reports', () => {
     expect((await world.db.query(reportsOf, [other!]))[0]!.call_id).toBe(callId);
   });
 
-  it('know who deleted the account: not to be seen, still to be reported by a match', async () => {
+  it('tell nobody what became of the other one: deleted, suspended, banned and blocking look the same', async () => {
     const { world } = at;
-    const [me, match, stranger, blocked] = await world.persons(4);
-    await world.decisions.decide(me!, match!, 'like');
-    await world.decisions.decide(match!, me!, 'like');
-    await world.blocks.block(me!, blocked!);
-    for (const id of [match!, stranger!, blocked!]) await world.db.query(setStatus, [id, 'deleted']);
-    const list = async () => (await world.blocks.list(me!, { limit: 10 })).items.map((item) => item.id);
-    expect(await list()).toEqual([]);
     const input = ReportInput.parse({ reason: 'threat' });
-    expect(await codeOf(world.reports.report(me!, stranger!, input))).toBe('NOT_FOUND');
-    expect(await codeOf(world.reports.report(me!, match!, input))).toBe('none');
-    expect(await world.db.query(reportsOf, [match!])).toHaveLength(1);
-    // Back again, and still blocked.
-    for (const id of [match!, blocked!]) await world.db.query(setStatus, [id, 'active']);
-    expect(await list()).toEqual([match, blocked]);
-    await world.db.query(setStatus, [match!, 'banned']);
-    expect(await codeOf(world.reports.report(me!, match!, input))).toBe('NOT_FOUND');
+    for (const fate of ['blocking', 'suspended', 'deleted', 'banned'] as const) {
+      const [me, match, stranger, blocked] = await world.persons(4);
+      await world.decisions.decide(me!, match!, 'like');
+      await world.decisions.decide(match!, me!, 'like');
+      await world.blocks.block(me!, blocked!);
+      for (const id of [match!, stranger!, blocked!]) {
+        if (fate === 'blocking') await world.blocks.blockNow(id, me!);
+        else await world.db.query(setStatus, [id, fate]);
+      }
+      const list = async () => (await world.blocks.list(me!, { limit: 10 })).items.map((item) => item.id);
+      expect(await list(), fate).toEqual([blocked]);
+      // Whom one never met is out of reach; a match is one's to report and to block, and so it stays.
+      for (const id of [stranger!, blocked!]) {
+        expect(await codeOf(world.reports.report(me!, id, input)), fate).toBe('NOT_FOUND');
+        expect(await codeOf(world.blocks.block(me!, id)), fate).toBe('NOT_FOUND');
+      }
+      expect(await codeOf(world.reports.report(me!, match!, { ...input, block: false })), fate).toBe('none');
+      expect(await world.db.query(reportsOf, [match!])).toHaveLength(1);
+      expect(await codeOf(world.blocks.block(me!, match!)), fate).toBe('none');
+      expect(await list(), fate).toEqual([match, blocked]);
+    }
   });
 
   it('takes no report without a reason, or with fields that do not exist', () => {
