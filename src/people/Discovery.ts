@@ -65,6 +65,11 @@ interface Dealt {
   more: boolean;
 }
 
+/** A page that may be shown, and who in it the viewer was not shown in the last 24 hours. */
+interface Allowed extends Dealt {
+  fresh: string[];
+}
+
 interface Browsing {
   /** Epoch milliseconds. */
   since: number;
@@ -99,14 +104,14 @@ export class Discovery {
     const now = clock.now();
     const browsing = page.cursor === undefined ? { since: now, page: 0 } : readCursor(page.cursor, now);
     const again = page.cursor === undefined ? [] : await this.#dealtBefore(viewerId, browsing);
-    const { ids, more } =
+    const { ids, more, fresh } =
       again.length > 0
-        ? { ids: again, more: true }
+        ? { ids: again, more: true, fresh: [] }
         : await this.#allowed(viewerId, await this.#deal(viewerId, browsing, page.limit));
     if (again.length === 0 && ids.length > 0) {
       const since = new Date(browsing.since);
       await db.query(recordShown, [viewerId, monthOf(now, 0), since, browsing.page, ids]);
-      shows.add(ids);
+      shows.add(viewerId, fresh);
     }
     const cards = await people.cards(viewerId, ids);
     return {
@@ -127,21 +132,21 @@ export class Discovery {
   }
 
   /** Those of a page who may be shown today: who was shown in the last 24 hours is not counted again. */
-  async #allowed(viewerId: string, dealt: Dealt): Promise<Dealt> {
+  async #allowed(viewerId: string, dealt: Dealt): Promise<Allowed> {
     const { db, clock, allowance } = this.#options;
-    if (allowance === undefined || dealt.ids.length === 0) return dealt;
+    if (dealt.ids.length === 0) return { ...dealt, fresh: [] };
     const now = clock.now();
     const since = new Date(now - DAY_MS);
     const rows = await db.query(seenSince, [viewerId, monthsOf(now), since, dealt.ids]);
     const seen = new Set(rows.map((row) => row.id));
-    const wanted = dealt.ids.filter((id) => !seen.has(id)).length;
-    if (wanted === 0) return dealt;
-    const { granted, retryAfterSec } = await allowance(viewerId, wanted);
-    if (granted === wanted) return dealt;
-    let left = granted;
-    const ids = dealt.ids.filter((id) => seen.has(id) || left-- > 0);
+    const fresh = dealt.ids.filter((id) => !seen.has(id));
+    if (allowance === undefined || fresh.length === 0) return { ...dealt, fresh };
+    const { granted, retryAfterSec } = await allowance(viewerId, fresh.length);
+    if (granted === fresh.length) return { ...dealt, fresh };
+    const shown = fresh.slice(0, granted);
+    const ids = dealt.ids.filter((id) => seen.has(id) || shown.includes(id));
     if (ids.length === 0) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
-    return { ids, more: false };
+    return { ids, more: false, fresh: shown };
   }
 
   /** The next `limit` people, from the cached deck as far as it goes. */
@@ -225,7 +230,8 @@ export class Discovery {
   }
 
   async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {
-    const rows = await this.#options.db.query(stillFit, [...this.#filter(viewer, browsing), ids]);
+    const filter = this.#filter(viewer, browsing);
+    const rows = await this.#options.db.query(stillFit, [...filter, ids, audiencesFor(viewer)]);
     return rows.map((row) => row.id);
   }
 

@@ -115,7 +115,7 @@ export class People {
       return moved;
     };
     const moved = await retryDeadlocks(() => db.transaction(edited));
-    await this.changed(userId, { candidates: moved });
+    await this.changed(userId, { candidates: moved || gender !== null });
     return this.me(userId);
   }
 

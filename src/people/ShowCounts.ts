@@ -22,7 +22,8 @@ export class ShowCounts {
   readonly #options: ShowCountsOptions;
   readonly #showsPerDay: number;
   readonly #flushEveryMs: number;
-  #counts = new Map<string, number>();
+  /** To whom each person was shown since the last writing: a viewer who asks many times at once counts once. */
+  #viewers = new Map<string, Set<string>>();
   #timer: Timer | undefined;
 
   constructor(options: ShowCountsOptions) {
@@ -31,8 +32,12 @@ export class ShowCounts {
     this.#flushEveryMs = options.flushEveryMs ?? 5_000;
   }
 
-  add(userIds: readonly string[]): void {
-    for (const id of userIds) this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
+  /** Counts people whom a viewer had not been shown in the last 24 hours. */
+  add(viewerId: string, userIds: readonly string[]): void {
+    for (const id of userIds) {
+      const viewers = this.#viewers.get(id) ?? new Set();
+      this.#viewers.set(id, viewers.add(viewerId));
+    }
     this.#timer ??= this.#options.clock.after(this.#flushEveryMs, () => void this.flush());
   }
 
@@ -40,14 +45,14 @@ export class ShowCounts {
   async flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (this.#counts.size === 0) return;
+    if (this.#viewers.size === 0) return;
     const { db, clock, log } = this.#options;
-    const counts = this.#counts;
-    this.#counts = new Map();
+    const viewers = this.#viewers;
+    this.#viewers = new Map();
     try {
       await db.query(countShows, [
-        [...counts.keys()],
-        [...counts.values()],
+        [...viewers.keys()],
+        [...viewers.values()].map(({ size }) => size),
         this.#showsPerDay,
         dayOf(clock.now()),
       ]);

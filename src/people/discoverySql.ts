@@ -137,14 +137,15 @@ export const findAnywhere = sql<CandidateRow>(
 );
 
 /**
- * Which of $15 (in that order) still may be shown: the same conditions again, probed for these few only. Whatever a
- * cached list says, a block, a ban, a pause or a decision is in force with the next page.
+ * Which of $15 (in that order) still may be shown: the same conditions again and audiences $16, probed for these few
+ * only. Whatever a cached list says, a block, a ban, a pause, a decision or another gender is in force with the next page.
  */
 export const stillFit = sql<{ id: string }>(
   'discovery-still-fit',
   `select u.id
    from unnest($15::uuid[]) with ordinality as c (id, ord) join users u on u.id = c.id
    where ${FITS}
+     and u.audience = any ($16::smallint[])
      and not exists (
        select from pair_decisions d where d.low_id = least(u.id, $1) and d.high_id = greatest(u.id, $1)
          and (d.low_blocked or d.high_blocked or not d.matched and case when d.low_id = $1

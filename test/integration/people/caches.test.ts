@@ -92,7 +92,7 @@ describe('caches of two processes', () => {
     await eventually(() => bio(b)).toBe('Changed on A');
   });
 
-  it('candidates: a deck of five minutes, dealt anew after a move or a change of preferences anywhere', async () => {
+  it('candidates: a deck of five minutes, dealt anew after a move or a change of gender or preferences anywhere', async () => {
     const me = await at.world.person();
     await a.people.editProfile(me, { location: HERE });
     const others = await at.world.persons(70);
@@ -107,6 +107,7 @@ describe('caches of two processes', () => {
     for (const change of [
       () => a.people.editPreferences(me, { maxDistanceKm: 30 }),
       () => a.people.editProfile(me, { location: { lat: 41.3, lon: -3.3 } }),
+      () => a.people.editProfile(me, { gender: 'nonbinary' }),
     ]) {
       await a.people.editProfile(me, { location: HERE });
       await shown(b);

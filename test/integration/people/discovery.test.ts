@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { Discovery } from '../../../src/people/Discovery.ts';
+import { ShowCounts } from '../../../src/people/ShowCounts.ts';
 import type { ProfileEdit } from '../../../src/people/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
@@ -202,14 +204,52 @@ describe('discovery', () => {
     expect(await codeOf(world.people.metCard(me, blocker!))).toBe('NOT_FOUND');
   });
 
+  it('checks again whatever is cached who is of a gender that the other wants', async () => {
+    const { world } = at;
+    const me = await world.person({ gender: 'woman' });
+    await live(me, town(12));
+    await world.people.editPreferences(me, { genders: ['man'], maxDistanceKm: 20 });
+    const others = await world.persons(80, { gender: 'man' });
+    for (const id of others) await live(id, town(12));
+    expect((await idsFor(me)).sort()).toEqual(others.toSorted());
+    await world.discovery.list(me, { limit: 20 });
+    const [left, turnedAway, stay] = [others.slice(0, 20), others.slice(20, 40), others.slice(40)];
+    for (const id of left) await world.people.editProfile(id, { gender: 'nonbinary' });
+    for (const id of turnedAway) await world.people.editPreferences(id, { genders: ['nonbinary'] });
+    const shown = (await world.discovery.list(me, { limit: 40 })).items.map((card) => card.id);
+    expect(shown.toSorted()).toEqual(stay.toSorted());
+  });
+
   it('lets a person who was shown enough rest until tomorrow', async () => {
     const { world } = at;
     const [me, star] = await world.persons(2);
     for (const id of [me!, star!]) await live(id, town(7));
     expect(await idsFor(me!)).toContain(star);
-    for (let i = 0; i < 1_000; i++) world.shows.add([star!]);
+    for (let i = 0; i < 1_000; i++) world.shows.add(`viewer ${i}`, [star!]);
     await world.shows.flush();
     expect(await idsFor(me!)).not.toContain(star);
+  });
+
+  it('counts a person once for a viewer, who so cannot make anybody rest by asking again', async () => {
+    const { world } = at;
+    const shows = new ShowCounts({ ...world, showsPerDay: 2 });
+    const discovery = new Discovery({ ...world, shows });
+    const [me, another, star] = await world.persons(3, { gender: 'nonbinary' });
+    for (const id of [me!, another!, star!]) {
+      await live(id, town(11));
+      await world.people.editPreferences(id, { genders: ['nonbinary'] });
+    }
+    const isShownTo = async (id: string) => {
+      const { items } = await discovery.list(id, { limit: 100 });
+      await shows.flush();
+      return items.some((card) => card.id === star);
+    };
+    await Promise.all([1, 2, 3].map(() => discovery.list(me!, { limit: 100 })));
+    await shows.flush();
+    for (let again = 0; again < 3; again++) expect(await isShownTo(me!)).toBe(true);
+    expect(await isShownTo(another!)).toBe(true);
+    // Now two have seen them.
+    expect(await isShownTo(me!)).toBe(false);
   });
 
   it('shows a card to who met it in discovery or a match, and to nobody else', async () => {

@@ -143,7 +143,7 @@ describe('the plans of the hot statements', () => {
       const sought = everybody
         .filter(({ audience }) => audiencesFor(viewer!).includes(audience))
         .map((row) => row.id);
-      const fit = (await db.query(discovery.stillFit, [...filter, sought]))
+      const fit = (await db.query(discovery.stillFit, [...filter, sought, audiencesFor(viewer!)]))
         .map((row) => ({ id: row.id, score: scoreOf.get(row.id)! }))
         .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
       for (const [leads, size, firstStep] of STEPS) {
