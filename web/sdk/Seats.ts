@@ -1,5 +1,6 @@
 import { Client, type Room } from '@colyseus/sdk';
 import type { Auth } from './Auth.ts';
+import { CLOSED } from './closeCodes.ts';
 import { DuetApiError } from './DuetApiError.ts';
 import type { Http } from './Http.ts';
 import { localNow, type ServerClock } from './ServerClock.ts';
@@ -35,7 +36,7 @@ export class Seats {
    * another process. Listeners must be added in the same microtask, before the next frame arrives. Rejects with NETWORK
    * when nothing comes of it: a process that stands still, or a host that is gone, does not even refuse. A seat that
    * is not wanted any more (`signal`) is left alone: taking it would take the place of whoever sits there by now. Rejects
-   * with CONFLICT where the call was answered on another device since the seat was asked for.
+   * with CONFLICT where another device of the person's has the call since the seat was asked for.
    */
   async take(seat: Seat, signal?: AbortSignal): Promise<Room> {
     const token = await this.#auth.accessToken();
@@ -43,7 +44,7 @@ export class Seats {
     // The room checks that the token's user is the seat's user.
     if (token !== undefined) this.#client.auth.token = token;
     const joining: Promise<Room> = this.#client.consumeSeatReservation(seat).catch((error) => {
-      throw error instanceof Error && error.message === 'CONFLICT'
+      throw isTaken(error)
         ? new DuetApiError(409, { code: 'CONFLICT', message: 'This call goes on somewhere else.' })
         : error;
     });
@@ -59,4 +60,10 @@ export class Seats {
     room.reconnection.enabled = false;
     return room;
   }
+}
+
+/** Not let in, or sent off again before being in. */
+function isTaken(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message === 'CONFLICT' || ('code' in error && error.code === CLOSED.takenOver);
 }

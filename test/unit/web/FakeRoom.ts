@@ -50,10 +50,13 @@ export class FakeRoom {
 }
 
 /** Seats that are always to be had, each in a room of its own; `rooms` are those that somebody sat down in. */
-export function fakeSeats(answer: () => object = () => ({})): { seats: Seats; rooms: FakeRoom[] } {
+export function fakeSeats(answer: (path: string, body?: unknown) => object = () => ({})): {
+  seats: Seats;
+  rooms: FakeRoom[];
+} {
   const rooms: FakeRoom[] = [];
   const seats: Pick<Seats, 'ask' | 'take'> = {
-    ask: async <T>() => ({ ...answer(), seat: {} }) as T,
+    ask: async <T>(path: string, body?: unknown) => ({ ...answer(path, body), seat: {} }) as T,
     take: async () => {
       const room = new FakeRoom();
       rooms.push(room);

@@ -78,3 +78,20 @@ test('a room that is lost again and again is asked for ever later', async () => 
   await vi.advanceTimersByTimeAsync(2_400);
   expect(link.state).toBe('reconnecting');
 });
+
+test('a seat that another device has by now is a CONFLICT, refused or sent off on the way in', async () => {
+  const auth = { accessToken: async () => undefined } as unknown as Auth;
+  const seats = new Seats({ baseUrl: 'http://duet.test' } as Http, auth, new ServerClock());
+  for (const [message, code] of [
+    ['CONFLICT', 500],
+    ['', 4101],
+  ] as const) {
+    consume.mockRejectedValueOnce(Object.assign(new Error(message), { code }));
+    const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+    const closed = vi.fn();
+    link.on('closed', closed);
+    link.open(SEAT);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(closed).toHaveBeenCalledWith({ error: expect.objectContaining({ code: 'CONFLICT' }) });
+  }
+});

@@ -33,6 +33,7 @@ type Options = {
   device: OwnDevice;
 };
 
+type CallAndSeat = { call: Call; seat: Seat };
 type Command = 'answer' | 'reject' | 'extend' | 'upgrade';
 
 const MESSAGE_OF = {
@@ -76,6 +77,8 @@ export class CallSession extends Emitter<CallEvents> {
   #hasEnded = false;
   /** The answer is on its way: the person speaks. */
   #isAnswering = false;
+  /** Whether the person talks here once it is answered. Where it only rings, they may answer on another device. */
+  #isOurs: boolean;
   /** Set from hanging up on: nothing is sent any more. */
   #hangingUp: Promise<void> | undefined;
 
@@ -85,9 +88,10 @@ export class CallSession extends Emitter<CallEvents> {
     this.#http = options.http;
     this.#clock = options.clock;
     this.#snapshot = snapshotOfCall(options.call);
+    this.#isOurs = this.#snapshot.callerId === this.userId || isAnswered(this.#snapshot);
     this.devices = new CallDevices(options.local, {
       media: () => this.#media,
-      wantsToTalk: () => this.#wantsToTalk(),
+      wantsToTalk: () => this.#isOurs,
       maySend: (kind) => this.#maySend(kind),
       changed: () => this.emit('local', undefined),
     });
@@ -95,7 +99,9 @@ export class CallSession extends Emitter<CallEvents> {
       seats: options.seats,
       isFinal: endsSession,
       askForSeat: async () => {
-        const { call, seat } = await options.seats.ask<{ call: Call; seat: Seat }>(`/calls/${this.id}/join`);
+        // Nobody has asked for this one: it does not take the call from another device that talks by now.
+        const body = { returns: true };
+        const { call, seat } = await options.seats.ask<CallAndSeat>(`/calls/${this.id}/join`, body);
         this.#take(snapshotOfCall(call, this.#snapshot.people));
         return seat;
       },
@@ -116,7 +122,9 @@ export class CallSession extends Emitter<CallEvents> {
     });
     this.#link.on('patch', (state) => this.#takeState(state as CallRoomState));
     this.#link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
-    this.#link.on('closed', ({ code }) => void this.#settle(code));
+    this.#link.on('closed', ({ code, error }) => {
+      void this.#settle(code === CLOSED.takenOver || error?.code === 'CONFLICT');
+    });
     this.#link.open(options.seat);
   }
 
@@ -150,12 +158,18 @@ export class CallSession extends Emitter<CallEvents> {
 
   /** `video` consents to the video that the caller asked for. */
   async answer(media: Media = 'audio'): Promise<void> {
+    const wasOurs = this.#isOurs;
+    this.#isOurs = true;
     this.#isAnswering = true;
     void this.devices.prepare();
     try {
       // Said in the room, so that the room knows which device answers.
       await this.#seated();
       await this.#command('answer', { media });
+    } catch (error) {
+      const isRefused = error instanceof DuetApiError && !error.isTemporary;
+      if (isRefused && !wasOurs) this.#giveUp();
+      throw error;
     } finally {
       this.#isAnswering = false;
     }
@@ -226,8 +240,10 @@ export class CallSession extends Emitter<CallEvents> {
     }
   }
 
-  #wantsToTalk(): boolean {
-    return this.#isAnswering || isAnswered(this.#snapshot) || this.#snapshot.callerId === this.userId;
+  /** The answer was refused: where the call was answered all the same, it was on another device. */
+  #giveUp(): void {
+    this.#isOurs = false;
+    if (isAnswered(this.#snapshot)) this.#finish(true);
   }
 
   #maySend(kind: Kind): boolean {
@@ -287,6 +303,10 @@ export class CallSession extends Emitter<CallEvents> {
       return;
     }
     if (this.#hangingUp) return;
+    if (isAnswered(snapshot) && !this.#isOurs) {
+      this.#finish(true);
+      return;
+    }
     if (isAnswered(snapshot)) {
       this.#media?.allow();
       void this.devices.send('audio');
@@ -298,7 +318,7 @@ export class CallSession extends Emitter<CallEvents> {
   #takeState(state: CallRoomState): void {
     this.#patches += 1;
     // How long it was is not in the state. The message that follows says it; if none does, HTTP.
-    if (state.phase === 'ended') setTimeout(() => void this.#settle(CLOSED.ended), LAST_WORD_MS);
+    if (state.phase === 'ended') setTimeout(() => void this.#settle(false), LAST_WORD_MS);
     else this.#take(snapshotOfState(state, this.#snapshot));
     const peer = this.#snapshot.people[this.peerId];
     if (!peer) return;
@@ -362,12 +382,12 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   /** The room is gone or the call is over: finds out how it ended, and tells it once. */
-  async #settle(code?: number): Promise<void> {
+  async #settle(isTakenOver: boolean): Promise<void> {
     if (this.#hasEnded) return;
     this.devices.close();
     this.#dropMedia();
     await Promise.race([this.#reload(), pause(HANG_UP_MS)]);
-    this.#finish(code === CLOSED.takenOver && this.#snapshot.phase !== 'ended');
+    this.#finish(isTakenOver && this.#snapshot.phase !== 'ended');
   }
 
   /** What HTTP knows of the call, if it can be asked. */

@@ -20,8 +20,13 @@ class FakeStream {
 /** Microphone and camera: whether they are still held. */
 class FakeTracks extends Emitter<Record<string, never>> {
   isOpen = true;
+  /** What was turned on. */
+  readonly opened: string[] = [];
   track = () => null;
-  open = async () => null;
+  open = async (kind: string) => {
+    this.opened.push(kind);
+    return null;
+  };
   silence = () => null;
   stop(): void {}
   close(): void {
@@ -37,6 +42,9 @@ let tracks: FakeTracks;
 /** What HTTP answers, by method and path; every request is noted. */
 let answers: Record<string, () => unknown>;
 let asked: string[];
+let seatsAsked: { path: string; body: unknown }[];
+/** Why nobody is let in. */
+let refusal: DuetApiError | undefined;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -63,6 +71,8 @@ beforeEach(() => {
   };
   answers = {};
   asked = [];
+  seatsAsked = [];
+  refusal = undefined;
 });
 
 afterEach(() => {
@@ -84,7 +94,11 @@ function begin(joinMs?: number): CallSession {
     asked.push(`${method} ${path}`);
     return await (answers[`${method} ${path}`]?.() ?? never());
   };
-  const fake = fakeSeats(() => ({ call }));
+  const fake = fakeSeats((path, body) => {
+    seatsAsked.push({ path, body });
+    if (refusal) throw refusal;
+    return { call };
+  });
   rooms = fake.rooms;
   tracks = new FakeTracks();
   const session = new CallSession({
@@ -260,4 +274,72 @@ test('nothing is answered in the place of another device that has the seat', asy
   answers[POST_ANSWER] = () => ({ call: { ...call, phase: 'connecting' } });
   await expect(session.answer()).rejects.toThrow(DuetApiError);
   expect(asked).not.toContain(POST_ANSWER);
+});
+
+/** What the room's state says of the call. */
+const stateOf = (given: Partial<Call>) => ({
+  ...call,
+  ringUntil: Date.parse(call.ringUntil!),
+  startedAt: 0,
+  endsAt: 0,
+  pendingKind: '',
+  ...given,
+});
+
+test('a device that only rings turns nothing on when another one of the person answers', async () => {
+  rung();
+  const session = await sit();
+  const ended = noteEnd(session);
+  rooms[0]!.patch(stateOf({ phase: 'connecting', media: 'video' }));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(ended).toMatchObject([{ elsewhere: true }]);
+  expect(tracks.opened).toEqual([]);
+});
+
+test('nor when it comes back from a lost socket: it asks for a seat that takes the call from nobody', async () => {
+  rung();
+  const session = await sit();
+  const ended = noteEnd(session);
+  rooms[0]!.drop(1006);
+  call = { ...call, phase: 'connecting' };
+  await vi.advanceTimersByTimeAsync(300);
+  expect(seatsAsked).toEqual([{ path: '/calls/call/join', body: { returns: true } }]);
+  expect(ended).toMatchObject([{ elsewhere: true }]);
+  expect(tracks.opened).toEqual([]);
+});
+
+test('nor when its own answer came too late', async () => {
+  rung();
+  const session = await sit();
+  const ended = noteEnd(session);
+  rooms[0]!.answers['call:answer'] = () => {
+    rooms[0]!.patch(stateOf({ phase: 'connecting', media: 'video' }));
+    throw Object.assign(new Error('refused'), { reason: { code: 'WRONG_PHASE' } });
+  };
+  await expect(session.answer()).rejects.toMatchObject({ code: 'WRONG_PHASE' });
+  expect(ended).toMatchObject([{ elsewhere: true }]);
+  expect(tracks.isOpen).toBe(false);
+});
+
+test('who is not let in again because another device talks is told that it goes on there', async () => {
+  answers['GET /calls/call'] = () => ({ call });
+  const session = await sit();
+  const ended = noteEnd(session);
+  refusal = new DuetApiError(409, { code: 'CONFLICT' });
+  rooms[0]!.drop(1006);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(ended).toMatchObject([{ elsewhere: true }]);
+});
+
+test('answering twice is answering once', async () => {
+  rung();
+  const session = await sit();
+  const ended = noteEnd(session);
+  rooms[0]!.answers['call:answer'] = () => ({ call: { ...call, phase: 'connecting' } });
+  await session.answer();
+  rooms[0]!.answers['call:answer'] = () => {
+    throw Object.assign(new Error('refused'), { reason: { code: 'WRONG_PHASE' } });
+  };
+  await expect(session.answer()).rejects.toMatchObject({ code: 'WRONG_PHASE' });
+  expect(ended).toEqual([]);
 });
