@@ -20,6 +20,11 @@ export function openRedis(url: string, log: Log): Redis {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: 2_000,
     retryStrategy: (attempt) => Math.min(50 * attempt, MAX_RECONNECT_DELAY_MS),
+    // Without a ready check ioredis waits for the answer to its name, and where the connection closes meanwhile calls the
+    // next one, which is still to be made, ready for ever.
+    disableClientInfo: true,
+    // Whoever subscribes does so again when the connection is ready.
+    autoResubscribe: false,
   });
   let told = false;
   redis.on('error', (error: Error) => {
