@@ -48,7 +48,11 @@ type LoginRefusal = {
   reason?: 'BANNED_DEVICE' | 'PASSWORD_CHANGED';
 };
 
+/** A sign-in that was written; `restored`: to an account that its owner had deleted. */
+type Entered = OpenedSession & { restored: boolean };
+
 const WRONG: LoginRefusal = { refused: 'INVALID_CREDENTIALS' };
+const SUSPENDED: LoginRefusal = { refused: 'ACCOUNT_SUSPENDED' };
 /** The hash that was looked at is not the account's any more. */
 const STALE: LoginRefusal = { refused: 'INVALID_CREDENTIALS', reason: 'PASSWORD_CHANGED' };
 
@@ -60,9 +64,15 @@ const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i;
 /** Signing in and out, and who a request is from. */
 export class Accounts {
   readonly #o: AccountsOptions;
+  #considerAgain: ((userId: string) => Promise<void>) | undefined;
 
   constructor(options: AccountsOptions) {
     this.#o = options;
+  }
+
+  /** Calls `consider` when somebody has a deleted account back, before he is let in: it may suspend him. */
+  onRestored(consider: (userId: string) => Promise<void>): void {
+    this.#considerAgain = consider;
   }
 
   /**
@@ -102,6 +112,8 @@ export class Accounts {
       opened = await this.#enter(user, password, caller);
     }
     if (isRefusal(opened)) return this.#refuse(opened, email, caller, user);
+    if (opened.restored && !(await this.#mayStay(opened.userId)))
+      return this.#refuse(SUSPENDED, email, caller, user);
     await limits.giveBack('login', subject);
     mails.wake();
     return sessions.grant(opened);
@@ -193,16 +205,23 @@ export class Accounts {
     throw new DuetError(refused);
   }
 
+  /** Complaints of while the account was deleted suspended nobody then: deleting it is no way around that. */
+  async #mayStay(userId: string): Promise<boolean> {
+    await this.#considerAgain?.(userId);
+    const [user] = await this.#o.db.query(findById, [userId]);
+    return user?.status === 'active';
+  }
+
   /** Looks at the password, and opens a session for whoever knows it. Without a user the same work comes to a refusal. */
   async #enter(
     user: AccountRow | undefined,
     password: string,
     caller: Caller,
-  ): Promise<OpenedSession | LoginRefusal> {
+  ): Promise<Entered | LoginRefusal> {
     const { db, passwords, clock } = this.#o;
     const check = await passwords.check(user?.password_hash, password);
     if (user === undefined || !check.ok || isGone(user, clock.now())) return WRONG;
-    if (user.status !== 'active' && user.status !== 'deleted') return { refused: 'ACCOUNT_SUSPENDED' };
+    if (user.status !== 'active' && user.status !== 'deleted') return SUSPENDED;
     const better = check.outdated ? await passwords.hash(password) : undefined;
     return db.transaction((tx) => this.#open(tx, user, better, caller));
   }
@@ -212,7 +231,7 @@ export class Accounts {
     user: AccountRow,
     betterHash: string | undefined,
     caller: Caller,
-  ): Promise<OpenedSession | LoginRefusal> {
+  ): Promise<Entered | LoginRefusal> {
     const { clock, sessions, devices, audit, mails, bans } = this.#o;
     const now = clock.now();
     // Locked: two sign-ins at once count each other's sessions, and neither overtakes a change of the password.
@@ -223,8 +242,9 @@ export class Accounts {
     // An admin who tries things out bans people from a device of his own.
     if (role !== 'admin' && (await bans.holdsDevice(tx, caller.deviceId, user.id)))
       return { refused: 'ACCOUNT_SUSPENDED', reason: 'BANNED_DEVICE' };
-    if (locked.status === 'deleted' && !(await this.#restore(tx, user.id, caller))) return WRONG;
-    if (locked.status !== 'active' && locked.status !== 'deleted') return WRONG;
+    const restored = locked.status === 'deleted';
+    if (restored && !(await this.#restore(tx, user.id, caller))) return WRONG;
+    if (locked.status !== 'active' && !restored) return WRONG;
     const opened = await sessions.open(tx, { id: locked.id, role }, caller);
     const { sessionId, deviceId } = opened;
     if (betterHash !== undefined) {
@@ -244,7 +264,7 @@ export class Accounts {
       const where = { deviceName: deviceName(caller.userAgent), address: shortAddress(caller.address) };
       await mails.add(tx, { kind: 'new-device', userId: user.id, ...where, at: now });
     }
-    return opened;
+    return { ...opened, restored };
   }
 
   /** Takes the deletion of an account back; false when it is too late. */

@@ -47,7 +47,9 @@ export function openAccountLife(
     reportsToSuspend: config.reportsToSuspend,
     suspend: (userId, reporters) => standing.suspend(userId, `reported by ${reporters} independent people`),
   });
-  const reports = new Reports({ db, clock, keys, blocks, onReport: (userId) => suspicion.consider(userId) });
+  const consider = (userId: string) => suspicion.consider(userId);
+  accounts.onRestored(consider);
+  const reports = new Reports({ db, clock, keys, blocks, onReport: consider });
   const departure = new Departure({
     db,
     clock,

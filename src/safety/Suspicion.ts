@@ -47,7 +47,7 @@ export class Suspicion {
     this.#o = options;
   }
 
-  /** After each report about somebody. */
+  /** After each report about somebody, and when somebody is active again who deleted the account. */
   async consider(userId: string): Promise<void> {
     const { db, clock, reportsToSuspend, suspend } = this.#o;
     if (reportsToSuspend === 0) return;

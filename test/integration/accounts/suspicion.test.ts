@@ -2,9 +2,17 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
-import { Inbox, type Person } from '../../support/client.ts';
+import { Inbox, type Person, request } from '../../support/client.ts';
+import { deleteAccount } from '../../support/life.ts';
 import { onServer } from '../../support/postgresServer.ts';
-import { newMatch, newPeople, newPerson, registerPerson } from '../../support/signedIn.ts';
+import {
+  match,
+  newMatch,
+  newPeople,
+  newPerson,
+  registerPerson,
+  TEST_PASSWORD,
+} from '../../support/signedIn.ts';
 
 const BOSS = 'boss@example.org';
 const app = useApp({ ADMIN_EMAILS: BOSS, REPORTS_TO_SUSPEND: '3' });
@@ -102,6 +110,32 @@ describe('reports', () => {
     expect(await statusOf(ann!.id)).toBe('active');
     await report(await people(1), ann!.id);
     expect(await statusOf(ann!.id)).toBe('suspended');
+  });
+
+  it('about who deleted the account meanwhile suspend when it is had back', async () => {
+    for (const [complaints, status, code] of [
+      [2, 'active', undefined],
+      [3, 'suspended', 'ACCOUNT_SUSPENDED'],
+    ] as const) {
+      const [ann, ...matches] = await people(4);
+      for (const other of matches) await match(ann!, other);
+      expect((await deleteAccount(ann!)).status).toBe(202);
+      await report(matches.slice(0, complaints), ann!.id);
+      expect(await statusOf(ann!.id)).toBe('deleted');
+      const login = () =>
+        request(app.url, 'POST', '/api/v1/auth/login', {
+          body: { email: ann!.email, password: TEST_PASSWORD },
+        });
+      expect((await login()).body.code).toBe(code);
+      expect(await statusOf(ann!.id)).toBe(status);
+      // Nothing of that sign-in is left, and the next one hears the same.
+      expect((await login()).body.code).toBe(code);
+      const { rowCount } = await onServer(
+        app.dbUrl,
+        `select from sessions where user_id = '${ann!.id}' and revoked_at is null`,
+      );
+      expect(rowCount, status).toBe(status === 'active' ? 2 : 0);
+    }
   });
 
   it('do nothing to an admin', async () => {
