@@ -10,6 +10,7 @@ import { entities } from '../../entities/index.ts';
 import { SystemClock, type Timer } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { HeldName } from './HeldName.ts';
+import { KEEP_ALIVE } from './keepAlive.ts';
 import { migrations } from './migrations.ts';
 import { ensureMonths, MONTHLY_TABLES } from './months.ts';
 import { Probe } from './Probe.ts';
@@ -99,7 +100,7 @@ export class Database implements Sql {
         query_timeout: statementTimeoutMs + 500,
         lock_timeout: LOCK_SHARE * statementTimeoutMs,
         idle_in_transaction_session_timeout: 10_000,
-        keepAlive: true,
+        ...KEEP_ALIVE,
         // What need not wait for an answer is sent at once.
         pipeline: true,
       },
@@ -244,9 +245,13 @@ export class Database implements Sql {
 
   /** Holds a name from now on until this is closed or the process dies, whichever comes first; once. */
   async holdName(name: string): Promise<void> {
-    this.#name = new HeldName(this.#url, name, this.#clock, (isHeld) => {
-      if (isHeld && this.#isCutOff) this.#backAt = this.#clock.now();
-      this.#isCutOff = !isHeld;
+    this.#name = new HeldName(this.#url, name, this.#clock, {
+      reached: (isReached) => {
+        if (isReached && this.#isCutOff) this.#backAt = this.#clock.now();
+        this.#isCutOff = !isReached;
+      },
+      leftoverEnded: () =>
+        this.#log.warn({}, 'a session that this process had given up held its name: ended'),
     });
     await this.#name.hold();
   }

@@ -8,6 +8,7 @@
  */
 import pg from 'pg';
 import type { Clock, Timer } from '../clock.ts';
+import { KEEP_ALIVE } from './keepAlive.ts';
 import { type Bind, isAnswer, type Statement, sqlOn } from './sql.ts';
 
 /** SQL: whether somebody holds the name that an expression says. Looks by a lock that lookers share, for the transaction. */
@@ -22,23 +23,44 @@ const CONNECT_MS = 2_000;
 /** How long a statement on this connection may take, by the server and by the client. */
 const QUERY_MS = 1_500;
 const AGAIN_MS = 500;
+/** How often the connection is used at least: what lies between may have forgotten it, or lost its other end. */
+const ASK_EVERY_MS = 15_000;
+
+const takeName = `select pg_try_advisory_lock(${keyOf('$1')}) as held`;
+
+/**
+ * Ends the session that has the name, and waits for its end. Names are a process's own, so it can only be one that this
+ * process has given up. Lookers share their lock, and are none.
+ */
+const endLeftover = `select pg_terminate_backend(pid, 1000) as ended
+  from pg_locks join pg_stat_activity using (pid), ${keyOf('$1')} as key
+  where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and objsubid = 1
+    and (classid::int8 << 32) | objid::int8 = key
+    and datname = current_database() and datid = database and usename = current_user and pid <> pg_backend_pid()`;
+
+export interface NameListener {
+  /** Told when the database answers over the name's connection, and when the connection is lost or could not be had. */
+  reached?: (isReached: boolean) => void;
+  /** Told when a session of before still had the name, and was ended. */
+  leftoverEnded?: () => void;
+}
 
 export class HeldName {
   readonly #url: string;
   readonly #name: string;
   readonly #clock: Clock;
-  readonly #changed: (isHeld: boolean) => void;
+  readonly #told: NameListener;
   #client: pg.Client | undefined;
   #isHeld = false;
-  #again: Timer | undefined;
+  /** The next try where the name is not held, the next question where it is. */
+  #next: Timer | undefined;
   #closed = false;
 
-  /** `changed` is told when the name is held, and when it is lost, or could not be had. */
-  constructor(url: string, name: string, clock: Clock, changed: (isHeld: boolean) => void = () => {}) {
+  constructor(url: string, name: string, clock: Clock, told: NameListener = {}) {
     this.#url = url;
     this.#name = name;
     this.#clock = clock;
-    this.#changed = changed;
+    this.#told = told;
   }
 
   /** Takes the name, and takes it again whenever it is lost. Where it cannot be had at once this resolves all the same. */
@@ -49,7 +71,7 @@ export class HeldName {
       connectionTimeoutMillis: CONNECT_MS,
       statement_timeout: QUERY_MS,
       query_timeout: QUERY_MS,
-      keepAlive: true,
+      ...KEEP_ALIVE,
     });
     this.#client = client;
     // Says so after every way to lose a connection, one that was never had included.
@@ -57,15 +79,7 @@ export class HeldName {
     client.on('error', () => this.#lost(client));
     try {
       await client.connect();
-      const { rows } = await client.query(`select pg_try_advisory_lock(${keyOf('$1')}) as held`, [
-        this.#name,
-      ]);
-      // A session of before may not be known to be gone yet.
-      if (!rows[0].held) await client.end();
-      else if (this.#client === client) {
-        this.#isHeld = true;
-        this.#changed(true);
-      }
+      await this.#take(client);
     } catch {
       this.#lost(client);
     }
@@ -88,17 +102,46 @@ export class HeldName {
 
   close(): void {
     this.#closed = true;
-    this.#again?.cancel();
+    this.#next?.cancel();
     // A server that stands still does not say goodbye: not waited for.
     this.#client?.end().catch(() => {});
+  }
+
+  async #take(client: pg.Client): Promise<void> {
+    const { rows } = await client.query(takeName, [this.#name]);
+    if (this.#closed || this.#client !== client) return;
+    this.#told.reached?.(true);
+    if (rows[0].held) {
+      this.#isHeld = true;
+      return this.#askLater(client);
+    }
+    const leftovers = await client.query(endLeftover, [this.#name]);
+    if (leftovers.rows.some(({ ended }) => ended)) {
+      this.#told.leftoverEnded?.();
+      return this.#take(client);
+    }
+    this.#after(AGAIN_MS, client, () => this.#take(client));
+  }
+
+  #askLater(client: pg.Client): void {
+    this.#after(ASK_EVERY_MS, client, async () => {
+      await client.query('select 1');
+      this.#askLater(client);
+    });
+  }
+
+  #after(delayMs: number, client: pg.Client, work: () => Promise<void>): void {
+    if (this.#closed || this.#client !== client) return;
+    this.#next = this.#clock.after(delayMs, () => void work().catch(() => this.#lost(client)));
   }
 
   #lost(client: pg.Client): void {
     if (this.#closed || this.#client !== client) return;
     this.#client = undefined;
     this.#isHeld = false;
-    this.#changed(false);
+    this.#told.reached?.(false);
     client.end().catch(() => {});
-    this.#again = this.#clock.after(AGAIN_MS, () => void this.hold());
+    this.#next?.cancel();
+    this.#next = this.#clock.after(AGAIN_MS, () => void this.hold());
   }
 }

@@ -3,6 +3,7 @@
  * runs on: a new one might be welcomed by a server whose old ones stand still.
  */
 import pg from 'pg';
+import { KEEP_ALIVE } from './keepAlive.ts';
 
 /** How long an answer is waited for before the question is asked on a new connection. */
 const ANSWER_MS = 2_000;
@@ -43,7 +44,7 @@ export class Probe {
       application_name: 'duet probe',
       connectionTimeoutMillis: ANSWER_MS,
       query_timeout: ANSWER_MS,
-      keepAlive: true,
+      ...KEEP_ALIVE,
     });
     client.on('error', () => {
       if (this.#client === client) this.#client = undefined;

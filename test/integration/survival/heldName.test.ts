@@ -1,18 +1,36 @@
 /** The name that a process holds in the database: as long as it lives, and not a moment longer. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { HeldName, nameIsFree } from '../../../src/db/HeldName.ts';
 import { sql } from '../../../src/db/sql.ts';
+import { CutWay } from '../../support/CutWay.ts';
 import { openDatabase, useDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 
 const database = useDatabase();
 
 async function isFree(name: string): Promise<boolean> {
   const { rows } = await database.db.pool.query(`select ${nameIsFree('$1')} as free`, [name]);
   return rows[0].free;
+}
+
+/** The sessions that hold a name. */
+async function holders(name: string): Promise<number[]> {
+  const { rows } = await database.db.pool.query(
+    `select pid from pg_locks, hashtextextended('duet process ' || $1, 0) as key
+     where locktype = 'advisory' and mode = 'ExclusiveLock' and granted
+       and (classid::int8 << 32) | objid::int8 = key`,
+    [name],
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+async function wayToPostgres(): Promise<CutWay> {
+  return CutWay.to(Number(new URL(database.url).port));
 }
 
 test('is free before, held, and free again once it is given up', async () => {
@@ -79,4 +97,62 @@ test('for a while after an outage nobody is judged by what he did not renew', as
   await eventually(async () => db.wasAway(0)).toBe(false);
   expect(db.wasAway(60_000)).toBe(true);
   await db.close();
+});
+
+test('is had again when its connection was cut without a word: its session is ended, and no other', async () => {
+  const way = await wayToPostgres();
+  const db = await openDatabase(way.urlOf(database.url), 2);
+  await db.holdName('cut');
+  const other = new HeldName(database.url, 'other', new SystemClock());
+  await other.hold();
+  const others = await holders('other');
+  const [before] = await holders('cut');
+  way.cut();
+  await expect(db.queryAhead(sql('test-cut', 'select 1'))).rejects.toThrow();
+  await eventually(async () => ![undefined, before].includes((await holders('cut'))[0])).toBe(true);
+  await eventually(async () => db.wasAway(0)).toBe(false);
+  expect(await holders('cut')).toHaveLength(1);
+  expect(await holders('other')).toEqual(others);
+  await db.queryAhead(sql('test-cut', 'select 1'));
+  await db.close();
+  other.close();
+  way.close();
+});
+
+test('cannot be had while somebody looks whether it is free: he is left alone, and the database is there', async () => {
+  const looker = new pg.Client(database.url);
+  await looker.connect();
+  await looker.query('begin');
+  await looker.query(`select ${nameIsFree('$1')}`, ['looked at']);
+  const db = await openDatabase(database.url, 2);
+  await db.holdName('looked at');
+  expect(await holders('looked at')).toEqual([]);
+  expect(db.wasAway(60_000)).toBe(false);
+  await looker.query('commit');
+  await eventually(() => holders('looked at')).toHaveLength(1);
+  expect(db.wasAway(60_000)).toBe(false);
+  await Promise.all([looker.end(), db.close()]);
+});
+
+test('is asked after when nothing is renewed over its connection, so that a cut is noticed', async () => {
+  const way = await wayToPostgres();
+  const clock = new FakeClock();
+  let isReached = false;
+  const name = new HeldName(way.urlOf(database.url), 'quiet', clock, {
+    reached: (is) => {
+      isReached = is;
+    },
+  });
+  await name.hold();
+  clock.advance(20_000);
+  expect(name.isHeld).toBe(true);
+  way.cut();
+  clock.advance(20_000);
+  await eventually(() => isReached).toBe(false);
+  expect(name.isHeld).toBe(false);
+  clock.advance(1_000);
+  await eventually(() => name.isHeld).toBe(true);
+  expect(isReached).toBe(true);
+  name.close();
+  way.close();
 });
