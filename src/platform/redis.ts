@@ -25,6 +25,8 @@ export function openRedis(url: string, log: Log): Redis {
     disableClientInfo: true,
     // Whoever subscribes does so again when the connection is ready.
     autoResubscribe: false,
+    // Who sent a command was told that it failed, and has gone on: nothing of it is done later.
+    autoResendUnfulfilledCommands: false,
   });
   let told = false;
   redis.on('error', (error: Error) => {

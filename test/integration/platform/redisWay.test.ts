@@ -34,3 +34,19 @@ test('the presence hears again after connections that were accepted and closed',
   presence.shutdown();
   redis.disconnect();
 });
+
+test('what was said to have failed is not done on the next connection', async () => {
+  const redis = openRedis(way.url, log);
+  await waitUntilReady(redis, 5_000);
+  await redis.set('key', 'new');
+  way.hush();
+  await Promise.all([
+    expect(redis.set('key', 'old')).rejects.toThrow('Command timed out'),
+    expect(redis.multi().incr('count').exec()).rejects.toThrow('Command timed out'),
+  ]);
+  way.break();
+  await eventually(() => redis.get('key').catch(() => undefined)).toBe('new');
+  // By now what was sent again would have been answered, too.
+  expect(await redis.mget('key', 'count')).toEqual(['new', null]);
+  redis.disconnect();
+});
