@@ -122,6 +122,7 @@ export class CallMedia {
     const directions = direction === 'both' ? BOTH : [direction as Direction];
     if (directions.some((one) => person.opening.has(one))) throw new DuetError('CONFLICT');
     for (const one of directions) this.#items.closeLeg(person, one);
+    if (direction !== 'send') this.#fit.renew(userId);
     for (const one of directions) person.opening.add(one);
     try {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
@@ -257,6 +258,7 @@ export class CallMedia {
     const person = this.#people.get(userId);
     this.#people.renew(userId);
     for (const direction of [...person.legs.keys()]) this.#items.closeLeg(person, direction);
+    this.#fit.renew(userId);
   }
 
   /** Closes everything; the port hears nothing more. Idempotent. */

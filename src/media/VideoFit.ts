@@ -49,6 +49,12 @@ export class VideoFit {
     this.#steps.judge(listenerId, quality, hasVideo);
   }
 
+  /** A listener's connection is gone or another: the other's video is in full again, and nobody has to be told. */
+  renew(listenerId: string): void {
+    this.#steps.forget(listenerId);
+    this.limit(this.#people.other(listenerId));
+  }
+
   /** Notes that a client paused its consumer; it stays so until the client resumes it. */
   paused(consumer: types.Consumer): void {
     this.#wanted.delete(consumer);

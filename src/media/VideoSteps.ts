@@ -40,7 +40,10 @@ export class VideoSteps {
   /** Takes one round of measuring. Without video there is nothing to step down. */
   judge(listenerId: string, { mos, lossRatio }: Quality, hasVideo: boolean): void {
     if (!hasVideo) {
-      this.#forget(listenerId);
+      // The video is gone; the next one starts in full.
+      const isLess = this.stepOf(listenerId) !== 'full';
+      this.forget(listenerId);
+      if (isLess) this.#changed(listenerId, 'full');
       return;
     }
     const standing = this.#standings.get(listenerId) ?? { step: 'full', poor: 0, good: 0 };
@@ -53,11 +56,9 @@ export class VideoSteps {
     else if (standing.good >= ROUNDS_UP) this.#move(listenerId, standing, -1);
   }
 
-  /** The video is gone; the next one starts in full. */
-  #forget(listenerId: string): void {
-    const isLess = this.stepOf(listenerId) !== 'full';
+  /** Starts anew in full, without telling: what was measured says nothing of the listener's next connection. */
+  forget(listenerId: string): void {
     this.#standings.delete(listenerId);
-    if (isLess) this.#changed(listenerId, 'full');
   }
 
   #move(listenerId: string, standing: Standing, by: 1 | -1): void {

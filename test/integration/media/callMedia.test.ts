@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { types } from 'mediasoup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
@@ -385,5 +386,49 @@ describe('mute', () => {
     await call.resume(ANN, audio);
     expect(told.at(-1)).toEqual({ event: 'paused', userId: ANN, kind: 'audio', paused: false });
     call.close();
+  });
+});
+
+describe('a listener on a poor network', { timeout: 30_000 }, () => {
+  /** What the worker would say of Ben's network; none of it is there, for nothing is sent. */
+  const POOR = [
+    { type: 'inbound-rtp', packetsLost: 0, jitter: 0, bitrate: 32_000 },
+    { type: 'outbound-rtp', fractionLost: 128, jitter: 0, roundTripTime: 80 },
+  ];
+
+  /** A call whose transports and consumers can be got at as mediasoup made them. */
+  async function seen() {
+    const transports = new Map<string, types.WebRtcTransport>();
+    workers.processes[0]!.worker.observer.once('newrouter', (router) =>
+      router.observer.on('newtransport', (transport) => {
+        transports.set(transport.id, transport as types.WebRtcTransport);
+        transport.observer.on('newconsumer', (consumer) => {
+          consumer.getStats = async () =>
+            POOR.map((stat) => ({ ...stat, packetCount: performance.now() })) as never;
+        });
+      }),
+    );
+    const { call, told } = await createCall(workers);
+    const { annSend } = await joined(call);
+    const audio = await call.produce(ANN, annSend, 'audio', AUDIO());
+    const video = await call.produce(ANN, annSend, 'video', VIDEO());
+    for (const id of [audio, video]) await call.consume(BEN, id, CAPABILITIES(call));
+    const limitBps = async () => (await transports.get(annSend)!.getStats())[0]!.maxIncomingBitrate;
+    await until('the picture is reduced', () => told.some(({ event }) => event === 'stepped'), 10_000);
+    await eventually(limitBps).toBe(160_000 + 350_000);
+    return { call, told, limitBps };
+  }
+
+  it('gets all of the picture again with a new connection, and the other is not held back for the old one', async () => {
+    const [back, gone] = [await seen(), await seen()];
+    await back.call.open(BEN, 'recv');
+    gone.call.leave(BEN);
+    for (const { call, told, limitBps } of [back, gone]) {
+      await eventually(limitBps).toBe(1_960_000);
+      expect(told.filter(({ event }) => event === 'stepped')).toEqual([
+        { event: 'stepped', userId: BEN, step: 'reduced' },
+      ]);
+      call.close();
+    }
   });
 });

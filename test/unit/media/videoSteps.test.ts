@@ -66,6 +66,14 @@ describe('video on a poor network', () => {
     rounds(1, heard(2), false);
     expect(stepped).toEqual(['ben reduced', 'ben full']);
   });
+
+  it('is forgotten with the connection that it was for, untold', () => {
+    rounds(7, heard(2));
+    steps.forget('ben');
+    expect(steps.stepOf('ben')).toBe('full');
+    rounds(1, heard(2));
+    expect(stepped).toEqual(['ben reduced', 'ben off']);
+  });
 });
 
 describe('the quality of a whole call', () => {
