@@ -128,7 +128,8 @@ export class CallMedia {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
       for (const one of directions) person.legs.set(one, new Leg(transport, one));
       if (direction !== 'recv') this.#fit.limit(person);
-      const { id, iceParameters, iceCandidates, dtlsParameters } = transport;
+      const { id, iceParameters, dtlsParameters } = transport;
+      const iceCandidates = this.#router.candidatesOf(transport);
       return { id, direction, iceParameters, iceCandidates, dtlsParameters };
     } finally {
       for (const one of directions) person.opening.delete(one);

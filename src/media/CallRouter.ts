@@ -51,6 +51,14 @@ export class CallRouter {
     return this.make('open', open, isWanted);
   }
 
+  /** The SFU's addresses as clients reach them: TCP by the gate, on the same port as UDP. */
+  candidatesOf({ iceCandidates }: types.WebRtcTransport): types.IceCandidate[] {
+    const { port } = this.process;
+    return iceCandidates.map((candidate) =>
+      candidate.protocol === 'tcp' ? { ...candidate, port } : candidate,
+    );
+  }
+
   /**
    * Makes something on the worker. By the time that it is there it may no longer be wanted: it is closed then, and
    * the caller gets `CONFLICT` (or why the router itself is unusable). A refusal becomes `VALIDATION_FAILED`.

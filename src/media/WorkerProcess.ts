@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { DuetError, type ErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { spawnWorker } from './spawnWorker.ts';
+import { TcpGate } from './TcpGate.ts';
 
 /** Why a worker was lost: its process ended, or it stopped answering and was killed, or its channel was broken. */
 export type LostCause = 'died' | 'hung' | 'wedged';
@@ -38,6 +39,9 @@ const START_TIMEOUT_MS = 10_000;
 const FREE_PORT_TRIES = 30;
 const CLOSE_TIMEOUT_MS = 1_000;
 
+/** A worker's WebRtcServer and the port that it is reached at from outside: UDP directly, TCP through the gate. */
+type Listening = { server: types.WebRtcServer; gate: TcpGate; port: number };
+
 /**
  * One live mediasoup worker with its WebRtcServer. Every request to it goes through `ask`: mediasoup's own never
  * settle when the worker hangs.
@@ -51,6 +55,7 @@ export class WorkerProcess {
 
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #gate: TcpGate;
   readonly #exited: Promise<void>;
   readonly #waiting = new Set<() => void>();
   readonly #onLost = new Set<(cause: LostCause) => void>();
@@ -67,22 +72,17 @@ export class WorkerProcess {
       throw error;
     });
     try {
-      const { server, port } = await listen(worker, options);
-      return new WorkerProcess(worker, server, port, options);
+      return new WorkerProcess(worker, await listen(worker, options), options);
     } catch (error) {
       kill(worker.pid);
       throw error;
     }
   }
 
-  private constructor(
-    worker: types.Worker,
-    server: types.WebRtcServer,
-    port: number,
-    options: WorkerOptions,
-  ) {
+  private constructor(worker: types.Worker, { server, gate, port }: Listening, options: WorkerOptions) {
     this.worker = worker;
     this.server = server;
+    this.#gate = gate;
     this.port = port;
     this.#clock = options.clock;
     this.#log = options.log.child({ worker: worker.pid });
@@ -209,6 +209,7 @@ export class WorkerProcess {
 
   #end(reason: LostCause | 'closed'): void {
     this.#lost = reason;
+    this.#gate.close();
     this.#nextProbe.cancel();
     for (const giveUp of [...this.#waiting]) giveUp();
   }
@@ -235,21 +236,12 @@ function within<T>(
 }
 
 /** Opens the WebRtcServer: UDP and TCP on one port. A port that is asked for by number is taken or not at all. */
-async function listen(worker: types.Worker, options: WorkerOptions) {
+async function listen(worker: types.Worker, options: WorkerOptions): Promise<Listening> {
   const ports = options.port > 0 ? [options.port] : Array.from({ length: FREE_PORT_TRIES }, randomPort);
   let reason: unknown;
   for (const port of ports) {
-    const listenInfos = (['udp', 'tcp'] as const).map((protocol) => ({
-      protocol,
-      ip: options.listenIp,
-      port,
-      ...(options.announcedAddress === undefined ? {} : { announcedAddress: options.announcedAddress }),
-    }));
     try {
-      return {
-        server: await within(options.clock, worker.createWebRtcServer({ listenInfos }), 'listen'),
-        port,
-      };
+      return await listenOn(worker, port, options);
     } catch (error) {
       reason = error;
     }
@@ -257,6 +249,23 @@ async function listen(worker: types.Worker, options: WorkerOptions) {
   throw new Error(`A media worker cannot listen on port ${options.port} (0: any free one).`, {
     cause: reason,
   });
+}
+
+async function listenOn(worker: types.Worker, port: number, options: WorkerOptions): Promise<Listening> {
+  const { clock, listenIp, announcedAddress = listenIp } = options;
+  const listenInfos: types.TransportListenInfo[] = [
+    { protocol: 'udp', ip: listenIp, port, announcedAddress },
+    // A port of its choosing; `CallRouter.candidatesOf` names the gate's.
+    { protocol: 'tcp', ip: '127.0.0.1', announcedAddress },
+  ];
+  const server = await within(clock, worker.createWebRtcServer({ listenInfos }), 'listen');
+  try {
+    const { tcpServers } = await within(clock, server.dump(), 'listen');
+    return { server, gate: await TcpGate.open({ listenIp, port, to: tcpServers[0]!.port }), port };
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 function randomPort(): number {

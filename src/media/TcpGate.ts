@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { pipeline, Transform, type TransformCallback } from 'node:stream';
+
+/** Where connections come in, and the port on loopback that they go on to. */
+type Way = { listenIp: string; port: number; to: number };
+
+/** The longest frame that is passed on. What WebRTC sends fits into a datagram of some 1,500 bytes. */
+export const MAX_FRAME_BYTES = 4_096;
+/** One that is silent for longer is gone: ICE asks for consent every few seconds (RFC 7675). */
+const SILENT_MS = 30_000;
+/** Beyond so many a worker takes no more: each costs it a socket, before it has shown any credentials. */
+const MAX_CONNECTIONS = 2_000;
+const LENGTH_BYTES = 2;
+
+/**
+ * The TCP half of a media worker's port. Frames over TCP (RFC 4571) may hold 65,535 bytes, which no datagram can; to one
+ * of that length mediasoup's worker cannot add its header extensions, and ends (3.27: `Serializable::SetLength` throws,
+ * and nothing catches it), with the calls of everybody on it. So connections are taken here and passed on to the worker
+ * on loopback, and one that announces a longer frame than anybody has reason to send is closed.
+ */
+export class TcpGate {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  /** Rejects where the port is taken. */
+  static async open(way: Way): Promise<TcpGate> {
+    const gate = new TcpGate(way.to);
+    gate.#server.listen({ host: way.listenIp, port: way.port });
+    await once(gate.#server, 'listening');
+    return gate;
+  }
+
+  private constructor(to: number) {
+    this.#server = createServer({ noDelay: true }, (outer) => this.#passOn(outer, to));
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** Ends all connections, at once. */
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #passOn(outer: Socket, to: number): void {
+    const inner = dial({ host: '127.0.0.1', port: to, noDelay: true });
+    for (const socket of [outer, inner]) {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    }
+    outer.setTimeout(SILENT_MS, () => outer.destroy());
+    // Whichever side ends, or fails, takes the other along.
+    pipeline(outer, new FrameCheck(), inner, () => outer.destroy());
+    pipeline(inner, outer, () => inner.destroy());
+  }
+}
+
+/** Passes bytes on as they come, as long as each frame in them is short. */
+class FrameCheck extends Transform {
+  /** Bytes of the present frame that are still to come. */
+  #left = 0;
+  /** The first byte of a length whose second has not come yet. */
+  #high: number | undefined;
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#left > 0) {
+        const skipped = Math.min(this.#left, chunk.length - at);
+        this.#left -= skipped;
+        at += skipped;
+        continue;
+      }
+      if (this.#high === undefined && chunk.length - at < LENGTH_BYTES) {
+        this.#high = chunk[at];
+        break;
+      }
+      const isHalf = this.#high !== undefined;
+      const length = isHalf ? this.#high! * 256 + chunk[at]! : chunk.readUInt16BE(at);
+      at += isHalf ? 1 : LENGTH_BYTES;
+      this.#high = undefined;
+      if (length > MAX_FRAME_BYTES) {
+        done(new Error(`a frame of ${length} bytes`));
+        return;
+      }
+      this.#left = length;
+    }
+    done(null, chunk);
+  }
+}
