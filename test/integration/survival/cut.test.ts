@@ -1,6 +1,6 @@
 /** WS-27: the network between the processes and Redis is cut for 3 s, without a word; nothing told meanwhile is lost. */
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { CutWay } from '../../support/CutWay.ts';
 import type { Json } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { useRedis } from '../../support/redis.ts';
@@ -10,47 +10,23 @@ import { at, pause, startShared } from './processes.ts';
 
 const CUT_MS = 3_000;
 const redis = useRedis();
-const wires: [Socket, Socket][] = [];
-let way: Server;
+let way: CutWay;
 let database: TestDatabase;
 let a: TestServer;
 let b: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  way = createServer((from) => {
-    const to = connect(redis.port, '127.0.0.1');
-    for (const socket of [from, to]) socket.on('error', () => {});
-    from.pipe(to).pipe(from);
-    from.once('close', () => to.destroy());
-    to.once('close', () => from.destroy());
-    wires.push([from, to]);
-  });
-  await new Promise<void>((done) => way.listen(0, '127.0.0.1', done));
-  const address = way.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const shared = { DB_URL: database.url, REDIS_URL: `redis://127.0.0.1:${port}` };
+  way = await CutWay.to(redis.port);
+  const shared = { DB_URL: database.url, REDIS_URL: `redis://127.0.0.1:${way.port}` };
   a = await startShared(shared);
   b = await startShared(shared);
 });
 afterAll(async () => {
   await Promise.all([a?.kill(), b?.kill()]);
-  for (const wire of wires) for (const socket of wire) socket.destroy();
   way?.close();
   await database?.drop();
 });
-
-/** Nothing gets through, and nobody is told: packets are lost. */
-function cut(): () => void {
-  const now = [...wires];
-  for (const [from, to] of now) {
-    from.unpipe(to).pause();
-    to.unpipe(from).pause();
-  }
-  return () => {
-    for (const [from, to] of now) from.pipe(to).pipe(from);
-  };
-}
 
 test('U1 at A, U2 at B: heard at once, and after a cut at the latest 5 s after its end', async () => {
   const ann = await newPerson(a);
@@ -68,7 +44,7 @@ test('U1 at A, U2 at B: heard at once, and after a cut at the latest 5 s after i
     // Without the hint it would be the next comparison with the log, up to three seconds later.
     expect(performance.now() - answeredAt).toBeLessThan(1_000);
   }
-  const mend = cut();
+  const mend = way.cut();
   const cutAt = performance.now();
   const during = [await match(others[4]!), await match(others[5]!)];
   await pause(Math.max(0, CUT_MS - (performance.now() - cutAt)));
