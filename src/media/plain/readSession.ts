@@ -5,6 +5,7 @@
  */
 import type { SdpMedia, SdpSession } from 'sdp-transform';
 import sdpTransform from 'sdp-transform';
+import { z } from 'zod';
 import { DuetError } from '../../errors.ts';
 import { WORKER_EXTENSIONS } from '../codecs.ts';
 import { DtlsParameters, RtpParameters } from '../rtpSchemas.ts';
@@ -18,7 +19,7 @@ export type RemoteSection = {
   live: boolean;
   sends: boolean;
   receives: boolean;
-  /** What it sends, in the codec that is carried here; null when it has none of them. */
+  /** What it sends, in the codec that is carried here; null when it has none of them. Sources only where it sends. */
   rtp: RtpParameters | null;
   /** The start of the m-line, to reject it with. */
   line: { type: string; protocol: string; payload: string };
@@ -68,6 +69,9 @@ const EXTENSIONS = {
     'urn:3gpp:video-orientation',
   ],
 };
+
+/** The same as `RtpParameters` where nothing is sent yet: its sources are named when it is. */
+const IdleRtpParameters = RtpParameters.extend({ encodings: z.tuple([]) });
 
 /** A mid that fits the header extension as the worker reads it. */
 const SHORT_MID = /^[A-Za-z0-9_-]{1,8}$/;
@@ -121,13 +125,14 @@ function readSection(media: SdpMedia, index: number, bundle: Set<string>): Remot
   const live = isKnown && inUse && bundle.has(mid) && /\bRTP\/SAVPF$/.test(media.protocol);
   if (live && media.rtcpMux === undefined) invalid(`m-line ${index} must have rtcp-mux`);
   const direction = media.direction ?? 'sendrecv';
+  const sends = live && direction.startsWith('send');
   return {
     mid,
     kind: isKnown ? type : 'other',
     live,
-    sends: live && direction.startsWith('send'),
+    sends,
     receives: live && (direction === 'sendrecv' || direction === 'recvonly'),
-    rtp: live && isKnown ? readRtp(media, type, mid) : null,
+    rtp: live && isKnown ? readRtp(media, type, mid, sends) : null,
     line: {
       type: /^\w{1,16}$/.test(type) ? type : 'application',
       protocol: /^[\w/]{1,32}$/.test(media.protocol) ? media.protocol : 'UDP/TLS/RTP/SAVPF',
@@ -137,7 +142,12 @@ function readSection(media: SdpMedia, index: number, bundle: Set<string>): Remot
 }
 
 /** What a section sends, as a mediasoup client would announce it. */
-function readRtp(media: SdpMedia, kind: 'audio' | 'video', mid: string): RtpParameters | null {
+function readRtp(
+  media: SdpMedia,
+  kind: 'audio' | 'video',
+  mid: string,
+  sends: boolean,
+): RtpParameters | null {
   const wanted = CODEC[kind];
   const listed = new Set(String(media.payloads ?? '').split(' '));
   const main = media.rtp.find(
@@ -162,7 +172,8 @@ function readRtp(media: SdpMedia, kind: 'audio' | 'video', mid: string): RtpPara
       ({ uri, value }) => EXTENSIONS[kind].includes(String(uri)) && isReadable(Number(value), String(uri)),
     )
     .map(({ uri, value }) => ({ uri, id: value }));
-  const read = RtpParameters.safeParse({
+  const schema = sends ? RtpParameters : IdleRtpParameters;
+  const read = schema.safeParse({
     ...(SHORT_MID.test(mid) && { mid }),
     codecs: [
       {
@@ -188,7 +199,7 @@ function readRtp(media: SdpMedia, kind: 'audio' | 'video', mid: string): RtpPara
           ]),
     ],
     headerExtensions,
-    encodings: [readEncoding(media, rtx !== undefined)],
+    encodings: sends ? [readEncoding(media, rtx !== undefined)] : [],
     rtcp: { reducedSize: media.rtcpRsize !== undefined },
   });
   if (!read.success) invalid(`m-line ${mid}: ${read.error.issues[0]?.path.join('.')}`);
@@ -205,14 +216,17 @@ function isReadable(id: number, uri: string): boolean {
   return (WORKER_EXTENSIONS.get(id) ?? uri) === uri;
 }
 
-/** The sources of a section; without any the mid in each packet must tell them apart. */
+/**
+ * The sources of a section. Without any the worker would have only the mid and the rid in each packet, and it ends
+ * when these lead two sources to one encoding.
+ */
 function readEncoding(media: SdpMedia, hasRtx: boolean): object {
   const flow = media.ssrcGroups?.find(({ semantics }) => semantics === 'FID');
   const [paired, repair] = String(flow?.ssrcs ?? '')
     .split(' ')
     .map(Number);
   const first = paired || media.ssrcs?.[0]?.id;
-  if (first === undefined) return {};
+  if (first === undefined) invalid('a=ssrc');
   return hasRtx && repair ? { ssrc: first, rtx: { ssrc: repair } } : { ssrc: first };
 }
 
