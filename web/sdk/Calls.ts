@@ -3,10 +3,12 @@ import { CallSession } from './call/CallSession.ts';
 import { LocalTracks } from './call/LocalTracks.ts';
 import type { OwnDevice } from './e2ee/OwnDevice.ts';
 import type { Http } from './Http.ts';
+import { persist } from './persist.ts';
 import type { Seats } from './Seats.ts';
 import type { ServerClock } from './ServerClock.ts';
 import type { Call, Media, Seat } from './types.ts';
 
+type CallAndSeat = { call: Call; seat: Seat };
 type Parts = { http: Http; auth: Auth; seats: Seats; clock: ServerClock; device: OwnDevice };
 
 /** Starting, answering and coming back to calls. Each way ends in a `CallSession`. */
@@ -28,15 +30,22 @@ export class Calls {
    */
   async start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
     const media = options.media ?? 'audio';
-    const session = await this.#talk(`/calls/initiate/${matchId}`, { media }, crypto.randomUUID());
+    const key = crypto.randomUUID();
+    const session = await this.#talk(() =>
+      this.#parts.seats.ask(`/calls/initiate/${matchId}`, { media }, key),
+    );
     const { phase, calleeId } = session.snapshot;
     if (phase === 'ringing' && calleeId === session.userId) await session.answer(media);
     return session;
   }
 
-  /** Answers a call that rings; `media: 'video'` consents to the video that the caller asked for. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`. */
+  /**
+   * Answers a call that rings; `media: 'video'` consents to the video that the caller asked for. A server that cannot be
+   * reached is asked again for some twenty seconds. Errors: `WRONG_PHASE`, `CALL_NOT_ACTIVE`.
+   */
   answer(callId: string, options: { media?: Media } = {}): Promise<CallSession> {
-    return this.#talk(`/calls/${callId}/answer`, { media: options.media ?? 'audio' });
+    const media = options.media ?? 'audio';
+    return this.#talk(() => this.#parts.seats.insist(`/calls/${callId}/answer`, { media }));
   }
 
   /**
@@ -44,13 +53,14 @@ export class Calls {
    * the microphone is ready when the person answers. The caller does not learn of it. Rejects with the signal's reason,
    * without having sat down, where `signal` is aborted before the server answers.
    */
-  join(callId: string, options: { signal?: AbortSignal } = {}): Promise<CallSession> {
-    return this.#sit(`/calls/${callId}/join`, new LocalTracks(), options);
+  join(callId: string, { signal }: { signal?: AbortSignal } = {}): Promise<CallSession> {
+    const asking = this.#parts.seats.ask<CallAndSeat>(`/calls/${callId}/join`);
+    return this.#sit(asking, new LocalTracks(), signal);
   }
 
-  /** Declines a call without ever sitting down in it. */
+  /** Declines a call without ever sitting down in it. The server is told until it answers, for some twenty seconds. */
   async reject(callId: string): Promise<void> {
-    await this.#parts.http.post(`/calls/${callId}/reject`);
+    await persist(() => this.#parts.http.post(`/calls/${callId}/reject`));
   }
 
   async get(callId: string): Promise<Call> {
@@ -58,23 +68,15 @@ export class Calls {
   }
 
   /** Sits down in order to talk: the microphone comes up while the server is asked, and is sent once both are in. */
-  #talk(path: string, body: unknown, idempotencyKey?: string): Promise<CallSession> {
+  #talk(ask: () => Promise<CallAndSeat>): Promise<CallSession> {
     const local = new LocalTracks();
     void local.open('audio');
-    return this.#sit(path, local, { body, idempotencyKey });
+    return this.#sit(ask(), local);
   }
 
-  async #sit(
-    path: string,
-    local: LocalTracks,
-    { body, idempotencyKey, signal }: { body?: unknown; idempotencyKey?: string; signal?: AbortSignal },
-  ): Promise<CallSession> {
+  async #sit(asking: Promise<CallAndSeat>, local: LocalTracks, signal?: AbortSignal): Promise<CallSession> {
     try {
-      const { call, seat } = await this.#parts.seats.ask<{ call: Call; seat: Seat }>(
-        path,
-        body,
-        idempotencyKey,
-      );
+      const { call, seat } = await asking;
       signal?.throwIfAborted();
       return new CallSession({ ...this.#parts, call, seat, local, userId: this.#parts.auth.userId ?? '' });
     } catch (error) {

@@ -3,6 +3,7 @@ import type { Auth } from './Auth.ts';
 import { CLOSED } from './closeCodes.ts';
 import { DuetApiError } from './DuetApiError.ts';
 import type { Http } from './Http.ts';
+import { persist } from './persist.ts';
 import { localNow, type ServerClock } from './ServerClock.ts';
 import type { Seat } from './types.ts';
 
@@ -29,6 +30,12 @@ export class Seats {
     const answer = await this.#http.post<T>(path, body, { idempotencyKey });
     this.#clock.sample(answer.seat.serverNow, askedAtMs);
     return answer;
+  }
+
+  /** The same where it is worth asking again: for an answer that is lost, or a server that is away for a moment. */
+  insist<T extends { seat: Seat }>(path: string, body?: unknown): Promise<T> {
+    const key = crypto.randomUUID();
+    return persist(() => this.ask<T>(path, body, key));
   }
 
   /**

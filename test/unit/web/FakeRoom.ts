@@ -50,13 +50,16 @@ export class FakeRoom {
 }
 
 /** Seats that are always to be had, each in a room of its own; `rooms` are those that somebody sat down in. */
-export function fakeSeats(answer: (path: string, body?: unknown) => object = () => ({})): {
+export function fakeSeats(answer: (path: string, body?: unknown) => unknown = () => ({})): {
   seats: Seats;
   rooms: FakeRoom[];
 } {
   const rooms: FakeRoom[] = [];
-  const seats: Pick<Seats, 'ask' | 'take'> = {
-    ask: async <T>(path: string, body?: unknown) => ({ ...answer(path, body), seat: {} }) as T,
+  const ask = async <T>(path: string, body?: unknown) =>
+    ({ ...((await answer(path, body)) as object), seat: {} }) as T;
+  const seats: Pick<Seats, 'ask' | 'insist' | 'take'> = {
+    ask,
+    insist: ask,
     take: async () => {
       const room = new FakeRoom();
       rooms.push(room);

@@ -20,9 +20,11 @@ type Current = { session: CallSession | null; peer: Card; outgoing: boolean };
 
 type Early = { asking: AbortController; session?: CallSession };
 
+type Incoming = { call: Call; from: Card };
+
 type CallsState = {
   /** Somebody calls. */
-  incoming: { call: Call; from: Card } | null;
+  incoming: Incoming | null;
   /** The call that one is in. */
   current: Current | null;
   /** How the last call ended, until it is closed. */
@@ -40,6 +42,8 @@ export const calls = new Store<CallsState>(NONE);
 let ringTimer: ReturnType<typeof setTimeout> | undefined;
 /** A seat in the call that rings, taken early where somebody looks at the page: the answer finds everything ready. */
 let early: Early | undefined;
+/** What the attempt of the moment answers, if it comes about: where it fails, this rings (again). */
+let behind: Incoming | null = null;
 /** Settles when what was begun last is a call, is given up, or has failed. */
 let earlier: Promise<void> = Promise.resolve();
 
@@ -51,6 +55,7 @@ export function openCalls(): void {
     if (from) ring(call, from);
   });
   const stopRinging = (call: Call) => {
+    if (behind?.call.id === call.id) behind = null;
     if (calls.value.incoming?.call.id === call.id) stopRing();
   };
   inbox.on('call:answered', ({ call }) => stopRinging(call));
@@ -66,6 +71,7 @@ export function closeCalls(): void {
   calls.value.current?.session?.leave();
   sessionStorage.removeItem(CALL_KEY);
   exposeCall(null);
+  behind = null;
   calls.set(NONE);
 }
 
@@ -97,7 +103,7 @@ export async function answer(media: Media = 'audio'): Promise<void> {
       return await anew();
     }
   };
-  await enter({ session: null, peer: incoming.from, outgoing: false }, begin);
+  await enter({ session: null, peer: incoming.from, outgoing: false }, begin, incoming);
 }
 
 export async function decline(): Promise<void> {
@@ -116,9 +122,12 @@ export function closeEnded(): void {
 
 function ring(call: Call, from: Card): void {
   const { current } = calls.value;
-  // Both called at once: the own call is this one.
-  if (current && (current.session?.id === call.id || (current.outgoing && current.peer.id === from.id)))
+  if (current?.session?.id === call.id) return;
+  // Both called at once: the own call is this one, if it comes about.
+  if (current?.outgoing && current.peer.id === from.id) {
+    behind = { call, from };
     return;
+  }
   const untilMs = Date.parse(call.ringUntil) - duet.clock.now();
   if (call.phase !== 'ringing' || untilMs <= 0) return;
   calls.set({ incoming: { call, from } });
@@ -151,8 +160,13 @@ function stopRing(): void {
   if (calls.value.incoming) calls.set({ incoming: null });
 }
 
-async function enter(attempt: Current, begin: () => Promise<CallSession>): Promise<void> {
+async function enter(
+  attempt: Current,
+  begin: () => Promise<CallSession>,
+  answers: Incoming | null = null,
+): Promise<void> {
   const before = Promise.race([earlier, pause(EARLIER_MS)]);
+  behind = answers;
   calls.set({ current: attempt, ended: null });
   earlier = before.then(() => proceed(attempt, begin));
   await earlier;
@@ -170,6 +184,8 @@ async function proceed(attempt: Current, begin: () => Promise<CallSession>): Pro
     if (!isWanted()) return;
     calls.set({ current: null });
     sayError(error);
+    const isRefused = error instanceof DuetApiError && !error.isTemporary;
+    if (behind && (attempt.outgoing || !isRefused)) ring(behind.call, behind.from);
   }
 }
 

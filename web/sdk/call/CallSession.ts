@@ -5,6 +5,7 @@ import { Emitter } from '../Emitter.ts';
 import { CallEncryption } from '../e2ee/CallEncryption.ts';
 import type { OwnDevice } from '../e2ee/OwnDevice.ts';
 import type { Http } from '../Http.ts';
+import { persist, within } from '../persist.ts';
 import { type LinkState, RoomLink } from '../RoomLink.ts';
 import type { Seats } from '../Seats.ts';
 import type { ServerClock } from '../ServerClock.ts';
@@ -68,6 +69,7 @@ export class CallSession extends Emitter<CallEvents> {
   /** How much of the other's video the server sends here; less on a poor network, so that the voice stays good. */
   videoStep: VideoStep = 'full';
   readonly #http: Http;
+  readonly #seats: Seats;
   readonly #clock: ServerClock;
   readonly #link: RoomLink;
   #snapshot: CallSnapshot;
@@ -86,6 +88,7 @@ export class CallSession extends Emitter<CallEvents> {
     super();
     this.userId = options.userId;
     this.#http = options.http;
+    this.#seats = options.seats;
     this.#clock = options.clock;
     this.#snapshot = snapshotOfCall(options.call);
     this.#isOurs = this.#snapshot.callerId === this.userId || isAnswered(this.#snapshot);
@@ -101,7 +104,7 @@ export class CallSession extends Emitter<CallEvents> {
       askForSeat: async () => {
         // Nobody has asked for this one: it does not take the call from another device that talks by now.
         const body = { returns: true };
-        const { call, seat } = await options.seats.ask<CallAndSeat>(`/calls/${this.id}/join`, body);
+        const { call, seat } = await this.#seats.ask<CallAndSeat>(`/calls/${this.id}/join`, body);
         this.#take(snapshotOfCall(call, this.#snapshot.people));
         return seat;
       },
@@ -252,29 +255,37 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   async #command(command: Command, body?: object): Promise<void> {
+    // Who answers or declines is not to keep the other waiting.
+    const isUrgent = command === 'answer' || command === 'reject';
     let wasLost = false;
     if (this.#link.state === 'connected') {
       try {
-        return await this.#say(MESSAGE_OF[command], body);
+        const saying = this.#say(MESSAGE_OF[command], body);
+        return await (isUrgent ? within(saying, ROOM_ANSWER_MS) : saying);
       } catch (error) {
-        // A socket may be dead without knowing: who answers or declines is not to keep the other waiting.
+        // A socket may be dead without knowing.
         wasLost = error instanceof DuetApiError && error.code === 'NETWORK';
-        if (!wasLost || (command !== 'reject' && command !== 'answer')) throw error;
+        if (!wasLost || !isUrgent) throw error;
       }
     }
     // Another device has the seat: answered from here, the other would talk to nobody.
     if (command === 'answer' && this.#link.state === 'closed') throw DuetApiError.network();
     const patches = this.#patches;
-    const { call } = await this.#http
-      .post<{ call: Call }>(`/calls/${this.id}/${command}`, body)
-      .catch((error) => {
-        // The room had heard; only what it said was lost.
-        if (!wasLost || !(error instanceof DuetApiError) || error.code !== 'WRONG_PHASE') throw error;
-        return this.#http.get<{ call: Call }>(`/calls/${this.id}`);
-      });
+    const { call } = await this.#post(command, body).catch((error) => {
+      // The room had heard; only what it said was lost.
+      if (!wasLost || !(error instanceof DuetApiError) || error.code !== 'WRONG_PHASE') throw error;
+      return this.#http.get<{ call: Call }>(`/calls/${this.id}`);
+    });
     if (patches === this.#patches || call.phase === 'ended') {
       this.#take(snapshotOfCall(call, this.#snapshot.people));
     }
+  }
+
+  #post(command: Command, body?: object): Promise<{ call: Call }> {
+    const path = `/calls/${this.id}/${command}`;
+    if (command === 'answer') return this.#seats.insist<CallAndSeat>(path, body);
+    const ask = () => this.#http.post<{ call: Call }>(path, body);
+    return command === 'reject' ? persist(ask) : ask();
   }
 
   /** Until the room is there, which it soon is where it is at all. */

@@ -97,7 +97,7 @@ function begin(joinMs?: number): CallSession {
   const fake = fakeSeats((path, body) => {
     seatsAsked.push({ path, body });
     if (refusal) throw refusal;
-    return { call };
+    return path.endsWith('/join') ? { call } : http('POST', path);
   });
   rooms = fake.rooms;
   tracks = new FakeTracks();
@@ -122,7 +122,7 @@ function late(seats: Seats, joinMs: number): Seats {
     await pause(joinMs);
     return seats.take(seat);
   };
-  return { ask: seats.ask, take } as Seats;
+  return { ...seats, take } as Seats;
 }
 
 const noteEnd = (session: CallSession) => {
@@ -342,4 +342,35 @@ test('answering twice is answering once', async () => {
   };
   await expect(session.answer()).rejects.toMatchObject({ code: 'WRONG_PHASE' });
   expect(ended).toEqual([]);
+});
+
+test('a room that does not answer costs neither the answer nor the declining more than a moment', async () => {
+  rung();
+  answers[POST_ANSWER] = () => ({ call: { ...call, phase: 'connecting' } });
+  answers['POST /calls/call/reject'] = () => ({ call: { ...call, phase: 'ended', outcome: 'rejected' } });
+  for (const [command, phase] of [
+    ['answer', 'connecting'],
+    ['reject', 'ended'],
+  ] as const) {
+    const session = await sit();
+    void session[command]();
+    await vi.advanceTimersByTimeAsync(1_300);
+    expect(session.snapshot.phase).toBe(phase);
+    session.leave();
+  }
+});
+
+test('declining is told until the server answers', async () => {
+  rung();
+  const session = await sit();
+  rooms[0]!.drop(1006);
+  let tries = 0;
+  answers['POST /calls/call/reject'] = () => {
+    tries += 1;
+    if (tries < 4) throw DuetApiError.network();
+    return { call: { ...call, phase: 'ended', outcome: 'rejected' } };
+  };
+  void session.reject();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(session.snapshot.phase).toBe('ended');
 });

@@ -149,3 +149,48 @@ test('a reload finds back into its call, however long the server is away; not in
   await pass(10_000);
   expect(storage.getItem('duet.call')).toBe(null);
 });
+
+test('a call that could not be answered rings again, unless it was refused or is over', async () => {
+  duet.joinCall = async () => {
+    throw DuetApiError.network();
+  };
+  openCalls();
+  for (const [error, rings] of [
+    [DuetApiError.network(), true],
+    [new DuetApiError(409, { code: 'WRONG_PHASE' }), false],
+  ] as const) {
+    duet.answerCall = async () => {
+      throw error;
+    };
+    ring();
+    await answer();
+    expect(calls.value.current).toBe(null);
+    expect(calls.value.incoming?.call.id).toBe(rings ? 'ringing' : undefined);
+  }
+
+  const slow = later<never>();
+  duet.answerCall = () => slow.promise.then(() => Promise.reject(DuetApiError.network()));
+  ring();
+  void answer();
+  await pass();
+  inbox.emit('call:ended', { call: { id: 'ringing' } });
+  slow.give(undefined as never);
+  await pass();
+  expect(calls.value).toMatchObject({ current: null, incoming: null });
+});
+
+test('who is called by the one whom they could not reach hears it ring', async () => {
+  duet.joinCall = async () => {
+    throw DuetApiError.network();
+  };
+  const slow = later<never>();
+  duet.startCall = () => slow.promise.then(() => Promise.reject(DuetApiError.network()));
+  openCalls();
+  void startCall('sam', sam);
+  await pass();
+  ring();
+  expect(calls.value.incoming).toBe(null);
+  slow.give(undefined as never);
+  await pass();
+  expect(calls.value).toMatchObject({ current: null, incoming: { call: { id: 'ringing' } } });
+});

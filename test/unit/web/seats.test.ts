@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Auth } from '../../../web/sdk/Auth.ts';
+import { DuetApiError } from '../../../web/sdk/DuetApiError.ts';
+import type { Http, RequestOptions } from '../../../web/sdk/Http.ts';
+import { Seats } from '../../../web/sdk/Seats.ts';
+import { ServerClock } from '../../../web/sdk/ServerClock.ts';
+
+/** What the server does, one asking after the other; the last one again and again. */
+let answers: (() => unknown)[];
+let keys: (string | undefined)[];
+const http = {
+  baseUrl: 'http://duet.test',
+  post: async (_path: string, _body?: unknown, { idempotencyKey }: RequestOptions = {}) => {
+    keys.push(idempotencyKey);
+    return await answers[Math.min(keys.length, answers.length) - 1]!();
+  },
+} as unknown as Http;
+const seats = new Seats(http, {} as Auth, new ServerClock());
+const seat = { serverNow: 0 };
+
+const lost = () => {
+  throw DuetApiError.network();
+};
+const refuse = (code: string) => () => {
+  throw new DuetApiError(409, { code });
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  keys = [];
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** What comes of it, over any time. */
+async function outcome(asking: Promise<unknown>): Promise<unknown> {
+  const settled = asking.catch((error) => error.code);
+  await vi.advanceTimersByTimeAsync(60_000);
+  return await settled;
+}
+
+test('a seat that is insisted on is asked for under one key until there is an answer', async () => {
+  answers = [lost, () => new Promise(() => {}), refuse('CONFLICT'), () => ({ seat })];
+  expect(await outcome(seats.insist('/calls/call/answer'))).toEqual({ seat });
+  expect(keys).toHaveLength(4);
+  expect(new Set(keys).size).toBe(1);
+  expect(keys[0]).toMatch(/^[\w-]{36}$/);
+});
+
+test('but not after a refusal, and not for ever', async () => {
+  for (const code of ['WRONG_PHASE', 'CONFLICT']) {
+    keys = [];
+    answers = [refuse(code)];
+    expect(await outcome(seats.insist('/calls/call/answer'))).toBe(code);
+    expect(keys).toHaveLength(1);
+  }
+  answers = [lost];
+  keys = [];
+  expect(await outcome(seats.insist('/calls/call/answer'))).toBe('NETWORK');
+  expect(keys.length).toBeGreaterThan(4);
+});

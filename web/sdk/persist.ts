@@ -1,0 +1,38 @@
+import { backoffMs, pause } from './backoff.ts';
+import { DuetApiError } from './DuetApiError.ts';
+
+/** An asking that is not answered by then is taken for lost. */
+const ATTEMPT_MS = 5_000;
+
+/** No new asking begins after this time: a call does not ring for much longer. */
+const GIVE_UP_MS = 20_000;
+
+/**
+ * Asks until it is answered or refused, for some twenty seconds. What is asked for must be the same thing however often
+ * it is asked for.
+ */
+export async function persist<T>(ask: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + GIVE_UP_MS;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await within(ask(), ATTEMPT_MS);
+    } catch (error) {
+      if (!(error instanceof DuetApiError)) throw error;
+      // Under an idempotency key: the asking before is still being worked on.
+      const isUnderWay = attempt > 0 && error.code === 'CONFLICT';
+      if (!error.isTemporary && !isUnderWay) throw error;
+      const delayMs = backoffMs(attempt);
+      if (performance.now() + delayMs > untilMs) throw error;
+      await pause(delayMs);
+    }
+  }
+}
+
+/** Rejects with NETWORK where nothing has come by then. */
+export function within<T>(answer: Promise<T>, limitMs: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(DuetApiError.network()), limitMs);
+  });
+  return Promise.race([answer, tooLong]).finally(() => clearTimeout(timer));
+}
