@@ -13,8 +13,19 @@ export interface Holding {
   give: Statement<{ item: Record<string, unknown> }> | { kept: string };
 }
 
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
 const give = (table: string, select: string) =>
   sql<{ item: Record<string, unknown> }>(`export-${table}`, `select to_jsonb(x) as item from (${select}) x`);
+
+/**
+ * SQL: whether what has this id was made by who has the account. Before its owner came somebody else may have had it
+ * (`predecessor.ts`); the last line of the security log that says so is where his own begins, for ids sort by time of
+ * making.
+ */
+const isOwn = (id: string) => `${id} >= coalesce((
+  select t.id from audit_log t where t.user_id = $1 and t.action in ('email_verified', 'password_reset')
+    and t.details->>'tookOver' = 'true' order by t.at desc limit 1), '${NOBODY}')`;
 
 const MY_CALLS = `from matches m join calls c on c.match_id = m.id where (m.low_id = $1 or m.high_id = $1)`;
 
@@ -68,7 +79,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     give: give(
       'reports',
       `select id, reported_id as "userId", reason, details, call_id as "callId", created_at as "createdAt"
-       from reports where reporter_id = $1`,
+       from reports where reporter_id = $1 and ${isOwn('id')}`,
     ),
   },
   matches: {
@@ -112,7 +123,8 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     give: give(
       'sessions',
       `select id, device_id as "deviceId", device_name as "deviceName", address, created_at as "createdAt",
-         last_used_at as "lastUsedAt", revoked_at as "endedAt", encode(device_key, 'base64') as "deviceKey" from sessions where user_id = $1`,
+         last_used_at as "lastUsedAt", revoked_at as "endedAt", encode(device_key, 'base64') as "deviceKey"
+       from sessions where user_id = $1 and ${isOwn('id')}`,
     ),
   },
   registrations: {
@@ -168,11 +180,13 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
       stays:
         'the security log, two years, unchanged: an id that leads to nobody, no address, a network of 256 neighbours',
     },
-    // What admins did is between them and the one it is about; the outcome stands in the profile.
+    // What admins did is between them and the one it is about; the outcome stands in the profile. A session of before
+    // may still be tried, by whoever had it.
     give: give(
       'audit',
       `select at, action, session_id as "sessionId", device, address, details from audit_log
-       where user_id = $1 and (actor_id is null and action <> 'status_changed' or actor_id = $1)`,
+       where user_id = $1 and (actor_id is null and action <> 'status_changed' or actor_id = $1)
+         and ${isOwn('id')} and (session_id is null or ${isOwn('session_id')})`,
     ),
   },
   ban_tags: {

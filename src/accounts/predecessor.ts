@@ -53,8 +53,19 @@ const forgetRest = sql(
 );
 
 /**
+ * His sign-ins stay until they are forgotten with the others, for every process must learn that they ended
+ * (`Revocations.ts`). What tells his devices goes: the account's owner would be given it, and banned for it.
+ */
+const forgetDevices = sql(
+  'predecessor-sessions',
+  `update sessions
+   set device_id = gen_random_uuid(), device_name = 'an unknown client', address = 'unknown', device_key = null
+   where user_id = $1`,
+);
+
+/**
  * Forgets what was left behind, in the caller's transaction, in which the user's row is locked. The profile becomes that
- * of a registration, if there is one. Caches are the caller's to clear, after the commit; and so are sessions and tokens.
+ * of a registration, if there is one. The caller's are caches, to clear after the commit, sessions, to end, and tokens.
  */
 export async function forgetPredecessor(
   tx: Sql,
@@ -66,6 +77,7 @@ export async function forgetPredecessor(
   await tx.query(forgetLikes, [userId]);
   await tx.query(forgetDecisions, [userId]);
   await tx.query(forgetRest, [userId]);
+  await tx.query(forgetDevices, [userId]);
   // His consents are added to those of before, which nobody can take out: the newest are those of who has the account.
   if (registrationId !== undefined) await tx.query(recordConsents, [registrationId]);
 }

@@ -2,8 +2,9 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOLDINGS, IMPERSONAL } from '../../../src/accounts/holdings.ts';
+import { newId } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
-import { Inbox, type Json, type Person, request } from '../../support/client.ts';
+import { Inbox, type Json, Person, request } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
   connect,
@@ -212,6 +213,60 @@ describe('what is held (PV-11)', () => {
     );
     expect(log.map((row) => row.action)).toEqual(['account_exported', 'account_deleted', 'account_erased']);
     expect((await bob.call('GET', '/users/me')).status).toBe(200);
+  });
+
+  it('does not give what whoever had the address first left behind, nor bans him for its owner', async () => {
+    const [email, device] = [`${newId()}@example.org`, newId()];
+    const strange = { 'x-device-id': device, 'user-agent': 'Mozilla/5.0 (Windows) Firefox/140.0' };
+    const post = (path: string, body: object, headers: Record<string, string> = {}) =>
+      request(app.url, 'POST', `/api/v1${path}`, { body, headers });
+    const born = { birthDate: '1990-05-17', gender: 'woman' };
+    const first = { email, password: 'a quiet violet harbour', displayName: 'Mallory', ...born };
+    await post('/auth/register', first, strange);
+    const { body: his } = await post('/auth/login', { email, password: first.password }, strange);
+    const mallory = new Person(app.url, his.user.id, email, his.accessToken);
+    const key = 'A'.repeat(43);
+    expect((await mallory.call('PUT', '/users/me/sessions/current/key', { key })).status).toBe(204);
+    expect((await mallory.call('GET', '/users/me/export')).status).toBe(200);
+    const { id: other } = await newPerson(app);
+    await mallory.ok('POST', `/users/report/${other}`, { reason: 'a stranger wrote this', block: false });
+
+    await post('/auth/register', { email, password: TEST_PASSWORD, displayName: 'Owner', ...born });
+    const links = async () =>
+      (await mails(mallory)).flatMap(({ subject, text }) =>
+        /Verify/.test(subject) ? [/\?token=([\w-]+)/.exec(text)![1]!] : [],
+      );
+    await eventually(async () => (await links()).length).toBe(2);
+    const verified = await post('/auth/verify-email', { token: (await links())[0] });
+    expect(verified.status).toBe(204);
+    const owner = await signIn(app.url, email);
+    expect(owner.id).toBe(mallory.id);
+    // He still tries his tokens.
+    expect((await post('/auth/refresh-token', { refreshToken: his.refreshToken }, strange)).status).toBe(401);
+    const given = await owner.ok('GET', '/users/me/export');
+    expect(given.held.sessions).toHaveLength(1);
+    expect(given.held.reports).toEqual([]);
+    const text = JSON.stringify(given);
+    for (const trace of [device, 'Windows', key.slice(1), 'a stranger wrote this', 'account_exported'])
+      expect(text, trace).not.toContain(trace);
+    expect(given.held.audit_log.map((line: Json) => line.action)).toEqual(
+      expect.arrayContaining(['email_verified', 'login']),
+    );
+    const { rows } = await db.query(
+      `select device_id, device_name, address, device_key from sessions where id = $1`,
+      [JSON.parse(Buffer.from(his.accessToken.split('.')[1], 'base64url').toString()).sid],
+    );
+    expect(rows).toMatchObject([{ device_name: 'an unknown client', address: 'unknown', device_key: null }]);
+    expect(rows[0].device_id).not.toBe(device);
+
+    const boss = await newPerson(app);
+    await db.query(`update users set role = 'admin' where id = $1`, [boss.id]);
+    const admin = await signIn(app.url, boss.email);
+    const banned = { status: 'banned', reason: 'x' };
+    expect((await admin.call('PATCH', `/admin/users/${owner.id}/status`, banned)).status).toBe(200);
+    const spare = await newPerson(app);
+    const { status } = await post('/auth/login', { email: spare.email, password: TEST_PASSWORD }, strange);
+    expect(status).toBe(200);
   });
 
   it('is given out only soon after the password was typed', async () => {
