@@ -69,6 +69,7 @@ export class CallMedia {
       stats: (consumer) =>
         this.#router.process.ask('stats', () => consumer.getStats(), { refusedAs: 'NOT_FOUND' }),
       report: (userId, quality) => this.#judged(userId, quality),
+      unheard: (userId, way) => this.#fit.judge(userId, way),
       overLimit: (producerId) => this.#items.cutOff(producerId),
     });
     this.#items = new CallItems({

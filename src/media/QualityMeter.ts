@@ -18,6 +18,9 @@ export type Quality = VideoQuality & {
   audioBps: number;
 };
 
+/** How much a listener's network carries. */
+export type Way = Pick<Quality, 'mos' | 'lossRatio'>;
+
 /** One consumer with who listens and who speaks. */
 export type Listening = { listenerId: string; speakerId: string; consumer: types.Consumer };
 
@@ -25,6 +28,8 @@ type Port = {
   listening(): Listening[];
   stats(consumer: types.Consumer): Promise<(types.ConsumerStat | types.ProducerStat)[]>;
   report(userId: string, quality: Quality): void;
+  /** This person was sent no sound (the other is muted); `way`: by the picture alone, null where none came either. */
+  unheard(userId: string, way: Way | null): void;
   /** A producer has sent far more than its limit for two rounds. */
   overLimit(producerId: string): void;
 };
@@ -75,8 +80,11 @@ export class QualityMeter {
     for (const round of rounds)
       if (round.down?.roundTripTime) this.#rttMs.set(round.listenerId, round.down.roundTripTime);
     for (const round of rounds) this.#police(round);
-    for (const round of rounds) {
-      if (round.consumer.kind === 'audio') this.#judge(round, this.#judgeVideo(round.listenerId, rounds));
+    for (const listenerId of new Set(rounds.map((round) => round.listenerId))) {
+      this.#judge(
+        listenerId,
+        rounds.filter((round) => round.listenerId === listenerId),
+      );
     }
     if (listening.length > 0) this.start();
   }
@@ -112,9 +120,17 @@ export class QualityMeter {
     this.#port.overLimit(consumer.producerId);
   }
 
-  #judgeVideo(listenerId: string, rounds: Round[]): VideoQuality {
-    const video = rounds.find((round) => round.listenerId === listenerId && round.consumer.kind === 'video');
-    return video === undefined ? NO_VIDEO : this.#video.judge({ ...video, rttMs: this.#roundTripMs(video) });
+  /** Takes what one person gets. */
+  #judge(listenerId: string, rounds: Round[]): void {
+    const [audio, video] = (['audio', 'video'] as const).map((kind) =>
+      rounds.find(({ consumer }) => consumer.kind === kind),
+    );
+    const seen =
+      video === undefined ? NO_VIDEO : this.#video.judge({ ...video, rttMs: this.#roundTripMs(video) });
+    const heard = audio && this.#judgeAudio(audio);
+    if (heard) return this.#port.report(listenerId, { ...heard, ...seen });
+    const way = video?.down && seen.videoBps > 0 ? this.#wayOf(video, video.down) : null;
+    this.#port.unheard(listenerId, way);
   }
 
   /** From one person through the SFU to the other and back. */
@@ -122,14 +138,21 @@ export class QualityMeter {
     return (this.#rttMs.get(listenerId) ?? 0) + (this.#rttMs.get(speakerId) ?? 0);
   }
 
-  #judge(round: Round, video: VideoQuality): void {
+  /** How the network would carry a voice beside the picture. */
+  #wayOf(video: Listening, { fractionLost }: Stream): Way {
+    const lossRatio = fractionLost / FRACTION_ONE;
+    const delayMs = this.#roundTripMs(video) / 2 + CODEC_DELAY_MS;
+    return { mos: estimateMos({ delayMs, lossRatio }), lossRatio };
+  }
+
+  /** Null when no sound was sent: there is nothing to judge. */
+  #judgeAudio(round: Round): Omit<Quality, keyof VideoQuality> | null {
     const { listenerId, consumer, up, down } = round;
-    if (up === undefined || down === undefined) return;
+    if (up === undefined || down === undefined) return null;
     const now = { received: up.packetCount, lostUp: up.packetsLost, sent: down.packetCount };
     const before = this.#last.get(consumer.id) ?? { received: 0, lostUp: 0, sent: 0 };
     this.#last.set(consumer.id, now);
-    // Nothing was sent (muted, dropped): there is nothing to judge.
-    if (now.sent <= before.sent) return;
+    if (now.sent <= before.sent) return null;
     const lossUp = ratio(
       now.lostUp - before.lostUp,
       now.received - before.received + now.lostUp - before.lostUp,
@@ -141,14 +164,13 @@ export class QualityMeter {
     const rttMs = this.#rttMs.get(listenerId) ?? 0;
     // A playout buffer holds about twice the jitter.
     const delayMs = this.#roundTripMs(round) / 2 + 2 * jitterMs + CODEC_DELAY_MS;
-    this.#port.report(listenerId, {
+    return {
       mos: estimateMos({ delayMs, lossRatio }),
       lossRatio,
       jitterMs,
       rttMs,
       audioBps: up.bitrate,
-      ...video,
-    });
+    };
   }
 }
 

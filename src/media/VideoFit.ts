@@ -3,7 +3,7 @@ import type { CallRouter } from './CallRouter.ts';
 import type { CallMediaPort, MediaPolicy } from './callMediaPort.ts';
 import { MAX_VIDEO_ENCODINGS, maxIncomingBps } from './codecs.ts';
 import type { CallPeople, PersonMedia } from './PersonMedia.ts';
-import type { Quality } from './QualityMeter.ts';
+import type { Way } from './QualityMeter.ts';
 import { STEP_VIDEO_BPS, type VideoStep, VideoSteps } from './VideoSteps.ts';
 
 type Port = Pick<CallMediaPort, 'videoStepped'>;
@@ -43,10 +43,10 @@ export class VideoFit {
     this.#router.tell('limit', () => transport.setMaxIncomingBitrate(limitBps));
   }
 
-  /** Takes one round of measuring of how a person hears the other. */
-  judge(listenerId: string, quality: Quality): void {
+  /** Takes one round of measuring of what comes to a person; null when nothing did. */
+  judge(listenerId: string, way: Way | null): void {
     const hasVideo = this.#people.get(listenerId).consumers.some(({ kind }) => kind === 'video');
-    this.#steps.judge(listenerId, quality, hasVideo);
+    this.#steps.judge(listenerId, way, hasVideo);
   }
 
   /** A listener's connection is gone or another: the other's video is in full again, and nobody has to be told. */

@@ -1,4 +1,4 @@
-import type { Quality } from './QualityMeter.ts';
+import type { Way } from './QualityMeter.ts';
 
 /** How much of the other's video a listener gets: all of it, little of it, none. Audio is never touched. */
 export type VideoStep = 'full' | 'reduced' | 'off';
@@ -22,7 +22,7 @@ type Standing = { step: VideoStep; poor: number; good: number };
 
 /**
  * Decides from how a listener hears the other whether the network still carries video beside the audio: what spoils
- * the audio is nearly always what shares the path with it.
+ * the audio is nearly always what shares the path with it. While the other is muted, from how the video itself comes.
  */
 export class VideoSteps {
   readonly #standings = new Map<string, Standing>();
@@ -37,8 +37,12 @@ export class VideoSteps {
     return this.#standings.get(listenerId)?.step ?? 'full';
   }
 
-  /** Takes one round of measuring. Without video there is nothing to step down. */
-  judge(listenerId: string, { mos, lossRatio }: Quality, hasVideo: boolean): void {
+  /**
+   * Takes one round of measuring. Without video there is nothing to step down. `way`: null when nothing came by which
+   * it could be measured; then a picture that is off is tried again after as long as when all is well, for nothing else
+   * would ever tell.
+   */
+  judge(listenerId: string, way: Way | null, hasVideo: boolean): void {
     if (!hasVideo) {
       // The video is gone; the next one starts in full.
       const isLess = this.stepOf(listenerId) !== 'full';
@@ -48,8 +52,9 @@ export class VideoSteps {
     }
     const standing = this.#standings.get(listenerId) ?? { step: 'full', poor: 0, good: 0 };
     this.#standings.set(listenerId, standing);
-    const isPoor = mos < POOR.mos || lossRatio > POOR.lossRatio;
-    const isGood = mos >= GOOD.mos && lossRatio <= GOOD.lossRatio;
+    const isPoor = way !== null && (way.mos < POOR.mos || way.lossRatio > POOR.lossRatio);
+    const isGood =
+      way === null ? standing.step === 'off' : way.mos >= GOOD.mos && way.lossRatio <= GOOD.lossRatio;
     standing.poor = isPoor ? standing.poor + 1 : 0;
     standing.good = isGood ? standing.good + 1 : 0;
     if (standing.poor >= ROUNDS_DOWN[standing.step]) this.#move(listenerId, standing, 1);

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MAX_INCOMING_BPS } from '../../../src/media/codecs.ts';
-import { METER_EVERY_MS, type Quality, QualityMeter } from '../../../src/media/QualityMeter.ts';
+import { METER_EVERY_MS, type Quality, QualityMeter, type Way } from '../../../src/media/QualityMeter.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 type Stream = Partial<types.ConsumerStat> & { bitrate?: number };
@@ -10,6 +10,8 @@ let clock: FakeClock;
 let streams: { up: Stream; down: Stream };
 let listening: { listenerId: string; speakerId: string; consumer: types.Consumer }[];
 let reports: { userId: string; quality: Quality }[];
+let unheard: (Way | null)[];
+let picture: { up: Stream; down: Stream };
 let overLimit: string[];
 let meter: QualityMeter;
 
@@ -21,17 +23,22 @@ function consumer(kind: 'audio' | 'video'): types.Consumer {
 beforeEach(() => {
   clock = new FakeClock();
   streams = { up: {}, down: {} };
+  picture = { up: {}, down: {} };
   listening = [{ listenerId: 'ben', speakerId: 'ann', consumer: consumer('audio') }];
   reports = [];
+  unheard = [];
   overLimit = [];
   meter = new QualityMeter(clock, {
     listening: () => listening,
-    stats: async () =>
-      [
-        { type: 'inbound-rtp', packetCount: 0, packetsLost: 0, jitter: 0, bitrate: 32_000, ...streams.up },
-        { type: 'outbound-rtp', packetCount: 0, fractionLost: 0, jitter: 0, ...streams.down },
-      ] as types.ConsumerStat[],
+    stats: async ({ kind }) => {
+      const { up, down } = kind === 'audio' ? streams : picture;
+      return [
+        { type: 'inbound-rtp', packetCount: 0, packetsLost: 0, jitter: 0, bitrate: 32_000, ...up },
+        { type: 'outbound-rtp', packetCount: 0, fractionLost: 0, jitter: 0, ...down },
+      ] as types.ConsumerStat[];
+    },
     report: (userId, quality) => reports.push({ userId, quality }),
+    unheard: (_, way) => unheard.push(way),
     overLimit: (producerId) => overLimit.push(producerId),
   });
 });
@@ -94,6 +101,30 @@ describe('the quality of a call', () => {
     streams = { up: { packetCount: 200, packetsLost: 3 }, down: { packetCount: 200 } };
     await rounds(1);
     expect(reports[1]!.quality.lossRatio).toBe(0);
+  });
+
+  it('is told by the picture alone while the other is muted, and not at all where none comes', async () => {
+    meter.start();
+    listening.push({ listenerId: 'ben', speakerId: 'ann', consumer: consumer('video') });
+    streams = { up: { packetCount: 100 }, down: { packetCount: 100 } };
+    await rounds(1);
+    expect([reports.length, unheard]).toEqual([1, []]);
+    picture = { up: { bitrate: 300_000 }, down: { fractionLost: 64, roundTripTime: 80 } };
+    await rounds(1);
+    expect(unheard).toEqual([{ lossRatio: 0.25, mos: expect.any(Number) }]);
+    expect(unheard[0]!.mos).toBeLessThan(3.3);
+    picture = { up: { bitrate: 300_000 }, down: { fractionLost: 0, roundTripTime: 80 } };
+    await rounds(1);
+    expect(unheard[1]!.mos).toBeGreaterThan(4);
+    // Off for the network's sake: what the last report said of it is long past.
+    listening[1] = { ...listening[1]!, consumer: { ...consumer('video'), paused: true } as types.Consumer };
+    picture.down.fractionLost = 64;
+    await rounds(1);
+    // The sound's consumer is not even there.
+    listening.shift();
+    await rounds(1);
+    expect(unheard.slice(2)).toEqual([null, null]);
+    expect(reports).toHaveLength(1);
   });
 
   it('is not measured when nobody listens, and again when somebody does', async () => {

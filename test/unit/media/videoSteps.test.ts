@@ -22,7 +22,7 @@ beforeEach(() => {
   steps = new VideoSteps((userId, step) => stepped.push(`${userId} ${step}`));
 });
 
-const rounds = (count: number, quality: Quality, hasVideo = true) => {
+const rounds = (count: number, quality: Quality | null, hasVideo = true) => {
   for (let i = 0; i < count; i += 1) steps.judge('ben', quality, hasVideo);
 };
 
@@ -65,6 +65,18 @@ describe('video on a poor network', () => {
     rounds(3, heard(2));
     rounds(1, heard(2), false);
     expect(stepped).toEqual(['ben reduced', 'ben full']);
+  });
+
+  it('that is off is tried again where nothing says how the network is, and then judged by itself', () => {
+    rounds(6, heard(2));
+    rounds(4, null);
+    expect(steps.stepOf('ben')).toBe('off');
+    rounds(1, null);
+    expect(steps.stepOf('ben')).toBe('reduced');
+    rounds(20, null);
+    expect(steps.stepOf('ben')).toBe('reduced');
+    rounds(4, heard(4.3, 0.2));
+    expect(steps.stepOf('ben')).toBe('off');
   });
 
   it('is forgotten with the connection that it was for, untold', () => {
