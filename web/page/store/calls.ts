@@ -1,5 +1,6 @@
 import { backoffMs, pause } from '../../sdk/backoff.ts';
 import type { CallSession } from '../../sdk/call/CallSession.ts';
+import type { CallEnd } from '../../sdk/call/callEvents.ts';
 import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import type { Call, Card, Media, Outcome } from '../../sdk/types.ts';
 import { duet, exposeCall } from '../duet.ts';
@@ -199,7 +200,7 @@ function follow(session: CallSession, { peer, outgoing }: Pick<Current, 'peer' |
   exposeCall(session);
   seeMatch(session.snapshot.matchId);
   calls.set({ current: { session, peer, outgoing } });
-  session.on('ended', ({ outcome, durationSec, elsewhere }) => {
+  const end = ({ outcome, durationSec, elsewhere }: CallEnd) => {
     sessionStorage.removeItem(CALL_KEY);
     if (calls.value.current?.session !== session) return;
     const { matchId, id } = session.snapshot;
@@ -208,7 +209,10 @@ function follow(session: CallSession, { peer, outgoing }: Pick<Current, 'peer' |
       ended: elsewhere ? null : { peer, matchId, outcome, durationSec, callId: id },
     });
     if (elsewhere) say('This call goes on somewhere else.');
-  });
+  };
+  // It may have ended before anybody listened.
+  if (session.ended) end(session.ended);
+  else session.on('ended', end);
 }
 
 async function comeBack(): Promise<void> {

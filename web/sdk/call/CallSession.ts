@@ -18,7 +18,7 @@ import {
   snapshotOfCall,
   snapshotOfState,
 } from './CallSnapshot.ts';
-import type { CallEvents, RoomPayload, VideoStep } from './callEvents.ts';
+import type { CallEnd, CallEvents, RoomPayload, VideoStep } from './callEvents.ts';
 import { type CallStats, receivedStats } from './callStats.ts';
 import type { Kind, LocalTracks } from './LocalTracks.ts';
 import { MediaLink } from './MediaLink.ts';
@@ -68,6 +68,8 @@ export class CallSession extends Emitter<CallEvents> {
   readonly userId: string;
   /** How much of the other's video the server sends here; less on a poor network, so that the voice stays good. */
   videoStep: VideoStep = 'full';
+  /** How it ended, once it has. */
+  ended: CallEnd | undefined;
   readonly #http: Http;
   readonly #seats: Seats;
   readonly #clock: ServerClock;
@@ -76,7 +78,6 @@ export class CallSession extends Emitter<CallEvents> {
   #media: MediaLink | undefined;
   /** States that the room has sent, so that an answer over HTTP is known to be older than one of them. */
   #patches = 0;
-  #hasEnded = false;
   /** The answer is on its way: the person speaks. */
   #isAnswering = false;
   /** Whether the person talks here once it is answered. Where it only rings, they may answer on another device. */
@@ -213,7 +214,7 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   async #hangUp(): Promise<void> {
-    if (this.#hasEnded) return;
+    if (this.ended) return;
     this.devices.close();
     this.#dropMedia();
     await Promise.race([this.#tellEnd(), pause(HANG_UP_MS)]);
@@ -303,7 +304,7 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   #take(snapshot: CallSnapshot): void {
-    if (this.#hasEnded) return;
+    if (this.ended) return;
     const before = this.#snapshot;
     // Over is over: an answer that was on its way does not bring it back.
     if (before.phase === 'ended' && snapshot.phase !== 'ended') return;
@@ -360,7 +361,7 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   #rebuildMedia(): void {
-    if (this.#hasEnded || this.#hangingUp) return;
+    if (this.ended || this.#hangingUp) return;
     this.#dropMedia();
     this.videoStep = 'full';
     const iceServers = this.#http
@@ -394,7 +395,7 @@ export class CallSession extends Emitter<CallEvents> {
 
   /** The room is gone or the call is over: finds out how it ended, and tells it once. */
   async #settle(isTakenOver: boolean): Promise<void> {
-    if (this.#hasEnded) return;
+    if (this.ended) return;
     this.devices.close();
     this.#dropMedia();
     await Promise.race([this.#reload(), pause(HANG_UP_MS)]);
@@ -406,22 +407,22 @@ export class CallSession extends Emitter<CallEvents> {
     const answer = await this.#http.get<{ call: Call }>(`/calls/${this.id}`).catch((error) => {
       if (!(error instanceof DuetApiError)) throw error;
     });
-    if (answer && !this.#hasEnded) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
+    if (answer && !this.ended) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
   }
 
   #finish(elsewhere: boolean): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    this.#dropMedia();
-    this.encryption.close();
-    this.devices.close();
-    this.#link.close();
+    if (this.ended) return;
     const { phase, outcome, startedAtMs } = this.#snapshot;
     // As far as it is known here, where the server has not said.
     const ranMs = phase === 'active' && startedAtMs !== null ? this.#clock.now() - startedAtMs : 0;
     const durationSec = this.#snapshot.durationSec || Math.max(0, Math.floor(ranMs / 1000));
+    this.ended = { outcome, durationSec, elsewhere };
+    this.#dropMedia();
+    this.encryption.close();
+    this.devices.close();
+    this.#link.close();
     this.emit('change', this.#snapshot);
-    this.emit('ended', { outcome, durationSec, elsewhere });
+    this.emit('ended', this.ended);
     this.clear();
   }
 }

@@ -5,6 +5,9 @@ import type { Kind } from './LocalTracks.ts';
 
 export type VideoStep = 'full' | 'reduced' | 'off';
 
+/** How it ended. `elsewhere`: it goes on, on another device of the same person. */
+export type CallEnd = { outcome: Outcome | null; durationSec: number; elsewhere: boolean };
+
 export type CallEvents = {
   /** Anything of `snapshot` changed. */
   change: CallSnapshot;
@@ -18,8 +21,8 @@ export type CallEvents = {
   warning: { remainingMs: number };
   /** What the other (or oneself, on another device) did: `extend_declined`, `peer_dropped`, ... */
   notice: { type: string; by: string | undefined };
-  /** It is over. `elsewhere`: it goes on, on another device of the same person. */
-  ended: { outcome: Outcome | null; durationSec: number; elsewhere: boolean };
+  /** It is over. */
+  ended: CallEnd;
 };
 
 /** What the call's room says, as far as a session reads it. */

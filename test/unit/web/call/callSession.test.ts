@@ -179,6 +179,7 @@ test('what the server says of the end is what is told, where it answers', async 
   rooms[0]!.answers['call:end'] = () => ({ call: over });
   await session.end();
   expect(ended).toEqual([{ outcome: 'completed', durationSec: 66, elsewhere: false }]);
+  expect(session.ended).toEqual(ended[0]);
 });
 
 test('it goes on elsewhere only where another device took the seat', async () => {

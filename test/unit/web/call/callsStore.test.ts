@@ -17,6 +17,7 @@ vi.mock('../../../../web/page/duet.ts', () => ({ duet, exposeCall: () => undefin
 
 class FakeSession extends Emitter<{ ended: object }> {
   link = 'connecting';
+  ended: object | undefined;
   readonly done: string[] = [];
   readonly id: string;
   readonly snapshot: { id: string; matchId: string };
@@ -29,6 +30,13 @@ class FakeSession extends Emitter<{ ended: object }> {
   answer = async () => void this.done.push('answer');
   end = async () => void this.done.push('end');
   leave = () => void this.done.push('leave');
+  /** It is over. */
+  finish(elsewhere = false): void {
+    this.link = 'closed';
+    this.ended = { outcome: 'completed', durationSec: 12, elsewhere };
+    this.emit('ended', this.ended);
+    this.clear();
+  }
 }
 
 const sam = { id: 'sam', displayName: 'Sam', photos: [] as Card['photos'] } as Card;
@@ -193,4 +201,19 @@ test('who is called by the one whom they could not reach hears it ring', async (
   slow.give(undefined as never);
   await pass();
   expect(calls.value).toMatchObject({ current: null, incoming: { call: { id: 'ringing' } } });
+});
+
+test('a call that ends while its page finds back to it is over there', async () => {
+  storage.setItem('duet.call', 'mine');
+  const session = new FakeSession('mine');
+  const card = later<Card>();
+  duet.joinCall = async () => session;
+  duet.people = { card: () => card.promise };
+  openCalls();
+  await pass();
+  session.finish();
+  card.give(sam);
+  await pass();
+  expect(calls.value).toMatchObject({ current: null, ended: { outcome: 'completed', durationSec: 12 } });
+  expect(storage.getItem('duet.call')).toBe(null);
 });
