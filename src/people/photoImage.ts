@@ -1,6 +1,6 @@
 /**
- * An uploaded image, made safe: known by its content, bounded in pixels before it is decoded, turned upright and
- * encoded anew, so that nothing of the original file (camera, place, time, thumbnails, trailing data) is left.
+ * An uploaded image, made safe: known by its content, bounded in pixels and memory before it is decoded, turned
+ * upright and encoded anew, so that nothing of the original file (camera, place, time, thumbnails, trailing data) is left.
  */
 import sharp from 'sharp';
 import { DuetError } from '../errors.ts';
@@ -23,8 +23,11 @@ export const PHOTO_FILES: readonly PhotoFile[] = ['full', 'card', 'thumb'];
 export const PHOTO_TYPES = ['image/jpeg', 'image/png', 'image/webp'] as const;
 export const MAX_PHOTO_BYTES = 10 * 1024 * 1024;
 
-/** Above this, decoding would take too much memory: 40 megapixels are 120 MB as RGB. */
 const MAX_PIXELS = 40_000_000;
+/** Of all its pixels as they are decoded, row by row: 40 megapixels of RGBA, or half as many with 16 bits each. */
+const MAX_DECODED_BYTES = 160_000_000;
+/** The same for what a decoder must hold whole: interlaced and progressive images. */
+const MAX_HELD_BYTES = 100_000_000;
 const MAX_SIDE = 16_000;
 const MIN_SIDE = 64;
 const FULL_SIDE = 2048;
@@ -33,8 +36,8 @@ const THUMB_SIDE = 256;
 const PLACEHOLDER_SIDE = 16;
 
 /**
- * Throws 415 for what is no JPEG, PNG or WebP by its content, 400 for what is broken, too small, or has too many
- * pixels (found out from the header, before any pixel is decoded).
+ * Throws 415 for what is no JPEG, PNG or WebP by its content, 400 for what is broken, too small, or too large to decode
+ * (found out from the header, before any pixel is decoded).
  */
 export async function readPhoto(bytes: Buffer): Promise<PhotoImage> {
   if (bytes.length === 0) throw refused('must not be empty');
@@ -49,9 +52,20 @@ export async function readPhoto(bytes: Buffer): Promise<PhotoImage> {
 }
 
 async function checkHeader(bytes: Buffer): Promise<void> {
-  const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const { width, height } = header;
   if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) throw refused('has too many pixels');
   if (Math.min(width, height) < MIN_SIDE) throw refused(`must be at least ${MIN_SIDE} pixels wide and high`);
+  if (decodedBytes(header) > (header.isProgressive ? MAX_HELD_BYTES : MAX_DECODED_BYTES))
+    throw refused(
+      'takes too much memory to decode: it must be smaller, of 8 bits a channel or not interlaced',
+    );
+}
+
+function decodedBytes({ width, height, channels, depth, format, isProgressive }: sharp.Metadata): number {
+  // Of a progressive JPEG its coefficients are held, which have two bytes each.
+  const wide = depth === 'ushort' || (format === 'jpeg' && isProgressive);
+  return width * height * channels * (wide ? 2 : 1);
 }
 
 async function encode(bytes: Buffer): Promise<PhotoImage> {

@@ -42,6 +42,35 @@ async function allKeys(store: ObjectStore): Promise<string[]> {
   return keys;
 }
 
+/** A whole square PNG of 16-bit RGBA. */
+function blackPng(side: number, { interlaced = false } = {}): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(side, 0);
+  header.writeUInt32BE(side, 4);
+  header.set([16, 6, 0, 0, interlaced ? 1 : 0], 8);
+  // W3C PNG, section 8.1: first column, first row, columns and rows from one to the next.
+  const adam7 = [
+    [0, 0, 8, 8],
+    [4, 0, 8, 8],
+    [0, 4, 4, 8],
+    [2, 0, 4, 4],
+    [0, 2, 2, 4],
+    [1, 0, 2, 2],
+    [0, 1, 1, 2],
+  ] as const;
+  const passes = interlaced ? adam7 : ([[0, 0, 1, 1]] as const);
+  const bytes = passes.map(
+    ([x, y, dx, dy]) => Math.ceil((side - y) / dy) * (1 + 8 * Math.ceil((side - x) / dx)),
+  );
+  const rows = Buffer.alloc(bytes.reduce((sum, some) => sum + some, 0));
+  return Buffer.concat([
+    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows, { level: 1 })),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
 describe('photos', () => {
   const at = usePeople({ poolSize: 20 });
 
@@ -122,6 +151,23 @@ describe('photos', () => {
     expect(user + system).toBeLessThan(4_000_000);
     expect(process.memoryUsage().rss - memoryBefore).toBeLessThan(150 * 1024 * 1024);
     expect(await world.db.query(rowsOf, [me])).toEqual([]);
+  });
+
+  it('that would be held whole are bounded in memory before they are decoded', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const flat = (side: number) =>
+      sharp({ create: { width: side, height: side, channels: 3, background: '#345' } });
+    const progressive = (side: number) =>
+      flat(side).jpeg({ progressive: true, chromaSubsampling: '4:4:4' }).toBuffer();
+    const large = [blackPng(4_000, { interlaced: true }), await progressive(4_200), blackPng(4_600)];
+    const before = process.cpuUsage();
+    for (const bytes of large) expect(await codeOf(world.photos.upload(me, bytes))).toBe('VALIDATION_FAILED');
+    // Decoding any of them would take more than that.
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(500_000);
+    const usual = [blackPng(1_000, { interlaced: true }), await progressive(2_000), blackPng(1_000)];
+    for (const bytes of usual) expect(await codeOf(world.photos.upload(me, bytes))).toBe('none');
   });
 
   it('take every type, and only the first frame of an animation', async () => {
