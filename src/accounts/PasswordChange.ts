@@ -79,11 +79,12 @@ export class PasswordChange {
   async reset(token: string, password: string, caller: Caller): Promise<void> {
     const { limits, passwords, db, sessions, audit, mails } = this.#o;
     await limits.consume('oneTimeToken', addressKey(caller.address));
+    // Whose name it must not be is known where the token is used.
     choosePassword(password, 'password', []);
     const passwordHash = await passwords.hash(password);
     // As in `SignUp.verifyEmail`: a predecessor may be moving.
     const done = await retryDeadlocks(() =>
-      db.transaction((tx) => this.#reset(tx, token, passwordHash, caller)),
+      db.transaction((tx) => this.#reset(tx, token, password, passwordHash, caller)),
     );
     if (done === 'banned') throw badToken();
     if (done === undefined) {
@@ -102,7 +103,7 @@ export class PasswordChange {
   async change(principal: Principal, current: string, next: string, caller: Caller): Promise<Grant> {
     const { accounts, passwords, db, sessions, mails } = this.#o;
     const user = await accounts.confirmPassword(principal, current, caller, 'password_change_refused');
-    choosePassword(next, 'newPassword', [this.#o.addresses.read(user.email)]);
+    choosePassword(next, 'newPassword', [this.#o.addresses.read(user.email), user.display_name]);
     const passwordHash = await passwords.hash(next);
     const changed = await db.transaction((tx) => this.#change(tx, principal, user, passwordHash, caller));
     sessions.announce(principal.userId, changed.ended);
@@ -113,10 +114,11 @@ export class PasswordChange {
   async #reset(
     tx: Sql,
     token: string,
+    password: string,
     passwordHash: string,
     caller: Caller,
   ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | 'banned' | undefined> {
-    const { emailTokens, audit, clock, bans } = this.#o;
+    const { emailTokens, audit, clock, bans, addresses } = this.#o;
     const used = await emailTokens.use(tx, 'reset', token);
     if (used === undefined) return undefined;
     const { userId } = used;
@@ -124,16 +126,17 @@ export class PasswordChange {
     if (user === undefined || isGone(user, clock.now())) return undefined;
     // Nobody knows who filled in an account whose address was never verified. Of those who registered it, the last one.
     const tookOver = user.email_verified_at === null;
-    if (tookOver && (await bans.holds(tx, this.#o.addresses.read(user.email), caller.deviceId))) {
+    const email = addresses.read(user.email);
+    if (tookOver && (await bans.holds(tx, email, caller.deviceId))) {
       // As in `SignUp`: this would verify what was registered before somebody was banned.
       const details = { reason: 'BANNED' };
       await audit.record(tx, { action: 'password_reset_refused', userId, caller, details });
       return 'banned';
     }
-    if (tookOver) {
-      const [registration] = await tx.query(latestRegistration, [userId]);
-      await forgetPredecessor(tx, userId, registration?.id);
-    }
+    const [registration] = tookOver ? await tx.query(latestRegistration, [userId]) : [];
+    // A refusal here undoes the transaction: the token is still good for another password.
+    choosePassword(password, 'password', [email, registration?.display_name ?? user.display_name]);
+    if (tookOver) await forgetPredecessor(tx, userId, registration?.id);
     await tx.query(markVerified, [userId, new Date(clock.now())]);
     const ended = await this.#set(tx, userId, passwordHash, caller);
     await audit.record(tx, { action: 'password_reset', userId, caller, details: { tookOver } });

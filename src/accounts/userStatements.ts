@@ -8,13 +8,14 @@ export interface AccountRow {
   email: StoredText;
   email_verified_at: number | null;
   password_hash: string;
+  display_name: string;
   role: 'user' | 'admin';
   status: 'active' | 'suspended' | 'banned' | 'deleted';
   /** When an account that its owner deleted is erased. */
   erase_at: number | null;
 }
 
-const COLUMNS = 'id, email, email_verified_at, password_hash, role, status, erase_at';
+const COLUMNS = 'id, email, email_verified_at, password_hash, display_name, role, status, erase_at';
 
 /** $1 is `Addresses.keysOf`. */
 export const findByEmail = sql<AccountRow>(
@@ -51,9 +52,9 @@ export const recordConsents = sql(
 );
 
 /** The newest registration of an address that nobody has verified. */
-export const latestRegistration = sql<{ id: string }>(
+export const latestRegistration = sql<{ id: string; display_name: string }>(
   'registration-latest',
-  'select id from registrations where user_id = $1 order by created_at desc, id desc limit 1',
+  'select id, display_name from registrations where user_id = $1 order by created_at desc, id desc limit 1',
 );
 
 export const readRegistration = sql<{ first: boolean }>(

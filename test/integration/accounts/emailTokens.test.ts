@@ -51,6 +51,28 @@ describe('tokens of mails', () => {
     await expect(reset(second)).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
   });
 
+  it('set neither the own address nor the own name as a password, and are good for another afterwards', async () => {
+    const body = registration({ displayName: 'Robin of Loxley' });
+    await parts.signUp.register({ ...body, displayName: 'Mallory' }, CALLER);
+    await parts.signUp.register(body, CALLER);
+    await parts.passwordChange.forgot(body.email, CALLER);
+    const token = await mailedToken(parts, body.email, /new password/);
+    const own = [body.email, body.email.split('@')[0]!.toUpperCase(), 'robin of loxley'];
+    for (const password of own)
+      await expect(parts.passwordChange.reset(token, password, CALLER), password).rejects.toMatchObject({
+        code: 'VALIDATION_FAILED',
+        details: [{ path: 'password' }],
+      });
+    await parts.passwordChange.reset(token, OWN, CALLER);
+    const principal = parts.accounts.authenticateToken((await login(body.email, OWN)).accessToken);
+    for (const password of own)
+      await expect(
+        parts.passwordChange.change(principal, OWN, password, CALLER),
+        password,
+      ).rejects.toMatchObject({ code: 'VALIDATION_FAILED', details: [{ path: 'newPassword' }] });
+    await login(body.email, OWN);
+  });
+
   it('are void after a change of the password (AUTH-29)', async () => {
     const body = registration();
     await parts.signUp.register(body, CALLER);
