@@ -2,7 +2,7 @@
  * An uploaded image, made safe: known by its content, bounded in pixels and memory before it is decoded, turned
  * upright and encoded anew, so that nothing of the original file (camera, place, time, thumbnails, trailing data) is left.
  */
-import sharp from 'sharp';
+import sharp, { type Metadata } from 'sharp';
 import { DuetError } from '../errors.ts';
 import { perceptualHash } from './perceptualHash.ts';
 
@@ -62,7 +62,7 @@ async function checkHeader(bytes: Buffer): Promise<void> {
     );
 }
 
-function decodedBytes({ width, height, channels, depth, format, isProgressive }: sharp.Metadata): number {
+function decodedBytes({ width, height, channels, depth, format, isProgressive }: Metadata): number {
   // Of a progressive JPEG its coefficients are held, which have two bytes each.
   const wide = depth === 'ushort' || (format === 'jpeg' && isProgressive);
   return width * height * channels * (wide ? 2 : 1);
