@@ -3,22 +3,16 @@
  * decided by its actor (`src/calling`), what flows by its media (`src/media`).
  */
 import type { z } from 'zod';
-import type { ActorAnswer, ActorCommand, SeatOptions } from '../src/actors/Actors.ts';
+import type { ActorAnswer, ActorCommand, CallSeatOptions, PersonsCommand } from '../src/actors/Actors.ts';
 import { SEAT_SEC } from '../src/actors/Actors.ts';
 import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
 import { NO_CLAIM, type PublicKey, PublicKeys } from '../src/calling/PublicKeys.ts';
-import {
-  type Call,
-  durationSec,
-  hidesPresence,
-  mediaPolicy,
-  mediaPolicyBetween,
-  personOf,
-} from '../src/calling/state.ts';
+import { type Call, durationSec, hidesPresence, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
+import { Withdrawals } from '../src/calling/Withdrawals.ts';
 import { DuetError } from '../src/errors.ts';
 import { answerMedia } from '../src/media/answerMedia.ts';
 import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../src/media/messages.ts';
@@ -49,8 +43,10 @@ export abstract class CallRoom extends BaseRoom {
   #actor!: CallActor;
   #media!: CallMediaHost;
   readonly #keys = new PublicKeys();
-  /** Clients that do not only wait to answer. */
-  readonly #talking = new WeakSet<DuetClient>();
+  readonly #withdrawals = new Withdrawals();
+  #seatsGiven = 0;
+  /** The number of each client's seat, and whether its person talks there, or only waits to answer. */
+  readonly #seats = new WeakMap<DuetClient, { nth: number; talks: boolean }>();
   #isCalleeKnown = false;
 
   override async onCreate({ callId }: { callId: string }): Promise<void> {
@@ -96,12 +92,11 @@ export abstract class CallRoom extends BaseRoom {
     services.keeper.hold(this.#actor);
   }
 
-  override async onJoin(client: DuetClient, { waits }: SeatOptions): Promise<void> {
+  override async onJoin(client: DuetClient, options: CallSeatOptions): Promise<void> {
     const { userId } = this.admit(client);
     const others = this.clientsOf(userId).filter((other) => other !== client);
-    // Whoever has answered is not thrown out by another device that was on its way in because it rang there too.
-    if (waits && others.some((other) => this.#talking.has(other))) throw new DuetError('CONFLICT');
-    if (!waits) this.#talking.add(client);
+    if (others.some((other) => this.#keepsSeat(other, client, options))) throw new DuetError('CONFLICT');
+    this.#seats.set(client, { nth: options.nth, talks: !options.waits });
     // One device a person: the one that joins takes the seat over.
     for (const other of others) {
       other.leave(CLOSE.takenOver);
@@ -145,9 +140,7 @@ export abstract class CallRoom extends BaseRoom {
   async command(given: ActorCommand): Promise<ActorAnswer> {
     try {
       const call =
-        'userId' in given
-          ? await this.#obey(given.command, given.userId, given.id)
-          : await this.#actor.system(given.command);
+        'userId' in given ? await this.#obeyInTime(given) : await this.#actor.system(given.command);
       return { ok: true, call };
     } catch (error) {
       if (error instanceof DuetError) return { ok: false, code: error.code };
@@ -157,12 +150,11 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   /** A seat for one of the two; called across processes. Undefined where none is to be had. */
-  async reserve(sessionId: string, userId: string): Promise<object | undefined> {
+  async reserve(sessionId: string, userId: string, returns: boolean): Promise<object | undefined> {
     const { phase, calleeId } = this.#actor.call;
-    const options: SeatOptions = {
-      userId,
-      ...(phase === 'ringing' && userId === calleeId && { waits: true }),
-    };
+    this.#seatsGiven += 1;
+    const waits = phase === 'ringing' && userId === calleeId;
+    const options: CallSeatOptions = { userId, nth: this.#seatsGiven, waits, returns };
     if (!(await reserveSeat(this, sessionId, options, SEAT_SEC))) return undefined;
     const { publicAddress } = this.services;
     return { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
@@ -176,7 +168,7 @@ export abstract class CallRoom extends BaseRoom {
     };
     this.handle('call:answer', messages['call:answer'].payload, async (room, client, { media }) => {
       // From now on: another device may come in while the answer is being committed.
-      room.#talking.add(client);
+      room.#seats.get(client)!.talks = true;
       return obey(room, client, { type: 'answer', ...(media && { media }) });
     });
     for (const [type, command] of Object.entries(COMMANDS)) {
@@ -186,6 +178,7 @@ export abstract class CallRoom extends BaseRoom {
       this.handle<z.ZodType>(type, messages[type].payload, async (room, client, payload) => {
         if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
         const media = await room.#media.get();
+        room.#assertSeated(client);
         return answerMedia(media, client.auth!.userId, type, payload as MediaMessage<typeof type>);
       });
     }
@@ -196,15 +189,17 @@ export abstract class CallRoom extends BaseRoom {
   /** Between one client and the server only: the other person must not learn an address. */
   #takeDescriptions(): void {
     const messages = CLIENT_MESSAGES.call;
-    const plain = async (room: this) => {
+    const plain = async (room: this, client: DuetClient) => {
       if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-      return room.#media.plain();
+      const peers = await room.#media.plain();
+      room.#assertSeated(client);
+      return peers;
     };
     this.handle('call:sdp_offer', messages['call:sdp_offer'].payload, async (room, client, { sdp }) =>
-      (await plain(room)).offer(client.auth!.userId, sdp),
+      (await plain(room, client)).offer(client.auth!.userId, sdp),
     );
     this.handle('call:sdp_answer', messages['call:sdp_answer'].payload, async (room, client, { sdp }) =>
-      (await plain(room)).answer(client.auth!.userId, sdp),
+      (await plain(room, client)).answer(client.auth!.userId, sdp),
     );
     this.handle('call:ice_candidate', messages['call:ice_candidate'].payload, () => ({}));
   }
@@ -217,8 +212,7 @@ export abstract class CallRoom extends BaseRoom {
       const { userId, sessionId } = client.auth!;
       if (key.device !== undefined && key.device !== (await room.services.deviceKeyOf(sessionId)))
         throw new DuetError('FORBIDDEN');
-      // Another client of this person's may have come while the key was looked up.
-      if (!room.clients.includes(client)) throw new DuetError('CONFLICT');
+      room.#assertSeated(client);
       if (room.#keys.take(userId, key) && !hidesPresence(room.#actor.call, userId)) room.#sayKey(userId, key);
     });
     this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (room, client, claim) => {
@@ -229,18 +223,40 @@ export abstract class CallRoom extends BaseRoom {
     });
   }
 
+  /**
+   * Whether a client stays though another of the same person comes in: a join that was long on its way is older than it,
+   * and where somebody talks, a device that comes in by itself (because it rang there, or because it had lost its room)
+   * throws nobody out.
+   */
+  #keepsSeat(client: DuetClient, other: DuetClient, { nth, waits, returns }: CallSeatOptions): boolean {
+    const seat = this.#seats.get(client);
+    if (seat === undefined) return false;
+    const isOtherDevice = client.auth!.sessionId !== other.auth!.sessionId;
+    return seat.nth > nth || (seat.talks && (waits || (returns && isOtherDevice)));
+  }
+
+  /** Asked for by another process, which may have been told meanwhile that nobody answers: then it does not count. */
+  #obeyInTime({ command, userId, id, until }: PersonsCommand): Promise<Call> {
+    const isLate = until !== undefined && this.services.clock.now() > until;
+    if (isLate && command.type !== 'end') throw new DuetError('UNAVAILABLE');
+    return this.#obey(command, userId, id);
+  }
+
+  /** Another client of the same person may have come while something was waited for. */
+  #assertSeated(client: DuetClient): void {
+    if (!this.clients.includes(client)) throw new DuetError('CONFLICT');
+  }
+
   /** A person's command. What it takes away stops at once, whatever becomes of the commit. */
-  async #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
-    this.#media.setPolicy(mediaPolicyBetween(this.#actor.call, this.#actor.after(command, userId)));
-    const call = await this.#actor.command(command, userId, id);
-    // Where it changed nothing, as when it comes again, nobody else says what may flow.
-    this.#media.setPolicy(mediaPolicy(call));
-    return call;
+  #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
+    const change: [Call, Call] = [this.#actor.call, this.#actor.after(command, userId)];
+    const allow = () => this.#media.setPolicy(this.#withdrawals.policyFor(this.#actor.call));
+    return this.#withdrawals.during(userId, change, allow, () => this.#actor.command(command, userId, id));
   }
 
   /** After each commit: what may flow first, then what is shown. */
   #show(call: Call): void {
-    this.#media.setPolicy(mediaPolicy(call));
+    this.#media.setPolicy(this.#withdrawals.policyFor(call));
     showCall(this.state, call);
     this.#showPresence(call.calleeId);
     this.patch();

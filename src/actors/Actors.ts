@@ -27,14 +27,27 @@ export interface Seat {
 /** What a seat admits: stored with the reservation, handed to the room on join. */
 export interface SeatOptions {
   userId: string;
-  /** In a call that rang for this person when the seat was asked for: whoever takes it may only be waiting to answer. */
-  waits?: true;
+}
+
+/** The same for a call. */
+export interface CallSeatOptions extends SeatOptions {
+  /** The how many-th seat of the room it is. */
+  nth: number;
+  /** Whether the call rang for this person when the seat was asked for: whoever takes it may only be waiting to answer. */
+  waits: boolean;
+  /** Whether the client asked by itself, because it had lost its room. */
+  returns: boolean;
 }
 
 /** A command as it crosses processes. */
-export type ActorCommand =
-  | { userId: string; command: PersonCommand; id?: string }
-  | { command: SystemCommand };
+export interface PersonsCommand {
+  userId: string;
+  command: PersonCommand;
+  id?: string;
+  /** When whoever asks gives up, and it must not count any more. Epoch ms. */
+  until?: number;
+}
+export type ActorCommand = PersonsCommand | { command: SystemCommand };
 export type ActorAnswer = { ok: true; call: Call } | { ok: false; code: ErrorCode };
 
 export interface ActorsOptions {
@@ -81,12 +94,19 @@ export class Actors {
     this.#rooms = options.rooms ?? colyseus;
   }
 
-  /** A seat in a live call for one of its people. The caller has checked who that is. */
-  async callSeat(callId: string, userId: string): Promise<Seat> {
+  /**
+   * A seat in a live call for one of its people. The caller has checked who that is. `returns`: for a client that comes
+   * back by itself; it takes the place of no other device.
+   */
+  async callSeat(callId: string, userId: string, { returns = false } = {}): Promise<Seat> {
     return this.#atCall(callId, async ({ here }) => {
       if (here && this.#rooms.localRoom(callId) === undefined) return undefined;
       const sessionId = newSecret();
-      const where = await this.#askCall<RemoteSeat | null>(callId, here, 'reserve', [sessionId, userId]);
+      const where = await this.#askCall<RemoteSeat | null>(callId, here, 'reserve', [
+        sessionId,
+        userId,
+        returns,
+      ]);
       return where ? { ...this.#seat('call', callId, sessionId), ...where } : undefined;
     });
   }
@@ -94,7 +114,7 @@ export class Actors {
   /** A command to a live call, from a person or from the server. Throws DuetError. */
   async callCommand(callId: string, given: ActorCommand): Promise<Call> {
     // Where no answer comes it is asked again, perhaps of another process: by its id it is done once all the same.
-    const command = { id: newId(), ...given };
+    const command = { id: newId(), until: this.#options.clock.now() + FIND_MS, ...given };
     const answer = await this.#atCall(callId, ({ here }) =>
       this.#askCall<ActorAnswer>(callId, here, 'command', [command]),
     );

@@ -42,3 +42,6 @@ export const InitiateCall = z.strictObject({ media: MediaKind.default('audio') }
 
 /** Body of `POST /calls/:callId/answer` and payload of `call:answer`: `video` consents to the video asked for. */
 export const AnswerCall = z.strictObject({ media: MediaKind.optional() });
+
+/** Body of `POST /calls/:callId/join`. */
+export const JoinCall = z.strictObject({ returns: z.boolean().default(false) });

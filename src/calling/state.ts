@@ -106,12 +106,6 @@ export function mediaPolicy(call: Call): { audio: boolean; video: boolean } {
   return { audio: talking, video: talking && call.media === 'video' };
 }
 
-/** What may flow while one call is becoming another: what both allow. Nobody's withdrawal has to wait for a commit. */
-export function mediaPolicyBetween(before: Call, after: Call): { audio: boolean; video: boolean } {
-  const [one, other] = [mediaPolicy(before), mediaPolicy(after)];
-  return { audio: one.audio && other.audio, video: one.video && other.video };
-}
-
 /** Whether a person's being in the room is nobody's business: while it rings the caller does not learn of the callee. */
 export function hidesPresence(call: Call, userId: string): boolean {
   return call.phase === 'ringing' && userId === call.calleeId;

@@ -3,7 +3,7 @@ import type { Actors } from '../../actors/Actors.ts';
 import type { CallCommands } from '../../actors/CallCommands.ts';
 import { SeatView } from '../../actors/shapes.ts';
 import type { Calls } from '../../calling/Calls.ts';
-import { AnswerCall, CallView, InitiateCall } from '../../calling/shapes.ts';
+import { AnswerCall, CallView, InitiateCall, JoinCall } from '../../calling/shapes.ts';
 import type { PersonCommand } from '../../calling/transitions.ts';
 import { callView } from '../../calling/view.ts';
 import type { Clock } from '../../clock.ts';
@@ -94,16 +94,19 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       method: 'post',
       path: '/calls/:callId/join',
       summary: 'A new seat in a live call, for a client that lost its room',
+      description:
+        '`returns: true` for a client that asks by itself and not because its person wants it: the join is refused (CONFLICT) where they talk on another device by now.',
       tags,
       who: 'user',
       limit: 'decide',
       params,
+      body: JoinCall,
       status: 200,
       out: CallAndSeat,
-      run: async ({ auth, params: { callId } }) => {
+      run: async ({ auth, params: { callId }, body: { returns } }) => {
         const before = await calls.find(callId, auth.userId);
         if (before.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-        const seat = await actors.callSeat(callId, auth.userId);
+        const seat = await actors.callSeat(callId, auth.userId, { returns });
         return { call: view(await calls.find(callId, auth.userId)), seat };
       },
     }),

@@ -1,5 +1,6 @@
 /** The media part of the attacks, through the program's own doors: what a call room lets a client do to the SFU. */
 import { execFileSync } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Room } from '@colyseus/sdk';
 import pg from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -96,12 +97,17 @@ describe('media of a call', () => {
       const withdrawn = codeOf(ask(ann.room, 'call:downgrade'));
       await bob.heard.next('media:producer_closed', ({ producerId }) => producerId === picture);
       expect(await codeOf(ask(ann.room, 'media:produce', video(ann.send)))).toBe('FORBIDDEN');
+      // Nor does anything that the other says meanwhile bring it back.
+      const declined = codeOf(ask(bob.room, 'call:extend_decline'));
+      await pause(200);
+      expect(await codeOf(ask(ann.room, 'media:produce', video(ann.send)))).toBe('FORBIDDEN');
       const ended = codeOf(ask(ann.room, 'call:end'));
       await bob.heard.next('media:producer_closed', ({ producerId }) => producerId === sound);
       expect(bob.heard.ofType('call:downgraded')).toEqual([]);
       await db.query('rollback');
       expect(['done', 'UNAVAILABLE']).toContain(await withdrawn);
       expect(['done', 'UNAVAILABLE']).toContain(await ended);
+      await declined;
     } finally {
       await db.end();
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Json, type Person } from '../../support/client.ts';
-import { newMatch, newPerson } from '../../support/signedIn.ts';
+import { newMatch, newPerson, signIn } from '../../support/signedIn.ts';
 
 const app = useApp({ CALL_RING_SEC: '2', CALL_DURATION_SEC: '60', MATCH_ACCEPT_SEC: '3600' });
 
@@ -248,6 +248,28 @@ describe('whose it is', () => {
       await expect(other.bob.sit(waiting)).rejects.toThrow('CONFLICT');
       expect(room.connection.isOpen).toBe(true);
       expect(await phaseOf(bob, call.id)).toBe('connecting');
+    });
+
+    test('stays where they talk when the other device comes back by itself, and its own device may', async () => {
+      const { bob, call } = await ringing();
+      const returns = async (person: Person) =>
+        (await person.ok('POST', `/calls/${call.id}/join`, { returns: true })).seat;
+      const { seat: answering } = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+      const phone = await bob.sit(answering);
+      const tablet = await signIn(app.url, bob.email);
+      await expect(tablet.sit(await returns(tablet))).rejects.toThrow('CONFLICT');
+      const left = new Promise<number>((resolve) => phone.onLeave((code) => resolve(code)));
+      await bob.sit(await returns(bob));
+      expect(await left).toBe(4101);
+    });
+
+    test('is not lost to a seat of before, whose join was long on its way', async () => {
+      const { bob, call, seat } = await ringing();
+      await bob.ok('POST', `/calls/${call.id}/answer`, {});
+      const late = await seat();
+      const room = await bob.sit(await seat());
+      await expect(bob.sit(late)).rejects.toThrow('CONFLICT');
+      expect(room.connection.isOpen).toBe(true);
     });
 
     test('goes on at the other when it joins by a seat that it asked for since', async () => {

@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type Call,
-  type CallSettings,
-  mediaPolicy,
-  mediaPolicyBetween,
-  type Role,
-} from '../../../src/calling/state.ts';
+import { type Call, type CallSettings, mediaPolicy, type Role } from '../../../src/calling/state.ts';
 import {
   byPerson,
   bySystem,
@@ -276,14 +270,6 @@ describe('consent', () => {
       video: false,
     });
     expect(mediaPolicy(ended)).toEqual({ audio: false, video: false });
-  });
-
-  test('while one call becomes another only what both allow flows', () => {
-    const withdrawn = person(video, { type: 'downgrade' }, 'callee');
-    expect(mediaPolicyBetween(video, withdrawn)).toEqual({ audio: true, video: false });
-    expect(mediaPolicyBetween(active, video)).toEqual({ audio: true, video: false });
-    expect(mediaPolicyBetween(video, ended)).toEqual({ audio: false, video: false });
-    expect(mediaPolicyBetween(ringing, connecting)).toEqual({ audio: false, video: false });
   });
 
   test('a video call that one asked for starts as audio, and as video only when the answer says so', () => {
