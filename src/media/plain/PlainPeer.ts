@@ -33,7 +33,7 @@ type Connection = {
   version: number;
 };
 
-/** How long the client may take to answer an offer. */
+/** For how long an offer that is not answered keeps the client's own out. */
 export const ANSWER_TIMEOUT_MS = 10_000;
 /** Changes are gathered for so long before they are offered; also lets the answer before go out first. */
 const GATHER_MS = 10;
@@ -51,8 +51,8 @@ const MAX_WAITING = 4;
 export class PlainPeer {
   readonly #options: PlainPeerOptions;
   #connection: Connection | null = null;
-  /** An offer that the client has not answered: what will hold when it does. */
-  #offered: { sections: Section[]; timer: Timer } | null = null;
+  /** An offer that the client has not answered: what will hold when it does, however late, or offers itself. */
+  #offered: { sections: Section[]; lapsesAtMs: number } | null = null;
   /** The other's producers that the client refused; not offered again. */
   readonly #refused = new Set<string>();
   #queue: Promise<unknown> = Promise.resolve();
@@ -69,8 +69,10 @@ export class PlainPeer {
     const remote = readSession(sdp);
     return this.#inTurn(async () => {
       const connection = await this.#connect(remote);
-      if (this.#offered !== null) throw new DuetError('CONFLICT');
+      const lapsesAtMs = this.#offered?.lapsesAtMs ?? 0;
+      if (this.#options.clock.now() < lapsesAtMs) throw new DuetError('CONFLICT');
       connection.sections = await this.#settleOffer(connection, remote);
+      this.#offered = null;
       await this.#noteIce(connection, remote);
       this.#say('answer', connection, connection.sections);
       this.changed();
@@ -88,7 +90,6 @@ export class PlainPeer {
         remote.sections.every(({ mid }, index) => mid === offered.sections[index]!.mid) &&
         fingerprintOf(remote) === connection.fingerprint;
       if (!fits) invalid('does not answer the offer');
-      offered.timer.cancel();
       this.#offered = null;
       connection.sections = offered.sections;
       for (const [index, section] of offered.sections.entries()) {
@@ -113,7 +114,6 @@ export class PlainPeer {
   close(): void {
     this.#closed = true;
     this.#gather?.cancel();
-    this.#offered?.timer.cancel();
     this.#connection = null;
   }
 
@@ -141,7 +141,6 @@ export class PlainPeer {
     if (present?.fingerprint === fingerprint && media.has(userId, present.transportId)) {
       return present;
     }
-    this.#offered?.timer.cancel();
     this.#offered = null;
     this.#connection = null;
     const { id, iceParameters, iceCandidates, dtlsParameters } = await media.open(userId, 'both');
@@ -170,10 +169,11 @@ export class PlainPeer {
 
   /** What an offer makes of the sections. Those that were agreed on keep their places. */
   async #settleOffer(connection: Connection, remote: RemoteSession): Promise<Section[]> {
-    const before = connection.sections;
     const isKept = (known: Section, index: number) =>
       (known.up === null && known.down === null) || known.mid === remote.sections[index]?.mid;
-    if (!before.every(isKept)) invalid('m-lines must keep their places');
+    if (!connection.sections.every(isKept)) invalid('m-lines must keep their places');
+    // Of an offer that lapsed the client may know, or not.
+    const before = this.#offered?.sections ?? connection.sections;
     const uplinks = [uplinkOf(remote.sections, 'audio'), uplinkOf(remote.sections, 'video')];
     const sections: Section[] = [];
     for (const [index, one] of remote.sections.entries()) {
@@ -192,6 +192,10 @@ export class PlainPeer {
       await this.#take(connection, section, one);
       if (up !== null) up.receives = up.producerId !== null;
       sections.push(section);
+    }
+    const given = sections.map(({ down }) => down?.consumerId);
+    for (const { down } of before) {
+      if (down !== null && !given.includes(down.consumerId)) this.#drop(down.consumerId);
     }
     return sections;
   }
@@ -259,7 +263,7 @@ export class PlainPeer {
     });
     for (const producer of wanted) await this.#addTrack(sections, producer);
     if (this.#closed || this.#connection !== connection) return;
-    this.#offered = { sections, timer: clock.after(ANSWER_TIMEOUT_MS, () => this.#giveUp()) };
+    this.#offered = { sections, lapsesAtMs: clock.now() + ANSWER_TIMEOUT_MS };
     this.#say('offer', connection, sections);
   }
 
@@ -282,15 +286,6 @@ export class PlainPeer {
     const line = { type: kind, protocol: 'UDP/TLS/RTP/SAVPF', payload: '0' };
     if (present === undefined) sections.push({ mid, kind, line, up: null, down });
     else present.down = down;
-  }
-
-  /** The client did not answer: what was offered is as if it had not been, and the client may offer again. */
-  #giveUp(): void {
-    const agreed = (this.#connection?.sections ?? []).map(({ down }) => down?.consumerId);
-    for (const { down } of this.#offered?.sections ?? []) {
-      if (down !== null && !agreed.includes(down.consumerId)) this.#drop(down.consumerId);
-    }
-    this.#offered = null;
   }
 
   /** Closes a producer or consumer of this person's, if it is still there. */

@@ -1,0 +1,103 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { CallMedia } from '../../../src/media/CallMedia.ts';
+import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
+import { ANSWER_TIMEOUT_MS } from '../../../src/media/plain/PlainPeer.ts';
+import { PlainPeers } from '../../../src/media/plain/PlainPeers.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+import { ANN, AUDIO, BEN, codeOf, createCall, startWorkers, until } from './harness.ts';
+import { mirroredSdp, offerSdp, sectionsOf } from './sdpSamples.ts';
+
+let workers: MediaWorkers;
+let clock: FakeClock;
+let call: CallMedia;
+let peers: PlainPeers;
+let said: { type: string; sdp: string }[];
+/** Ben's transport, for a mediasoup client's producers. */
+let benSend: string;
+
+beforeAll(async () => {
+  workers = await startWorkers();
+});
+afterAll(() => workers.close());
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  said = [];
+  ({ call } = await createCall(workers));
+  peers = new PlainPeers({
+    media: call,
+    people: [ANN, BEN],
+    clock,
+    say: (_, type, sdp) => said.push({ type, sdp }),
+  });
+  benSend = (await call.open(BEN, 'send')).id;
+});
+afterEach(() => call.close());
+
+const last = () => said.at(-1) ?? { type: '', sdp: '' };
+
+/** The server's m-line of that mid in what it said last. */
+const section = (mid: string) => sectionsOf(last().sdp).find((one) => one.mid === mid);
+
+/** Lets the server look what is to be offered; → its offer. */
+async function nextOffer(): Promise<string> {
+  const before = said.length;
+  clock.advance(50);
+  await until('an offer', () => said.length > before);
+  expect(last().type).toBe('call:sdp_offer');
+  return last().sdp;
+}
+
+/** Ann's own offer; → what the server answers. */
+async function annOffers(sdp: string): Promise<string> {
+  await peers.offer(ANN, sdp);
+  expect(last().type).toBe('call:sdp_answer');
+  return last().sdp;
+}
+
+/** Ben speaks, Ann has offered her microphone, and the server offers her Ben. */
+async function offeredBen(): Promise<string> {
+  await call.produce(BEN, benSend, 'audio', AUDIO(7_000));
+  await annOffers(offerSdp());
+  return nextOffer();
+}
+
+describe('an offer that is not answered in time', () => {
+  it('keeps the client’s own out until then', async () => {
+    await offeredBen();
+    expect(await codeOf(peers.offer(ANN, offerSdp()))).toBe('CONFLICT');
+    clock.advance(ANSWER_TIMEOUT_MS);
+    expect(await codeOf(peers.offer(ANN, offerSdp()))).toBe('done');
+  });
+
+  it('is answered late: the other is heard', async () => {
+    const offer = await offeredBen();
+    const resume = vi.spyOn(call, 'resume');
+    clock.advance(ANSWER_TIMEOUT_MS + 1_000);
+    expect(await codeOf(peers.answer(ANN, mirroredSdp(offer)))).toBe('done');
+    expect(resume).toHaveBeenCalledTimes(1);
+    // An own offer with the server's m-line in it, as for a restart of ICE.
+    await annOffers(mirroredSdp(offer));
+    expect(section('duet-a')).toMatchObject({ direction: 'sendonly', port: 9 });
+  });
+
+  it('may be known to a client that offers instead', async () => {
+    const offer = await offeredBen();
+    clock.advance(ANSWER_TIMEOUT_MS);
+    const resume = vi.spyOn(call, 'resume');
+    await annOffers(mirroredSdp(offer));
+    expect(section('duet-a')).toMatchObject({ direction: 'sendonly', port: 9 });
+    expect(resume).toHaveBeenCalledTimes(1);
+  });
+
+  it('may be unknown to a client that offers instead: it is made anew', async () => {
+    await offeredBen();
+    clock.advance(ANSWER_TIMEOUT_MS);
+    // The camera has the place now that the server's m-line was to have.
+    await annOffers(offerSdp({ video: true }));
+    expect(section('duet-a')).toBeUndefined();
+    const offer = await nextOffer();
+    expect(sectionsOf(offer).map(({ mid }) => mid)).toEqual(['0', '1', 'duet-a']);
+    expect(await codeOf(peers.answer(ANN, mirroredSdp(offer)))).toBe('done');
+  });
+});
