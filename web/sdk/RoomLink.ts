@@ -42,6 +42,8 @@ export class RoomLink extends Emitter<LinkEvents> {
   #room: Room | undefined;
   #state: LinkState = 'connecting';
   #attempt = 0;
+  /** The last try to sit down: what comes of those before is not wanted any more. */
+  #turn = 0;
   #joinedAt = 0;
   readonly #closing = new AbortController();
   #nextPing: ReturnType<typeof setTimeout> | undefined;
@@ -74,12 +76,18 @@ export class RoomLink extends Emitter<LinkEvents> {
     if (this.#state === 'connected') this.#room?.send(type, payload);
   }
 
+  /** Sits down by this seat, in the place of the present one or of what is on its way. */
+  sit(seat: Seat): void {
+    if (this.#state === 'closed') return;
+    this.#dropRoom();
+    if (this.#state === 'connected') this.#become('reconnecting');
+    void this.#connect(seat);
+  }
+
   /** Gives the present room up and asks for a new seat, as if the socket had been lost. */
   renew(): void {
     if (this.#state !== 'connected') return;
-    const room = this.#room;
-    this.#room = undefined;
-    room?.leave(false);
+    this.#dropRoom();
     this.#forgetFailures();
     this.#retry();
   }
@@ -90,17 +98,28 @@ export class RoomLink extends Emitter<LinkEvents> {
   }
 
   async #connect(given?: Seat): Promise<void> {
+    const turn = ++this.#turn;
+    const isWanted = () => turn === this.#turn && this.#state !== 'closed';
     try {
       const seat = given ?? (await this.#options.askForSeat());
+      if (!isWanted()) return;
       const room = await this.#options.seats.take(seat, this.#closing.signal);
-      if (this.#state === 'closed') return void room.leave();
+      if (!isWanted()) return void room.leave(this.#state === 'closed');
       this.#bind(room);
     } catch (error) {
-      if (this.#state === 'closed') return;
-      // A seat that could not be taken (it ran out, or its process died) is not the end: ask for another.
-      if (error instanceof DuetApiError && !error.isTemporary) return this.#end({ error });
+      if (!isWanted()) return;
+      const isRefused = error instanceof DuetApiError && !error.isTemporary;
+      // A seat that could not be taken (it ran out, or its process died) is not the end: ask for another. So it is with
+      // one that was given, where this client itself sat down by a later one meanwhile.
+      if (isRefused && given === undefined) return this.#end({ error });
       this.#retry();
     }
+  }
+
+  #dropRoom(): void {
+    const room = this.#room;
+    this.#room = undefined;
+    room?.leave(false);
   }
 
   #bind(room: Room): void {
@@ -141,8 +160,9 @@ export class RoomLink extends Emitter<LinkEvents> {
 
   #retry(): void {
     this.#become('reconnecting');
+    const turn = this.#turn;
     void pause(backoffMs(this.#attempt++)).then(() => {
-      if (this.#state === 'reconnecting') void this.#connect();
+      if (this.#state === 'reconnecting' && turn === this.#turn) void this.#connect();
     });
   }
 

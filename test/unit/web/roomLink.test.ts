@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Auth } from '../../../web/sdk/Auth.ts';
+import { DuetApiError } from '../../../web/sdk/DuetApiError.ts';
 import type { Http } from '../../../web/sdk/Http.ts';
 import { RoomLink } from '../../../web/sdk/RoomLink.ts';
 import { Seats } from '../../../web/sdk/Seats.ts';
@@ -86,12 +87,85 @@ test('a seat that another device has by now is a CONFLICT, refused or sent off o
     ['CONFLICT', 500],
     ['', 4101],
   ] as const) {
-    consume.mockRejectedValueOnce(Object.assign(new Error(message), { code }));
+    consume.mockRejectedValue(Object.assign(new Error(message), { code }));
     const link = new RoomLink({ seats, askForSeat: async () => SEAT });
     const closed = vi.fn();
     link.on('closed', closed);
-    link.open(SEAT);
+    link.open();
     await vi.advanceTimersByTimeAsync(0);
     expect(closed).toHaveBeenCalledWith({ error: expect.objectContaining({ code: 'CONFLICT' }) });
   }
+});
+
+/** Seats in rooms of their own, taken when the test says so. */
+function slowSeats() {
+  const taken: { seat: Seat; room: FakeRoom; letIn: () => void; refuse: (error: Error) => void }[] = [];
+  const take = (seat: Seat) =>
+    new Promise<unknown>((resolve, reject) => {
+      const room = new FakeRoom();
+      taken.push({ seat, room, letIn: () => resolve(room), refuse: reject });
+    });
+  return { taken, seats: { take } as unknown as Seats };
+}
+
+test('a seat that is handed over is taken in the place of the one that is on its way', async () => {
+  const { taken, seats } = slowSeats();
+  const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+  const rooms: unknown[] = [];
+  link.on('up', (room) => rooms.push(room));
+  const mine = { ...SEAT, sessionId: 'mine' };
+  link.open(SEAT);
+  link.sit(mine);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(taken.map(({ seat }) => seat)).toEqual([SEAT, mine]);
+  taken[0]!.letIn();
+  taken[1]!.letIn();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(rooms).toEqual([taken[1]!.room]);
+  expect(taken[0]!.room.hasLeft).toBe(true);
+
+  // And of one that one sits on; that its room throws out who is replaced is no news.
+  link.sit(SEAT);
+  taken[1]!.room.drop(4101);
+  await vi.advanceTimersByTimeAsync(0);
+  taken[2]!.letIn();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(link.state).toBe('connected');
+  expect(taken[1]!.room.hasLeft).toBe(true);
+  expect(rooms).toHaveLength(2);
+});
+
+test('nor does an earlier seat that is refused, or was about to be asked for, come between', async () => {
+  const { taken, seats } = slowSeats();
+  const askForSeat = vi.fn(async () => SEAT);
+  const link = new RoomLink({ seats, askForSeat });
+  link.open(SEAT);
+  await vi.advanceTimersByTimeAsync(0);
+  link.sit(SEAT);
+  taken[0]!.refuse(new DuetApiError(409, { code: 'CONFLICT' }));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(link.state).toBe('connecting');
+  taken[1]!.letIn();
+  await vi.advanceTimersByTimeAsync(0);
+  taken[1]!.room.drop(1006);
+  link.sit(SEAT);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(askForSeat).not.toHaveBeenCalled();
+  taken[2]!.letIn();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(link.state).toBe('connected');
+});
+
+test('where a given seat is refused another one is asked for, and that refusal counts', async () => {
+  const { taken, seats } = slowSeats();
+  const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+  const conflict = new DuetApiError(409, { code: 'CONFLICT' });
+  link.open(SEAT);
+  for (const state of ['reconnecting', 'closed']) {
+    await vi.advanceTimersByTimeAsync(300);
+    taken.at(-1)!.refuse(conflict);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(link.state).toBe(state);
+  }
+  expect(taken).toHaveLength(2);
 });

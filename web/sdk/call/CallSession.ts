@@ -282,18 +282,26 @@ export class CallSession extends Emitter<CallEvents> {
     }
   }
 
-  #post(command: Command, body?: object): Promise<{ call: Call }> {
+  async #post(command: Command, body?: object): Promise<{ call: Call }> {
     const path = `/calls/${this.id}/${command}`;
-    if (command === 'answer') return this.#seats.insist<CallAndSeat>(path, body);
+    if (command === 'answer') {
+      const { call, seat } = await this.#seats.insist<CallAndSeat>(path, body);
+      // By one that was asked for while it rang it would be another device's to take over.
+      this.#link.sit(seat);
+      return { call };
+    }
     const ask = () => this.#http.post<{ call: Call }>(path, body);
     return command === 'reject' ? persist(ask) : ask();
   }
 
   /** Until the room is there, which it soon is where it is at all. */
   async #seated(): Promise<void> {
-    if (this.#link.state !== 'connecting') return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const forget = this.#link.on('state', () => resolve());
+    const look = (state: LinkState) => {
+      if (state === 'connected' || state === 'closed') resolve();
+    };
+    const forget = this.#link.on('state', look);
+    look(this.#link.state);
     await Promise.race([promise, pause(ROOM_ANSWER_MS)]);
     forget();
   }

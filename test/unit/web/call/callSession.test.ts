@@ -42,6 +42,8 @@ let tracks: FakeTracks;
 /** What HTTP answers, by method and path; every request is noted. */
 let answers: Record<string, () => unknown>;
 let asked: string[];
+/** Session ids of the seats that were taken. */
+let seatsTaken: string[];
 let seatsAsked: { path: string; body: unknown }[];
 /** Why nobody is let in. */
 let refusal: DuetApiError | undefined;
@@ -72,6 +74,7 @@ beforeEach(() => {
   answers = {};
   asked = [];
   seatsAsked = [];
+  seatsTaken = [];
   refusal = undefined;
 });
 
@@ -109,12 +112,27 @@ function begin(joinMs?: number): CallSession {
       get: (path: string) => http('GET', path),
       post: (path: string) => http('POST', path),
     } as unknown as Http,
-    seats: joinMs === undefined ? fake.seats : late(fake.seats, joinMs),
+    seats: noting(joinMs === undefined ? fake.seats : late(fake.seats, joinMs)),
     clock: new ServerClock(),
     local: tracks as unknown as LocalTracks,
     device: device as unknown as OwnDevice,
   });
   return session;
+}
+
+/** A seat is named after what it was asked for with. */
+function noting(seats: Seats): Seats {
+  const named = (ask: Seats['insist']): Seats['insist'] => {
+    return async <T extends { seat: Seat }>(path: string, body?: unknown) => {
+      const answer = await ask<T>(path, body);
+      return { ...answer, seat: { sessionId: path } };
+    };
+  };
+  const take: Seats['take'] = (seat) => {
+    seatsTaken.push(seat.sessionId);
+    return seats.take(seat);
+  };
+  return { ask: named(seats.ask), insist: named(seats.insist), take } as Seats;
 }
 
 function late(seats: Seats, joinMs: number): Seats {
@@ -374,4 +392,27 @@ test('declining is told until the server answers', async () => {
   void session.reject();
   await vi.advanceTimersByTimeAsync(5_000);
   expect(session.snapshot.phase).toBe('ended');
+});
+
+test('who answers over HTTP sits down by the seat that the answer gave', async () => {
+  rung();
+  answers[POST_ANSWER] = () => ({ call: { ...call, phase: 'connecting' } });
+  const session = begin(5_000);
+  void session.answer();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(seatsTaken).toEqual([undefined, '/calls/call/answer']);
+  expect(session.link).toBe('connected');
+  expect(rooms.map(({ hasLeft }) => hasLeft)).toEqual([true, false]);
+  session.leave();
+});
+
+test('an answer waits for the room that one is on the way back to', async () => {
+  rung();
+  const session = await sit();
+  rooms[0]!.drop(1006);
+  void session.answer();
+  await vi.advanceTimersByTimeAsync(300);
+  expect(rooms[1]!.sent).toContainEqual({ type: 'call:answer', payload: { media: 'audio' } });
+  expect(asked).not.toContain(POST_ANSWER);
+  session.leave();
 });
