@@ -4,7 +4,7 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { Me } from '../people/shapes.ts';
-import type { DataKeys } from '../platform/DataKeys.ts';
+import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { Time } from '../shapes.ts';
 import type { Principal } from './AccessTokens.ts';
 import type { Audit } from './Audit.ts';
@@ -67,9 +67,9 @@ export class Export {
       });
     }
     const held: Exported['held'] = {};
-    for (const [table, { give }] of Object.entries(HOLDINGS)) {
+    for (const [table, { give, sealed = [] }] of Object.entries(HOLDINGS)) {
       if ('kept' in give) continue;
-      held[table] = (await db.query(give, [userId])).map(({ item }) => opened(item, keys));
+      held[table] = (await db.query(give, [userId])).map(({ item }) => opened(item, sealed, keys));
     }
     await audit.record(db, { action: 'account_exported', userId, sessionId, caller });
     return { exportedAt: isoTime(clock.now())!, profile: await me(userId), held };
@@ -77,11 +77,11 @@ export class Export {
 }
 
 /** A row of the database with its sealed texts in words. */
-function opened(item: Record<string, unknown>, keys: DataKeys): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(item).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? keys.openText(value) : value,
-    ]),
-  );
+function opened(
+  item: Record<string, unknown>,
+  sealed: readonly string[],
+  keys: DataKeys,
+): Record<string, unknown> {
+  const words = sealed.map((name) => [name, keys.open(item[name] as StoredText)]);
+  return { ...item, ...Object.fromEntries(words) };
 }

@@ -11,6 +11,8 @@ export interface Holding {
   erase: 'gone' | { stays: string };
   /** Rows of user `$1` as JSON, or why they are not given out. */
   give: Statement<{ item: Record<string, unknown> }> | { kept: string };
+  /** Columns of those rows that are sealed. No others are opened: what people write may look as if it were. */
+  sealed?: readonly string[];
 }
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
@@ -81,6 +83,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
       `select id, reported_id as "userId", reason, details, call_id as "callId", created_at as "createdAt"
        from reports where reporter_id = $1 and ${isOwn('id')}`,
     ),
+    sealed: ['details'],
   },
   matches: {
     erase: 'gone',
@@ -149,6 +152,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
       'push',
       'select coalesce(address, endpoint) as endpoint, session_id as "sessionId", created_at as "createdAt" from push_subscriptions where user_id = $1',
     ),
+    sealed: ['endpoint'],
   },
   idempotency_keys: {
     erase: 'gone',
@@ -181,12 +185,14 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
         'the security log, two years, unchanged: an id that leads to nobody, no address, a network of 256 neighbours',
     },
     // What admins did is between them and the one it is about; the outcome stands in the profile. A session of before
-    // may still be tried, by whoever had it.
+    // may still be tried, by whoever had it. That a refusal was for somebody's ban its answer did not say, and no line
+    // without a reason may either.
     give: give(
       'audit',
       `select at, action, session_id as "sessionId", device, address, details from audit_log
        where user_id = $1 and (actor_id is null and action <> 'status_changed' or actor_id = $1)
-         and ${isOwn('id')} and (session_id is null or ${isOwn('session_id')})`,
+         and ${isOwn('id')} and (session_id is null or ${isOwn('session_id')})
+         and details->>'reason' like 'BANNED%' is not true`,
     ),
   },
   ban_tags: {

@@ -215,6 +215,59 @@ describe('what is held (PV-11)', () => {
     expect((await bob.call('GET', '/users/me')).status).toBe(200);
   });
 
+  it('is given as it was written, also where that looks like what is sealed', async () => {
+    const [ann, other] = [await newPerson(app), await newPerson(app)];
+    const written = { reason: `s1:email:${'A'.repeat(38)}`, details: `s1:report:${'A'.repeat(38)}` };
+    await ann.ok('POST', `/users/report/${other.id}`, { ...written, block: false });
+    expect((await ann.ok('GET', '/users/me/export')).held.reports).toMatchObject([written]);
+  });
+
+  it('does not tell that a refusal was for a ban, which its answer did not', async () => {
+    const device = { 'x-device-id': newId() };
+    const post = (path: string, body: object, headers: Record<string, string> = {}) =>
+      request(app.url, 'POST', `/api/v1/auth/${path}`, { body, headers });
+    const [boss, villain] = [await newPerson(app), await newPerson(app)];
+    await db.query(`update users set role = 'admin' where id = $1`, [boss.id]);
+    const admin = await signIn(app.url, boss.email);
+    const email = `${newId()}@example.org`;
+    const body = {
+      email,
+      password: TEST_PASSWORD,
+      displayName: 'Alt',
+      birthDate: '1990-05-17',
+      gender: 'man',
+    };
+    await post('register', body);
+    await post('forgot-password', { email });
+    const alt = { email } as Person;
+    const link = async (subject: RegExp) =>
+      /\?token=([\w-]+)/.exec((await mails(alt)).find((mail) => subject.test(mail.subject))?.text ?? '')?.[1];
+    await eventually(() => link(/Verify/)).toBeDefined();
+    await eventually(() => link(/password/)).toBeDefined();
+    await post('login', { email: villain.email, password: TEST_PASSWORD }, device);
+    const banned = { status: 'banned', reason: 'x' };
+    await admin.ok('PATCH', `/admin/users/${villain.id}/status`, banned);
+    expect((await post('verify-email', { token: await link(/Verify/) }, device)).status).toBe(400);
+    const reset = { token: await link(/password/), password: 'a quiet violet harbour' };
+    expect((await post('reset-password', reset, device)).status).toBe(400);
+    const mine = await signIn(app.url, email);
+    expect((await login(mine, 'not the password')).status).toBe(401);
+    expect((await post('login', { email, password: TEST_PASSWORD }, device)).status).toBe(403);
+    const { rows } = await db.query(
+      `select action from audit_log where user_id = $1 and details->>'reason' like 'BANNED%' order by id`,
+      [mine.id],
+    );
+    expect(rows.map(({ action }) => action)).toEqual([
+      'email_verify_refused',
+      'password_reset_refused',
+      'login_refused',
+    ]);
+    const { audit_log: lines } = (await mine.ok('GET', '/users/me/export')).held;
+    expect(JSON.stringify(lines)).not.toContain('BANNED');
+    const refused = lines.filter((line: Json) => line.action.endsWith('_refused'));
+    expect(refused).toMatchObject([{ action: 'login_refused', details: { reason: 'INVALID_CREDENTIALS' } }]);
+  });
+
   it('does not give what whoever had the address first left behind, nor bans him for its owner', async () => {
     const [email, device] = [`${newId()}@example.org`, newId()];
     const strange = { 'x-device-id': device, 'user-agent': 'Mozilla/5.0 (Windows) Firefox/140.0' };
