@@ -59,9 +59,10 @@ export class Database implements Sql {
   readonly #probe: Probe;
   readonly #pulse: Pulse;
   #name: HeldName | undefined;
-  /** How often the database stood still. Connections of before are not used again: some may stand still for good. */
-  #stalls = 0;
-  readonly #bornIn = new WeakMap<PoolClient, number>();
+  /** When the database stood still last. Connections of before are not used again: some may stand still for good. */
+  #stalledAt = 0;
+  /** When each connection was made; both in looks of the pulse. */
+  readonly #bornAt = new WeakMap<PoolClient, number>();
   /** Whether the name's connection broke and is not there again. */
   #isCutOff = false;
   /** When the database was there again the last time that it had been away, by the clock. */
@@ -71,7 +72,7 @@ export class Database implements Sql {
   private constructor(orm: MikroORM, pool: Pool, { url, log }: DatabaseOptions, probe: Probe) {
     this.orm = orm;
     this.pool = pool;
-    pool.on('connect', (client) => this.#bornIn.set(client, this.#stalls));
+    pool.on('connect', (client) => this.#bornAt.set(client, this.#pulse.looks));
     this.#url = url;
     this.#log = log;
     this.#probe = probe;
@@ -79,7 +80,7 @@ export class Database implements Sql {
       clock: this.#clock,
       probe: () => probe.ask(),
       onChange: (stalled) => {
-        if (stalled) this.#stalls += 1;
+        if (stalled) this.#stalledAt = this.#pulse.looks;
         else this.#backAt = this.#clock.now();
         if (stalled) log.error({}, 'PostgreSQL stands still: requests are refused until it answers');
         else log.warn({}, 'PostgreSQL answers again');
@@ -181,7 +182,7 @@ export class Database implements Sql {
     const client = await this.#connect();
     let usable = true;
     try {
-      return await this.#pulse.watch(() => work(client));
+      return await this.#pulse.watch(() => work(client), this.#bornAt.get(client));
     } catch (error) {
       usable = isAnswer(error);
       throw error;
@@ -193,12 +194,12 @@ export class Database implements Sql {
   /** Runs `work` in one transaction on one connection: committed when it resolves, rolled back when it throws. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     const client = await this.#connect();
-    const pulse = this.#pulse;
+    const watch = <R>(step: () => Promise<R>) => this.#pulse.watch(step, this.#bornAt.get(client));
     const onClient = sqlOn(client);
     let broken = false;
     try {
       let isBeginning = false;
-      const begun = pulse.watch(() => {
+      const begun = watch(() => {
         isBeginning = true;
         return client.query(BEGIN);
       });
@@ -206,18 +207,16 @@ export class Database implements Sql {
       // Not waited for once it is sent: the first statement follows at once, and fails if it did. Never without it.
       if (!isBeginning) await begun;
       const result = await work({
-        query: (statement, values) => pulse.watch(() => onClient.query(statement, values)),
+        query: (statement, values) => watch(() => onClient.query(statement, values)),
       });
       await begun;
-      await pulse.watch(() => client.query('commit'));
+      await watch(() => client.query('commit'));
       return result;
     } catch (error) {
-      await pulse
-        .watch(() => client.query('rollback'))
-        .catch(() => {
-          // The connection itself is gone: PostgreSQL rolls back by itself, the pool drops the client.
-          broken = true;
-        });
+      await watch(() => client.query('rollback')).catch(() => {
+        // The connection itself is gone: PostgreSQL rolls back by itself, the pool drops the client.
+        broken = true;
+      });
       throw error;
     } finally {
       client.release(broken);
@@ -229,8 +228,9 @@ export class Database implements Sql {
     for (;;) {
       const connecting = this.pool.connect();
       try {
-        const client = await this.#pulse.watch(() => connecting);
-        if ((this.#bornIn.get(client) ?? 0) === this.#stalls) return client;
+        // No sign of life: an idle connection is had without a word from PostgreSQL.
+        const client = await this.#pulse.watch(() => connecting, Number.POSITIVE_INFINITY);
+        if ((this.#bornAt.get(client) ?? 0) >= this.#stalledAt) return client;
         client.release(true);
       } catch (error) {
         // It may still come, to nobody.

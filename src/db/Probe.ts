@@ -5,8 +5,11 @@
 import pg from 'pg';
 import { KEEP_ALIVE } from './keepAlive.ts';
 
-/** How long an answer is waited for before the question is asked on a new connection. */
-const ANSWER_MS = 2_000;
+/**
+ * How long an answer is waited for before the question is asked on a new connection: less than `Pulse` waits where other
+ * work comes back, for then it may be this connection alone that was lost.
+ */
+const ANSWER_MS = 1_000;
 
 export class Probe {
   readonly #url: string;

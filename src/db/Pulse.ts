@@ -47,15 +47,25 @@ export class Pulse {
     return this.#stalled;
   }
 
-  /** Runs work of the database's. Throws UNAVAILABLE, whatever became of the work, when the database stands still. */
-  watch<T>(work: () => Promise<T>): Promise<T> {
+  /** How often was looked so far. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /**
+   * Runs work of the database's. Throws UNAVAILABLE, whatever became of the work, when the database stands still.
+   * `bornAt`: the look at which the connection was made that it runs on. What comes back on one that is younger than the
+   * oldest work that waits says nothing of those of before, which may all be cut off.
+   */
+  watch<T>(work: () => Promise<T>, bornAt = -1): Promise<T> {
     if (this.#stalled) return Promise.reject(new DuetError('UNAVAILABLE'));
     return new Promise((resolve, reject) => {
       const giveUp = () => reject(new DuetError('UNAVAILABLE'));
       this.#waiting.set(giveUp, this.#looks);
       if (this.#timer === undefined) this.#look();
       const back = () => {
-        this.#livedAt = this.#looks;
+        const [oldest = this.#looks] = this.#waiting.values();
+        if (bornAt < oldest) this.#livedAt = this.#looks;
         this.#waiting.delete(giveUp);
       };
       work().then(

@@ -90,6 +90,16 @@ describe('a database that does not answer', () => {
   });
 });
 
+test('what comes back on connections made since then is no sign of life of those of before', async () => {
+  const { told, answered } = ask();
+  for (let step = 0; step < 14; step++) {
+    await pulse.watch(async () => 'from a new connection', pulse.looks).catch(() => {});
+    await pass(100);
+  }
+  await answered;
+  expect(told.error).toMatchObject({ code: 'UNAVAILABLE' });
+});
+
 describe('is not taken to stand still', () => {
   test('when one statement is slow and the probe is answered', async () => {
     const { work, told, answered } = ask();
