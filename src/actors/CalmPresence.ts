@@ -1,6 +1,6 @@
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
-import { Silence } from '../platform/redis.ts';
+import { replaceWhenDeaf, Silence } from '../platform/redis.ts';
 
 /**
  * Colyseus' presence over Redis, for which Redis being away is no error. Publishing is a hint whose loss the asker's
@@ -14,6 +14,7 @@ export class CalmPresence extends RedisPresence {
 
   constructor(redis: Redis) {
     super(redis.duplicate());
+    for (const connection of [this.pub, this.sub]) replaceWhenDeaf(connection as Redis);
   }
 
   /** Whether other processes can be asked anything just now. A Redis that stands still keeps its connections open. */

@@ -11,6 +11,9 @@ export interface RedisBusOptions {
   prefix?: string;
 }
 
+/** How long a bus that could not subscribe waits before it tries again. */
+const SUBSCRIBE_AGAIN_MS = 1_000;
+
 /** The bus over Redis publish and subscribe: two connections, since a subscribed one can do nothing else. */
 export class RedisBus implements Bus {
   readonly #listeners = new Listeners();
@@ -27,10 +30,14 @@ export class RedisBus implements Bus {
     this.#in = openRedis(options.url, options.log);
     // ioredis subscribes again by itself after a reconnect, but only to what it once subscribed to: here, all at once.
     this.#in.on('ready', () => {
+      const { stream } = this.#in;
       this.#in.psubscribe(`${this.#prefix}*`).then(
         () => this.#listeners.tell(RESUMED, {}),
         (error: unknown) => {
-          if (!this.#closed) this.#log.warn({ err: error }, 'The bus could not subscribe');
+          if (this.#closed) return;
+          this.#log.warn({ err: error }, 'The bus could not subscribe');
+          // The next connection tries anew; not at once, for it may be refused as well.
+          setTimeout(() => stream.destroy(), SUBSCRIBE_AGAIN_MS).unref();
         },
       );
     });

@@ -8,6 +8,8 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
 const TIMED_OUT = 'Command timed out';
 /** How soon a Redis that did not answer is asked again. */
 const ASK_AGAIN_MS = 250;
+/** How often each connection is asked for a sign of life. */
+const LISTEN_EVERY_MS = 4_000;
 
 /**
  * A connection to Redis that comes back by itself for ever. While it is away a command fails at once (nothing is
@@ -27,7 +29,10 @@ export function openRedis(url: string, log: Log): Redis {
     autoResubscribe: false,
     // Who sent a command was told that it failed, and has gone on: nothing of it is done later.
     autoResendUnfulfilledCommands: false,
+    // A replica that was the primary stays connected; its name leads to the new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
+  replaceWhenDeaf(redis);
   let told = false;
   redis.on('error', (error: Error) => {
     // Once an outage, not once a try.
@@ -39,6 +44,30 @@ export function openRedis(url: string, log: Log): Redis {
     told = false;
   });
   return redis;
+}
+
+/**
+ * Replaces a connection on which nothing was heard between two questions: a machine that loses its power and an address that
+ * moves close none, and whoever only subscribes would wait for ever. ioredis' own `socketTimeout` outlasts the connection
+ * that it is for, and ends the next one.
+ */
+export function replaceWhenDeaf(redis: Redis): void {
+  let timer: NodeJS.Timeout | undefined;
+  redis.on('ready', () => {
+    const { stream } = redis;
+    let heardBytes = -1;
+    const ask = () => {
+      if (stream.bytesRead === heardBytes) {
+        stream.destroy(new Error('Nothing was heard from Redis'));
+        return;
+      }
+      heardBytes = stream.bytesRead;
+      redis.ping().catch(() => {});
+    };
+    // Judged after what has arrived is read: in a process that stood still itself the timer comes before the answer.
+    timer = setInterval(() => setImmediate(ask), LISTEN_EVERY_MS).unref();
+  });
+  redis.on('close', () => clearInterval(timer));
 }
 
 /** Notices a Redis that stands still, which keeps its connections open, and when it answers again. */

@@ -7,8 +7,6 @@ export class RedisWay {
   #slams = false;
   /** Where the connections that are yet to be made lead. */
   target: number;
-  /** Connections that were let through. */
-  passed = 0;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
@@ -64,7 +62,6 @@ export class RedisWay {
       setTimeout(() => from.destroy(), 5);
       return;
     }
-    this.passed++;
     const to = connect(this.target, '127.0.0.1');
     const wire = { from, to, isHushed: false };
     this.#wires.add(wire);
