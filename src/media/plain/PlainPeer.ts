@@ -29,6 +29,8 @@ type Connection = {
   fingerprint: string;
   ice: string;
   sections: Section[];
+  /** The other's producers that the client does not take, or cannot play; not offered. */
+  refused: Set<string>;
   id: string;
   version: number;
 };
@@ -53,8 +55,6 @@ export class PlainPeer {
   #connection: Connection | null = null;
   /** An offer that the client has not answered: what will hold when it does, however late, or offers itself. */
   #offered: { sections: Section[]; lapsesAtMs: number } | null = null;
-  /** The other's producers that the client refused; not offered again. */
-  readonly #refused = new Set<string>();
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #gather: Timer | null = null;
@@ -94,7 +94,7 @@ export class PlainPeer {
       connection.sections = offered.sections;
       for (const [index, section] of offered.sections.entries()) {
         await this.#take(connection, section, remote.sections[index]!);
-        await this.#give(section, remote.sections[index]!);
+        await this.#give(connection, section, remote.sections[index]!);
       }
       this.changed();
     });
@@ -152,6 +152,7 @@ export class PlainPeer {
       fingerprint,
       ice: remote.ice,
       sections: [],
+      refused: new Set(),
       id: String(randomInt(2 ** 47)),
       version: 0,
     };
@@ -188,7 +189,7 @@ export class PlainPeer {
           : null;
       if (up === null) this.#drop(known?.up?.producerId ?? null);
       const section = { mid, kind, line, up, down: known?.down ?? null };
-      await this.#give(section, one);
+      await this.#give(connection, section, one);
       await this.#take(connection, section, one);
       if (up !== null) up.receives = up.producerId !== null;
       sections.push(section);
@@ -226,23 +227,26 @@ export class PlainPeer {
   }
 
   /** Starts what the server sends in a section, once the client has said that it takes it. */
-  async #give({ down }: Section, remote: RemoteSection): Promise<void> {
-    if (down === null || !down.sends) return;
+  async #give({ refused }: Connection, { down }: Section, remote: RemoteSection): Promise<void> {
+    if (down === null) return;
     const { media, userId } = this.#options;
-    if (remote.receives) {
+    if (!down.sends) {
+      // It may have been on hold: it is offered again.
+      if (remote.receives) refused.delete(down.producerId);
+    } else if (remote.receives) {
       // The other may have stopped in the meantime.
       await media.resume(userId, down.consumerId).catch(() => undefined);
-      return;
+    } else {
+      refused.add(down.producerId);
+      this.#drop(down.consumerId);
+      down.sends = false;
     }
-    this.#refused.add(down.producerId);
-    this.#drop(down.consumerId);
-    down.sends = false;
   }
 
   /** The other's producers that this client is to get. */
-  get #wanted(): LiveProducer[] {
+  #wanted({ refused }: Connection): LiveProducer[] {
     const { media, peerId } = this.#options;
-    return media.producers(peerId).filter(({ producerId }) => !this.#refused.has(producerId));
+    return media.producers(peerId).filter(({ producerId }) => !refused.has(producerId));
   }
 
   async #offerIfNeeded(): Promise<void> {
@@ -250,8 +254,8 @@ export class PlainPeer {
     const { media, clock } = this.#options;
     const allows = media.allows.bind(media);
     if (connection === null || this.#offered !== null) return;
-    if (!isOutdated(connection.sections, this.#wanted, allows)) return;
-    const wanted = this.#wanted;
+    const wanted = this.#wanted(connection);
+    if (!isOutdated(connection.sections, wanted, allows)) return;
     const sections = connection.sections.map(({ kind, up, down, ...rest }): Section => {
       const isOn = wanted.some(({ producerId }) => producerId === down?.producerId);
       return {
@@ -261,31 +265,39 @@ export class PlainPeer {
         down: down && { ...down, sends: down.sends && isOn },
       };
     });
-    for (const producer of wanted) await this.#addTrack(sections, producer);
+    const had: LiveProducer[] = [];
+    for (const producer of wanted) {
+      if (await this.#addTrack(connection, sections, producer)) had.push(producer);
+    }
     if (this.#closed || this.#connection !== connection) return;
+    if (!isOutdated(connection.sections, had, allows)) return;
     this.#offered = { sections, lapsesAtMs: clock.now() + ANSWER_TIMEOUT_MS };
     this.#say('offer', connection, sections);
   }
 
-  /** Puts a track of the other person's in the section of its kind. */
-  async #addTrack(sections: Section[], { producerId, kind }: LiveProducer): Promise<void> {
+  /** Puts a track of the other person's in the section of its kind; → whether it is there. */
+  async #addTrack(
+    { refused }: Connection,
+    sections: Section[],
+    { producerId, kind }: LiveProducer,
+  ): Promise<boolean> {
     const { media, userId } = this.#options;
     const mid = SERVER_MID[kind];
     const present = sections.find((one) => one.mid === mid);
-    if (present?.down?.sends && present.down.producerId === producerId) return;
+    if (present?.down?.sends && present.down.producerId === producerId) return true;
     const consumed = await media
       .consume(userId, producerId, playable(media.rtpCapabilities), mid)
-      .catch(() => undefined);
-    if (consumed === undefined) {
-      // It is gone again, or cannot be had: not tried for ever.
-      this.#refused.add(producerId);
-      return;
-    }
+      .catch((error: unknown) => {
+        // Anything else passes: it is tried again with the next change.
+        if (error instanceof DuetError && error.code === 'VALIDATION_FAILED') refused.add(producerId);
+      });
+    if (!consumed) return false;
     const { consumerId, rtpParameters: rtp } = consumed;
     const down = { rtp, sends: true, producerId, consumerId };
     const line = { type: kind, protocol: 'UDP/TLS/RTP/SAVPF', payload: '0' };
     if (present === undefined) sections.push({ mid, kind, line, up: null, down });
     else present.down = down;
+    return true;
   }
 
   /** Closes a producer or consumer of this person's, if it is still there. */

@@ -124,6 +124,16 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     expect(after.refusals).toEqual([]);
   });
 
+  it('puts the other on hold, and hears again', async () => {
+    await talking();
+    await plain.do('take', 'audio', 'inactive');
+    await expect.poll(() => plain.flow('audio', 300), { timeout: 8_000 }).toBe(0);
+    expect(await partner.flow('audio', 500)).toBeGreaterThan(500);
+    await plain.do('take', 'audio', 'recvonly');
+    await expect.poll(() => plain.flow('audio', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+    expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
+  });
+
   it('makes a new connection in the same seat', async () => {
     await talking();
     await plain.do('renew');

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DuetError } from '../../../src/errors.ts';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
 import { ANSWER_TIMEOUT_MS } from '../../../src/media/plain/PlainPeer.ts';
@@ -62,6 +63,22 @@ async function offeredBen(): Promise<string> {
   return nextOffer();
 }
 
+/** The same, and Ann hears him. */
+async function hearing(): Promise<string> {
+  const offer = await offeredBen();
+  await peers.answer(ANN, mirroredSdp(offer));
+  return offer;
+}
+
+/** Nothing is offered now. */
+async function nothingMore(): Promise<void> {
+  const before = said.length;
+  clock.advance(50);
+  // A description of Ann's waits for its turn after what the server does.
+  await codeOf(peers.answer(ANN, offerSdp()));
+  expect(said).toHaveLength(before);
+}
+
 describe('an offer that is not answered in time', () => {
   it('keeps the client’s own out until then', async () => {
     await offeredBen();
@@ -99,5 +116,66 @@ describe('an offer that is not answered in time', () => {
     const offer = await nextOffer();
     expect(sectionsOf(offer).map(({ mid }) => mid)).toEqual(['0', '1', 'duet-a']);
     expect(await codeOf(peers.answer(ANN, mirroredSdp(offer)))).toBe('done');
+  });
+});
+
+describe('a person on hold', () => {
+  it('hears the other again when the client takes the m-line again', async () => {
+    const offer = await hearing();
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'inactive' }));
+    expect(section('duet-a')).toMatchObject({ direction: 'inactive', port: 9 });
+    await nothingMore();
+    // Held on while ICE is restarted, and then taken back.
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'inactive' }));
+    await nothingMore();
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'recvonly' }));
+    const resume = vi.spyOn(call, 'resume');
+    const again = await nextOffer();
+    expect(section('duet-a')).toMatchObject({ direction: 'sendonly' });
+    await peers.answer(ANN, mirroredSdp(again));
+    expect(resume).toHaveBeenCalledTimes(1);
+  });
+
+  it('may have been so from the first offer on', async () => {
+    const offer = await offeredBen();
+    await peers.answer(ANN, mirroredSdp(offer, { 'duet-a': 'inactive' }));
+    await nothingMore();
+    await annOffers(mirroredSdp(offer));
+    await nextOffer();
+    expect(section('duet-a')).toMatchObject({ direction: 'sendonly' });
+  });
+
+  it('is on hold no more with a new connection', async () => {
+    const offer = await hearing();
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'inactive' }));
+    await annOffers(offerSdp().replaceAll('A7', 'B8'));
+    await nextOffer();
+    expect(section('duet-a')).toMatchObject({ direction: 'sendonly' });
+  });
+});
+
+describe('a track that cannot be had in passing', () => {
+  it.each(['CONFLICT', 'UNAVAILABLE'] as const)('is offered with the next change: %s', async (code) => {
+    await annOffers(offerSdp());
+    const consume = vi.spyOn(call, 'consume').mockRejectedValueOnce(new DuetError(code));
+    await call.produce(BEN, benSend, 'audio', AUDIO(7_000));
+    peers.changed();
+    // Nothing is offered that would change nothing.
+    await nothingMore();
+    expect(consume).toHaveBeenCalledTimes(1);
+    peers.changed();
+    await nextOffer();
+    expect(section('duet-a')).toMatchObject({ direction: 'sendonly' });
+  });
+
+  it('is not tried again when it cannot be played', async () => {
+    await annOffers(offerSdp());
+    const consume = vi.spyOn(call, 'consume').mockRejectedValueOnce(new DuetError('VALIDATION_FAILED'));
+    await call.produce(BEN, benSend, 'audio', AUDIO(7_000));
+    for (let i = 0; i < 3; i += 1) {
+      peers.changed();
+      await nothingMore();
+    }
+    expect(consume).toHaveBeenCalledTimes(1);
   });
 });

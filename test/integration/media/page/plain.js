@@ -72,6 +72,17 @@ function stop(kind) {
   pc.removeTrack(sender);
 }
 
+/** Sets the direction of the m-line in which the other's track of a kind comes: `inactive` is hold. */
+function take(kind, direction) {
+  receiving(kind).direction = direction;
+}
+
+/** The transceiver in which the other's track of a kind comes, or came. */
+function receiving(kind) {
+  const mid = new RegExp(`^duet-${kind[0]}`);
+  return pc.getTransceivers().findLast((one) => mid.test(one.mid));
+}
+
 /** Gives the connection up; `send` makes a new one. */
 function renew() {
   pc.close();
@@ -97,6 +108,7 @@ Object.assign(window, {
     sit,
     send,
     stop,
+    take,
     renew,
     received,
     connection,
