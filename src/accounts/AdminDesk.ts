@@ -30,10 +30,14 @@ type List<T> = { items: T[]; nextCursor: string | null };
 /** Above every UUIDv7. */
 const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const NOBODY = '00000000-0000-0000-0000-000000000000';
+/** The monitor's page asks every few seconds: for so long one line in the security log tells of a session's looking. */
+const WATCH_MS = 15 * 60_000;
 
 /** What admins look at: accounts, the security log, numbers. That they did is kept in the security log, before the answer. */
 export class AdminDesk {
   readonly #o: AdminDeskOptions;
+  /** Sessions of admins whose look at the monitor stands in the log → until when that is enough. The oldest first. */
+  readonly #watching = new Map<string, number>();
 
   constructor(options: AdminDeskOptions) {
     this.#o = options;
@@ -113,6 +117,18 @@ export class AdminDesk {
       callsToday: row!.calls_today,
       openReports: row!.open_reports,
     };
+  }
+
+  /** An admin looks at the monitor, or goes on looking. */
+  async watch(actor: Principal, caller: Caller): Promise<void> {
+    const now = this.#o.clock.now();
+    for (const [sessionId, until] of this.#watching) {
+      if (until > now) break;
+      this.#watching.delete(sessionId);
+    }
+    if (this.#watching.has(actor.sessionId)) return;
+    await this.#note(actor, caller, { action: 'monitor_viewed' });
+    this.#watching.set(actor.sessionId, now + WATCH_MS);
   }
 
   /** Somebody who is no admin asked for what is an admin's. */

@@ -38,6 +38,7 @@ export type AuditAction =
   | 'reports_listed'
   | 'log_read'
   | 'stats_read'
+  | 'monitor_viewed'
   | 'admin_refused'
   | 'report_handled'
   | 'messages_refused'

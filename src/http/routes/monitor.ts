@@ -4,6 +4,8 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Accounts } from '../../accounts/Accounts.ts';
+import type { AdminDesk } from '../../accounts/AdminDesk.ts';
+import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import { type Route, type RouteContext, route } from '../route.ts';
@@ -22,6 +24,7 @@ interface ListedRoom {
 
 export interface MonitorRoutesDeps {
   accounts: Accounts;
+  adminDesk: AdminDesk;
   /** The rooms of every process. */
   listRooms: () => Promise<ListedRoom[]>;
   clock: Clock;
@@ -36,7 +39,7 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css; charset=utf-8',
 };
 const tags = ['Admin'];
-const HEADERS = ['authorization', 'cookie'] as const;
+const HEADERS = ['authorization', 'cookie', ...CALLER_HEADERS] as const;
 
 type Context = RouteContext<'anyone', unknown, unknown, unknown, (typeof HEADERS)[number]>;
 
@@ -45,7 +48,7 @@ type Context = RouteContext<'anyone', unknown, unknown, unknown, (typeof HEADERS
  * that calls any method of any room. Here nothing can be changed, and no room is looked into: who talks to whom, and
  * what their devices say, is not for looking at.
  */
-export function monitorRoutes({ accounts, listRooms, clock }: MonitorRoutesDeps): Route[] {
+export function monitorRoutes({ accounts, adminDesk, listRooms, clock }: MonitorRoutesDeps): Route[] {
   const html = readFileSync(join(PAGE, 'index.html'), 'utf8')
     .replaceAll('./assets/', '/monitor/assets/')
     // The icons would come from elsewhere, and tell that place who looks.
@@ -56,15 +59,20 @@ export function monitorRoutes({ accounts, listRooms, clock }: MonitorRoutesDeps)
       .map((name) => [name, readFileSync(join(PAGE, 'assets', name))]),
   );
 
-  /** An admin, by bearer or, in a browser's address bar, by the cookie of `POST /monitor/session`. */
-  function requireAdmin(ctx: Context): void {
+  /**
+   * An admin, by bearer or, in a browser's address bar, by the cookie of `POST /monitor/session`. That he looks is kept
+   * in the security log, and so is who tried without being one.
+   */
+  async function requireAdmin(ctx: Context, label: string): Promise<void> {
     const bearer = ctx.header('authorization');
     const cookie = ctx.cookie(COOKIE);
     const principal =
       bearer === '' && cookie !== undefined
         ? accounts.authenticateToken(cookie)
         : accounts.authenticate(bearer);
-    if (principal.role !== 'admin') throw new DuetError('FORBIDDEN');
+    if (principal.role === 'admin') return adminDesk.watch(principal, callerOf(ctx));
+    await adminDesk.turnAway(principal, label, callerOf(ctx));
+    throw new DuetError('FORBIDDEN');
   }
 
   const look = <Params extends z.ZodType | undefined, Query extends z.ZodType | undefined>(
@@ -81,13 +89,14 @@ export function monitorRoutes({ accounts, listRooms, clock }: MonitorRoutesDeps)
       tags,
       hidden: true,
       who: 'anyone',
-      limit: 'none',
+      // By address, for the router knows nobody here; the page asks 180 times in the 15 minutes.
+      limit: 'browse',
       headers: HEADERS,
       ...declared,
       status: 200,
       run: async (ctx) => {
         const context = ctx as unknown as Context;
-        requireAdmin(context);
+        await requireAdmin(context, `GET ${path}`);
         const answer = await run(context);
         return ctx.reply(answer as Parameters<typeof ctx.reply>[0]);
       },
@@ -115,7 +124,8 @@ export function monitorRoutes({ accounts, listRooms, clock }: MonitorRoutesDeps)
       limit: 'write',
       headers: HEADERS,
       status: 204,
-      run: (ctx) => {
+      async run(ctx) {
+        await adminDesk.watch(ctx.auth, callerOf(ctx));
         const token = ctx.header('authorization').replace(/^Bearer /i, '');
         const attributes = `Path=/monitor; Max-Age=${COOKIE_SEC}; HttpOnly; Secure; SameSite=Strict`;
         ctx.setHeader('set-cookie', `${COOKIE}=${token}; ${attributes}`);

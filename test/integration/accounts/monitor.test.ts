@@ -2,10 +2,10 @@
 import { beforeAll, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import type { Json, Person } from '../../support/client.ts';
-import { newMatch, newPerson, registerPerson } from '../../support/signedIn.ts';
+import { newMatch, newPerson, registerPerson, signIn } from '../../support/signedIn.ts';
 
 const BOSS = 'boss@example.org';
-const app = useApp({ ADMIN_EMAILS: BOSS });
+const app = useApp({ ADMIN_EMAILS: BOSS, LIMIT_BROWSE: '100' });
 let boss: Person;
 
 beforeAll(async () => {
@@ -27,6 +27,33 @@ it('is for admins only, every part of it', async () => {
   expect((await fetch(`${app.url}/monitor/session`, { method: 'POST', headers: bearer(ann) })).status).toBe(
     403,
   );
+});
+
+it('leaves a line in the security log for who tried, and one a sitting for an admin who looks', async () => {
+  const ann = await newPerson(app);
+  const lines = async (query: string) => (await boss.ok('GET', `/admin/audit?${query}`)).items;
+  const headers = { ...bearer(ann), 'user-agent': 'Mozilla/5.0 (X11; Linux) Firefox/140.0' };
+  await get('/monitor/api', headers);
+  await get('/monitor', { cookie: `duet_monitor=${ann.token}` });
+  await fetch(`${app.url}/monitor/session`, { method: 'POST', headers });
+  expect(await lines(`userId=${ann.id}&action=admin_refused`)).toMatchObject([
+    { details: { route: 'POST /monitor/session' }, device: 'Firefox on Linux' },
+    { details: { route: 'GET /monitor' } },
+    { details: { route: 'GET /monitor/api' }, device: 'Firefox on Linux' },
+  ]);
+
+  const second = await signIn(app.url, BOSS);
+  const looks = () => lines(`actorId=${boss.id}&action=monitor_viewed`);
+  const before = (await looks()).length;
+  for (let poll = 0; poll < 3; poll++) await get('/monitor/api', bearer(second));
+  expect(await looks()).toHaveLength(before + 1);
+  expect((await looks())[0]).toMatchObject({ actorId: boss.id, address: '127.0.0.0/24' });
+  const third = await signIn(app.url, BOSS);
+  await fetch(`${app.url}/monitor/session`, { method: 'POST', headers: bearer(third) });
+  expect(await looks()).toHaveLength(before + 2);
+  await get('/monitor', { cookie: `duet_monitor=${third.token}` });
+  await get('/monitor/api', { cookie: `duet_monitor=${third.token}` });
+  expect(await looks()).toHaveLength(before + 2);
 });
 
 it('shows its page, which loads nothing from elsewhere', async () => {
@@ -69,4 +96,11 @@ it('opens in a browser by a cookie that goes nowhere else and ends with the sess
   expect((await get('/api/v1/admin/stats', { cookie })).status).toBe(401);
   await boss.ok('POST', '/auth/logout');
   expect((await get('/monitor/api', { cookie })).status).toBe(401);
+});
+
+it('is asked no more often than there is an allowance for, whoever asks', async () => {
+  const ann = await newPerson(app);
+  const statuses = new Set<number>();
+  for (let asked = 0; asked <= 100; asked++) statuses.add((await get('/monitor/api', bearer(ann))).status);
+  expect([...statuses]).toEqual([403, 429]);
 });
