@@ -107,7 +107,10 @@ export class Calls {
     const ttlSec = Math.max(0, Math.ceil((endsAt - now) / 1000)) + TURN_MARGIN_SEC;
     if (turn.secret === undefined || turn.urls.length === 0) return { iceServers: [], ttlSec };
     const expiresAtSec = Math.floor(now / 1000) + ttlSec;
-    return { iceServers: [turnCredentials(turn.secret, turn.urls, expiresAtSec)], ttlSec };
+    return {
+      iceServers: [turnCredentials(turn.secret, turn.urls, expiresAtSec, `${call.id} ${userId}`)],
+      ttlSec,
+    };
   }
 
   /**

@@ -64,7 +64,7 @@ export class Coturn {
   }
 
   async #answers(): Promise<void> {
-    for (let tries = 0; tries < 10; tries += 1) {
+    for (let tries = 0; tries < 50; tries += 1) {
       const client = await TurnClient.connect(this.port, 'nobody', 'nothing');
       const code = await client.allocate().catch(() => undefined);
       client.close();

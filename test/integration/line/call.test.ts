@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { ActorAnswer, PersonsCommand } from '../../../src/actors/Actors.ts';
+import { localRoom } from '../../../src/actors/colyseus.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Json, type Person } from '../../support/client.ts';
 import { newMatch, newPerson, signIn } from '../../support/signedIn.ts';
@@ -212,6 +214,15 @@ describe('whose it is', () => {
     await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
     expect(await left).toBe(4101);
     expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
+  });
+
+  test('a command that comes after its asker was told of no answer does not count, but hanging up does', async () => {
+    const { ann, matchId } = await newMatch(app);
+    const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const room = localRoom(call.id) as unknown as { command(given: PersonsCommand): Promise<ActorAnswer> };
+    const late = (command: PersonsCommand['command']) => room.command({ userId: ann.id, command, until: 1 });
+    expect(await late({ type: 'answer' })).toEqual({ ok: false, code: 'UNAVAILABLE' });
+    expect(await late({ type: 'end' })).toMatchObject({ ok: true, call: { phase: 'ended' } });
   });
 
   describe('a call that rings on two devices', () => {

@@ -16,6 +16,8 @@ const app = useApp({
   TURN_URLS: `turn:127.0.0.1:${PORT}?transport=udp,turns:127.0.0.1:${TLS_PORT}?transport=tcp`,
   CALL_DURATION_SEC: '60',
 });
+/** RFC 8656 section 19. */
+const ALLOCATION_QUOTA_REACHED = 486;
 /** As the sample says; and one that may relay to the SFU of this test, which is on loopback. */
 let strict: Coturn;
 let coturn: Coturn;
@@ -41,7 +43,8 @@ const allocate = async ({ port }: Coturn, { username, credential }: IceServer) =
   }
 };
 
-const expiring = (inSec: number) => turnCredentials(SECRET, [], Math.floor(Date.now() / 1000) + inSec);
+const expiring = (inSec: number, holder = 'a call of hers') =>
+  turnCredentials(SECRET, [], Math.floor(Date.now() / 1000) + inSec, holder);
 
 describe('TURN credentials', () => {
   it('of a call’s people work at a real coturn, and end with the call', async () => {
@@ -57,6 +60,9 @@ describe('TURN credentials', () => {
         Date.now() / 1000 + ttlSec + 1,
       );
       expect(iceServers[0].username).not.toContain(person.id);
+      const word = ({ username }: IceServer) => username.split(':')[1];
+      const [again] = (await person.ok('GET', '/calls/ice-servers')).iceServers;
+      expect(word(again)).toBe(word(iceServers[0]));
     }
   });
 
@@ -79,11 +85,27 @@ describe('TURN credentials', () => {
     const good = expiring(60);
     const longer = `${Number(good.username.split(':')[0]) + 86_400}:${good.username.split(':')[1]}`;
     expect(await allocate(strict, { ...good, username: longer })).toBe(401);
-    expect(await allocate(strict, turnCredentials('another secret', [], Date.now() / 1000 + 60))).toBe(401);
+    expect(
+      await allocate(strict, turnCredentials('another secret', [], Date.now() / 1000 + 60, 'a call of hers')),
+    ).toBe(401);
   });
 });
 
 describe('the sample configuration', () => {
+  it('gives one person in a call so many allocations and no more, however often new credentials are asked for', async () => {
+    const clients: TurnClient[] = [];
+    const open = async ({ username, credential }: IceServer) => {
+      const client = await TurnClient.connect(strict.port, username, credential);
+      clients.push(client);
+      return client.allocate();
+    };
+    const greedy = [];
+    for (let i = 0; i < 20; i += 1) greedy.push(await open(expiring(60 + i, 'greedy')));
+    expect(greedy).toEqual([...Array(16).fill(0), ...Array(4).fill(ALLOCATION_QUOTA_REACHED)]);
+    expect(await open(expiring(60, 'somebody else'))).toBe(0);
+    for (const client of clients) client.close();
+  });
+
   it('relays to no loopback, private or link-local address', async () => {
     const { username, credential } = expiring(60);
     const client = await TurnClient.connect(strict.port, username, credential);
