@@ -37,7 +37,7 @@ function offText(reason: OffReason, name: string): string {
     case 'tampered':
       return `A key came that is not of ${name}’s device. Somebody may be in between.`;
     case 'mismatch':
-      return `Your words and ${name}’s differ: somebody is in between.`;
+      return `You and ${name} compared the words, and they were not the same: somebody is in between. Compare them again to be sure.`;
     case 'undecodable':
       return `What comes from ${name} cannot be decrypted.`;
   }

@@ -60,6 +60,8 @@ export class CallEncryption extends Emitter<Events> {
     current: null,
   };
   #crypto: FrameCrypto | undefined;
+  /** Devices of the other's whose words were not the same, in this call or another. */
+  #differed = new Set<string>();
   /** The last keys, and whether they are sent with: the caller waits until the other is known to have them. */
   #last: { agreed: Agreement; isSent: boolean } | undefined;
   #snapshot: EncryptionSnapshot = judgeEncryption(this.#facts);
@@ -127,8 +129,10 @@ export class CallEncryption extends Emitter<Events> {
   async confirmWords(areSame: boolean): Promise<void> {
     const { current } = this.#facts;
     if (!current) return;
-    await this.#o.device.known(this.#o.userId).setVerified(this.#o.peerId, current.device, areSame);
-    this.#facts.current = { ...current, trust: areSame ? 'verified' : 'known' };
+    await this.#o.device.known(this.#o.userId).noteWords(this.#o.peerId, current.device, areSame);
+    if (areSame) this.#differed.delete(current.device);
+    else this.#differed.add(current.device);
+    this.#facts.current = { ...current, trust: areSame ? 'verified' : 'differed' };
     this.#facts.refusal = areSame ? null : 'mismatch';
     this.#facts.isAllowedClear = false;
     this.#judge();
@@ -151,10 +155,12 @@ export class CallEncryption extends Emitter<Events> {
 
   async #openFrames(): Promise<FrameCrypto | undefined> {
     const { device, userId, peerId } = this.#o;
-    const [isSupported, isKnownCapable] = await Promise.all([
+    const [isSupported, isKnownCapable, differed] = await Promise.all([
       device.isSupported(),
       device.known(userId).hasAny(peerId),
+      device.known(userId).differed(peerId),
     ]);
+    this.#differed = new Set(differed);
     if (this.#closed) return undefined;
     if (isSupported) this.#crypto = new FrameCrypto((counts) => this.#count(counts));
     this.#facts.isSupported = isSupported;
@@ -203,7 +209,8 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   /** Keys until there are better ones. */
-  #early({ epoch, sendKey, receiveKey }: EarlyKeys): void {
+  #early({ epoch, sendKey, receiveKey, device }: EarlyKeys): void {
+    this.#doubt(device);
     const kid = kidOf(epoch, true);
     this.#crypto?.addEarlyKey(kid, receiveKey);
     if (this.#facts.hasKeys) return;
@@ -219,6 +226,7 @@ export class CallEncryption extends Emitter<Events> {
     this.#crypto?.addReceiveKey(kid, agreed.receiveKey);
     if (isSent) this.#crypto?.useSendKey(kid, agreed.sendKey);
     this.#last = { agreed, isSent };
+    this.#doubt(agreed.device);
     this.#facts.hasKeys = true;
     this.#judge();
     if (agreed.confirmed) await this.#settle(agreed);
@@ -232,18 +240,23 @@ export class CallEncryption extends Emitter<Events> {
     await this.#settle(agreed);
   }
 
+  /** Before a frame goes to a device whose words were not the same. */
+  #doubt(device: string): void {
+    if (this.#differed.has(device)) this.#facts.refusal = 'mismatch';
+  }
+
   /** Both have the keys. */
   async #settle({ device, words }: Agreement): Promise<void> {
     this.#isAwaited = false;
     clearTimeout(this.#stall);
     this.#stall = undefined;
     const trust = await this.#o.device.known(this.#o.userId).meet(this.#o.peerId, device);
-    const { current, refusal } = this.#facts;
     this.#facts.current = { device, words, trust };
     this.#facts.isStalled = false;
     this.#facts.isUndecodable = false;
-    // The same device as the one whose words were not the same is as strange as before.
-    this.#facts.refusal = refusal === 'mismatch' && current?.device === device ? 'mismatch' : null;
+    this.#facts.refusal = null;
+    // Until the words of this agreement were compared it is as strange as before.
+    this.#doubt(device);
     this.#judge();
   }
 

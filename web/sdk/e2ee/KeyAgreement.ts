@@ -29,7 +29,7 @@ export type Agreement = {
 };
 
 /** Keys for the time until then: who they are shared with is known by the device alone, not by words yet. */
-export type EarlyKeys = Pick<Agreement, 'epoch' | 'sendKey' | 'receiveKey'>;
+export type EarlyKeys = Pick<Agreement, 'epoch' | 'sendKey' | 'receiveKey' | 'device'>;
 
 export type AgreementEvents = {
   early: EarlyKeys;
@@ -149,7 +149,7 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
     if (this.#share) this.#sharedBefore = [this.#share.hash, ...this.#sharedBefore].slice(0, MAX_REMEMBERED);
     this.#share = { epoch: offer.epoch, pair, message, hash, offer };
     this.#o.send(message);
-    if (offer.early !== undefined) await this.#beginEarly(pair, offer.early, hash, offer.epoch);
+    if (offer.early !== undefined) await this.#beginEarly(pair, offer.early, hash, offer);
   }
 
   /** Caller: the other's key is there, so the own one may be shown. */
@@ -162,7 +162,7 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
     // The key of this offer was shown already: another one is needed, that nobody could prepare for.
     if (offer.answered) return await this.#makeOffer();
     const shared = await transcript(offer.hash, share, this.#theirs);
-    await this.#beginEarly(offer.early, share.key, shared, offer.epoch);
+    await this.#beginEarly(offer.early, share.key, shared, share);
     const key = toBase64Url(offer.pair.publicKey);
     const reveal = await this.#sign('reveal', offer.epoch, { key }, shared);
     const agreedHash = await transcript(shared, reveal, this.#own);
@@ -231,9 +231,14 @@ export class KeyAgreement extends Emitter<AgreementEvents> {
    * answers need not wait for it. They hang on the two devices' signatures; the agreement's words cover them as well,
    * for both messages go into its keys.
    */
-  async #beginEarly(pair: Ephemeral, theirs: string, hash: Bytes, epoch: number): Promise<void> {
+  async #beginEarly(
+    pair: Ephemeral,
+    theirs: string,
+    hash: Bytes,
+    { epoch, device }: KeyMessage,
+  ): Promise<void> {
     const keys = await this.#derive(pair, theirs, hash);
-    if (keys) this.emit('early', { epoch, ...this.#directed(keys) });
+    if (keys) this.emit('early', { epoch, ...this.#directed(keys), device });
   }
 
   #directed({ callerToCallee, calleeToCaller }: AgreedKeys): { sendKey: Key; receiveKey: Key } {

@@ -2,13 +2,14 @@ import type { Vault } from './Vault.ts';
 
 /**
  * What is known of the device that the other person calls from: `new` is the first of this person's ever, `changed`
- * is one that was not seen before of a person who had others, `verified` is one whose words were compared.
+ * is one that was not seen before of a person who had others, `verified` is one whose words were compared and were the
+ * same, `differed` one whose words were not.
  */
-export type DeviceTrust = 'new' | 'changed' | 'known' | 'verified';
+export type DeviceTrust = 'new' | 'changed' | 'known' | 'verified' | 'differed';
 
-type Known = { device: string; verified: boolean };
+type Known = { device: string; verified: boolean; differed?: boolean };
 
-/** A person has a few devices; the longest unseen is forgotten, but none that was verified before one that was not. */
+/** A person has a few devices; the longest unseen is forgotten, but none whose words were compared before another. */
 const MAX_DEVICES = 16;
 
 /** The devices of others as one person's device remembers them: trust on first use. */
@@ -26,22 +27,26 @@ export class KnownDevices {
     return (await this.#read(peerId)).length > 0;
   }
 
+  /** The devices of a person whose words were not the same. */
+  async differed(peerId: string): Promise<string[]> {
+    return (await this.#read(peerId)).filter((one) => one.differed).map((one) => one.device);
+  }
+
   /** What is known of a device, and remembers it. */
   async meet(peerId: string, device: string): Promise<DeviceTrust> {
     const known = await this.#read(peerId);
     const found = known.find((one) => one.device === device);
-    await this.#write(peerId, [
-      { device, verified: found?.verified ?? false },
-      ...known.filter((one) => one !== found),
-    ]);
+    const met = found ?? { device, verified: false };
+    await this.#write(peerId, [met, ...known.filter((one) => one !== found)]);
+    if (found?.differed) return 'differed';
     if (found) return found.verified ? 'verified' : 'known';
     return known.length === 0 ? 'new' : 'changed';
   }
 
   /** The words were compared, and were or were not the same. */
-  async setVerified(peerId: string, device: string, verified: boolean): Promise<void> {
+  async noteWords(peerId: string, device: string, areSame: boolean): Promise<void> {
     const others = (await this.#read(peerId)).filter((one) => one.device !== device);
-    await this.#write(peerId, [{ device, verified }, ...others]);
+    await this.#write(peerId, [{ device, verified: areSame, differed: !areSame }, ...others]);
   }
 
   async #read(peerId: string): Promise<Known[]> {
@@ -49,9 +54,10 @@ export class KnownDevices {
   }
 
   async #write(peerId: string, known: Known[]): Promise<void> {
-    const verified = known.filter((one) => one.verified).slice(0, MAX_DEVICES);
-    const others = known.filter((one) => !one.verified).slice(0, MAX_DEVICES - verified.length);
-    await this.#vault.set(this.#name(peerId), [...verified, ...others]);
+    const isCompared = (one: Known) => one.verified || one.differed;
+    const compared = known.filter(isCompared).slice(0, MAX_DEVICES);
+    const others = known.filter((one) => !isCompared(one)).slice(0, MAX_DEVICES - compared.length);
+    await this.#vault.set(this.#name(peerId), [...compared, ...others]);
   }
 
   #name(peerId: string): string {

@@ -35,7 +35,10 @@ class FakeTracks extends Emitter<Record<string, never>> {
 }
 
 const never = () => new Promise<never>(() => {});
-const device = { isSupported: async () => false, known: () => ({ hasAny: async () => false }) };
+const device = {
+  isSupported: async () => false,
+  known: () => ({ hasAny: async () => false, differed: async () => [] }),
+};
 let call: Call;
 let rooms: FakeRoom[];
 let tracks: FakeTracks;

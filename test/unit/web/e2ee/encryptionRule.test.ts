@@ -118,23 +118,30 @@ describe('devices of others', () => {
     expect(await known.meet('bob', 'phone')).toBe('new');
     expect(await known.meet('bob', 'phone')).toBe('known');
     expect(await known.meet('bob', 'tablet')).toBe('changed');
-    await known.setVerified('bob', 'phone', true);
+    await known.noteWords('bob', 'phone', true);
     expect(await known.meet('bob', 'phone')).toBe('verified');
     expect(await known.meet('bob', 'tablet')).toBe('known');
     expect(await known.meet('bob', 'stranger')).toBe('changed');
-    await known.setVerified('bob', 'phone', false);
-    expect(await known.meet('bob', 'phone')).toBe('known');
+    await known.noteWords('bob', 'phone', false);
+    expect(await known.meet('bob', 'phone')).toBe('differed');
+    expect(await known.meet('bob', 'phone')).toBe('differed');
+    expect(await known.differed('bob')).toEqual(['phone']);
+    await known.noteWords('bob', 'phone', true);
+    expect(await known.meet('bob', 'phone')).toBe('verified');
+    expect(await known.differed('bob')).toEqual([]);
     expect(await known.meet('carl', 'phone')).toBe('new');
     expect(await known.hasAny('bob')).toBe(true);
   });
 
-  test('verified ones are not pushed out by any number of others, nor do people share them', async () => {
+  test('compared ones are not pushed out by any number of others, nor do people share them', async () => {
     const vault = new MemoryVault();
     const known = new KnownDevices(vault, 'ann');
     await known.meet('bob', 'phone');
-    await known.setVerified('bob', 'phone', true);
+    await known.noteWords('bob', 'phone', true);
+    await known.noteWords('bob', 'stranger', false);
     for (let i = 0; i < 50; i++) await known.meet('bob', `device ${i}`);
     expect(await known.meet('bob', 'phone')).toBe('verified');
+    expect(await known.meet('bob', 'stranger')).toBe('differed');
     expect(await known.meet('bob', 'device 0')).toBe('changed');
     expect(await new KnownDevices(vault, 'eve').hasAny('bob')).toBe(false);
   });
