@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Db, PgBoss } from 'pg-boss';
+import { KEEP_ALIVE } from '../db/keepAlive.ts';
 import { type Bind, type Sql, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 
@@ -7,6 +8,11 @@ export interface JobsOptions {
   /** postgres:// URL of the database that the facts are in too. */
   url: string;
   log: Log;
+  /**
+   * How long PostgreSQL may take for what the queue asks, measured by it and by the client; its connections are few.
+   * Default 30,000 ms: the queue's migrations are asked in one, and wait that long for each other.
+   */
+  answerMs?: number;
 }
 
 export interface QueueRules {
@@ -20,6 +26,7 @@ export interface QueueRules {
   timeoutSec: number;
 }
 
+const ANSWER_MS = 30_000;
 /** Connections of its own. */
 const POOL_SIZE = 3;
 /** How often a process looks for jobs that other processes made; its own it takes at once. */
@@ -49,12 +56,16 @@ export class Jobs {
 
   constructor(options: JobsOptions) {
     this.#log = options.log;
+    const answerMs = options.answerMs ?? ANSWER_MS;
+    // Handed on to pg, though pg-boss does not name them.
+    const connection = { ...KEEP_ALIVE, query_timeout: answerMs, statement_timeout: answerMs };
     this.#boss = new PgBoss({
       connectionString: options.url,
       schema: 'jobs',
       application_name: 'duet jobs',
       max: POOL_SIZE,
       connectionTimeoutMillis: 2_000,
+      ...connection,
       schedule: false,
     });
     this.#boss.on('error', (error) =>

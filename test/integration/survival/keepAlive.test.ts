@@ -1,6 +1,8 @@
 /** Connections to PostgreSQL are kept from being forgotten by what lies between. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { createLog } from '../../../src/log.ts';
+import { Jobs } from '../../../src/platform/Jobs.ts';
 import { CutWay } from '../../support/CutWay.ts';
 import { openDatabase, useDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -23,6 +25,16 @@ function probedAfterMs(port: number): (number | undefined)[] {
       return kind === '02' ? Number.parseInt(when!, 16) * 10 : undefined;
     });
 }
+
+test.runIf(existsSync(TABLE))('the job queue: probed after 10 s of silence', async () => {
+  const way = await CutWay.to(Number(new URL(database.url).port));
+  const jobs = new Jobs({ url: way.urlOf(database.url), log: createLog('silent') });
+  await jobs.start();
+  await eventually(() => probedAfterMs(way.port).every((ms) => ms !== undefined && ms <= 10_000)).toBe(true);
+  expect(probedAfterMs(way.port)).not.toEqual([]);
+  await jobs.close();
+  way.close();
+});
 
 test.runIf(existsSync(TABLE))('the name, the probe and the pool: probed after 10 s of silence', async () => {
   const way = await CutWay.to(Number(new URL(database.url).port));
