@@ -14,7 +14,7 @@ type Parts = {
   /** Throws when a kind may not flow now. */
   assertAllowed(kind: types.MediaKind): void;
   /** A person gets something of the other's; `atOnce`: with no `resume` of the client's. */
-  consumed(userId: string, consumer: types.Consumer, atOnce: boolean): void;
+  consumed(userId: string, consumer: types.Consumer, leg: Leg, atOnce: boolean): void;
 };
 
 /** A call's producers and consumers: how they are made and closed, and that the other's client is told. */
@@ -59,7 +59,7 @@ export class CallItems {
       throw new DuetError('NOT_FOUND');
     }
     leg.items.set(kind, consumer);
-    this.#parts.consumed(person.userId, consumer, options.paused === false);
+    this.#parts.consumed(person.userId, consumer, leg, options.paused === false);
     return consumer;
   }
 

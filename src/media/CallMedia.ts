@@ -78,8 +78,8 @@ export class CallMedia {
       port: options.port,
       log: parts.log,
       assertAllowed: (kind) => this.#assertAllowed(kind),
-      consumed: (userId, consumer, atOnce) => {
-        this.#flow.watch(userId, consumer);
+      consumed: (userId, consumer, { transport }, atOnce) => {
+        this.#flow.watch(userId, consumer, transport);
         this.#meter.start();
         if (atOnce) this.#fit.resumed(userId, consumer);
       },
@@ -128,6 +128,7 @@ export class CallMedia {
     try {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
       for (const one of directions) person.legs.set(one, new Leg(transport, one));
+      transport.on('dtlsstatechange', () => this.#flow.look(userId));
       if (direction !== 'recv') this.#fit.limit(person);
       const { id, iceParameters, dtlsParameters } = transport;
       const iceCandidates = this.#router.candidatesOf(transport);

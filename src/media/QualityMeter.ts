@@ -128,9 +128,9 @@ export class QualityMeter {
     const seen =
       video === undefined ? NO_VIDEO : this.#video.judge({ ...video, rttMs: this.#roundTripMs(video) });
     const heard = audio && this.#judgeAudio(audio);
-    if (heard) return this.#port.report(listenerId, { ...heard, ...seen });
     const way = video?.down && seen.videoBps > 0 ? this.#wayOf(video, video.down) : null;
-    this.#port.unheard(listenerId, way);
+    if (heard) this.#port.report(listenerId, { ...heard, ...seen });
+    else this.#port.unheard(listenerId, way);
   }
 
   /** From one person through the SFU to the other and back. */

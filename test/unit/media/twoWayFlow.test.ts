@@ -1,0 +1,88 @@
+import { EventEmitter } from 'node:events';
+import type { types } from 'mediasoup';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { TwoWayFlow } from '../../../src/media/TwoWayFlow.ts';
+
+/** Only what is read of them. */
+class FakeConsumer extends EventEmitter {
+  readonly kind = 'audio';
+  closed = false;
+  producerPaused = false;
+
+  sends(): void {
+    this.emit('trace', { type: 'rtp' });
+  }
+
+  mute(): void {
+    this.producerPaused = true;
+    this.emit('producerpause');
+  }
+}
+
+let traced: Set<unknown>;
+let flowing: number;
+let flow: TwoWayFlow;
+
+beforeEach(() => {
+  traced = new Set();
+  flowing = 0;
+  flow = new TwoWayFlow(
+    (consumer, on) => (on ? traced.add(consumer) : traced.delete(consumer)),
+    () => {
+      flowing += 1;
+    },
+  );
+});
+
+function hear(userId: string, { muted = false, dtlsState = 'connected' } = {}) {
+  const consumer = new FakeConsumer();
+  const transport = { dtlsState };
+  consumer.producerPaused = muted;
+  flow.watch(userId, consumer as never, transport as types.WebRtcTransport);
+  return { consumer, transport };
+}
+
+describe('audio in both directions', () => {
+  it('is told once, when a packet has gone to each, and looked for no longer', () => {
+    const [ann, ben] = [hear('ann'), hear('ben')];
+    ann.consumer.sends();
+    ann.consumer.sends();
+    expect(flowing).toBe(0);
+    expect(traced).toEqual(new Set([ben.consumer]));
+    ben.consumer.sends();
+    expect(flowing).toBe(1);
+    expect(traced.size).toBe(0);
+    hear('ann').consumer.sends();
+    expect([flowing, traced.size]).toEqual([1, 0]);
+  });
+
+  it('waits for no packet of who is muted, only for the way to the other', () => {
+    const ben = hear('ben', { dtlsState: 'connecting' });
+    hear('ann').consumer.sends();
+    ben.consumer.mute();
+    expect(flowing).toBe(0);
+    ben.transport.dtlsState = 'connected';
+    flow.look('ben');
+    expect(flowing).toBe(1);
+  });
+
+  it('is there when both are muted, before or after the other listens', () => {
+    hear('ann', { muted: true });
+    const ben = hear('ben');
+    flow.look('ben');
+    expect(flowing).toBe(0);
+    ben.consumer.mute();
+    expect(flowing).toBe(1);
+    expect(traced.size).toBe(0);
+  });
+
+  it('is not made by what is gone', () => {
+    hear('ann').consumer.sends();
+    const before = hear('ben');
+    const gone = hear('ben');
+    before.consumer.mute();
+    gone.consumer.closed = true;
+    gone.consumer.mute();
+    expect(flowing).toBe(0);
+  });
+});
