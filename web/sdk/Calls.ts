@@ -35,7 +35,13 @@ export class Calls {
       this.#parts.seats.ask(`/calls/initiate/${matchId}`, { media }, key),
     );
     const { phase, calleeId } = session.snapshot;
-    if (phase === 'ringing' && calleeId === session.userId) await session.answer(media);
+    if (phase === 'ringing' && calleeId === session.userId) {
+      // Nobody else has this session yet, so nobody else would give it up.
+      await session.answer(media).catch((error) => {
+        session.leave();
+        throw error;
+      });
+    }
     return session;
   }
 

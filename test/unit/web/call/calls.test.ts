@@ -4,6 +4,7 @@ import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
 import type { Http } from '../../../../web/sdk/Http.ts';
 import { Seats } from '../../../../web/sdk/Seats.ts';
 import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
+import { fakeSeats } from '../FakeRoom.ts';
 
 /** What the server does, one asking after the other. */
 let answers: (() => unknown)[];
@@ -49,4 +50,32 @@ test('one lost packet costs neither an answer nor a declining', async () => {
   await vi.advanceTimersByTimeAsync(5_000);
   expect(await answered).toBe('CALL_NOT_ACTIVE');
   expect(asked).toEqual(['/calls/call/answer', '/calls/call/answer']);
+});
+
+test('who calls at the same time as the other, and cannot answer, has neither a microphone on nor a seat', async () => {
+  class FakeStream {
+    getTracks = () => [];
+  }
+  vi.stubGlobal('MediaStream', FakeStream);
+  const microphone = { readyState: 'live', enabled: true, addEventListener: () => undefined, stop: vi.fn() };
+  const getUserMedia = async () => ({ getTracks: () => [microphone] });
+  const mediaDevices = { getUserMedia, addEventListener: vi.fn(), removeEventListener: vi.fn() };
+  vi.stubGlobal('navigator', { mediaDevices });
+  const rang = { id: 'call', callerId: 'you', calleeId: 'me', phase: 'ringing', media: 'audio' };
+  const refuse = () => {
+    throw new DuetApiError(409, { code: 'WRONG_PHASE' });
+  };
+  const fake = fakeSeats((path) => (path.endsWith('/answer') ? refuse() : { call: rang }));
+  const http = { get: async () => refuse() } as unknown as Http;
+  const known = { hasAny: async () => false, differed: async () => [] };
+  const device = { isSupported: async () => false, known: () => known };
+  const parts = { http, seats: fake.seats, auth: { userId: 'me' }, clock: new ServerClock(), device };
+  calls = new Calls(parts as unknown as ConstructorParameters<typeof Calls>[0]);
+
+  const started = calls.start('match').catch((error) => error.code);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await started).toBe('WRONG_PHASE');
+  expect(microphone.stop).toHaveBeenCalled();
+  expect(fake.rooms.map(({ hasLeft }) => hasLeft)).toEqual([true]);
+  vi.unstubAllGlobals();
 });
