@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events';
+import { logger } from '@colyseus/core';
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
 import { replaceWhenDeaf, Silence } from '../platform/redis.ts';
@@ -11,6 +13,15 @@ import { replaceWhenDeaf, Silence } from '../platform/redis.ts';
 export class CalmPresence extends RedisPresence {
   // Not for `failWhileSilent`: a subscription that was not answered is heard when Redis goes on.
   readonly #silence = new Silence(() => Promise.all([this.pub.ping(), this.sub.ping()]));
+
+  // The one of `RedisPresence` lets what a listener throws at an odd message end the process.
+  protected override handleSubscription = (channel: string, message: string): void => {
+    try {
+      (this.subscriptions as EventEmitter).emit(channel, JSON.parse(message));
+    } catch (error) {
+      logger.warn('a message between processes was not understood', error);
+    }
+  };
 
   constructor(redis: Redis) {
     super(redis.duplicate());

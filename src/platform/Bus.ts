@@ -16,6 +16,12 @@ export const RESUMED = 'bus.resumed';
 /** Who listens to which topic, in this process. */
 export class Listeners {
   readonly #byTopic = new Map<string, Set<(message: unknown) => void>>();
+  readonly #failed: (topic: string, error: unknown) => void;
+
+  /** `failed` is told what a listener threw; the others hear the message all the same. */
+  constructor(failed: (topic: string, error: unknown) => void) {
+    this.#failed = failed;
+  }
 
   add(topic: string, listener: (message: unknown) => void): () => void {
     const listeners = this.#byTopic.get(topic) ?? new Set();
@@ -25,7 +31,13 @@ export class Listeners {
   }
 
   tell(topic: string, message: unknown): void {
-    for (const listener of this.#byTopic.get(topic) ?? []) listener(message);
+    for (const listener of this.#byTopic.get(topic) ?? []) {
+      try {
+        listener(message);
+      } catch (error) {
+        this.#failed(topic, error);
+      }
+    }
   }
 
   clear(): void {
@@ -35,7 +47,10 @@ export class Listeners {
 
 /** The bus of a single process. Messages arrive after the caller's turn, as copies, like those of the real one. */
 export class MemoryBus implements Bus {
-  readonly #listeners = new Listeners();
+  // Nobody else speaks here: what a listener cannot take is a bug of this process.
+  readonly #listeners = new Listeners((_topic, error) => {
+    throw error;
+  });
 
   publish(topic: string, message: object): void {
     const copy: unknown = JSON.parse(JSON.stringify(message));

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
 import { type Bus, Listeners, RESUMED } from './Bus.ts';
-import { openRedis } from './redis.ts';
+import { failWhileSilent, openRedis } from './redis.ts';
 
 export interface RedisBusOptions {
   /** redis:// URL. */
@@ -16,11 +16,15 @@ const SUBSCRIBE_AGAIN_MS = 1_000;
 
 /** The bus over Redis publish and subscribe: two connections, since a subscribed one can do nothing else. */
 export class RedisBus implements Bus {
-  readonly #listeners = new Listeners();
+  // Others speak here as well, a later release among them: what one does not understand ends nobody.
+  readonly #listeners = new Listeners((topic, err) =>
+    this.#log.warn({ topic, err }, 'A message on the bus was not understood'),
+  );
   readonly #log: Log;
   readonly #prefix: string;
   readonly #out: Redis;
   readonly #in: Redis;
+  #isLosing = false;
   #closed = false;
 
   constructor(options: RedisBusOptions) {
@@ -42,6 +46,7 @@ export class RedisBus implements Bus {
       );
     });
     // What could not be sent was lost to everybody; before the first time there was nothing to send.
+    failWhileSilent(this.#out, () => this.publish(RESUMED, {}));
     let wasAway = false;
     this.#out.on('close', () => {
       wasAway = true;
@@ -55,9 +60,17 @@ export class RedisBus implements Bus {
   }
 
   publish(topic: string, message: object): void {
-    this.#out.publish(this.#prefix + topic, JSON.stringify(message)).catch((error: unknown) => {
-      if (!this.#closed) this.#log.warn({ topic, err: error }, 'A message on the bus was lost');
-    });
+    this.#out.publish(this.#prefix + topic, JSON.stringify(message)).then(
+      () => {
+        this.#isLosing = false;
+      },
+      (error: unknown) => {
+        // Once an outage, not once a message.
+        if (!this.#closed && !this.#isLosing)
+          this.#log.warn({ topic, err: error }, 'Messages on the bus are lost');
+        this.#isLosing = true;
+      },
+    );
   }
 
   subscribe(topic: string, listener: (message: unknown) => void): () => void {

@@ -73,12 +73,14 @@ export function replaceWhenDeaf(redis: Redis): void {
 /** Notices a Redis that stands still, which keeps its connections open, and when it answers again. */
 export class Silence {
   readonly #ping: () => Promise<unknown>;
+  readonly #answersAgain: () => void;
   #isSilent = false;
   #again: NodeJS.Timeout | undefined;
 
-  /** `ping` resolves when Redis answers, and rejects otherwise. */
-  constructor(ping: () => Promise<unknown>) {
+  /** `ping` resolves when Redis answers, and rejects otherwise; `answersAgain` is called when it does after a silence. */
+  constructor(ping: () => Promise<unknown>, answersAgain = () => {}) {
     this.#ping = ping;
+    this.#answersAgain = answersAgain;
   }
 
   get isSilent(): boolean {
@@ -100,18 +102,23 @@ export class Silence {
 
   async #ask(): Promise<void> {
     const answered = await this.#ping().catch(() => undefined);
-    if (answered !== undefined) this.#isSilent = false;
-    else if (this.#isSilent) this.#again = setTimeout(() => void this.#ask(), ASK_AGAIN_MS).unref();
+    if (!this.#isSilent) return;
+    if (answered === undefined) {
+      this.#again = setTimeout(() => void this.#ask(), ASK_AGAIN_MS).unref();
+      return;
+    }
+    this.#isSilent = false;
+    this.#answersAgain();
   }
 }
 
 /**
  * From now on, after a command that was not answered in its time all others fail at once until Redis answers: otherwise a
  * request would wait for each of its commands in turn. Not for a connection that subscribes: what it says is to be heard
- * when Redis goes on.
+ * when Redis goes on. `answersAgain` is called when the same connection is answered again.
  */
-export function failWhileSilent(redis: Redis): void {
-  const silence = new Silence(() => redis.ping());
+export function failWhileSilent(redis: Redis, answersAgain?: () => void): void {
+  const silence = new Silence(() => redis.ping(), answersAgain);
   // What stood still is gone. Nothing can be sent until the next connection is made, and what makes it (INFO, SELECT)
   // comes by here as well: refused, it would never be there.
   redis.on('close', () => silence.end());
