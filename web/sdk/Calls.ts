@@ -21,7 +21,7 @@ export class Calls {
 
   /** Loads what a call needs before there is one, so that answering is quick. */
   async preload(): Promise<void> {
-    await Promise.all([import('mediasoup-client'), this.#parts.device.prepare()]);
+    await Promise.all([import('mediasoup-client'), this.#parts.device.preload()]);
   }
 
   /**

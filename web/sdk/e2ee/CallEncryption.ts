@@ -8,7 +8,7 @@ import {
   type PeerInRoom,
 } from './encryptionRule.ts';
 import { FrameCrypto, kidOf } from './FrameCrypto.ts';
-import type { FromFrameWorker } from './frameWorkerMessages.ts';
+import type { FrameCounts } from './frameWorkerMessages.ts';
 import { type Agreement, type EarlyKeys, KeyAgreement } from './KeyAgreement.ts';
 import { type KeyMessage, readKeyMessage } from './keyMessages.ts';
 import type { OwnDevice } from './OwnDevice.ts';
@@ -71,7 +71,7 @@ export class CallEncryption extends Emitter<Events> {
   #isRegistered = false;
   #stall: ReturnType<typeof setTimeout> | undefined;
   /** What had come when a frame could last be opened. */
-  #sound: FromFrameWorker = { opened: 0, refused: 0 };
+  #sound: FrameCounts = { opened: 0, refused: 0 };
   #said: string | undefined;
   /** How often this side has sat down: what was to be said before that is said no more. */
   #sittings = 0;
@@ -155,18 +155,25 @@ export class CallEncryption extends Emitter<Events> {
 
   async #openFrames(): Promise<FrameCrypto | undefined> {
     const { device, userId, peerId } = this.#o;
-    const [isSupported, isKnownCapable, differed] = await Promise.all([
-      device.isSupported(),
-      device.known(userId).hasAny(peerId),
-      device.known(userId).differed(peerId),
+    const known = device.known(userId);
+    const [crypto, isKnownCapable] = await Promise.all([
+      device
+        .isSupported()
+        .then((can) => (can ? FrameCrypto.open((counts) => this.#count(counts)) : undefined)),
+      known.hasAny(peerId),
     ]);
-    this.#differed = new Set(differed);
-    if (this.#closed) return undefined;
-    if (isSupported) this.#crypto = new FrameCrypto((counts) => this.#count(counts));
-    this.#facts.isSupported = isSupported;
+    if (crypto) this.#differed = new Set(await known.differed(peerId));
+    if (this.#closed) {
+      crypto?.close();
+      return undefined;
+    }
+    this.#crypto = crypto;
+    this.#facts.isSupported = crypto !== undefined;
     this.#facts.isKnownCapable = isKnownCapable;
     this.#judge();
-    return this.#crypto;
+    // What was decided before it was there.
+    crypto?.setModes(this.#snapshot.sends, this.#snapshot.sends);
+    return crypto;
   }
 
   async #openAgreement(): Promise<KeyAgreement | undefined> {
@@ -281,7 +288,7 @@ export class CallEncryption extends Emitter<Events> {
     this.#judge();
   }
 
-  #count(counts: FromFrameWorker): void {
+  #count(counts: FrameCounts): void {
     const isSound = counts.opened !== this.#sound.opened || counts.refused < this.#sound.refused;
     if (isSound) this.#sound = counts;
     const isUndecodable = !isSound && counts.refused - this.#sound.refused >= UNDECODABLE_FRAMES;

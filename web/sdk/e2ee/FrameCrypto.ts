@@ -1,13 +1,16 @@
 import type { FrameKind } from './clearBytes.ts';
 import type { ReceiveMode } from './FrameOpener.ts';
 import type { SendMode } from './FrameSealer.ts';
-import type { FromFrameWorker, ToFrameWorker, TransformOptions } from './frameWorkerMessages.ts';
+import type { FrameCounts, FromFrameWorker, ToFrameWorker, TransformOptions } from './frameWorkerMessages.ts';
 
 /** Frames of an earlier key may still come for so long: rotating loses none. */
 const OVERLAP_MS = 10_000;
+/** How long the worker may take to come up. A call waits for it before it sends anything. */
+const LOAD_MS = 5_000;
 
 /** The page's end of the worker that frames go through. One for a call, over all its transports. */
 export class FrameCrypto {
+  static #isCached = false;
   readonly #worker: Worker;
   #overlap: ReturnType<typeof setTimeout> | undefined;
 
@@ -25,9 +28,38 @@ export class FrameCrypto {
     }
   }
 
-  constructor(onCounts: (counts: FromFrameWorker) => void) {
-    this.#worker = new Worker(new URL('./frameWorker.ts', import.meta.url), { type: 'module' });
-    this.#worker.onmessage = ({ data }: MessageEvent<FromFrameWorker>) => onCounts(data);
+  /** With a worker that runs; undefined where none does: its file does not come, or a policy forbids it. */
+  static async open(onCounts: (counts: FrameCounts) => void): Promise<FrameCrypto | undefined> {
+    let worker: Worker;
+    try {
+      worker = new Worker(new URL('./frameWorker.ts', import.meta.url), { type: 'module' });
+    } catch {
+      return undefined;
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    worker.onmessage = ({ data }: MessageEvent<FromFrameWorker>) => {
+      if (data.type === 'ready') resolve(true);
+      else onCounts(data);
+    };
+    worker.onerror = () => resolve(false);
+    const timer = setTimeout(() => resolve(false), LOAD_MS);
+    const isReady = await promise;
+    clearTimeout(timer);
+    if (isReady) return new FrameCrypto(worker);
+    worker.terminate();
+    return undefined;
+  }
+
+  /** Has the browser load the worker before there is a call. */
+  static async preload(): Promise<void> {
+    if (FrameCrypto.#isCached) return;
+    const one = await FrameCrypto.open(() => undefined);
+    FrameCrypto.#isCached = one !== undefined;
+    one?.close();
+  }
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
   }
 
   /** Puts the worker into the way of what is sent. Call before anything can be. */

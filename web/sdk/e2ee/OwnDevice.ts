@@ -39,6 +39,11 @@ export class OwnDevice {
     if (await this.isSupported()) await this.key().catch(() => undefined);
   }
 
+  /** The same, and loads what encrypts frames. */
+  async preload(): Promise<void> {
+    if (await this.isSupported()) await Promise.all([this.prepare(), FrameCrypto.preload()]);
+  }
+
   /** The key, once the server has it as that of this sign-in, however long that takes. Rejects when it is refused. */
   key(): Promise<DeviceKey> {
     this.#key ??= this.#register().catch((error) => {

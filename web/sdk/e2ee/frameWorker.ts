@@ -59,6 +59,9 @@ scope.onrtctransform = ({ transformer }) => {
     .finally(() => transformers.delete(transformer));
 };
 
+// Whoever asked for this file does not learn otherwise that it came.
+scope.postMessage({ type: 'ready' });
+
 async function take(message: ToFrameWorker): Promise<void> {
   switch (message.type) {
     case 'sendKey':
@@ -90,5 +93,5 @@ function tell(): void {
   const nowMs = performance.now();
   if (nowMs - toldAtMs < TELL_MS) return;
   toldAtMs = nowMs;
-  scope.postMessage({ ...opener.counts });
+  scope.postMessage({ type: 'counts', ...opener.counts });
 }

@@ -11,8 +11,11 @@ export type ToFrameWorker =
   | { type: 'keepOnly'; kid: number }
   | { type: 'modes'; send: SendMode; receive: ReceiveMode };
 
-/** Frames since the last key, while any come. */
-export type FromFrameWorker = { opened: number; refused: number };
+/** Frames since the last key. */
+export type FrameCounts = { opened: number; refused: number };
+
+/** What the worker tells the page: that it runs, and what comes while anything does. */
+export type FromFrameWorker = { type: 'ready' } | ({ type: 'counts' } & FrameCounts);
 
 /** What a sender's or receiver's transform is made with. */
 export type TransformOptions = { direction: 'send' | 'receive'; kind: FrameKind };

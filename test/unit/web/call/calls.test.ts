@@ -67,7 +67,7 @@ test('who calls at the same time as the other, and cannot answer, has neither a 
   };
   const fake = fakeSeats((path) => (path.endsWith('/answer') ? refuse() : { call: rang }));
   const http = { get: async () => refuse() } as unknown as Http;
-  const known = { hasAny: async () => false, differed: async () => [] };
+  const known = { hasAny: async () => false };
   const device = { isSupported: async () => false, known: () => known };
   const parts = { http, seats: fake.seats, auth: { userId: 'me' }, clock: new ServerClock(), device };
   calls = new Calls(parts as unknown as ConstructorParameters<typeof Calls>[0]);

@@ -72,6 +72,10 @@ test('a call says that its own key is not registered rather than that somebody l
   vi.stubGlobal(
     'Worker',
     class {
+      onmessage: (event: object) => void = () => undefined;
+      constructor() {
+        queueMicrotask(() => this.onmessage({ data: { type: 'ready' } }));
+      }
       postMessage(): void {}
       terminate(): void {}
     },
