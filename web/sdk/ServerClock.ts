@@ -17,9 +17,13 @@ export class ServerClock {
     const roundTripMs = answeredAtMs - askedAtMs;
     // An old best sample must not win for ever: clocks drift. So it slowly becomes worse.
     this.#bestRoundTripMs *= 1.5;
-    if (roundTripMs > this.#bestRoundTripMs) return;
+    const offsetMs = serverNowMs + roundTripMs / 2 - answeredAtMs;
+    // Each is right to half its round trip. What a slow one contradicts all the same is wrong: this machine's clock stood
+    // still while it slept.
+    const agrees = Math.abs(offsetMs - this.#offsetMs) <= (roundTripMs + this.#bestRoundTripMs) / 2;
+    if (roundTripMs > this.#bestRoundTripMs && agrees) return;
     this.#bestRoundTripMs = roundTripMs;
-    this.#offsetMs = serverNowMs + roundTripMs / 2 - answeredAtMs;
+    this.#offsetMs = offsetMs;
   }
 }
 

@@ -34,6 +34,13 @@ test('a slow, lopsided answer does not spoil what a quick one told', () => {
   expect(clock.now() - localNow()).toBeCloseTo(5_000, 3);
 });
 
+test('but one that contradicts it does: this machine slept, and its clock with it', () => {
+  const clock = new ServerClock();
+  sample(clock, 5_000, 20);
+  sample(clock, 905_000, 400);
+  expect(clock.now() - localNow()).toBeCloseTo(905_000, 3);
+});
+
 test('but not for ever: clocks drift', () => {
   const clock = new ServerClock();
   sample(clock, 5_000, 20);
