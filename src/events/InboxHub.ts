@@ -30,7 +30,7 @@ export interface Heard {
 const TOPIC = 'inbox';
 const HEARD = 'inbox.heard';
 /** While it rings for somebody they are told of fewer things than this. */
-const RING_WITHIN = 200;
+export const RING_WITHIN = 200;
 /** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
 const COMMIT_WITHIN_SEC = 10;
 /** How often everybody is compared, for what took longer than that, and for a database whose clock was moved. */

@@ -9,15 +9,16 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
+import { LruMap } from '../platform/LruMap.ts';
 import type { PushTarget, WebPush } from '../platform/WebPush.ts';
-import type { InboxHub } from './InboxHub.ts';
+import { type InboxHub, RING_WITHIN } from './InboxHub.ts';
 import type { StoredEvent } from './outbox.ts';
 
 export interface PushMirrorOptions {
   db: Database;
   push: WebPush;
-  /** Says which devices have heard of a call by themselves. */
-  hub: Pick<InboxHub, 'onHeard'>;
+  /** Says which devices have heard of a call by themselves, and is told which were pushed to. */
+  hub: Pick<InboxHub, 'onHeard' | 'tellHeard'>;
   clock: Clock;
   log: Log;
   keys: DataKeys;
@@ -36,11 +37,14 @@ const GRACE_MS = 1_500;
 const TTL_SEC = 30;
 /** Pushes that wait for their moment; beyond it they are dropped, and the inbox alone tells. */
 const MAX_WAITING = 10_000;
+/** Pushes that are remembered, so that none goes twice: those of the last seconds, during which a call may ring. */
+const MAX_REMEMBERED = 10_000;
 /** Devices a person. */
 export const MAX_DEVICES = 10;
 
 /** A device: found by the keyed hash of its address, which itself is sealed. In rows from before, found by its address. */
 interface TargetRow {
+  session_id: string;
   endpoint: string;
   address: StoredText | null;
   p256dh: StoredText;
@@ -49,7 +53,7 @@ interface TargetRow {
 
 const findTargets = sql<TargetRow>(
   'push-targets',
-  `select s.endpoint, s.address, s.p256dh, s.auth from push_subscriptions s
+  `select s.session_id, s.endpoint, s.address, s.p256dh, s.auth from push_subscriptions s
      join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $3
    where s.user_id = $1 and s.session_id <> all($2::uuid[])
      and not exists (select from calls where id = $4 and phase <> 'ringing')
@@ -74,6 +78,14 @@ const dropTarget = sql(
   'delete from push_subscriptions where endpoint = any ($1::text[]) and user_id = $2',
 );
 
+/** The event that told somebody of a call; fewer are told after it while it rings. */
+const findRing = sql<{ seq: number; epoch: number; at: number; payload: object }>(
+  'push-ring',
+  `select o.seq, o.epoch, o.at, o.payload from inboxes i
+     join outbox o on o.user_id = i.user_id and o.seq > i.seq - ${RING_WITHIN}
+   where i.user_id = $1 and o.type = 'call:incoming' and o.payload->'call'->>'id' = $2`,
+);
+
 /** What is to be pushed in a moment, and the sign-ins that know of it by then. */
 interface Waiting {
   event: StoredEvent;
@@ -84,6 +96,8 @@ interface Waiting {
 export class PushMirror {
   readonly #options: PushMirrorOptions;
   readonly #waiting = new Set<Waiting>();
+  /** What this process has seen to, by kind and call. */
+  readonly #mirrored = new LruMap<string, true>(MAX_REMEMBERED);
 
   constructor(options: PushMirrorOptions) {
     this.#options = options;
@@ -116,20 +130,48 @@ export class PushMirror {
     await db.query(dropTarget, [[keys.tag('push', endpoint), endpoint], userId]);
   }
 
-  /** Looks at committed events; returns at once and never throws. */
+  /** Looks at committed events; returns at once and never throws. An event that comes again is not pushed again. */
   mirror(events: readonly StoredEvent[]): void {
-    for (const event of events) {
-      const message = messageOf(event, this.#graceMs);
-      if (message === undefined || this.#waiting.size >= MAX_WAITING) continue;
-      const waiting: Waiting = { event, message, heardBy: new Set() };
-      this.#waiting.add(waiting);
-      this.#options.clock.after(this.#graceMs, () => {
-        this.#waiting.delete(waiting);
-        this.#push(waiting).catch((err: unknown) => {
-          this.#options.log.warn({ err }, 'a push could not be sent; the inbox has the event');
-        });
+    for (const event of events) this.#mirror(event, this.#graceMs);
+  }
+
+  /**
+   * A call rings, and whether its callee was pushed to is not known: whoever committed it may have died before, or never
+   * have heard that it is committed. Returns at once and never throws. Those that another process pushes to are left
+   * out where it says so in time: it is given as long again.
+   */
+  ring(call: { id: string; calleeId: string }): void {
+    if (this.#mirrored.get(keyOf({ type: 'call:incoming', callId: call.id }))) return;
+    this.#readRing(call).then(
+      (event) => event && this.#mirror(event, 2 * this.#graceMs),
+      (err: unknown) => this.#failed(err),
+    );
+  }
+
+  async #readRing({ id, calleeId }: { id: string; calleeId: string }): Promise<StoredEvent | undefined> {
+    const [row] = await this.#options.db.query(findRing, [calleeId, id]);
+    return row && { ...row, userId: calleeId, type: 'call:incoming' };
+  }
+
+  #mirror(event: StoredEvent, delayMs: number): void {
+    const message = messageOf(event, this.#graceMs);
+    if (message === undefined || this.#waiting.size >= MAX_WAITING) return;
+    const key = keyOf(message);
+    if (this.#mirrored.get(key)) return;
+    this.#mirrored.set(key, true);
+    const waiting: Waiting = { event, message, heardBy: new Set() };
+    this.#waiting.add(waiting);
+    this.#options.clock.after(delayMs, () => {
+      this.#waiting.delete(waiting);
+      this.#push(waiting).catch((err: unknown) => {
+        this.#mirrored.delete(key);
+        this.#failed(err);
       });
-    }
+    });
+  }
+
+  #failed(err: unknown): void {
+    this.#options.log.warn({ err }, 'a push could not be sent; the inbox has the event');
   }
 
   get #graceMs(): number {
@@ -137,7 +179,7 @@ export class PushMirror {
   }
 
   async #push({ event, message, heardBy }: Waiting): Promise<void> {
-    const { db, push, clock, keys } = this.#options;
+    const { db, push, hub, clock, keys } = this.#options;
     // A ring that is over by now is none.
     const mustRing = message.type === 'call:incoming' ? message.callId : null;
     const now = new Date(clock.now());
@@ -145,8 +187,9 @@ export class PushMirror {
     const outcomes = await Promise.allSettled(
       targets.map(async (row) => {
         const target = opened(row, keys);
-        if ((await push.send(target, message, TTL_SEC)) === 'gone')
-          await this.unsubscribe(event.userId, target.endpoint);
+        const outcome = await push.send(target, message, TTL_SEC);
+        if (outcome === 'gone') await this.unsubscribe(event.userId, target.endpoint);
+        else hub.tellHeard({ userId: event.userId, sessionId: row.session_id, seq: event.seq });
       }),
     );
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
@@ -159,6 +202,10 @@ interface CallFacts {
   calleeId: string;
   outcome: string | null;
   createdAt?: string;
+}
+
+function keyOf({ type, callId }: PushMessage): string {
+  return `${type} ${callId}`;
 }
 
 function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys): PushTarget {

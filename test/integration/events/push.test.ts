@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
 import { type Heard, InboxHub } from '../../../src/events/InboxHub.ts';
-import { append, type InboxEventType } from '../../../src/events/outbox.ts';
+import { append, type InboxEventType, type StoredEvent } from '../../../src/events/outbox.ts';
 import { MAX_DEVICES, PushMirror } from '../../../src/events/PushMirror.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
@@ -28,6 +28,8 @@ let db: Database;
 let service: Server;
 let origin: string;
 let push: PushMirror;
+/** Of another process. */
+let otherPush: PushMirror;
 let answerWith = 201;
 const received: { path: string; headers: Record<string, unknown>; body: Buffer }[] = [];
 
@@ -73,19 +75,26 @@ beforeAll(async () => {
   await new Promise<void>((done) => service.listen(0, '127.0.0.1', done));
   origin = `https://127.0.0.1:${(service.address() as { port: number }).port}`;
   db = await Database.open({ url: app.dbUrl, poolSize: 4, log });
-  push = new PushMirror({
-    db,
-    clock: new SystemClock(),
-    log,
-    keys: await openDataKeys(db),
-    graceMs: 200,
-    hub: { onHeard: (listener) => heard.add(listener) },
-    push: new WebPush({
-      vapid: newVapidKeys(),
-      subject: 'mailto:push@example.org',
-      agent: new Agent({ rejectUnauthorized: false }),
-    }),
-  });
+  const keys = await openDataKeys(db);
+  const tell = (device: Heard) => {
+    for (const listener of heard) listener(device);
+  };
+  const newMirror = () =>
+    new PushMirror({
+      db,
+      clock: new SystemClock(),
+      log,
+      keys,
+      graceMs: 200,
+      hub: { onHeard: (listener) => heard.add(listener), tellHeard: tell },
+      push: new WebPush({
+        vapid: newVapidKeys(),
+        subject: 'mailto:push@example.org',
+        agent: new Agent({ rejectUnauthorized: false }),
+      }),
+    });
+  push = newMirror();
+  otherPush = newMirror();
 });
 afterAll(async () => {
   await db?.close();
@@ -126,11 +135,17 @@ function decrypt(body: Buffer, keys: ECDH, auth: Buffer): unknown {
   return JSON.parse(plain.subarray(0, plain.lastIndexOf(2)).toString());
 }
 
-/** Writes an event as a use case does and hands it to the mirror. */
-async function tell(userId: string, type: InboxEventType, call: object): Promise<number> {
+/** Writes an event as a use case does. */
+async function write(userId: string, type: InboxEventType, call: object): Promise<StoredEvent> {
   const [event] = await db.transaction((tx) => append(tx, [{ userId, type, payload: { call } }]));
-  push.mirror([event!]);
-  return event!.seq;
+  return event!;
+}
+
+/** The same, and hands it to the mirror. */
+async function tell(userId: string, type: InboxEventType, call: object): Promise<number> {
+  const event = await write(userId, type, call);
+  push.mirror([event]);
+  return event.seq;
 }
 
 /** The same, where a device is connected: it hears of it and acknowledges. */
@@ -210,6 +225,32 @@ test('nothing rings that somebody answered before anything could be pushed', asy
   await tell(bob.id, 'call:answered', call);
   await pause(600);
   expect(received).toEqual([]);
+});
+
+test('a call that rings is pushed though whoever committed it did not see to it, once', async () => {
+  received.length = 0;
+  const gina = await newPerson(app);
+  await push.subscribe(await deviceOf(gina), device('/gina').target);
+  const call = { id: newId(), calleeId: gina.id, outcome: null };
+  await write(gina.id, 'call:incoming', call);
+  push.ring(call);
+  push.ring(call);
+  await eventually(1);
+  push.ring(call);
+  await pause(600);
+  expect(received).toHaveLength(1);
+});
+
+test('a call that rings is not pushed again to those that another process pushes to', async () => {
+  received.length = 0;
+  const hanna = await newPerson(app);
+  await push.subscribe(await deviceOf(hanna), device('/hanna').target);
+  const call = { id: newId(), calleeId: hanna.id, outcome: null };
+  await tell(hanna.id, 'call:incoming', call);
+  otherPush.ring(call);
+  await eventually(1);
+  await pause(600);
+  expect(received).toHaveLength(1);
 });
 
 test('a device that unsubscribed is forgotten', async () => {
