@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LocalPresence } from '@colyseus/core';
-import { RedisDriver } from '@colyseus/redis-driver';
 import type { RoomServices } from '../../rooms/services.ts';
 import { addressKey } from '../accounts/caller.ts';
 import { isInboxRoom } from '../actors/Actors.ts';
+import { CalmDriver } from '../actors/CalmDriver.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
 import { listedProcesses, localRoom, processId, unlistProcess } from '../actors/colyseus.ts';
 import { logThrough } from '../actors/colyseusLog.ts';
@@ -127,7 +127,7 @@ export async function openDoors(
     ...(publicAddress !== undefined && { publicAddress }),
   };
   logThrough(log, clock);
-  const mirror = stores.redis && new RedisDriver(stores.redis);
+  const mirror = stores.redis && new CalmDriver(stores.redis);
   const driver = new RoomListings({ clock, ...(mirror && { mirror }) });
   closing.defer(() => driver.shutdown());
   const deadListings =
