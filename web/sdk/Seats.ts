@@ -25,17 +25,15 @@ export class Seats {
   }
 
   /** POSTs for an answer with a seat in it, and reads the server's clock from it. */
-  async ask<T extends { seat: Seat }>(path: string, body?: unknown, idempotencyKey?: string): Promise<T> {
-    const askedAtMs = localNow();
-    const answer = await this.#http.post<T>(path, body, { idempotencyKey });
-    this.#clock.sample(answer.seat.serverNow, askedAtMs);
-    return answer;
+  ask<T extends { seat: Seat }>(path: string, body?: unknown, idempotencyKey?: string): Promise<T> {
+    return this.#sample(() => this.#http.post<T>(path, body, { idempotencyKey }));
   }
 
   /** The same where it is worth asking again: for an answer that is lost, or a server that is away for a moment. */
   insist<T extends { seat: Seat }>(path: string, body?: unknown): Promise<T> {
-    const key = crypto.randomUUID();
-    return persist(() => this.ask<T>(path, body, key));
+    const idempotencyKey = crypto.randomUUID();
+    // What comes in the end may have been written for the first of the askings.
+    return this.#sample(() => persist(() => this.#http.post<T>(path, body, { idempotencyKey })));
   }
 
   /**
@@ -66,6 +64,13 @@ export class Seats {
     }
     room.reconnection.enabled = false;
     return room;
+  }
+
+  async #sample<T extends { seat: Seat }>(ask: () => Promise<T>): Promise<T> {
+    const askedAtMs = localNow();
+    const answer = await ask();
+    this.#clock.sample(answer.seat.serverNow, askedAtMs);
+    return answer;
   }
 }
 

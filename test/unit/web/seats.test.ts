@@ -3,7 +3,7 @@ import type { Auth } from '../../../web/sdk/Auth.ts';
 import { DuetApiError } from '../../../web/sdk/DuetApiError.ts';
 import type { Http, RequestOptions } from '../../../web/sdk/Http.ts';
 import { Seats } from '../../../web/sdk/Seats.ts';
-import { ServerClock } from '../../../web/sdk/ServerClock.ts';
+import { localNow, ServerClock } from '../../../web/sdk/ServerClock.ts';
 
 /** What the server does, one asking after the other; the last one again and again. */
 let answers: (() => unknown)[];
@@ -15,7 +15,8 @@ const http = {
     return await answers[Math.min(keys.length, answers.length) - 1]!();
   },
 } as unknown as Http;
-const seats = new Seats(http, {} as Auth, new ServerClock());
+const clock = new ServerClock();
+const seats = new Seats(http, {} as Auth, clock);
 const seat = { serverNow: 0 };
 
 const lost = () => {
@@ -59,4 +60,14 @@ test('but not after a refusal, and not for ever', async () => {
   keys = [];
   expect(await outcome(seats.insist('/calls/call/answer'))).toBe('NETWORK');
   expect(keys.length).toBeGreaterThan(4);
+});
+
+test('an answer that was kept for a later asking does not set the clock back', async () => {
+  answers = [() => ({ seat: { serverNow: localNow() } })];
+  await seats.ask('/calls/call/join');
+  const kept = { seat: { serverNow: localNow() } };
+  keys = [];
+  answers = [lost, () => new Promise(() => {}), () => kept];
+  expect(await outcome(seats.insist('/calls/call/answer'))).toBe(kept);
+  expect(clock.now() - localNow()).toBeCloseTo(0, 3);
 });
