@@ -19,6 +19,10 @@ const JUST_MS = 60_000;
 /** Matches whose moment was shown: the inbox and the answer to the like tell of the same one. */
 const celebrated = new Set<string>();
 
+/** The last asking for the list, and what was heard since of single matches: a list that is older than that is none. */
+let asking = 0;
+let news = 0;
+
 const EMPTY: MatchesState = { active: [], past: [], loaded: false, fresh: new Set(), moment: null };
 const MOST = 50;
 
@@ -49,11 +53,15 @@ export function openMatches(): void {
 }
 
 export async function loadMatches(): Promise<void> {
+  const mine = ++asking;
+  const before = news;
   try {
     const [active, past] = await Promise.all([
       duet.matches.active({ limit: MOST }),
       duet.matches.history({ limit: MOST }),
     ]);
+    if (mine !== asking) return;
+    if (before !== news) return await loadMatches();
     const live = new Set(active.items.map((match) => match.id));
     matches.set({
       active: active.items,
@@ -61,11 +69,12 @@ export async function loadMatches(): Promise<void> {
       loaded: true,
     });
   } catch (error) {
-    sayError(error);
+    if (mine === asking) sayError(error);
   }
 }
 
 export function takeMatch(match: Match): void {
+  news += 1;
   const others = matches.value.active.filter((known) => known.id !== match.id);
   matches.set({ active: [match, ...others] });
 }
@@ -89,6 +98,7 @@ export function closeMoment(): void {
 }
 
 export function dropMatch(matchId: string): void {
+  news += 1;
   matches.set({ active: matches.value.active.filter((match) => match.id !== matchId) });
 }
 
@@ -113,5 +123,6 @@ export async function endMatch(match: Match): Promise<void> {
 }
 
 export function clearMatches(): void {
+  asking += 1;
   matches.set(EMPTY);
 }
