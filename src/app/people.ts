@@ -36,7 +36,7 @@ export function openPeople(
   closing.defer(() => shows.close());
   const activity = new Activity({ db, clock, log });
   closing.defer(() => activity.close());
-  const upkeep = new PeopleUpkeep({ db, store: objects, clock, log });
+  const upkeep = new PeopleUpkeep({ db, store: objects, clock, log, people });
   upkeep.start();
   closing.defer(() => upkeep.close());
   const discovery = new Discovery({

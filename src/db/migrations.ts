@@ -19,6 +19,7 @@ import { Migration0017AuditChain } from './migrations/0017AuditChain.ts';
 import { Migration0018Consents } from './migrations/0018Consents.ts';
 import { Migration0019DataKeys } from './migrations/0019DataKeys.ts';
 import { Migration0020NextSeals } from './migrations/0020NextSeals.ts';
+import { Migration0021Counted } from './migrations/0021Counted.ts';
 
 export const migrations = [
   Migration0001House,
@@ -41,4 +42,5 @@ export const migrations = [
   Migration0018Consents,
   Migration0019DataKeys,
   Migration0020NextSeals,
+  Migration0021Counted,
 ];

@@ -108,29 +108,30 @@ export class People {
     const { displayName = null, gender = null, bio = null, interests = null, location } = edit;
     const edited = async (tx: Sql) => {
       // The place first: who leaves one that gets too small holds its count, and waits for the rows of who stays.
-      const moved = location !== undefined && (await places.move(tx, userId, location, clock.now()));
+      const moved = location === undefined ? [] : await places.move(tx, userId, location, clock.now());
       const [row] = await tx.query(editProfile, [userId, displayName, gender, bio, interests]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       await tx.query(rescore, [[userId]]);
       return moved;
     };
     const moved = await retryDeadlocks(() => db.transaction(edited));
-    await this.changed(userId, { candidates: moved || gender !== null });
+    await this.changed(userId, { candidates: gender !== null });
+    await this.#forgetPlaces(moved);
     return this.me(userId);
   }
 
   /** Changes the given preferences; INVALID_AGE_RANGE when the minimum would be above the maximum. */
   async editPreferences(userId: string, edit: PreferencesEdit): Promise<Me> {
     const { db, places } = this.#options;
+    const {
+      minAge = null,
+      maxAge = null,
+      genders = null,
+      maxDistanceKm = null,
+      hideDistance = null,
+      discoverable = null,
+    } = edit;
     await db.transaction(async (tx) => {
-      const {
-        minAge = null,
-        maxAge = null,
-        genders = null,
-        maxDistanceKm = null,
-        hideDistance = null,
-        discoverable = null,
-      } = edit;
       const [row] = await tx.query(editPreferences, [
         userId,
         minAge,
@@ -144,13 +145,25 @@ export class People {
       if (row.min_age > row.max_age) throw new DuetError('INVALID_AGE_RANGE');
       if (hideDistance !== null) await places.rewrite(tx, userId);
     });
+    if (hideDistance !== null) await this.recount(userId);
     await this.changed(userId, { candidates: true });
     return this.me(userId);
+  }
+
+  /** Counts somebody among those who share his cells, or no more, as his status and wishes are now (`Places`). */
+  async recount(userId: string): Promise<void> {
+    const { db, places } = this.#options;
+    const work = (tx: Sql) => places.recount(tx, userId);
+    await this.#forgetPlaces(await retryDeadlocks(() => db.transaction(work)));
   }
 
   /** Makes every process forget what it cached of a person, and of whom he may be shown if that changed too. */
   async changed(userId: string, what: { candidates: boolean }): Promise<void> {
     await forgetCached(this.#options.cache, userId, what);
+  }
+
+  async #forgetPlaces(userIds: readonly string[]): Promise<void> {
+    await Promise.all(userIds.map((id) => this.changed(id, { candidates: true })));
   }
 
   async #load(userIds: readonly string[]): Promise<Map<string, Person>> {

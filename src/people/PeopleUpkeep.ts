@@ -10,7 +10,9 @@ import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { ObjectStore } from '../platform/ObjectStore.ts';
 import { Rounds } from '../platform/Rounds.ts';
+import type { People } from './People.ts';
 import { PHOTO_PREFIX } from './Photos.ts';
+import { misplaced } from './Places.ts';
 import { SCORE_SQL } from './score.ts';
 
 export interface PeopleUpkeepOptions {
@@ -18,6 +20,7 @@ export interface PeopleUpkeepOptions {
   store: ObjectStore;
   clock: Clock;
   log: Log;
+  people: People;
 }
 
 const FAILURE = 'Upkeep of people failed and will be tried again';
@@ -75,6 +78,7 @@ export class PeopleUpkeep {
       () => this.keepMonths(),
       () => this.sweepAbandoned(),
       () => this.sinkScores(),
+      () => this.recountPlaces(),
       () => this.sweepOrphans(),
     ];
     for (const work of works) {
@@ -120,13 +124,30 @@ export class PeopleUpkeep {
     return removed;
   }
 
-  /** Brings the scores of those who were away down a step, a few thousand people at a time. */
+  /** Brings the scores of those who were away down a step. */
   async sinkScores(): Promise<void> {
-    const { db } = this.#options;
+    await this.#everybody(async (from, to) => {
+      await this.#options.db.query(sinkScores, [from, to]);
+    });
+  }
+
+  /** Counts who began or ceased to be counted where he lives, and makes coarser what erased people left too small. */
+  async recountPlaces(): Promise<void> {
+    const { db, people } = this.#options;
+    await this.#everybody(async (from, to) => {
+      for (const { id } of await db.query(misplaced, [from, to])) {
+        if (this.#rounds.closed) return;
+        await people.recount(id);
+      }
+    });
+  }
+
+  /** All people, a few thousand at a time: those after `from`, up to `to`. */
+  async #everybody(work: (from: string, to: string) => Promise<void>): Promise<void> {
     for (let from = FIRST_ID; !this.#rounds.closed; ) {
-      const [next] = await db.query(nextPeople, [from, PEOPLE_AT_ONCE]);
+      const [next] = await this.#options.db.query(nextPeople, [from, PEOPLE_AT_ONCE]);
       if (next?.last == null) return;
-      await db.query(sinkScores, [from, next.last]);
+      await work(from, next.last);
       from = next.last;
     }
   }

@@ -1,13 +1,13 @@
 /**
- * Where people are stored to be. A coordinate becomes the finest cell that at least `MIN_PEOPLE` people share, before
- * anything else is done with it. How many share a cell is counted under a keyed hash of it, so that the database
- * does not hold a finer place of anybody than the cell that is shown.
+ * Where people are stored to be. A coordinate becomes the finest cell that enough people share, before anything else is
+ * done with it. How many share a cell is counted under a keyed hash of it, so that the database does not hold a finer
+ * place of anybody than the cell that is shown. Counted is who is active and does not hide the distance.
  */
 import { createHmac } from 'node:crypto';
 import { dayOf, secondsLeftOf } from '../days.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
-import { areaOf, cellAndParents, cellsAround, NOWHERE, type Spot, spotOf } from './place.ts';
+import { areaOf, CELL_RESOLUTIONS, cellsAround, cellsWithin, NOWHERE, type Spot, spotOf } from './place.ts';
 
 export interface PlacesOptions {
   /** Secret of the installation: the cells' counts are kept under hashes made with it. */
@@ -32,28 +32,63 @@ interface PlaceRow {
   tags: Buffer[];
   moved_on: string;
   moves: number;
+  counted: boolean;
+  hidden: boolean;
 }
 
-/** How many people must share a cell for anybody to be stored in it; the coarsest cell needs none. */
-const MIN_PEOPLE = 5;
+interface Tally {
+  tag: Buffer;
+  enough: boolean;
+}
+
+/** The coarsest cell needs nobody. */
+const COARSEST = CELL_RESOLUTIONS.length - 1;
+/** Of who is left in a cell that got too small so many are stored anew at once; upkeep finds the others. */
+const LEFT_AT_ONCE = 100;
 const MOVES_PER_DAY = 20;
+
+/**
+ * Whether enough people share the cell of a tally `t` for anybody to be stored in it: 5 to 12 of them. How many is in the
+ * cell's keyed hash, so that nobody can tell from the accounts that he put there himself whether others are there.
+ */
+const ENOUGH = `t.people >= 5 + (get_byte(t.tag, 0) & 7)`;
+const COUNTS = `u.status = 'active' and not u.hide_distance`;
 
 const lockPlace = sql<PlaceRow>(
   'place-lock',
   `insert into places (user_id) select id from users where id = $1 and status = 'active' for key share
    on conflict (user_id) do update set user_id = excluded.user_id
-   returning tags, moved_on, moves`,
+   returning tags, moved_on, moves, counted, (select hide_distance from users where id = user_id) as hidden`,
 );
 const savePlace = sql(
   'place-save',
-  `update places set tags = $2::bytea[], moved_on = $3, moves = $4 where user_id = $1`,
+  `update places set tags = $2::bytea[], moved_on = $3, moves = $4, counted = $5 where user_id = $1`,
 );
-const countPlaces = sql<{ tag: Buffer; people: number }>(
+const lockCounted = sql<{ tags: Buffer[]; counted: boolean; counts: boolean }>(
+  'place-lock-counted',
+  `select p.tags, p.counted, ${COUNTS} as counts from places p join users u on u.id = p.user_id
+   where p.user_id = $1 for no key update of p`,
+);
+const saveCounted = sql('place-save-counted', `update places set counted = $2 where user_id = $1`);
+/**
+ * Of the people after $1 up to $2: who is counted and should not be or the other way round, and who is stored in a cell
+ * that not enough people share. The resolution of a cell is its second digit; tags are finest first.
+ */
+export const misplaced = sql<{ id: string }>(
+  'place-misplaced',
+  `select p.user_id as id from places p join users u on u.id = p.user_id
+   where p.user_id > $1 and p.user_id <= $2 and p.tags <> '{}' and (p.counted <> (${COUNTS})
+     or substr(u.cell, 2, 1)::int > ${CELL_RESOLUTIONS[COARSEST]} and not exists (
+       select from place_tallies t
+       where t.tag = p.tags[${CELL_RESOLUTIONS[0] + 1} - substr(u.cell, 2, 1)::int] and ${ENOUGH}))
+   order by p.user_id`,
+);
+const countPlaces = sql<Tally>(
   'place-count',
   `insert into place_tallies as t (tag, people)
    select decode(tag, 'hex'), change from unnest($1::text[], $2::int[]) as given (tag, change) order by tag
    on conflict (tag) do update set people = t.people + excluded.people
-   returning tag, people`,
+   returning t.tag, ${ENOUGH} as enough`,
 );
 const dropEmpty = sql(
   'place-drop-empty',
@@ -68,14 +103,14 @@ const writePlace = sql(
   'place-write',
   `update users set cell = $2, area = $3, x = $4, y = $5, z = $6, slack_km = $7, version = version + 1 where id = $1`,
 );
-const lonelyPeople = sql<{ id: string; hide_distance: boolean }>(
-  'place-lonely',
+const peopleIn = sql<{ id: string; hide_distance: boolean }>(
+  'place-people-in',
   `select id, hide_distance from users where cell = $1 order by id limit $2 for no key update`,
 );
 /** Locked until a place was chosen by them, in the order in which they are counted. */
-const readTallies = sql<{ tag: Buffer; people: number }>(
+const readTallies = sql<Tally>(
   'place-tallies',
-  `select tag, people from place_tallies where tag = any ($1::bytea[]) order by tag for share`,
+  `select t.tag, ${ENOUGH} as enough from place_tallies t where t.tag = any ($1::bytea[]) order by t.tag for share`,
 );
 
 export class Places {
@@ -89,11 +124,11 @@ export class Places {
 
   /**
    * Moves somebody, in the caller's transaction. Null forgets the place. NOT_FOUND for who is not active,
-   * TOO_MANY_REQUESTS beyond the day's moves. Returns whether anything changed.
+   * TOO_MANY_REQUESTS beyond the day's moves. Returns whose stored place changed: his, and of those he leaves behind.
    *
    * Counts are locked before rows of people: the caller has written none yet.
    */
-  async move(tx: Sql, userId: string, to: Coordinate | null, nowMs: number): Promise<boolean> {
+  async move(tx: Sql, userId: string, to: Coordinate | null, nowMs: number): Promise<string[]> {
     const cells = to === null ? [] : cellsAround(to.lat, to.lon);
     const tags = cells.map((cell) => this.#tag(cell));
     const [place] = await tx.query(lockPlace, [userId]);
@@ -106,12 +141,15 @@ export class Places {
     const movesToday = place.moved_on === today ? place.moves : 0;
     if (movesToday >= this.#movesPerDay)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
-    const people = await this.#count(tx, before, tags);
+    const counts = !place.hidden;
+    const shared = await this.#count(tx, [
+      { tags: before, change: place.counted ? -1 : 0 },
+      { tags, change: counts ? 1 : 0 },
+    ]);
     const [old] = await tx.query(readPlace, [userId]);
-    await this.#write(tx, userId, old!.hide_distance, this.#finestShared(cells, tags, people));
-    await tx.query(savePlace, [userId, hexArray(tags), today, movesToday + 1]);
-    if (old!.cell !== null) await this.#coarsen(tx, old!.cell, before, people);
-    return true;
+    await this.#write(tx, userId, old!.hide_distance, this.#finestShared(cells, tags, shared));
+    await tx.query(savePlace, [userId, hexArray(tags), today, movesToday + 1, counts]);
+    return [userId, ...(await this.#coarsen(tx, old!.cell, before, shared))];
   }
 
   /** Writes the place again as others may see it, after `hide_distance` changed. */
@@ -120,53 +158,73 @@ export class Places {
     if (row !== undefined) await this.#write(tx, userId, row.hide_distance, row.cell);
   }
 
-  /** Somebody who was stored coarsely may meanwhile have company: the same coordinate again finds the finer cell. */
-  async #resettle(tx: Sql, userId: string, cells: string[], tags: Buffer[]): Promise<boolean> {
-    if (cells.length === 0) return false;
-    const people = tallyMap(await tx.query(readTallies, [hexArray(tags)]));
-    const cell = this.#finestShared(cells, tags, people);
+  /**
+   * Counts somebody among those around him or no more, after he began or ceased to be counted, in a transaction that has
+   * written nothing yet. Also for who is stored in a cell that got too small. Returns whose stored place changed.
+   */
+  async recount(tx: Sql, userId: string): Promise<string[]> {
+    const [place] = await tx.query(lockCounted, [userId]);
+    if (place === undefined) return [];
+    const change = Number(place.counts) - Number(place.counted);
+    const shared = await this.#count(tx, [{ tags: place.tags, change }]);
+    if (change !== 0) await tx.query(saveCounted, [userId, place.counts]);
     const [row] = await tx.query(readPlace, [userId]);
-    if (row!.cell === cell) return false;
+    return this.#coarsen(tx, row?.cell ?? null, place.tags, shared);
+  }
+
+  /** Somebody who was stored coarsely may meanwhile have company: the same coordinate again finds the finer cell. */
+  async #resettle(tx: Sql, userId: string, cells: string[], tags: Buffer[]): Promise<string[]> {
+    if (cells.length === 0) return [];
+    const shared = sharedTags(await tx.query(readTallies, [hexArray(tags)]));
+    const cell = this.#finestShared(cells, tags, shared);
+    const [row] = await tx.query(readPlace, [userId]);
+    if (row!.cell === cell) return [];
     await this.#write(tx, userId, row!.hide_distance, cell);
-    return true;
+    return [userId];
   }
 
-  async #count(tx: Sql, left: readonly Buffer[], entered: readonly Buffer[]): Promise<Map<string, number>> {
-    const changes = new Map<string, number>();
-    for (const tag of left) changes.set(tag.toString('hex'), -1);
-    for (const tag of entered) changes.set(tag.toString('hex'), (changes.get(tag.toString('hex')) ?? 0) + 1);
-    if (changes.size === 0) return new Map();
-    const people = tallyMap(await tx.query(countPlaces, [[...changes.keys()], [...changes.values()]]));
-    await tx.query(dropEmpty, [hexArray(left)]);
-    return people;
+  /** Returns which of all these cells enough people share then, by their tags. */
+  async #count(
+    tx: Sql,
+    changes: readonly { tags: readonly Buffer[]; change: number }[],
+  ): Promise<Set<string>> {
+    const changeOf = new Map<string, number>();
+    for (const { tags, change } of changes) {
+      for (const tag of tags.map((one) => one.toString('hex')))
+        changeOf.set(tag, (changeOf.get(tag) ?? 0) + change);
+    }
+    if (changeOf.size === 0) return new Set();
+    const shared = sharedTags(await tx.query(countPlaces, [[...changeOf.keys()], [...changeOf.values()]]));
+    await tx.query(dropEmpty, [changes.flatMap(({ tags }) => hexArray(tags))]);
+    return shared;
   }
 
-  /** Who is left in a cell that has become too small to hide in is stored in a coarser one. */
+  /**
+   * Who is left in a cell that has become too small to hide in is stored in a coarser one. `cell` is where somebody is
+   * stored who lives there; others who came later may be stored in a finer one. Returns them.
+   */
   async #coarsen(
     tx: Sql,
-    oldCell: string,
-    oldTags: readonly Buffer[],
-    people: ReadonlyMap<string, number>,
-  ): Promise<void> {
-    const nested = cellAndParents(oldCell);
-    const tags = oldTags.slice(-nested.length);
-    for (let i = 0; i < nested.length - 1; i++) {
-      if ((people.get(tags[i]!.toString('hex')) ?? 0) >= MIN_PEOPLE) continue;
-      for (const left of await tx.query(lonelyPeople, [nested[i]!, MIN_PEOPLE])) {
-        const shared = this.#finestShared(nested.slice(i + 1), tags.slice(i + 1), people);
-        await this.#write(tx, left.id, left.hide_distance, shared);
+    cell: string | null,
+    tags: readonly Buffer[],
+    shared: ReadonlySet<string>,
+  ): Promise<string[]> {
+    if (cell === null || tags.length === 0) return [];
+    const cells = cellsWithin(cell).find(([finest]) => this.#tag(finest!).equals(tags[0]!)) ?? [];
+    const changed: string[] = [];
+    for (const [i, small] of cells.entries()) {
+      if (i === COARSEST || shared.has(tags[i]!.toString('hex'))) continue;
+      const coarser = this.#finestShared(cells.slice(i + 1), tags.slice(i + 1), shared);
+      for (const left of await tx.query(peopleIn, [small, LEFT_AT_ONCE])) {
+        await this.#write(tx, left.id, left.hide_distance, coarser);
+        changed.push(left.id);
       }
     }
+    return changed;
   }
 
-  #finestShared(
-    cells: string[],
-    tags: readonly Buffer[],
-    people: ReadonlyMap<string, number>,
-  ): string | null {
-    if (cells.length === 0) return null;
-    const shared = cells.find((_, i) => (people.get(tags[i]!.toString('hex')) ?? 0) >= MIN_PEOPLE);
-    return shared ?? cells.at(-1)!;
+  #finestShared(cells: string[], tags: readonly Buffer[], shared: ReadonlySet<string>): string | null {
+    return cells.find((_, i) => shared.has(tags[i]!.toString('hex'))) ?? cells.at(-1) ?? null;
   }
 
   async #write(tx: Sql, userId: string, hidden: boolean, cell: string | null): Promise<void> {
@@ -193,8 +251,8 @@ export function asOthersSee(cell: string | null, hidden: boolean): StoredPlace {
   return { cell, area: open ? areaOf(cell) : NOWHERE, spot: open ? spotOf(cell) : null };
 }
 
-function tallyMap(rows: readonly { tag: Buffer; people: number }[]): Map<string, number> {
-  return new Map(rows.map((row) => [row.tag.toString('hex'), row.people]));
+function sharedTags(rows: readonly Tally[]): Set<string> {
+  return new Set(rows.filter(({ enough }) => enough).map(({ tag }) => tag.toString('hex')));
 }
 
 /** Buffers as PostgreSQL spells an array of bytea. */

@@ -2,7 +2,7 @@
  * Places as pure geometry. A place is an H3 cell (some 2.5 km across, coarser where few people live); all that Duet ever
  * computes with is the cell's centre. Distances are shown in bands.
  */
-import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
+import { cellToChildren, cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
 
 export const EARTH_KM = 6371;
 /** The cells a person may be stored in, finest first: edges of about 1.4, 3.7 and 9.9 km. */
@@ -30,15 +30,12 @@ export interface Spot {
 
 /** The nested cells around a coordinate, finest first. The coordinate goes no further than this function. */
 export function cellsAround(lat: number, lon: number): string[] {
-  const finest = latLngToCell(lat, lon, CELL_RESOLUTIONS[0]);
-  return CELL_RESOLUTIONS.map((resolution) => cellToParent(finest, resolution));
+  return cellsFrom(latLngToCell(lat, lon, CELL_RESOLUTIONS[0]));
 }
 
-/** A stored cell and those around it, finest first. */
-export function cellAndParents(cell: string): string[] {
-  return CELL_RESOLUTIONS.filter((resolution) => resolution <= getResolution(cell)).map((resolution) =>
-    cellToParent(cell, resolution),
-  );
+/** The nested cells of everybody who may be stored in a cell, finest first: one list for each finest cell. */
+export function cellsWithin(cell: string): string[][] {
+  return cellToChildren(cell, CELL_RESOLUTIONS[0]).map(cellsFrom);
 }
 
 /** The centre of a cell as discovery computes with it. */
@@ -80,6 +77,10 @@ export function bandBetween(cell: string, other: string): { upToKm: number } {
   const b = spotOf(other);
   const atMostKm = distanceKm(a, b) + a.slackKm + b.slackKm;
   return { upToKm: BANDS_KM.find((upToKm) => atMostKm <= upToKm) ?? BANDS_KM.at(-1)! };
+}
+
+function cellsFrom(finest: string): string[] {
+  return CELL_RESOLUTIONS.map((resolution) => cellToParent(finest, resolution));
 }
 
 function onSphere(latDeg: number, lonDeg: number): { x: number; y: number; z: number } {

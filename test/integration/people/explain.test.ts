@@ -12,6 +12,7 @@ import { ageAt, birthDatesFor, COHORT_SQL, cohortOf } from '../../../src/people/
 import { audiencesFor } from '../../../src/people/audience.ts';
 import { Directory } from '../../../src/people/Directory.ts';
 import * as discovery from '../../../src/people/discoverySql.ts';
+import * as places from '../../../src/people/Places.ts';
 import * as people from '../../../src/people/peopleSql.ts';
 import { spotOf } from '../../../src/people/place.ts';
 import * as profile from '../../../src/people/profileSql.ts';
@@ -47,7 +48,7 @@ const STEPS = [
 /** Not hot: the demo page only. */
 const COLD = new Set(['people-demo']);
 
-const statements = [decisions, discovery, people, profile, safety, lists, outbox, hub, listener]
+const statements = [decisions, discovery, people, places, profile, safety, lists, outbox, hub, listener]
   .flatMap((module) => Object.values(module))
   .filter(
     (value): value is Statement<unknown> =>

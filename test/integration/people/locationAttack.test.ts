@@ -47,10 +47,10 @@ describe('an attack on somebody’s location', () => {
     await at.world.people.editProfile(id, { location });
   }
 
-  /** Somebody in a cell that five others share, so that it is as fine as cells get. */
+  /** Somebody in a cell that enough others share, so that it is as fine as cells get. */
   async function settle(home: string): Promise<string> {
-    const neighbours = await at.world.persons(5, { gender: 'man' });
-    for (const [i, id] of neighbours.entries()) await moveTo(id, within(home, i / 5, 0.5));
+    const neighbours = await at.world.persons(12, { gender: 'man' });
+    for (const [i, id] of neighbours.entries()) await moveTo(id, within(home, i / 12, 0.5));
     const victim = await at.world.person();
     await moveTo(victim, within(home, 0.5, 0.5));
     // Who is about does not change while they ask.

@@ -1,7 +1,8 @@
-import { cellToLatLng, cellToParent, getResolution, latLngToCell } from 'h3-js';
+import { cellToLatLng, getResolution, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { PeopleUpkeep } from '../../../src/people/PeopleUpkeep.ts';
 import { Places } from '../../../src/people/Places.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SECRET, usePeople } from '../../support/people.ts';
@@ -27,6 +28,7 @@ const someoneWaits = sql<{ waits: boolean }>(
   `select exists (
      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`,
 );
+const setStatus = sql('test-place-status', `update users set status = $2 where id = $1`);
 const erase = sql('test-erase', `delete from users where id = $1`);
 
 /** A point inside a cell, chosen by two numbers from 0 to 1, well away from its edge. */
@@ -43,21 +45,103 @@ describe('places', () => {
 
   const deadlocks = async () => (await at.world.db.query(countDeadlocks))[0]!.deadlocks;
 
-  it('are coarse until five people share a finer one, and coarse again when they leave', async () => {
+  /** As many people as a cell needs and not one more, of whom the last one found them all there, and so is stored in it. */
+  async function fill(home: string): Promise<string[]> {
+    const ids: string[] = [];
+    do {
+      const id = await at.world.person();
+      await moveTo(id, within(home, (ids.length % 7) / 7, 0.5));
+      ids.push(id);
+    } while ((await cellOf(ids.at(-1)!)) !== home);
+    return ids;
+  }
+
+  /** The same coordinates again: now there is company. */
+  async function settle(ids: readonly string[], home: string): Promise<void> {
+    for (const id of ids) await moveTo(id, within(home, 0.5, 0.5));
+    expect(await Promise.all(ids.map(cellOf))).toEqual(ids.map(() => home));
+  }
+
+  async function expectCoarse(ids: readonly string[]): Promise<void> {
+    for (const id of ids) expect(getResolution(await cellOf(id))).toBeLessThan(7);
+  }
+
+  it('are coarse until enough people share a finer one, and coarse again when they leave', async () => {
     const home = latLngToCell(47.1, 8.1, 7);
-    const people = await at.world.persons(5);
-    for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
-    // The first four had no company when they came; the fifth did.
-    expect(await Promise.all(people.map(async (id) => getResolution(await cellOf(id))))).toEqual([
-      5, 5, 5, 5, 7,
-    ]);
-    // The same coordinate again: now there is company.
-    for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
-    expect(await Promise.all(people.map(cellOf))).toEqual(people.map(() => home));
+    const people = await fill(home);
+    expect(people.length).toBeGreaterThanOrEqual(5);
+    // The others had no company when they came.
+    await expectCoarse(people.slice(0, -1));
+    await settle(people, home);
     await moveTo(people[0]!, { lat: -20, lon: 40 });
-    for (const id of people.slice(1)) expect(await cellOf(id)).toBe(cellToParent(home, 5));
+    await expectCoarse(people.slice(1));
     await moveTo(people[1]!, null);
     expect((await at.world.people.me(people[1]!)).location).toBeNull();
+  });
+
+  it('need more people in some cells than in others, so that one’s own accounts tell nobody who else is there', async () => {
+    const sizes: number[] = [];
+    for (let i = 0; i < 6; i++) sizes.push((await fill(latLngToCell(-60, 10 + 10 * i, 7))).length);
+    expect(new Set(sizes).size).toBeGreaterThan(2);
+    expect(Math.min(...sizes)).toBeGreaterThanOrEqual(5);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(12);
+  });
+
+  it('become coarse also when somebody leaves who was stored coarsely himself', async () => {
+    const people = await fill(latLngToCell(-62, 150, 7));
+    await moveTo(people[0]!, null);
+    await expectCoarse(people.slice(1));
+  });
+
+  it('are counted without those who hide the distance', async () => {
+    const { people } = at.world;
+    const home = latLngToCell(-64, 10, 7);
+    const hiders = await at.world.persons(12);
+    for (const id of hiders) {
+      await people.editPreferences(id, { hideDistance: true });
+      await moveTo(id, within(home, 0.3, 0.3));
+    }
+    const seen = await fill(home);
+    expect(seen.length).toBeGreaterThanOrEqual(5);
+    await settle([...seen, ...hiders], home);
+    await people.editPreferences(seen[0]!, { hideDistance: true });
+    await expectCoarse([...seen, ...hiders]);
+    await people.editPreferences(seen[0]!, { hideDistance: false });
+    await settle([...seen, ...hiders], home);
+    // Who was not counted leaves no gap.
+    await moveTo(hiders[0]!, null);
+    await at.world.db.query(erase, [hiders[1]!]);
+    await settle(seen, home);
+  });
+
+  it('are made coarse by upkeep after somebody was erased or is not active', async () => {
+    const { world } = at;
+    const upkeep = new PeopleUpkeep({ ...world });
+    const home = latLngToCell(-66, 10, 7);
+    const people = await fill(home);
+    await settle(people, home);
+    await world.db.query(setStatus, [people[0]!, 'suspended']);
+    await upkeep.recountPlaces();
+    await expectCoarse(people);
+    await world.db.query(setStatus, [people[0]!, 'active']);
+    await upkeep.recountPlaces();
+    await settle(people, home);
+    await upkeep.recountPlaces();
+    await settle(people, home);
+    await world.db.query(erase, [people[0]!]);
+    await upkeep.recountPlaces();
+    await expectCoarse(people.slice(1));
+  });
+
+  it('that became coarse are so on every card at once, whatever is cached', async () => {
+    const { people } = at.world;
+    const home = latLngToCell(-68, 10, 7);
+    const [leaving, viewer, shown, ...others] = await fill(home);
+    await settle([leaving!, viewer!, shown!, ...others], home);
+    const upToKm = async () => (await people.card(viewer!, shown!)).distance!.upToKm;
+    expect(await upToKm()).toBe(3);
+    await moveTo(leaving!, null);
+    expect(await upToKm()).toBeGreaterThan(3);
   });
 
   it('are nowhere in the database more exact than the cell', async () => {
@@ -74,15 +158,14 @@ describe('places', () => {
 
   it('are counted without those who are erased', async () => {
     const home = latLngToCell(-33, 18.5, 7);
-    const people = await at.world.persons(5);
-    for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
+    const people = await fill(home);
     await at.world.db.query(erase, [people[0]!]);
     const late = await at.world.persons(2);
     await moveTo(late[0]!, within(home, 0.5, 0.5));
     expect(await cellOf(late[0]!)).toBe(home);
     for (const id of people.slice(1, 3)) await at.world.db.query(erase, [id]);
     await moveTo(late[1]!, within(home, 0.5, 0.5));
-    expect(getResolution(await cellOf(late[1]!))).toBe(5);
+    await expectCoarse([late[1]!]);
   });
 
   it('can be changed only so often a day', async () => {
@@ -102,7 +185,7 @@ describe('places', () => {
     const places = new Places({ secret: SECRET, movesPerDay: 1 });
     const me = await at.world.person();
     const move = (lat: number) => db.transaction((tx) => places.move(tx, me, { lat, lon: 5 }, Date.now()));
-    expect(await move(1)).toBe(true);
+    expect(await move(1)).toEqual([me]);
     await expect(move(30)).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
   });
 
@@ -110,23 +193,19 @@ describe('places', () => {
     const before = await deadlocks();
     for (let round = 0; round < 4; round++) {
       const home = latLngToCell(-10 - 5 * round, 20, 7);
-      const people = await at.world.persons(5);
-      for (let twice = 0; twice < 2; twice++) {
-        for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
-      }
+      const people = await fill(home);
+      await settle(people, home);
       const [first, second, ...others] = people;
       await Promise.all([moveTo(first!, { lat: 60 + round, lon: 100 }), moveTo(second!, null)]);
-      for (const id of others) expect(await cellOf(id)).toBe(cellToParent(home, 5));
+      await expectCoarse(others);
     }
     expect(await deadlocks()).toBe(before);
   });
 
   it('are left although somebody who stays there is erased in that moment', async () => {
     const home = latLngToCell(-40, 60, 7);
-    const people = await at.world.persons(5);
-    for (let twice = 0; twice < 2; twice++) {
-      for (const [i, id] of people.entries()) await moveTo(id, within(home, i / 5, 0.5));
-    }
+    const people = await fill(home);
+    await settle(people, home);
     const [leaving, erased, ...others] = people;
     const other = await at.world.db.pool.connect();
     try {
@@ -141,7 +220,7 @@ describe('places', () => {
     } finally {
       other.release();
     }
-    for (const id of others) expect(await cellOf(id)).toBe(cellToParent(home, 5));
+    await expectCoarse(others);
   });
 
   it('that are hidden in the moment of a move stay hidden', async () => {
@@ -157,11 +236,11 @@ describe('places', () => {
 
   it('survive people moving through each other without a deadlock', async () => {
     const [a, b] = [latLngToCell(30, 30, 7), latLngToCell(30.2, 30.2, 7)];
-    const people = await at.world.persons(24);
+    const people = await at.world.persons(48);
     await Promise.all(people.map((id, i) => moveTo(id, within(i % 2 === 0 ? a : b, 0.5, 0.5))));
     for (let round = 0; round < 3; round++) {
       await Promise.all(people.map((id, i) => moveTo(id, within((i + round) % 2 === 0 ? b : a, 0.5, 0.5))));
     }
-    expect(new Set(await Promise.all(people.map(cellOf)))).toEqual(new Set([a, b].flatMap((cell) => [cell])));
+    expect(new Set(await Promise.all(people.map(cellOf)))).toEqual(new Set([a, b]));
   });
 });

@@ -9,7 +9,7 @@ const idOf = sql<{ id: string }>('test-id-of', `select id from users where email
 describe('the demo town', () => {
   const at = usePeople();
 
-  it('is lively: people with pictures in fine cells, whom others like already', async () => {
+  it('is lively: people with pictures near each other, whom others like already', async () => {
     const { world } = at;
     const hashed: string[] = [];
     const options = {
@@ -34,7 +34,7 @@ describe('the demo town', () => {
     const [ada] = await world.db.query(idOf, ['ada@demo.duet']);
     const page = await world.discovery.list(ada!.id, { limit: 20 });
     expect(page.items).toHaveLength(20);
-    expect(page.items.every((card) => card.photos.length >= 2 && card.distance!.upToKm <= 10)).toBe(true);
+    expect(page.items.every((card) => card.photos.length >= 2 && card.distance!.upToKm <= 25)).toBe(true);
 
     const liker = DEMO_PEOPLE.at(-1)!;
     const [peer] = await world.db.query(idOf, [`${liker.name.toLowerCase()}@demo.duet`]);
