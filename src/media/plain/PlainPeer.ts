@@ -10,7 +10,16 @@ import {
   type RemoteSession,
   readSession,
 } from './readSession.ts';
-import { isOutdated, playable, SERVER_MID, type Section, type Up, uplinkOf } from './sections.ts';
+import {
+  freshMid,
+  isLive,
+  isOutdated,
+  isServerMid,
+  playable,
+  type Section,
+  type Up,
+  uplinkOf,
+} from './sections.ts';
 import { type LocalEnd, writeSession } from './writeSession.ts';
 
 export type PlainPeerOptions = {
@@ -171,7 +180,7 @@ export class PlainPeer {
   /** What an offer makes of the sections. Those that were agreed on keep their places. */
   async #settleOffer(connection: Connection, remote: RemoteSession): Promise<Section[]> {
     const isKept = (known: Section, index: number) =>
-      (known.up === null && known.down === null) || known.mid === remote.sections[index]?.mid;
+      !isLive(known) || known.mid === remote.sections[index]?.mid;
     if (!connection.sections.every(isKept)) invalid('m-lines must keep their places');
     // Of an offer that lapsed the client may know, or not.
     const before = this.#offered?.sections ?? connection.sections;
@@ -180,9 +189,7 @@ export class PlainPeer {
     for (const [index, one] of remote.sections.entries()) {
       const { mid, kind, line, rtp, sends } = one;
       const known = before[index]?.mid === mid ? before[index] : undefined;
-      if (known?.down == null && Object.values<string>(SERVER_MID).includes(mid)) {
-        invalid(`mid ${mid} is not the client's`);
-      }
+      if (known === undefined && isServerMid(mid)) invalid(`mid ${mid} is not the client's`);
       const up: Up | null =
         rtp !== null && uplinks.includes(one)
           ? { rtp, receives: true, wantsToSend: sends, producerId: known?.up?.producerId ?? null }
@@ -202,7 +209,8 @@ export class PlainPeer {
   }
 
   /** Makes, keeps or closes the producer of what the client sends in a section. */
-  async #take(connection: Connection, { kind, up }: Section, remote: RemoteSection): Promise<void> {
+  async #take(connection: Connection, section: Section, remote: RemoteSection): Promise<void> {
+    const { kind, up } = section;
     if (up === null || kind === 'other') return;
     const { media, userId } = this.#options;
     const live = media.producers(userId).filter((one) => one.kind === kind);
@@ -216,6 +224,7 @@ export class PlainPeer {
     if (mayFlow && isSame && up.producerId !== null) return;
     this.#drop(up.producerId);
     up.producerId = null;
+    if (!remote.live) section.up = null;
     if (!mayFlow) return;
     up.rtp = rtp;
     try {
@@ -227,7 +236,8 @@ export class PlainPeer {
   }
 
   /** Starts what the server sends in a section, once the client has said that it takes it. */
-  async #give({ refused }: Connection, { down }: Section, remote: RemoteSection): Promise<void> {
+  async #give({ refused }: Connection, section: Section, remote: RemoteSection): Promise<void> {
+    const { down } = section;
     if (down === null) return;
     const { media, userId } = this.#options;
     if (!down.sends) {
@@ -241,6 +251,8 @@ export class PlainPeer {
       this.#drop(down.consumerId);
       down.sends = false;
     }
+    // Stopped: it is rejected from now on (RFC 8829 section 5.3.1).
+    if (!remote.live) section.down = null;
   }
 
   /** The other's producers that this client is to get. */
@@ -282,9 +294,9 @@ export class PlainPeer {
     { producerId, kind }: LiveProducer,
   ): Promise<boolean> {
     const { media, userId } = this.#options;
-    const mid = SERVER_MID[kind];
-    const present = sections.find((one) => one.mid === mid);
+    const present = sections.find((one) => one.kind === kind && one.down !== null);
     if (present?.down?.sends && present.down.producerId === producerId) return true;
+    const mid = present?.mid ?? freshMid(sections, kind);
     const consumed = await media
       .consume(userId, producerId, playable(media.rtpCapabilities), mid)
       .catch((error: unknown) => {
@@ -295,8 +307,9 @@ export class PlainPeer {
     const { consumerId, rtpParameters: rtp } = consumed;
     const down = { rtp, sends: true, producerId, consumerId };
     const line = { type: kind, protocol: 'UDP/TLS/RTP/SAVPF', payload: '0' };
-    if (present === undefined) sections.push({ mid, kind, line, up: null, down });
-    else present.down = down;
+    const vacant = sections.findIndex((one) => one.kind === kind && !isLive(one));
+    if (present !== undefined) present.down = down;
+    else sections.splice(vacant < 0 ? sections.length : vacant, 1, { mid, kind, line, up: null, down });
     return true;
   }
 

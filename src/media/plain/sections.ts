@@ -32,8 +32,28 @@ export type Section = {
   down: Down | null;
 };
 
-/** The mids of the m-lines that the server adds. */
-export const SERVER_MID = { audio: 'duet-a', video: 'duet-v' } as const;
+/** The mids of the m-lines that the server adds: `duet-a`, and `duet-a2` while one of that name is still there. */
+const SERVER_MID = { audio: 'duet-a', video: 'duet-v' } as const;
+
+export function isServerMid(mid: string): boolean {
+  return /^duet-[av]\d?$/.test(mid);
+}
+
+/** A mid of the server's that no m-line has: one that takes the place of another must not have its mid. */
+export function freshMid(sections: readonly Section[], kind: types.MediaKind): string {
+  const isFree = (mid: string) => sections.every((one) => one.mid !== mid);
+  let [mid, count] = [SERVER_MID[kind] as string, 1];
+  while (!isFree(mid)) {
+    count += 1;
+    mid = `${SERVER_MID[kind]}${count}`;
+  }
+  return mid;
+}
+
+/** Whether an m-line is in use, and not a rejected one whose place may be taken (RFC 8829 section 5.2.2). */
+export function isLive({ up, down }: Section): boolean {
+  return up !== null || down !== null;
+}
 
 /** The m-line in which the client sends a kind: the first one that sends, or else the first that could. */
 export function uplinkOf(
@@ -41,7 +61,7 @@ export function uplinkOf(
   kind: types.MediaKind,
 ): RemoteSection | undefined {
   const able = sections.filter((one) => one.kind === kind && one.live && one.rtp !== null);
-  return able.find(({ sends }) => sends) ?? able.find(({ mid }) => mid !== SERVER_MID[kind]);
+  return able.find(({ sends }) => sends) ?? able.find(({ mid }) => !isServerMid(mid));
 }
 
 /** Whether what was agreed on is not what should be, so that the server has to offer. */

@@ -2,7 +2,7 @@ import type { types } from 'mediasoup';
 import type { SdpMedia, SdpSession } from 'sdp-transform';
 import sdpTransform from 'sdp-transform';
 import { MAX_INCOMING_BPS } from '../codecs.ts';
-import type { Down, Section, Up } from './sections.ts';
+import { type Down, isLive, type Section, type Up } from './sections.ts';
 
 /** The server's end of the transport. */
 export type LocalEnd = {
@@ -50,10 +50,6 @@ export function writeSession({ kind, id, version, end, sections }: Description):
     media: sections.map((section) => (isLive(section) ? media(section, kind, end) : rejected(section))),
   };
   return sdpTransform.write(session);
-}
-
-function isLive({ up, down }: Section): boolean {
-  return up !== null || down !== null;
 }
 
 function rejected({ mid, line }: Section): SdpMedia {

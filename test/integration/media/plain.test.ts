@@ -43,10 +43,10 @@ interface State {
 
 const stateOf = (page: CallPage): Promise<State> => page.do('connection');
 
-async function talking(): Promise<{ ann: Person; bob: Person; callId: string }> {
+async function talking(script?: 'plain'): Promise<{ ann: Person; bob: Person; callId: string }> {
   const call = await ring();
   await plain.do('send', 'audio');
-  await answer(call.bob, call.callId);
+  await answer(call.bob, call.callId, script);
   await partner.do('send', 'audio');
   await Promise.all([plain.hears('audio', { bytes: 2_000 }), partner.hears('audio', { bytes: 2_000 })]);
   return call;
@@ -71,11 +71,7 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
   });
 
   it('talks with another one, and sees its camera once both consented, and no longer', async () => {
-    const { ann, bob, callId } = await ring();
-    await plain.do('send', 'audio');
-    await answer(bob, callId, 'plain');
-    await partner.do('send', 'audio');
-    await Promise.all([plain.hears('audio', { bytes: 2_000 }), partner.hears('audio', { bytes: 2_000 })]);
+    const { ann, bob, callId } = await talking('plain');
     // A camera without consent: the m-line is answered as inactive.
     await plain.do('send', 'video');
     await expect.poll(async () => (await stateOf(plain)).signalingState).toBe('stable');
@@ -131,6 +127,29 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     expect(await partner.flow('audio', 500)).toBeGreaterThan(500);
     await plain.do('take', 'audio', 'recvonly');
     await expect.poll(() => plain.flow('audio', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+    expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
+  });
+
+  it('stops the m-line of the other’s camera, and sees the next picture in another', async () => {
+    const { ann, bob, callId } = await talking('plain');
+    await ann.ok('POST', `/calls/${callId}/upgrade`);
+    await bob.ok('POST', `/calls/${callId}/upgrade`);
+    await partner.do('send', 'video');
+    await plain.hears('video', { frames: 5 });
+    for (let round = 0; round < 2; round += 1) {
+      await plain.do('refuse', 'video');
+      await expect.poll(() => plain.flow('video', 300), { timeout: 8_000 }).toBe(0);
+      await partner.do('stop', 'video');
+      await partner.do('send', 'video');
+      await expect.poll(() => plain.flow('video', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+    }
+    // Whatever it offers with a stopped m-line in it is taken, and its own camera has the place of that.
+    await plain.do('refuse', 'video');
+    await expect.poll(async () => (await stateOf(plain)).directions, { timeout: 8_000 }).toHaveLength(2);
+    await plain.do('send', 'video');
+    await partner.hears('video', { frames: 5 });
+    await plain.do('restartIce');
+    expect(await plain.flow('audio', 1_000)).toBeGreaterThan(500);
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
   });
 

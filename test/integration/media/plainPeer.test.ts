@@ -5,7 +5,7 @@ import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
 import { ANSWER_TIMEOUT_MS } from '../../../src/media/plain/PlainPeer.ts';
 import { PlainPeers } from '../../../src/media/plain/PlainPeers.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
-import { ANN, AUDIO, BEN, codeOf, createCall, startWorkers, until } from './harness.ts';
+import { ANN, AUDIO, BEN, codeOf, createCall, startWorkers, until, VIDEO } from './harness.ts';
 import { mirroredSdp, offerSdp, sectionsOf } from './sdpSamples.ts';
 
 let workers: MediaWorkers;
@@ -177,5 +177,75 @@ describe('a track that cannot be had in passing', () => {
       await nothingMore();
     }
     expect(consume).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('an m-line of the server’s that the client stops', () => {
+  /** Ben speaks anew: another producer. */
+  async function benAgain(ssrc: number): Promise<string> {
+    for (const { producerId } of call.producers(BEN)) call.closeItem(BEN, producerId);
+    await call.produce(BEN, benSend, 'audio', AUDIO(ssrc));
+    peers.changed();
+    return nextOffer();
+  }
+
+  it('is answered as rejected, and the next track comes in its place under another mid', async () => {
+    let offer = await hearing();
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'stopped' }));
+    expect(section('duet-a')).toMatchObject({ port: 0, isBundled: false });
+    expect(section('0')).toMatchObject({ port: 9, isBundled: true });
+    await nothingMore();
+    // As long as nothing comes the client repeats it.
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'stopped' }));
+
+    const mids = ['duet-a2', 'duet-a', 'duet-a2'];
+    for (const [index, mid] of mids.entries()) {
+      offer = await benAgain(8_000 + index);
+      expect(sectionsOf(offer).map((one) => one.mid)).toEqual(['0', mid]);
+      const resume = vi.spyOn(call, 'resume');
+      await peers.answer(ANN, mirroredSdp(offer));
+      expect(resume).toHaveBeenCalledOnce();
+      resume.mockRestore();
+      await annOffers(mirroredSdp(offer, { [mid]: 'stopped' }));
+      expect(section(mid)).toMatchObject({ port: 0, isBundled: false });
+    }
+  });
+
+  it('may be stopped in the answer', async () => {
+    const offer = await offeredBen();
+    await peers.answer(ANN, mirroredSdp(offer, { 'duet-a': 'stopped' }));
+    await nothingMore();
+    await annOffers(mirroredSdp(offer, { 'duet-a': 'stopped' }));
+    expect(section('duet-a')).toMatchObject({ port: 0, isBundled: false });
+    expect(sectionsOf(await benAgain(8_000)).map(({ mid }) => mid)).toEqual(['0', 'duet-a2']);
+  });
+
+  it('leaves its place to one of the client’s own', async () => {
+    const offer = await hearing();
+    const stopped = mirroredSdp(offer, { 'duet-a': 'stopped' });
+    await annOffers(stopped);
+    // The camera is where the server's m-line was.
+    await annOffers(offerSdp({ video: true }));
+    expect(section('1')).toMatchObject({ port: 9, direction: 'recvonly' });
+    expect(sectionsOf(await benAgain(8_000)).map(({ mid }) => mid)).toEqual(['0', '1', 'duet-a']);
+  });
+});
+
+describe('an m-line of the client’s own', () => {
+  it('is rejected when the client stops it in an answer', async () => {
+    await call.produce(BEN, benSend, 'audio', AUDIO(7_000));
+    await annOffers(offerSdp({ video: true }));
+    const offer = await nextOffer();
+    await peers.answer(ANN, mirroredSdp(offer, { 1: 'stopped' }));
+    expect(call.producers(ANN).map(({ kind }) => kind)).toEqual(['audio']);
+    await call.produce(BEN, benSend, 'video', VIDEO(9_000));
+    peers.changed();
+    // Its place is taken by the other's picture.
+    const next = await nextOffer();
+    expect(sectionsOf(next).map(({ mid, port }) => [mid, port])).toEqual([
+      ['0', 9],
+      ['duet-v', 9],
+      ['duet-a', 9],
+    ]);
   });
 });

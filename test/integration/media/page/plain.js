@@ -77,6 +77,11 @@ function take(kind, direction) {
   receiving(kind).direction = direction;
 }
 
+/** Stops the m-line in which the other's track of a kind comes. */
+function refuse(kind) {
+  receiving(kind).stop();
+}
+
 /** The transceiver in which the other's track of a kind comes, or came. */
 function receiving(kind) {
   const mid = new RegExp(`^duet-${kind[0]}`);
@@ -109,6 +114,7 @@ Object.assign(window, {
     send,
     stop,
     take,
+    refuse,
     renew,
     received,
     connection,
