@@ -35,6 +35,8 @@ const PREFIX = 'cache:';
 const SECOND_DELETE_MS = 1_000;
 /** More than this is not remembered through an outage of Redis: those entries end by their time. */
 const MAX_UNFORGOTTEN = 100_000;
+/** In one command: Redis does nothing else meanwhile. */
+const FORGOTTEN_AT_ONCE = 500;
 /** With other processes about, memory keeps a value only this long: a lost message on the bus is made good by it. */
 const MEMORY_BESIDE_STORE_MS = 30_000;
 
@@ -44,7 +46,7 @@ export class Cache {
   readonly #store: CacheStore | undefined;
   readonly #entries = new LruMap<string, Entry>(MAX_ENTRIES);
   readonly #unsubscribe: (() => void)[];
-  /** Keys that Redis must still forget: it was away. */
+  /** What Redis must still forget: it was away. */
   readonly #unforgotten = new Set<string>();
   #retry: Timer | undefined;
   /** Keys being loaded right now, with whether they were forgotten meanwhile. */
@@ -133,13 +135,9 @@ export class Cache {
     const keys = ids.map((id) => `${kind}:${id}`);
     this.#drop(keys);
     this.#bus.publish(TOPIC, { keys });
-    if (this.#store === undefined) return;
-    for (const key of keys) this.#unforgotten.add(PREFIX + key);
-    await this.#forgetInStore();
-    this.#clock.after(SECOND_DELETE_MS, () => {
-      for (const key of keys) this.#unforgotten.add(PREFIX + key);
-      void this.#forgetInStore();
-    });
+    if (this.#store === undefined || keys.length === 0) return;
+    await this.#forgetInStore(keys);
+    this.#clock.after(SECOND_DELETE_MS, () => void this.#forgetInStore(keys));
   }
 
   close(): void {
@@ -148,16 +146,29 @@ export class Cache {
     this.#entries.clear();
   }
 
-  /** Redis being away must not fail what was already committed: the keys are tried again until they are gone. */
-  async #forgetInStore(): Promise<void> {
-    const names = [...this.#unforgotten];
+  /** Whether Redis has forgotten. Its being away must not fail what was already committed: it is told again until it has. */
+  async #forgetInStore(keys: readonly string[]): Promise<boolean> {
     try {
-      if (names.length > 0) await this.#store!.del(names);
-      for (const name of names) this.#unforgotten.delete(name);
+      await this.#store!.del(keys.map((key) => PREFIX + key));
+      return true;
     } catch {
-      if (this.#unforgotten.size > MAX_UNFORGOTTEN) this.#unforgotten.clear();
-      this.#retry?.cancel();
-      this.#retry = this.#clock.after(SECOND_DELETE_MS, () => void this.#forgetInStore());
+      for (const key of keys) if (this.#unforgotten.size < MAX_UNFORGOTTEN) this.#unforgotten.add(key);
+      this.#retry ??= this.#clock.after(SECOND_DELETE_MS, () => {
+        this.#retry = undefined;
+        void this.#forgetAgain();
+      });
+      return false;
+    }
+  }
+
+  async #forgetAgain(): Promise<void> {
+    const all = [...this.#unforgotten];
+    for (let i = 0; i < all.length; i += FORGOTTEN_AT_ONCE) {
+      const keys = all.slice(i, i + FORGOTTEN_AT_ONCE);
+      for (const key of keys) this.#unforgotten.delete(key);
+      if (!(await this.#forgetInStore(keys))) return;
+      // Whoever read them since Redis is back has read them as they were.
+      this.#bus.publish(TOPIC, { keys });
     }
   }
 

@@ -114,6 +114,47 @@ describe('the cache', () => {
     expect(store.values.has('cache:n:a')).toBe(false);
   });
 
+  it('has nobody keep what was read from a Redis that was back and had not forgotten yet', async () => {
+    const clock = new FakeClock();
+    const bus = new MemoryBus();
+    const store = fakeStore();
+    const [one, other] = [new Cache({ clock, bus, store }), new Cache({ clock, bus, store })];
+    const source = new Map([['a', 1]]);
+    const { load } = loader(source);
+    await one.one('n', 'a', 3_600_000, load);
+    store.away = true;
+    source.set('a', 2);
+    await one.forget('n', ['a']);
+    await turn();
+    store.away = false;
+    expect(await other.one('n', 'a', 3_600_000, load)).toBe(1);
+    clock.advance(1_100);
+    await turn();
+    expect(await other.one('n', 'a', 3_600_000, load)).toBe(2);
+  });
+
+  it('tells Redis of each forgotten value once while it is away, and 500 at a time when it is back', async () => {
+    const clock = new FakeClock();
+    const store = fakeStore();
+    const cache = new Cache({ clock, bus: new MemoryBus(), store });
+    const told: number[] = [];
+    const { del } = store;
+    store.del = (keys) => {
+      told.push(keys.length);
+      return del(keys);
+    };
+    store.away = true;
+    for (let i = 0; i < 1_200; i++) await cache.forget('n', [`${i}`]);
+    expect(told).toEqual(Array(1_200).fill(1));
+    store.away = false;
+    store.values.set('cache:n:1199', '1');
+    told.length = 0;
+    clock.advance(1_100);
+    for (let i = 0; i < 4; i++) await turn();
+    expect(told.filter((count) => count > 1)).toEqual([500, 500, 200]);
+    expect(store.values.size).toBe(0);
+  });
+
   it('keeps values in memory only briefly beside Redis, so that a lost message does no lasting harm', async () => {
     const clock = new FakeClock();
     const store = fakeStore();
