@@ -92,7 +92,19 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
 
   /** Changes the password and goes on with fresh tokens; every other session ends. */
   async changePassword(currentPassword: string, newPassword: string): Promise<void> {
-    this.#keep(await this.#http.post<Tokens>('/auth/change-password', { currentPassword, newPassword }));
+    // Before the others are kept from it: it may have to be renewed.
+    const token = await this.accessToken();
+    const session = this.#session;
+    if (!session) throw notSignedIn();
+    await this.#shared.alone(session, async () => {
+      const body = { currentPassword, newPassword };
+      const changed = sessionOf(await this.#http.post<Tokens>('/auth/change-password', body, { token }));
+      // Somebody may have signed out while the answer was on its way.
+      if (this.#session === undefined) return;
+      this.#goOnWith(changed);
+      // What the other windows have is good for nothing now; using it would end the sign-in for all of them.
+      this.#shared.tell(changed);
+    });
   }
 
   /** Ends the session: here at once. Resolves when the server was told, or cannot be. */
@@ -121,8 +133,7 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
 
   /** Renews the tokens now. Many callers at once share one request. */
   async refresh(): Promise<void> {
-    if (!(await this.#renewOnce()))
-      throw new DuetApiError(401, { code: 'UNAUTHORIZED', message: 'Sign in first.' });
+    if (!(await this.#renewOnce())) throw notSignedIn();
   }
 
   async accessToken(): Promise<string | undefined> {
@@ -243,4 +254,8 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
         .finally(() => this.#schedule());
     }, delayMs);
   }
+}
+
+function notSignedIn(): DuetApiError {
+  return new DuetApiError(401, { code: 'UNAUTHORIZED', message: 'Sign in first.' });
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Auth } from '../../../web/sdk/Auth.ts';
 import type { DuetApiError } from '../../../web/sdk/DuetApiError.ts';
 import { Http } from '../../../web/sdk/Http.ts';
-import { MemoryStorage } from '../../../web/sdk/TokenStorage.ts';
+import { MemoryStorage, type TokenStorage } from '../../../web/sdk/TokenStorage.ts';
 
 /** What the server would say, by path; every request is noted. */
 type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
@@ -43,11 +43,21 @@ function tokens(name: string, lifeSec = 900) {
   };
 }
 
-function client(storage = new MemoryStorage()) {
+function client(storage: TokenStorage = new MemoryStorage()) {
   const http = new Http('http://duet.test/');
   const auth = new Auth(http, storage);
   http.useBearer(auth);
   return { http, auth, storage };
+}
+
+/** A window's own, as `sessionStorage` is. */
+function ownStorage(): TokenStorage {
+  const items = new Map<string, string>();
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => void items.set(key, value),
+    removeItem: (key) => void items.delete(key),
+  };
 }
 
 test('a token that is about to run out is renewed once for all who wait', async () => {
@@ -191,18 +201,12 @@ test('two windows on one storage use each refresh token once, and go on with wha
 test('a window that is a copy of another hears of its renewals; one of somebody else does not', async () => {
   answers['/auth/login'] = () => ({ body: tokens('login') });
   answers['/auth/refresh-token'] = () => ({ body: tokens('renewed') });
-  // Each window has a storage of its own, as `sessionStorage` is.
-  const storages = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>()];
-  const [one, copy, other] = storages.map((items) => ({
-    getItem: (key: string) => items.get(key) ?? null,
-    setItem: (key: string, value: string) => void items.set(key, value),
-    removeItem: (key: string) => void items.delete(key),
-  }));
-  const first = client(one as MemoryStorage);
+  const [one, copy, other] = [ownStorage(), ownStorage(), ownStorage()];
+  const first = client(one);
   await first.auth.login('ada@demo.duet', 'duet-demo');
-  copy!.setItem('duet.session', one!.getItem('duet.session')!);
-  const second = client(copy as MemoryStorage);
-  const third = client(other as MemoryStorage);
+  copy.setItem('duet.session', one.getItem('duet.session')!);
+  const second = client(copy);
+  const third = client(other);
   answers['/auth/login'] = () => ({ body: { ...tokens('theirs'), user: { id: 'you' } } });
   await third.auth.login('sam@demo.duet', 'duet-demo');
   await vi.advanceTimersByTimeAsync(1);
@@ -210,7 +214,7 @@ test('a window that is a copy of another hears of its renewals; one of somebody 
   await vi.waitFor(async () => {
     expect((await second.auth.accessToken())?.split('.')[2]).toBe('renewed');
   });
-  expect(copy!.getItem('duet.session')).toBe(one!.getItem('duet.session'));
+  expect(copy.getItem('duet.session')).toBe(one.getItem('duet.session'));
   expect((await third.auth.accessToken())?.split('.')[2]).toBe('theirs');
 });
 
@@ -233,4 +237,44 @@ test('an answer that is not of Duet is as good as none', async () => {
   answers['/matches/active'] = () => ({ body: '' });
   await expect(auth.login('ada@demo.duet', 'duet-demo')).rejects.toMatchObject({ code: 'NETWORK' });
   await expect(http.get('/matches/active')).rejects.toMatchObject({ code: 'NETWORK', isTemporary: true });
+});
+
+test('changing the password is a renewal to the copies of a window: none beside it, and they hear of it', async () => {
+  let isHeld = false;
+  const request = async <T>(_: string, __: object, run: () => Promise<T>): Promise<T> => {
+    isHeld = true;
+    return await run().finally(() => {
+      isHeld = false;
+    });
+  };
+  vi.stubGlobal('navigator', { locks: { request } });
+  const [one, copy] = [ownStorage(), ownStorage()];
+  answers['/auth/login'] = () => ({ body: tokens('login') });
+  const first = client(one);
+  await first.auth.login('ada@demo.duet', 'duet-demo');
+  copy.setItem('duet.session', one.getItem('duet.session')!);
+  const second = client(copy);
+  answers['/auth/change-password'] = () => ({ body: tokens(isHeld ? 'changed' : 'beside a renewal') });
+  await vi.advanceTimersByTimeAsync(1);
+  await first.auth.changePassword('duet-demo', 'better than that');
+  expect((await first.auth.accessToken())?.split('.')[2]).toBe('changed');
+  await vi.waitFor(async () => {
+    expect((await second.auth.accessToken())?.split('.')[2]).toBe('changed');
+  });
+  expect(copy.getItem('duet.session')).toBe(one.getItem('duet.session'));
+  expect(asked.at(-1)).toEqual({ path: '/auth/change-password', token: tokens('login').accessToken });
+});
+
+test('who signs out while the password is changed stays signed out', async () => {
+  const { auth, storage } = client();
+  answers['/auth/login'] = () => ({ body: tokens('login') });
+  await auth.login('ada@demo.duet', 'duet-demo');
+  answers['/auth/logout'] = () => ({ status: 204 });
+  answers['/auth/change-password'] = () => {
+    void auth.logout();
+    return { body: tokens('changed') };
+  };
+  await auth.changePassword('duet-demo', 'better than that');
+  expect(auth.isSignedIn).toBe(false);
+  expect(client(storage).auth.isSignedIn).toBe(false);
 });
