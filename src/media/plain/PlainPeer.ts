@@ -179,32 +179,37 @@ export class PlainPeer {
 
   /** What an offer makes of the sections. Those that were agreed on keep their places. */
   async #settleOffer(connection: Connection, remote: RemoteSession): Promise<Section[]> {
+    const { media, userId } = this.#options;
     const isKept = (known: Section, index: number) =>
       !isLive(known) || known.mid === remote.sections[index]?.mid;
     if (!connection.sections.every(isKept)) invalid('m-lines must keep their places');
     // Of an offer that lapsed the client may know, or not.
     const before = this.#offered?.sections ?? connection.sections;
     const uplinks = [uplinkOf(remote.sections, 'audio'), uplinkOf(remote.sections, 'video')];
+    // The first m-line carries the bundle: Chromium gives up the transport of all when it is rejected.
+    const carrier = remote.sections.find(({ live }) => live);
     const sections: Section[] = [];
     for (const [index, one] of remote.sections.entries()) {
       const { mid, kind, line, rtp, sends } = one;
       const known = before[index]?.mid === mid ? before[index] : undefined;
       if (known === undefined && isServerMid(mid)) invalid(`mid ${mid} is not the client's`);
+      const receives = uplinks.includes(one);
       const up: Up | null =
-        rtp !== null && uplinks.includes(one)
-          ? { rtp, receives: true, wantsToSend: sends, producerId: known?.up?.producerId ?? null }
+        rtp !== null && (receives || one === carrier)
+          ? { rtp, receives, wantsToSend: receives && sends, producerId: known?.up?.producerId ?? null }
           : null;
-      if (up === null) this.#drop(known?.up?.producerId ?? null);
       const section = { mid, kind, line, up, down: known?.down ?? null };
       await this.#give(connection, section, one);
       await this.#take(connection, section, one);
       if (up !== null) up.receives = up.producerId !== null;
       sections.push(section);
     }
-    const given = sections.map(({ down }) => down?.consumerId);
-    for (const { down } of before) {
-      if (down !== null && !given.includes(down.consumerId)) this.#drop(down.consumerId);
-    }
+    const held = sections.flatMap(({ up, down }) => [up?.producerId, down?.consumerId]);
+    const made = [
+      ...media.producers(userId).map(({ producerId }) => producerId),
+      ...before.flatMap(({ down }) => down?.consumerId ?? []),
+    ];
+    for (const id of made) if (!held.includes(id)) this.#drop(id);
     return sections;
   }
 
@@ -214,8 +219,6 @@ export class PlainPeer {
     if (up === null || kind === 'other') return;
     const { media, userId } = this.#options;
     const live = media.producers(userId).filter((one) => one.kind === kind);
-    // One that was left behind by a description that failed half way would be in the way.
-    for (const { producerId } of live) if (producerId !== up.producerId) this.#drop(producerId);
     if (!live.some(({ producerId }) => producerId === up.producerId)) up.producerId = null;
     if (up.receives) up.wantsToSend = remote.sends;
     const { rtp } = remote;
@@ -226,6 +229,8 @@ export class PlainPeer {
     up.producerId = null;
     if (!remote.live) section.up = null;
     if (!mayFlow) return;
+    // One of another m-line, or left behind by a description that failed half way, would be in the way.
+    for (const { producerId } of live) this.#drop(producerId);
     up.rtp = rtp;
     try {
       up.producerId = await media.produce(userId, connection.transportId, kind, rtp);

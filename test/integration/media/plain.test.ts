@@ -153,6 +153,18 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
   });
 
+  it('gives its microphone up, and sends another', async () => {
+    await talking();
+    for (let round = 0; round < 2; round += 1) {
+      await plain.do('stop', 'audio');
+      await expect.poll(() => partner.flow('audio', 300), { timeout: 8_000 }).toBe(0);
+      await plain.do('send', 'audio');
+      await expect.poll(() => partner.flow('audio', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+      expect(await plain.flow('audio', 500)).toBeGreaterThan(300);
+    }
+    expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
+  });
+
   it('makes a new connection in the same seat', async () => {
     await talking();
     await plain.do('renew');

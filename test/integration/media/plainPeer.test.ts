@@ -232,6 +232,31 @@ describe('an m-line of the server’s that the client stops', () => {
 });
 
 describe('an m-line of the client’s own', () => {
+  it('is not rejected while it carries the bundle, though another sends now', async () => {
+    const offer = await hearing();
+    const [before] = call.producers(ANN);
+    const other = { mid: '1', kind: 'audio', ssrc: 4_000 } as const;
+    await annOffers(mirroredSdp(offer, { 0: 'inactive' }, [other]));
+    expect(sectionsOf(last().sdp).map(({ mid, port, direction }) => [mid, port, direction])).toEqual([
+      ['0', 9, 'inactive'],
+      ['duet-a', 9, 'sendonly'],
+      ['1', 9, 'recvonly'],
+    ]);
+    expect(call.producers(ANN)).toHaveLength(1);
+    expect(call.producers(ANN)).not.toContainEqual(before);
+    // Another that is not needed any more may have its place taken.
+    await annOffers(
+      mirroredSdp(offer, { 0: 'inactive' }, [
+        { ...other, direction: 'inactive' },
+        { ...other, mid: '2', ssrc: 4_001 },
+      ]),
+    );
+    expect(section('0')).toMatchObject({ port: 9, isBundled: true });
+    expect(section('1')).toMatchObject({ port: 0, isBundled: false });
+    expect(section('2')).toMatchObject({ port: 9, direction: 'recvonly' });
+    expect(call.producers(ANN)).toHaveLength(1);
+  });
+
   it('is rejected when the client stops it in an answer', async () => {
     await call.produce(BEN, benSend, 'audio', AUDIO(7_000));
     await annOffers(offerSdp({ video: true }));
