@@ -53,7 +53,19 @@ test('what was said to have failed is not done on the next connection', async ()
   redis.disconnect();
 });
 
-test('whoever listens hears again after the other end vanished without a word', async () => {
+const outages = [
+  { what: 'after the other end vanished without a word', begin: () => way.hush(), end: async () => {} },
+  {
+    what: 'after Redis stood still for longer than a connection is listened to in vain',
+    begin: () => server.pause(),
+    end: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 9_000));
+      server.resume();
+    },
+  },
+];
+
+test.each(outages)('whoever listens hears again $what', async ({ begin, end }) => {
   const redis = openRedis(way.url, log);
   const presence = new CalmPresence(redis);
   const bus = new RedisBus({ url: way.url, log });
@@ -64,14 +76,16 @@ test('whoever listens hears again after the other end vanished without a word', 
   await presence.subscribe('topic', (message) => heard.add(message));
   bus.subscribe('topic', (message) => heard.add((message as { from: string }).from));
   const tellBoth = async () => {
-    await direct.publish('topic', '"presence"');
-    await direct.publish('duet:bus:topic', '{"from":"bus"}');
+    await direct.publish('topic', '"presence"').catch(() => {});
+    await direct.publish('duet:bus:topic', '{"from":"bus"}').catch(() => {});
     return heard.size;
   };
   await eventually(tellBoth).toBe(2);
-  way.hush();
+  begin();
+  await end();
   heard.clear();
   await eventually(tellBoth).toBe(2);
+  await eventually(() => presence.isConnected).toBe(true);
   presence.shutdown();
   redis.disconnect();
   await bus.close();
