@@ -6,6 +6,12 @@ import type { HashingAnswer, HashingRequest } from './hashing.ts';
 
 const PROGRAM = fileURLToPath(new URL('./hashing.ts', import.meta.url));
 
+/**
+ * How long nothing at all may come back while somebody waits. A hash takes a fiftieth of a second, or some on a machine
+ * that is busy with more important things; the program's own start is the longest.
+ */
+const SILENT_MS = 10_000;
+
 type Work = HashingRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
 /**
@@ -14,12 +20,15 @@ type Work = HashingRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> 
  * doubled other people's p95. Here it gets what the others leave.
  *
  * A process that dies (also by a terminal's Ctrl-C, while the server still drains) takes the hashes in flight with it
- * (UNAVAILABLE: nothing was decided); the next one starts another. Not bounded here: `Passwords` admits.
+ * (UNAVAILABLE: nothing was decided); the next one starts another. One that stands still is killed. Not bounded here:
+ * `Passwords` admits.
  */
 export class HashingProcess {
   readonly #concurrency: number;
   readonly #pending = new Map<number, PromiseWithResolvers<string | boolean>>();
   #child: ChildProcess | undefined;
+  /** Runs while somebody waits, anew with each answer. */
+  #silence: NodeJS.Timeout | undefined;
   #lastId = 0;
 
   /** `concurrency`: hashes computed at a time, at least 1. */
@@ -43,6 +52,7 @@ export class HashingProcess {
   }
 
   close(): void {
+    clearTimeout(this.#silence);
     this.#child?.kill('SIGKILL');
   }
 
@@ -51,6 +61,7 @@ export class HashingProcess {
     const answer = Promise.withResolvers<string | boolean>();
     this.#pending.set(id, answer);
     this.#child ??= this.#start();
+    if (this.#pending.size === 1) this.#listen();
     this.#child.send({ id, ...work }, (error) => {
       if (error) this.#settle({ id });
     });
@@ -74,6 +85,13 @@ export class HashingProcess {
     return child;
   }
 
+  #listen(): void {
+    clearTimeout(this.#silence);
+    if (this.#pending.size === 0) return;
+    // Its end gives up what waits for it.
+    this.#silence = setTimeout(() => this.#child?.kill('SIGKILL'), SILENT_MS).unref();
+  }
+
   #ended(child: ChildProcess): void {
     if (this.#child !== child) return;
     this.#child = undefined;
@@ -83,6 +101,7 @@ export class HashingProcess {
   #settle({ id, result }: HashingAnswer): void {
     const answer = this.#pending.get(id);
     this.#pending.delete(id);
+    this.#listen();
     if (result === undefined) answer?.reject(new DuetError('UNAVAILABLE', { retryAfterSec: 2 }));
     else answer?.resolve(result);
   }

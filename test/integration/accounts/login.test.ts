@@ -290,4 +290,14 @@ describe('hashing passwords', () => {
     expect(await hashing.verify(stored, PASSWORD)).toBe(true);
     hashing.close();
   });
+
+  it('is done by another process when this one stands still', async () => {
+    const hashing = new HashingProcess(2);
+    const stored = await hashing.hash(PASSWORD);
+    process.kill(hashing.pid!, 'SIGSTOP');
+    const lost = await Promise.allSettled([hashing.verify(stored, PASSWORD), hashing.hash(PASSWORD)]);
+    for (const answer of lost) expect(answer).toMatchObject({ reason: { code: 'UNAVAILABLE' } });
+    expect(await hashing.verify(stored, PASSWORD)).toBe(true);
+    hashing.close();
+  });
 });
