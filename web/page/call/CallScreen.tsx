@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { CallSession } from '../../sdk/call/CallSession.ts';
 import type { Card } from '../../sdk/types.ts';
 import { PersonMenu } from '../people/PersonMenu.tsx';
@@ -21,25 +21,18 @@ export function CallScreen({ session, peer }: Props) {
   useCall(session);
   const { snapshot } = session;
   const screen = useRef<HTMLElement>(null);
-  const [peerLost, setPeerLost] = useState(false);
   const isRinging = snapshot.phase === 'ringing';
   const isVideo = snapshot.media === 'video';
   useRingTone('outgoing', isRinging && snapshot.callerId === session.userId);
   useEffect(() => screen.current?.focus(), []);
-  useEffect(() => {
-    const stops = [
+  useEffect(
+    () =>
       session.on('notice', ({ type, by }) => {
         const words = noticeWords(type, by === session.userId, peer.displayName);
         if (words) say(words);
-        if (type === 'peer_dropped') setPeerLost(true);
-        if (type === 'peer_back') setPeerLost(false);
       }),
-      session.on('remote', ({ track }) => track && setPeerLost(false)),
-    ];
-    return () => {
-      for (const stop of stops) stop();
-    };
-  }, [session, peer]);
+    [session, peer],
+  );
 
   return (
     <section
@@ -61,7 +54,7 @@ export function CallScreen({ session, peer }: Props) {
         {isVideo && <Countdown session={session} />}
         <PersonMenu person={peer} callId={session.id} testId="call-menu" onGone={() => void session.end()} />
       </header>
-      <Faces session={session} peer={peer} peerLost={peerLost} />
+      <Faces session={session} peer={peer} />
       <EncryptionHeld session={session} peer={peer} />
       <Consent session={session} peer={peer} />
       <Controls session={session} />

@@ -4,12 +4,13 @@ import type { Card } from '../../sdk/types.ts';
 import { CoverPhoto } from '../shell/Photo.tsx';
 import { prefersStill } from '../shell/prefersStill.ts';
 import { Countdown, CountdownRing } from './Countdown.tsx';
+import { isPeerLost, statusWords } from './statusWords.ts';
 import { useLevel } from './useLevel.ts';
 
-type Props = { session: CallSession; peer: Card; peerLost: boolean };
+type Props = { session: CallSession; peer: Card };
 
 /** The other person, as a face or as a photo that glows with their voice, and what the call is doing. */
-export function Faces({ session, peer, peerLost }: Props) {
+export function Faces({ session, peer }: Props) {
   const stage = useRef<HTMLDivElement>(null);
   const own = useRef<HTMLSpanElement>(null);
   const { snapshot } = session;
@@ -19,7 +20,7 @@ export function Faces({ session, peer, peerLost }: Props) {
   useLevel(stage, isStill ? null : voice);
   useLevel(own, isStill || session.devices.muted ? null : session.devices.track('audio'));
   const isVideo = snapshot.media === 'video';
-  const status = statusWords(session, peer.displayName, peerLost);
+  const status = statusWords(session, peer.displayName);
   const isWaiting = snapshot.phase === 'ringing' || snapshot.phase === 'connecting';
   return (
     <div class="call-stage" ref={stage}>
@@ -35,7 +36,7 @@ export function Faces({ session, peer, peerLost }: Props) {
         </>
       )}
       {!(isVideo && picture) && (
-        <div class={`portrait${isWaiting ? ' waiting' : ''}${peerLost ? ' lost' : ''}`}>
+        <div class={`portrait${isWaiting ? ' waiting' : ''}${isPeerLost(session) ? ' lost' : ''}`}>
           <span class="glow glow-them" aria-hidden="true" />
           <span class="glow glow-you" aria-hidden="true" ref={own} />
           <div class="portrait-photo">
@@ -105,20 +106,4 @@ function Video({ class: name, testId, stream, on, label }: VideoProps) {
       data-testid={testId}
     />
   );
-}
-
-function statusWords(session: CallSession, name: string, peerLost: boolean): string | null {
-  const { snapshot } = session;
-  if (session.link === 'reconnecting') return 'Reconnecting. Your call is still there.';
-  if (peerLost) return `${name} lost the connection and is coming back.`;
-  if (session.devices.failure('audio')) return `${name} cannot hear you: no microphone.`;
-  if (snapshot.phase === 'ringing') return snapshot.callerId === session.userId ? 'Ringing' : 'Answering';
-  if (snapshot.phase === 'connecting') return 'Connecting';
-  const peerMuted = snapshot.people[session.peerId]?.audio === false;
-  if (session.devices.muted) return peerMuted ? `You and ${name} are muted` : 'You are muted';
-  if (peerMuted) return `${name} is muted`;
-  if (session.videoStep === 'off') return 'Your connection is weak, so the picture waits';
-  if (snapshot.media === 'video' && snapshot.people[session.peerId]?.video === false)
-    return `${name}’s camera is off`;
-  return null;
 }
