@@ -33,7 +33,9 @@ interface PlaceRow {
   moved_on: string;
   moves: number;
   counted: boolean;
-  hidden: boolean;
+  active: boolean;
+  /** Whether he is to be counted. */
+  counts: boolean;
 }
 
 interface Tally {
@@ -54,20 +56,17 @@ const MOVES_PER_DAY = 20;
 const ENOUGH = `t.people >= 5 + (get_byte(t.tag, 0) & 7)`;
 const COUNTS = `u.status = 'active' and not u.hide_distance`;
 
+/** Also where there is no row yet: of two who come at once the second one then finds what the first one wrote. */
 const lockPlace = sql<PlaceRow>(
   'place-lock',
-  `insert into places (user_id) select id from users where id = $1 and status = 'active' for key share
+  `insert into places (user_id) select id from users where id = $1 for key share
    on conflict (user_id) do update set user_id = excluded.user_id
-   returning tags, moved_on, moves, counted, (select hide_distance from users where id = user_id) as hidden`,
+   returning tags, moved_on, moves, counted, (select u.status = 'active' from users u where u.id = user_id) as active,
+     (select ${COUNTS} from users u where u.id = user_id) as counts`,
 );
 const savePlace = sql(
   'place-save',
   `update places set tags = $2::bytea[], moved_on = $3, moves = $4, counted = $5 where user_id = $1`,
-);
-const lockCounted = sql<{ tags: Buffer[]; counted: boolean; counts: boolean }>(
-  'place-lock-counted',
-  `select p.tags, p.counted, ${COUNTS} as counts from places p join users u on u.id = p.user_id
-   where p.user_id = $1 for no key update of p`,
 );
 const saveCounted = sql('place-save-counted', `update places set counted = $2 where user_id = $1`);
 /**
@@ -132,7 +131,7 @@ export class Places {
     const cells = to === null ? [] : cellsAround(to.lat, to.lon);
     const tags = cells.map((cell) => this.#tag(cell));
     const [place] = await tx.query(lockPlace, [userId]);
-    if (place === undefined) throw new DuetError('NOT_FOUND');
+    if (!place?.active) throw new DuetError('NOT_FOUND');
     const before = place.tags;
     const moved = tags.length !== before.length || tags.some((tag, i) => !tag.equals(before[i]!));
     if (!moved) return this.#resettle(tx, userId, cells, tags);
@@ -141,14 +140,13 @@ export class Places {
     const movesToday = place.moved_on === today ? place.moves : 0;
     if (movesToday >= this.#movesPerDay)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
-    const counts = !place.hidden;
     const shared = await this.#count(tx, [
       { tags: before, change: place.counted ? -1 : 0 },
-      { tags, change: counts ? 1 : 0 },
+      { tags, change: place.counts ? 1 : 0 },
     ]);
     const [old] = await tx.query(readPlace, [userId]);
     await this.#write(tx, userId, old!.hide_distance, this.#finestShared(cells, tags, shared));
-    await tx.query(savePlace, [userId, hexArray(tags), today, movesToday + 1, counts]);
+    await tx.query(savePlace, [userId, hexArray(tags), today, movesToday + 1, place.counts]);
     return [userId, ...(await this.#coarsen(tx, old!.cell, before, shared))];
   }
 
@@ -163,7 +161,7 @@ export class Places {
    * written nothing yet. Also for who is stored in a cell that got too small. Returns whose stored place changed.
    */
   async recount(tx: Sql, userId: string): Promise<string[]> {
-    const [place] = await tx.query(lockCounted, [userId]);
+    const [place] = await tx.query(lockPlace, [userId]);
     if (place === undefined) return [];
     const change = Number(place.counts) - Number(place.counted);
     const shared = await this.#count(tx, [{ tags: place.tags, change }]);

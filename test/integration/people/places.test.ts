@@ -28,6 +28,15 @@ const someoneWaits = sql<{ waits: boolean }>(
   `select exists (
      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`,
 );
+const miscounts = sql<{ tag: string }>(
+  'test-miscounts',
+  `select encode(tag, 'hex') as tag from (
+     select tag, count(*) as people from places, unnest(tags) tag where counted group by tag) c
+   full join place_tallies t using (tag) where c.people is distinct from t.people
+   union all
+   select p.user_id::text from places p join users u on u.id = p.user_id
+   where p.tags <> '{}' and p.counted <> (u.status = 'active' and not u.hide_distance)`,
+);
 const setStatus = sql('test-place-status', `update users set status = $2 where id = $1`);
 const erase = sql('test-erase', `delete from users where id = $1`);
 
@@ -232,6 +241,23 @@ describe('places', () => {
       ]);
       expect(await at.world.db.query(hiddenSpot, [me])).toEqual([{ is_shown: false, has_cell: true }]);
     }
+  });
+
+  it('are counted right whatever people do at once', async () => {
+    const { people } = at.world;
+    const before = await deadlocks();
+    const [a, b] = [latLngToCell(-70, 100, 7), latLngToCell(-70.02, 100, 7)];
+    const ids = await at.world.persons(24);
+    for (let round = 0; round < 4; round++) {
+      await Promise.all(
+        ids.flatMap((id, i) => [
+          moveTo(id, (i + round) % 5 === 0 ? null : within((i + round) % 2 === 0 ? a : b, 0.5, 0.5)),
+          people.editPreferences(id, { hideDistance: (i + round) % 3 === 0 }),
+        ]),
+      );
+      expect(await at.world.db.query(miscounts)).toEqual([]);
+    }
+    expect(await deadlocks()).toBe(before);
   });
 
   it('survive people moving through each other without a deadlock', async () => {
