@@ -104,16 +104,6 @@ export class CallItems {
     this.#parts.router.drop(leg.transport);
   }
 
-  /** Closes a producer whose sender ignores its limit. */
-  cutOff(producerId: string): void {
-    const person = this.#parts.people.all.find((one) => one.find(producerId) !== undefined);
-    const producer = person?.producers.find(({ id }) => id === producerId);
-    if (person === undefined || producer === undefined) return;
-    const { userId } = person;
-    this.#parts.log.warn({ userId, kind: producer.kind }, 'A producer ignored its bitrate limit; closed.');
-    this.closeProducer(person, producer);
-  }
-
   /** Lets a client that is ready for it hear the other at once; undefined where that fails: it is told as usual. */
   async #fillEar(listener: PersonMedia, producer: types.Producer): Promise<types.Consumer | undefined> {
     const rtpCapabilities = listener.ear!;

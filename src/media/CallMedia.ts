@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { CallItems } from './CallItems.ts';
 import { CallRouter } from './CallRouter.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from './callMediaPort.ts';
+import { maxIncomingBps } from './codecs.ts';
 import { earParameters } from './ear.ts';
 import {
   BOTH,
@@ -29,6 +30,9 @@ import type { LostCause, WorkerProcess } from './WorkerProcess.ts';
 
 export type { CallMediaOptions, CallMediaPort, LiveProducer, MediaPolicy, Quality };
 
+/** Who was cut off so often for sending too much opens no other transport. */
+const MAX_CUT_OFFS = 2;
+
 type Parts = { process: WorkerProcess; router: types.Router; clock: Clock; log: Log; onClose: () => void };
 
 /**
@@ -38,7 +42,8 @@ type Parts = { process: WorkerProcess; router: types.Router; clock: Clock; log: 
  * The parameters of its methods must have passed `MEDIA_MESSAGES`. Methods throw `DuetError`: `NOT_FOUND` for what
  * is not the acting person's (or, to consume, not the other's), `WRONG_PHASE` before the answer, `FORBIDDEN` for
  * video without consent, `CONFLICT` for a second of what there is one of, `VALIDATION_FAILED` for parameters that
- * fit no codec here, `CALL_NOT_ACTIVE` after `close`, `UNAVAILABLE` when the worker is gone or silent.
+ * fit no codec here, `TOO_MANY_REQUESTS` for who keeps sending too much, `CALL_NOT_ACTIVE` after `close`, `UNAVAILABLE`
+ * when the worker is gone or silent.
  */
 export class CallMedia {
   readonly #router: CallRouter;
@@ -48,6 +53,8 @@ export class CallMedia {
   readonly #flow: TwoWayFlow;
   readonly #meter: QualityMeter;
   readonly #fit: VideoFit;
+  readonly #log: Log;
+  readonly #cutOffs = new Map<string, number>();
   readonly #onClose: () => void;
   readonly #forgetWorker: () => void;
   #policy: MediaPolicy;
@@ -55,6 +62,7 @@ export class CallMedia {
   constructor(options: CallMediaOptions, parts: Parts) {
     this.#router = new CallRouter(parts.process, parts.router);
     this.#port = options.port;
+    this.#log = parts.log;
     this.#onClose = parts.onClose;
     this.#policy = options.policy ?? { audio: false, video: false };
     this.#people = new CallPeople(options.people);
@@ -70,7 +78,11 @@ export class CallMedia {
         this.#router.process.ask('stats', () => consumer.getStats(), { refusedAs: 'NOT_FOUND' }),
       report: (userId, quality) => this.#judged(userId, quality),
       unheard: (userId, way) => this.#fit.judge(userId, way),
-      overLimit: (producerId) => this.#items.cutOff(producerId),
+      intakes: () => (this.#router.over ? [] : this.#people.intakes),
+      intakeStats: (transport) =>
+        this.#router.process.ask('stats', () => transport.getStats(), { refusedAs: 'NOT_FOUND' }),
+      limitBps: () => maxIncomingBps(this.#policy),
+      overLimit: (userId) => this.#cutOff(userId),
     });
     this.#items = new CallItems({
       router: this.#router,
@@ -80,7 +92,6 @@ export class CallMedia {
       assertAllowed: (kind) => this.#assertAllowed(kind),
       consumed: (userId, consumer, { transport }, atOnce) => {
         this.#flow.watch(userId, consumer, transport);
-        this.#meter.start();
         if (atOnce) this.#fit.resumed(userId, consumer);
       },
     });
@@ -120,6 +131,7 @@ export class CallMedia {
    */
   async open<T extends Direction | 'both'>(userId: string, direction: T) {
     const person = this.#usable.get(userId);
+    if ((this.#cutOffs.get(userId) ?? 0) >= MAX_CUT_OFFS) throw new DuetError('TOO_MANY_REQUESTS');
     const directions = direction === 'both' ? BOTH : [direction as Direction];
     if (directions.some((one) => person.opening.has(one))) throw new DuetError('CONFLICT');
     for (const one of directions) this.#items.closeLeg(person, one);
@@ -129,6 +141,7 @@ export class CallMedia {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
       for (const one of directions) person.legs.set(one, new Leg(transport, one));
       transport.on('dtlsstatechange', () => this.#flow.look(userId));
+      this.#meter.start();
       if (direction !== 'recv') this.#fit.limit(person);
       const { id, iceParameters, dtlsParameters } = transport;
       const iceCandidates = this.#router.candidatesOf(transport);
@@ -299,6 +312,14 @@ export class CallMedia {
     if (this.closed) return;
     this.#port.quality(userId, quality);
     this.#fit.judge(userId, quality);
+  }
+
+  /** Packets to a transport that is closed are dropped unread. */
+  #cutOff(userId: string): void {
+    const cutOffs = (this.#cutOffs.get(userId) ?? 0) + 1;
+    this.#cutOffs.set(userId, cutOffs);
+    this.#log.warn({ userId, cutOffs }, 'A person ignored the bitrate limit; the transports are closed.');
+    this.leave(userId);
   }
 
   #workerLost(cause: LostCause): void {

@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup';
 import { DuetError } from '../errors.ts';
+import type { Intake } from './IntakeMeter.ts';
 import type { Listening } from './QualityMeter.ts';
 import type { RtpCapabilities, RtpParameters } from './rtpSchemas.ts';
 
@@ -123,6 +124,14 @@ export class CallPeople {
       return consumers
         .filter(({ closed }) => !closed)
         .map((consumer) => ({ listenerId: userId, speakerId, consumer }));
+    });
+  }
+
+  /** Every transport, with whose it is. */
+  get intakes(): Intake[] {
+    return this.all.flatMap(({ userId, legs }) => {
+      const transports = new Set([...legs.values()].map(({ transport }) => transport));
+      return [...transports].map((transport) => ({ userId, transport }));
     });
   }
 

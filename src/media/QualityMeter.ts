@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup';
 import type { Clock, Timer } from '../clock.ts';
 import { BITRATE_TOLERANCE, MAX_INCOMING_BPS } from './codecs.ts';
+import { type Intake, IntakeMeter } from './IntakeMeter.ts';
 import { CODEC_DELAY_MS, estimateMos } from './mos.ts';
 import { NO_VIDEO, VideoMeter, type VideoQuality } from './VideoMeter.ts';
 
@@ -27,11 +28,16 @@ export type Listening = { listenerId: string; speakerId: string; consumer: types
 type Port = {
   listening(): Listening[];
   stats(consumer: types.Consumer): Promise<(types.ConsumerStat | types.ProducerStat)[]>;
+  /** Every transport of both. */
+  intakes(): Intake[];
+  intakeStats(transport: types.WebRtcTransport): Promise<types.WebRtcTransportStat[]>;
+  /** The most that one person may send now, bits per second. */
+  limitBps(): number;
   report(userId: string, quality: Quality): void;
   /** This person was sent no sound (the other is muted); `way`: by the picture alone, null where none came either. */
   unheard(userId: string, way: Way | null): void;
-  /** A producer has sent far more than its limit for two rounds. */
-  overLimit(producerId: string): void;
+  /** This person has sent far more than the limit for two rounds. */
+  overLimit(userId: string): void;
 };
 
 type Counters = { received: number; lostUp: number; sent: number };
@@ -44,14 +50,16 @@ const ROUNDS_OVER_LIMIT = 2;
 /** RFC 3550 section 6.4.1 counts the share of lost packets in 256ths. */
 const FRACTION_ONE = 256;
 
-/** Reads the SFU's statistics of a call every two seconds while somebody consumes something. */
+/** Reads the SFU's statistics of a call every two seconds while somebody has a transport there. */
 export class QualityMeter {
   readonly #clock: Clock;
   readonly #port: Port;
   readonly #last = new Map<string, Counters>();
+  /** By person, the rounds in a row. Whoever opens another transport is not forgiven by it. */
   readonly #overLimit = new Map<string, number>();
   readonly #rttMs = new Map<string, number>();
   readonly #video = new VideoMeter(METER_EVERY_MS);
+  readonly #intake = new IntakeMeter(METER_EVERY_MS);
   #timer: Timer | null = null;
 
   constructor(clock: Clock, port: Port) {
@@ -59,7 +67,7 @@ export class QualityMeter {
     this.#port = port;
   }
 
-  /** Starts measuring; does nothing if it runs. It stops by itself when nothing is consumed. */
+  /** Starts measuring; does nothing if it runs. It stops by itself when nobody has a transport. */
   start(): void {
     this.#timer ??= this.#clock.after(METER_EVERY_MS, () => void this.#tick());
   }
@@ -71,22 +79,26 @@ export class QualityMeter {
 
   async #tick(): Promise<void> {
     const timer = this.#timer;
-    const listening = this.#port.listening();
-    const read = await Promise.all(listening.map((one) => this.#read(one)));
+    const [listening, intakes] = [this.#port.listening(), this.#port.intakes()];
+    const [read, received] = await Promise.all([
+      Promise.all(listening.map((one) => this.#read(one))),
+      Promise.all(intakes.map((one) => this.#readIntake(one))),
+    ]);
     if (this.#timer !== timer) return;
     this.#timer = null;
     const rounds = read.filter((round) => round !== null);
-    this.#forgetAllBut(listening);
+    const sentBps = this.#intake.take(received.filter((reading) => reading !== null));
+    this.#forgetAllBut(listening, intakes);
     for (const round of rounds)
       if (round.down?.roundTripTime) this.#rttMs.set(round.listenerId, round.down.roundTripTime);
-    for (const round of rounds) this.#police(round);
+    for (const [userId, bps] of sentBps) this.#police(userId, bps, rounds);
     for (const listenerId of new Set(rounds.map((round) => round.listenerId))) {
       this.#judge(
         listenerId,
         rounds.filter((round) => round.listenerId === listenerId),
       );
     }
-    if (listening.length > 0) this.start();
+    if (intakes.length > 0) this.start();
   }
 
   /** A consumer's own statistics and those of the stream that it forwards; null when the worker has none. */
@@ -103,21 +115,33 @@ export class QualityMeter {
     }
   }
 
-  #forgetAllBut(listening: Listening[]): void {
-    const consumerIds = new Set(listening.map(({ consumer }) => consumer.id));
-    const producerIds = new Set(listening.map(({ consumer }) => consumer.producerId));
-    for (const id of this.#last.keys()) if (!consumerIds.has(id)) this.#last.delete(id);
-    this.#video.forgetAllBut(consumerIds);
-    for (const id of this.#overLimit.keys()) if (!producerIds.has(id)) this.#overLimit.delete(id);
+  async #readIntake({ userId, transport }: Intake) {
+    try {
+      const [stat] = await this.#port.intakeStats(transport);
+      return stat === undefined ? null : { userId, stat };
+    } catch {
+      return null;
+    }
   }
 
-  #police({ consumer, up }: Round): void {
-    const limitBps = MAX_INCOMING_BPS[consumer.kind] * BITRATE_TOLERANCE;
-    const rounds = (up?.bitrate ?? 0) > limitBps ? (this.#overLimit.get(consumer.producerId) ?? 0) + 1 : 0;
-    this.#overLimit.set(consumer.producerId, rounds);
-    if (rounds < ROUNDS_OVER_LIMIT) return;
-    this.#overLimit.delete(consumer.producerId);
-    this.#port.overLimit(consumer.producerId);
+  #forgetAllBut(listening: Listening[], intakes: Intake[]): void {
+    const consumerIds = new Set(listening.map(({ consumer }) => consumer.id));
+    for (const id of this.#last.keys()) if (!consumerIds.has(id)) this.#last.delete(id);
+    this.#video.forgetAllBut(consumerIds);
+    this.#intake.forgetAllBut(new Set(intakes.map(({ transport }) => transport.id)));
+  }
+
+  /** All that a person sends has a limit, and in it what the other is sent of each kind. */
+  #police(userId: string, bps: number, rounds: Round[]): void {
+    const isOver =
+      bps > this.#port.limitBps() * BITRATE_TOLERANCE ||
+      rounds.some(
+        ({ speakerId, consumer, up }) =>
+          speakerId === userId && (up?.bitrate ?? 0) > MAX_INCOMING_BPS[consumer.kind] * BITRATE_TOLERANCE,
+      );
+    const roundsOver = isOver ? (this.#overLimit.get(userId) ?? 0) + 1 : 0;
+    this.#overLimit.set(userId, roundsOver % ROUNDS_OVER_LIMIT);
+    if (roundsOver === ROUNDS_OVER_LIMIT) this.#port.overLimit(userId);
   }
 
   /** Takes what one person gets. */

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import type { types } from 'mediasoup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
@@ -430,5 +432,49 @@ describe('a listener on a poor network', { timeout: 30_000 }, () => {
       ]);
       call.close();
     }
+  });
+});
+
+describe('who sends without limit', { timeout: 60_000 }, () => {
+  const FLOOD_EVERY_MS = 20;
+  /** Some 1.2 Mbit/s, of an SSRC that nobody knows, not even encrypted. */
+  const RTP = Buffer.concat([Buffer.from([0x80, 111]), Buffer.alloc(2_998)]);
+
+  /** A client's socket that the transport has taken, through which it then floods. */
+  async function flood(port: number, iceParameters: { usernameFragment: string; password: string }) {
+    const [near, far] = [createSocket('udp4'), createSocket('udp4')];
+    near.bind(0, '127.0.0.1');
+    await once(near, 'listening');
+    let client = 0;
+    near.on('message', (packet, from) => {
+      client = from.port;
+      far.send(packet, port, '127.0.0.1');
+    });
+    far.on('message', (packet) => near.send(packet, client, '127.0.0.1'));
+    await eventually(() => answersCheck(near.address().port, iceParameters, 1_000)).toBe(true);
+    const timer = setInterval(() => far.send(RTP, port, '127.0.0.1'), FLOOD_EVERY_MS);
+    return () => {
+      clearInterval(timer);
+      for (const socket of [near, far]) socket.close();
+    };
+  }
+
+  it('loses the transports, though nobody listens, and gets no others after the second time', async () => {
+    const { call, told } = await createCall(workers, { audio: true, video: false });
+    const { port } = workers.processes[0]!;
+    const other = await call.open(BEN, 'send');
+    for (let time = 1; time <= 2; time += 1) {
+      const { id, iceParameters } = await call.open(ANN, 'send');
+      const producerId = await call.produce(ANN, id, 'audio', AUDIO());
+      const stop = await flood(port, iceParameters);
+      await until('the transport is closed', () => !call.has(ANN, id), 20_000);
+      stop();
+      expect(told.at(-1)).toEqual({ event: 'closed', userId: ANN, producerId, kind: 'audio' });
+    }
+    call.leave(ANN);
+    expect(await codeOf(call.open(ANN, 'send'))).toBe('TOO_MANY_REQUESTS');
+    expect(await codeOf(call.open(ANN, 'both'))).toBe('TOO_MANY_REQUESTS');
+    expect(call.has(BEN, other.id)).toBe(true);
+    call.close();
   });
 });

@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MAX_INCOMING_BPS } from '../../../src/media/codecs.ts';
+import { MAX_INCOMING_BPS, maxIncomingBps } from '../../../src/media/codecs.ts';
+import type { Intake } from '../../../src/media/IntakeMeter.ts';
 import { METER_EVERY_MS, type Quality, QualityMeter, type Way } from '../../../src/media/QualityMeter.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
@@ -12,12 +13,20 @@ let listening: { listenerId: string; speakerId: string; consumer: types.Consumer
 let reports: { userId: string; quality: Quality }[];
 let unheard: (Way | null)[];
 let picture: { up: Stream; down: Stream };
+/** What Ann's transports have received so far. */
+let received: { sent: number; heard: number };
+let intakes: Intake[];
 let overLimit: string[];
 let meter: QualityMeter;
 
 /** Only what the meter reads of a consumer. */
 function consumer(kind: 'audio' | 'video'): types.Consumer {
   return { id: `${kind}-consumer`, producerId: `${kind}-producer`, kind } as types.Consumer;
+}
+
+/** One of Ann's. */
+function transport(id: keyof typeof received): Intake {
+  return { userId: 'ann', transport: { id } as types.WebRtcTransport };
 }
 
 beforeEach(() => {
@@ -27,6 +36,8 @@ beforeEach(() => {
   listening = [{ listenerId: 'ben', speakerId: 'ann', consumer: consumer('audio') }];
   reports = [];
   unheard = [];
+  received = { sent: 0, heard: 0 };
+  intakes = [transport('sent'), transport('heard')];
   overLimit = [];
   meter = new QualityMeter(clock, {
     listening: () => listening,
@@ -39,7 +50,19 @@ beforeEach(() => {
     },
     report: (userId, quality) => reports.push({ userId, quality }),
     unheard: (_, way) => unheard.push(way),
-    overLimit: (producerId) => overLimit.push(producerId),
+    intakes: () => intakes,
+    intakeStats: async ({ id }) =>
+      [
+        {
+          transportId: id,
+          timestamp: clock.now(),
+          bytesReceived: received[id as keyof typeof received],
+          // Of the last second only: what came in the one before would not be seen.
+          recvBitrate: 0,
+        },
+      ] as types.WebRtcTransportStat[],
+    limitBps: () => maxIncomingBps({ video: false }),
+    overLimit: (userId) => overLimit.push(userId),
   });
 });
 
@@ -127,12 +150,13 @@ describe('the quality of a call', () => {
     expect(reports).toHaveLength(1);
   });
 
-  it('is not measured when nobody listens, and again when somebody does', async () => {
+  it('is not measured when nobody has a transport, and again when somebody does', async () => {
     meter.start();
-    listening = [];
+    [listening, intakes] = [[], []];
     await rounds(3);
     expect(reports).toEqual([]);
     listening = [{ listenerId: 'ann', speakerId: 'ben', consumer: consumer('audio') }];
+    intakes = [transport('sent')];
     streams = { up: { packetCount: 1 }, down: { packetCount: 1 } };
     await rounds(3);
     expect(reports).toEqual([]);
@@ -146,7 +170,7 @@ describe('the quality of a call', () => {
     expect(reports).toHaveLength(1);
   });
 
-  it('cuts off a producer that stays far above its limit, not one that peaks', async () => {
+  it('cuts off who stays far above the limit of a kind, not who peaks', async () => {
     meter.start();
     streams.up.bitrate = MAX_INCOMING_BPS.audio * 3;
     await rounds(1);
@@ -155,6 +179,27 @@ describe('the quality of a call', () => {
     expect(overLimit).toEqual([]);
     streams.up.bitrate = MAX_INCOMING_BPS.audio * 3;
     await rounds(2);
-    expect(overLimit).toEqual(['audio-producer']);
+    expect(overLimit).toEqual(['ann']);
+  });
+
+  it('cuts off who sends too much that nobody listens to, by whichever transport it comes', async () => {
+    meter.start();
+    listening = [];
+    const tooMuch = (2.5 * MAX_INCOMING_BPS.audio * METER_EVERY_MS) / 8_000;
+    received.sent += tooMuch;
+    await rounds(1);
+    // A peak.
+    await rounds(1);
+    expect(overLimit).toEqual([]);
+    received.sent += tooMuch;
+    await rounds(1);
+    received.sent += tooMuch / 2;
+    received.heard += tooMuch / 2;
+    await rounds(1);
+    expect(overLimit).toEqual(['ann']);
+    received.sent += tooMuch / 3;
+    received.heard += tooMuch / 3;
+    await rounds(3);
+    expect(overLimit).toEqual(['ann']);
   });
 });
