@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import type { CallMedia } from '../CallMedia.ts';
 import type { LiveProducer } from '../PersonMedia.ts';
+import type { RtpParameters } from '../rtpSchemas.ts';
 import {
   fingerprintOf,
   invalid,
@@ -196,7 +197,7 @@ export class PlainPeer {
       const receives = uplinks.includes(one);
       const up: Up | null =
         rtp !== null && (receives || one === carrier)
-          ? { rtp, receives, wantsToSend: receives && sends, producerId: known?.up?.producerId ?? null }
+          ? { ...(known?.up ?? { rtp, producerId: null }), receives, wantsToSend: receives && sends }
           : null;
       const section = { mid, kind, line, up, down: known?.down ?? null };
       await this.#give(connection, section, one);
@@ -223,7 +224,8 @@ export class PlainPeer {
     if (up.receives) up.wantsToSend = remote.sends;
     const { rtp } = remote;
     const mayFlow = up.receives && remote.sends && media.allows(kind) && rtp !== null;
-    const isSame = JSON.stringify(rtp) === JSON.stringify(up.rtp);
+    const isSame = rtp !== null && streamsOf(rtp) === streamsOf(up.rtp);
+    up.rtp = rtp ?? up.rtp;
     if (mayFlow && isSame && up.producerId !== null) return;
     this.#drop(up.producerId);
     up.producerId = null;
@@ -231,7 +233,6 @@ export class PlainPeer {
     if (!mayFlow) return;
     // One of another m-line, or left behind by a description that failed half way, would be in the way.
     for (const { producerId } of live) this.#drop(producerId);
-    up.rtp = rtp;
     try {
       up.producerId = await media.produce(userId, connection.transportId, kind, rtp);
     } catch (error) {
@@ -329,4 +330,9 @@ export class PlainPeer {
     const { id, version, end } = connection;
     this.#options.say(`call:sdp_${kind}`, writeSession({ kind, id, version, end, sections }));
   }
+}
+
+/** What the worker knows a producer's packets by. */
+function streamsOf({ codecs, encodings }: RtpParameters): string {
+  return JSON.stringify([codecs.map(({ payloadType }) => payloadType), encodings]);
 }

@@ -232,6 +232,17 @@ describe('an m-line of the server’s that the client stops', () => {
 });
 
 describe('an m-line of the client’s own', () => {
+  it('has one producer for the same source, and another for another', async () => {
+    const ids = () => call.producers(ANN).map(({ producerId }) => producerId);
+    const offer = await hearing();
+    const first = ids();
+    await annOffers(mirroredSdp(offer).replaceAll('eTg3', 'eTg4'));
+    expect(ids()).toEqual(first);
+    await annOffers(mirroredSdp(offer).replaceAll('a=ssrc:3111111', 'a=ssrc:3111112'));
+    expect(ids()).toHaveLength(1);
+    expect(ids()).not.toEqual(first);
+  });
+
   it('is not rejected while it carries the bundle, though another sends now', async () => {
     const offer = await hearing();
     const [before] = call.producers(ANN);
