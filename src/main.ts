@@ -17,22 +17,39 @@ async function main(): Promise<number> {
   const log = createLog(config.logLevel);
   // Registered before anything starts: a signal during the start ends it in order as well.
   const signals = listen(log);
-  await using app = await App.start(config, log);
+  const asked = signals.next();
+  const starting = App.start(config, log);
+  const early = await Promise.race([starting.then(() => undefined), asked]);
+  if (early !== undefined) {
+    // The start may wait for a database or for another process: what is up in time is closed in order, no more is waited for.
+    endSoon(early, log);
+    await starting.then(
+      (app) => app.close(),
+      () => {},
+    );
+    return 0;
+  }
+  await using app = await starting;
   running = app;
   log.info({ url: app.url }, 'Duet is up');
   process.stdout.write(`\n  Duet is at ${app.url}\n\n`);
-  const first = await signals.next();
+  const first = await asked;
   // SIGTERM comes from whoever deploys: people finish talking. Ctrl-C comes from a person who waits.
   if (first === 'SIGTERM') await Promise.race([app.drain(config.drainMs), signals.next()]);
+  endSoon(first, log);
+  return 0;
+}
+
+/** From now on closing may take as long as the signal allows. */
+function endSoon(signal: string, log: Log): void {
   const overdue = setTimeout(
     () => {
       log.error({}, 'closing took too long, what is left is given up');
       process.exit(0);
     },
-    first === 'SIGTERM' ? CLOSE_MS : CLOSE_AT_LEISURE_MS,
+    signal === 'SIGTERM' ? CLOSE_MS : CLOSE_AT_LEISURE_MS,
   );
   overdue.unref();
-  return 0;
 }
 
 /** The signals that end the process, in order of arrival. */

@@ -47,6 +47,7 @@ const BEGIN = 'begin; set local plan_cache_mode = force_generic_plan; set local 
  */
 const LOCK_SHARE = 0.4;
 
+const CONNECT_MS = 8_000;
 /** How long closing waits for connections that are in use: those of a server that stands still are, for ever. */
 const CLOSE_MS = 300;
 
@@ -96,7 +97,7 @@ export class Database implements Sql {
       pool: { min: 0, max: options.poolSize },
       driverOptions: {
         application_name: 'duet',
-        connectionTimeoutMillis: options.connectionTimeoutMs ?? 8_000,
+        connectionTimeoutMillis: options.connectionTimeoutMs ?? CONNECT_MS,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs + 500,
         lock_timeout: LOCK_SHARE * statementTimeoutMs,
@@ -117,7 +118,14 @@ export class Database implements Sql {
    * a migration may take its time, whatever requests may.
    */
   async migrate(): Promise<void> {
-    const turn = new pg.Client({ connectionString: this.#url, application_name: 'duet migrations' });
+    const turn = new pg.Client({
+      connectionString: this.#url,
+      application_name: 'duet migrations',
+      connectionTimeoutMillis: CONNECT_MS,
+      ...KEEP_ALIVE,
+    });
+    // What waits on it is told as well.
+    turn.on('error', () => {});
     await turn.connect();
     try {
       await turn.query(`select pg_advisory_lock(hashtextextended('duet migrations', 0))`);
@@ -134,7 +142,7 @@ export class Database implements Sql {
     const orm = await MikroORM.init({
       ...model(this.#url, this.#log),
       pool: { min: 0, max: 2 },
-      driverOptions: { application_name: 'duet migrations' },
+      driverOptions: { application_name: 'duet migrations', ...KEEP_ALIVE },
     });
     try {
       await orm.migrator.up();

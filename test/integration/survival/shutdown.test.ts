@@ -1,10 +1,15 @@
 /** FT-23, FT-24: a process that is told to end is gone a second after its drain, whatever it still holds or waits for. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
+import { TEST_ENVIRONMENT } from '../../support/app.ts';
 import { useDatabase } from '../../support/database.ts';
 import { FickleWay } from '../../support/FickleWay.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, newPerson, type TestApp } from '../../support/signedIn.ts';
-import { startShared } from './processes.ts';
+import { again, startShared } from './processes.ts';
 
 const DRAIN_SEC = 1;
 /** A second more than the drain, and two for a machine that has other things to do; five were the least that it took. */
@@ -51,4 +56,26 @@ test('SIGTERM while PostgreSQL stands still: exit 0 all the same, and in time', 
   expect(await running.stop('SIGTERM')).toBe(0);
   expect(performance.now() - startedAt).toBeLessThan(GONE_MS);
   way.close();
+});
+
+test('SIGTERM while the start waits for another process to migrate: exit 0', async () => {
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query(`select pg_advisory_lock(hashtextextended('duet migrations', 0))`);
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    cwd: resolve(import.meta.dirname, '../../..'),
+    env: { ...process.env, ...TEST_ENVIRONMENT, DB_URL: database.url },
+    stdio: 'ignore',
+  });
+  try {
+    await again(async () => {
+      const { rows } = await other.query('select from pg_locks where not granted');
+      expect(rows).toHaveLength(1);
+    });
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  } finally {
+    child.kill('SIGKILL');
+    await other.end();
+  }
 });
