@@ -80,6 +80,8 @@ export class CallSession extends Emitter<CallEvents> {
   #patches = 0;
   /** The answer is on its way: the person speaks. */
   #isAnswering = false;
+  /** And that over HTTP. */
+  #isPosting = false;
   /** Whether the person talks here once it is answered. Where it only rings, they may answer on another device. */
   #isOurs: boolean;
   /** Set from hanging up on: nothing is sent any more. */
@@ -101,7 +103,8 @@ export class CallSession extends Emitter<CallEvents> {
     });
     this.#link = new RoomLink({
       seats: options.seats,
-      isFinal: endsSession,
+      // A device that only rings may come in between an answer and its seat, which takes the place back.
+      isFinal: (code) => endsSession(code) && !(code === CLOSED.takenOver && this.#isPosting),
       askForSeat: async () => {
         // Nobody has asked for this one: it does not take the call from another device that talks by now.
         const body = { returns: true };
@@ -285,7 +288,10 @@ export class CallSession extends Emitter<CallEvents> {
   async #post(command: Command, body?: object): Promise<{ call: Call }> {
     const path = `/calls/${this.id}/${command}`;
     if (command === 'answer') {
-      const { call, seat } = await this.#seats.insist<CallAndSeat>(path, body);
+      this.#isPosting = true;
+      const { call, seat } = await this.#seats.insist<CallAndSeat>(path, body).finally(() => {
+        this.#isPosting = false;
+      });
       // By one that was asked for while it rang it would be another device's to take over.
       this.#link.sit(seat);
       return { call };

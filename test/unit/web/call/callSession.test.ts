@@ -419,3 +419,24 @@ test('an answer waits for the room that one is on the way back to', async () => 
   expect(asked).not.toContain(POST_ANSWER);
   session.leave();
 });
+
+test('a device that only rings and sits down while the answer is on its way over HTTP is in nobody’s way', async () => {
+  rung();
+  const session = await sit();
+  const ended = noteEnd(session);
+  let give: (answer: object) => void = () => undefined;
+  answers[POST_ANSWER] = () =>
+    new Promise<object>((resolve) => {
+      give = resolve;
+    });
+  const answered = session.answer();
+  await vi.advanceTimersByTimeAsync(1_300);
+  rooms[0]!.drop(4101);
+  give({ call: { ...call, phase: 'connecting' } });
+  await answered;
+  await vi.advanceTimersByTimeAsync(0);
+  expect(ended).toEqual([]);
+  expect(session.link).toBe('connected');
+  expect(seatsTaken.at(-1)).toBe('/calls/call/answer');
+  session.leave();
+});
