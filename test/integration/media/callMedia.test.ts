@@ -5,8 +5,11 @@ import type { types } from 'mediasoup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
+import { useApp } from '../../support/app.ts';
 import { eventually } from '../../support/eventually.ts';
+import { newMatch } from '../../support/signedIn.ts';
 import { answersCheck } from '../../support/stunCheck.ts';
+import { CallPages } from './callPages.ts';
 import {
   ANN,
   AUDIO,
@@ -476,5 +479,29 @@ describe('who sends without limit', { timeout: 60_000 }, () => {
     expect(await codeOf(call.open(ANN, 'both'))).toBe('TOO_MANY_REQUESTS');
     expect(call.has(BEN, other.id)).toBe(true);
     call.close();
+  });
+});
+
+describe('a call of the product’s own client', () => {
+  const app = useApp();
+
+  it('begins although one was muted before any sound had come to the other', async () => {
+    await using stack = new AsyncDisposableStack();
+    const pages = await CallPages.open(app.url);
+    stack.defer(() => pages.close());
+    const { ann, bob, matchId } = await newMatch(app);
+    const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+    const annPage = await pages.sitWithSdk(ann, call, seat);
+    await annPage.do('open');
+    await annPage.do('mute', true);
+    const answered = await bob.ok('POST', `/calls/${call.id}/answer`, {});
+    await eventually(() => annPage.do('phase')).toBe('connecting');
+    // Opening a page takes so long that nobody was there to hear what she sent until her producer was paused.
+    const bobPage = await pages.sitWithSdk(bob, answered.call, answered.seat);
+    for (const page of [annPage, bobPage]) await eventually(() => page.do('phase')).toBe('active');
+    expect(await bobPage.do('received', 'audio')).toMatchObject({ bytes: 0 });
+    const heard = async () => ((await bobPage.do('received', 'audio')) as { bytes: number }).bytes;
+    await annPage.do('mute', false);
+    await eventually(heard).toBeGreaterThan(2_000);
   });
 });
