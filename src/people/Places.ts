@@ -75,12 +75,12 @@ const saveCounted = sql('place-save-counted', `update places set counted = $2 wh
  */
 export const misplaced = sql<{ id: string }>(
   'place-misplaced',
-  `select p.user_id as id from places p join users u on u.id = p.user_id
-   where p.user_id > $1 and p.user_id <= $2 and p.tags <> '{}' and (p.counted <> (${COUNTS})
-     or substr(u.cell, 2, 1)::int > ${CELL_RESOLUTIONS[COARSEST]} and not exists (
-       select from place_tallies t
-       where t.tag = p.tags[${CELL_RESOLUTIONS[0] + 1} - substr(u.cell, 2, 1)::int] and ${ENOUGH}))
-   order by p.user_id`,
+  `select u.id from users u join places p on p.user_id = u.id
+   where u.id > $1 and u.id <= $2 and p.user_id > $1 and p.user_id <= $2 and p.tags <> '{}' and (p.counted <> (${COUNTS})
+     or substr(u.cell, 2, 1)::int > ${CELL_RESOLUTIONS[COARSEST]} and (
+       select ${ENOUGH} from place_tallies t
+       where t.tag = p.tags[${CELL_RESOLUTIONS[0] + 1} - substr(u.cell, 2, 1)::int]) is not true)
+   order by u.id`,
 );
 const countPlaces = sql<Tally>(
   'place-count',

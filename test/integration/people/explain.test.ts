@@ -98,6 +98,13 @@ describe('the plans of the hot statements', () => {
     expect(nodes.map((node) => node['Node Type'])).not.toContain('Sort');
   });
 
+  it('upkeep of places reads a range of people and their tallies, and no more', async () => {
+    const nodes = await planOf(places.misplaced);
+    const conditionOn = (index: string) => nodes.find((node) => node['Index Name'] === index)?.['Index Cond'];
+    for (const index of ['users_pkey', 'places_pkey']) expect(conditionOn(index)).toMatch(/> \$1.*<= \$2/);
+    expect(conditionOn('place_tallies_pkey')).toMatch(/tag =/);
+  });
+
   it('discovery reads its index only, in the order of the result', async () => {
     const nodes = await planOf(discovery.findWithin);
     const reads = nodes.filter((node) => node['Relation Name'] === 'users');
