@@ -18,9 +18,9 @@ export class Listeners {
   readonly #byTopic = new Map<string, Set<(message: unknown) => void>>();
   readonly #failed: (topic: string, error: unknown) => void;
 
-  /** `failed` is told what a listener threw; the others hear the message all the same. */
-  constructor(failed: (topic: string, error: unknown) => void) {
-    this.#failed = failed;
+  /** `failed` is told what a listener threw; the others hear the message all the same. Without it that is the caller's. */
+  constructor(failed?: (topic: string, error: unknown) => void) {
+    this.#failed = failed ?? rethrow;
   }
 
   add(topic: string, listener: (message: unknown) => void): () => void {
@@ -47,10 +47,7 @@ export class Listeners {
 
 /** The bus of a single process. Messages arrive after the caller's turn, as copies, like those of the real one. */
 export class MemoryBus implements Bus {
-  // Nobody else speaks here: what a listener cannot take is a bug of this process.
-  readonly #listeners = new Listeners((_topic, error) => {
-    throw error;
-  });
+  readonly #listeners = new Listeners();
 
   publish(topic: string, message: object): void {
     const copy: unknown = JSON.parse(JSON.stringify(message));
@@ -65,4 +62,9 @@ export class MemoryBus implements Bus {
     this.#listeners.clear();
     return Promise.resolve();
   }
+}
+
+/** Where nobody else speaks, what a listener cannot take is a bug of this process. */
+function rethrow(_topic: string, error: unknown): never {
+  throw error;
 }
