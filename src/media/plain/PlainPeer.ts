@@ -77,7 +77,7 @@ export class PlainPeer {
   /** An offer of the client's; answered with `call:sdp_answer`. Throws `VALIDATION_FAILED`, `CONFLICT`. */
   offer(sdp: string): Promise<void> {
     const remote = readSession(sdp);
-    return this.#inTurn(async () => {
+    return this.#described(async () => {
       const connection = await this.#connect(remote);
       const lapsesAtMs = this.#offered?.lapsesAtMs ?? 0;
       if (this.#options.clock.now() < lapsesAtMs) throw new DuetError('CONFLICT');
@@ -92,7 +92,7 @@ export class PlainPeer {
   /** The client's answer to the last offer. Throws `CONFLICT` when there is none, `VALIDATION_FAILED`. */
   answer(sdp: string): Promise<void> {
     const remote = readSession(sdp);
-    return this.#inTurn(async () => {
+    return this.#described(async () => {
       const [connection, offered] = [this.#connection, this.#offered];
       if (connection === null || offered === null) throw new DuetError('CONFLICT');
       const fits =
@@ -114,9 +114,11 @@ export class PlainPeer {
   changed(): void {
     if (this.#closed || this.#connection === null || this.#gather !== null) return;
     this.#gather = this.#options.clock.after(GATHER_MS, () => {
-      this.#gather = null;
       // A worker that is lost meanwhile takes this peer with it; anything else is tried at the next change.
-      this.#inTurn(() => this.#offerIfNeeded()).catch(() => undefined);
+      this.#inTurn(() => {
+        this.#gather = null;
+        return this.#offerIfNeeded();
+      }).catch(() => undefined);
     });
   }
 
@@ -127,17 +129,23 @@ export class PlainPeer {
     this.#connection = null;
   }
 
-  /** One description at a time: each depends on what the one before has made. */
-  #inTurn(run: () => Promise<void>): Promise<void> {
+  /** What a description of the client's asks for, in its turn. */
+  #described(run: () => Promise<void>): Promise<void> {
     if (this.#waiting >= MAX_WAITING) return Promise.reject(new DuetError('CONFLICT'));
     this.#waiting += 1;
-    const turn = this.#queue.then(async () => {
-      try {
-        if (this.#closed) throw new DuetError('CONFLICT');
-        await run();
-      } finally {
-        this.#waiting -= 1;
-      }
+    return this.#inTurn(run).finally(() => {
+      this.#waiting -= 1;
+    });
+  }
+
+  /**
+   * One description at a time: each depends on what the one before has made. Of the server's own at most one waits,
+   * whatever the client sends.
+   */
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    const turn = this.#queue.then(() => {
+      if (this.#closed) throw new DuetError('CONFLICT');
+      return run();
     });
     this.#queue = turn.catch(() => undefined);
     return turn;

@@ -119,6 +119,14 @@ describe('an offer that is not answered in time', () => {
   });
 });
 
+it('an offer of the server’s is not lost among many descriptions of the client’s', async () => {
+  await call.produce(BEN, benSend, 'audio', AUDIO(7_000));
+  await annOffers(offerSdp());
+  const answers = Array.from({ length: 8 }, () => codeOf(peers.answer(ANN, offerSdp())));
+  await nextOffer();
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['CONFLICT']));
+});
+
 describe('a person on hold', () => {
   it('hears the other again when the client takes the m-line again', async () => {
     const offer = await hearing();
