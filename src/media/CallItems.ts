@@ -15,6 +15,8 @@ type Parts = {
   assertAllowed(kind: types.MediaKind): void;
   /** A person gets something of the other's; `atOnce`: with no `resume` of the client's. */
   consumed(userId: string, consumer: types.Consumer, leg: Leg, atOnce: boolean): void;
+  /** Called before a person's transport is closed. */
+  closing(userId: string, transport: types.WebRtcTransport): void;
 };
 
 /** A call's producers and consumers: how they are made and closed, and that the other's client is told. */
@@ -101,6 +103,7 @@ export class CallItems {
     for (const [other, { transport }] of person.legs) {
       if (transport === leg.transport) this.closeLeg(person, other);
     }
+    if (!leg.transport.closed) this.#parts.closing(person.userId, leg.transport);
     this.#parts.router.drop(leg.transport);
   }
 

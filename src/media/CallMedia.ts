@@ -94,6 +94,7 @@ export class CallMedia {
         this.#flow.watch(userId, consumer, transport);
         if (atOnce) this.#fit.resumed(userId, consumer);
       },
+      closing: (userId, transport) => void this.#meter.closing({ userId, transport }),
     });
     this.#forgetWorker = parts.process.onLost((cause) => this.#workerLost(cause));
   }

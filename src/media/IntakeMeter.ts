@@ -13,6 +13,8 @@ type Reading = { userId: string; stat: types.WebRtcTransportStat };
 export class IntakeMeter {
   readonly #roundMs: number;
   readonly #last = new Map<string, Counted>();
+  /** By person, what transports that were closed since the last round had received in it, bits per second of a round. */
+  #closed = new Map<string, number>();
 
   constructor(roundMs: number) {
     this.#roundMs = roundMs;
@@ -20,12 +22,19 @@ export class IntakeMeter {
 
   /** Takes one round's statistics; → bits per second since the one before, by person. */
   take(readings: Reading[]): Map<string, number> {
-    const sums = new Map<string, number>();
+    const sums = this.#closed;
+    this.#closed = new Map();
     for (const { userId, stat } of readings) {
       sums.set(userId, (sums.get(userId) ?? 0) + this.#bps(stat));
       this.#last.set(stat.transportId, stat);
     }
     return sums;
+  }
+
+  /** Takes a closed transport's last statistics: opening another does not hide what came before. */
+  takeClosed({ userId, stat }: Reading): void {
+    const sinceBytes = stat.bytesReceived - (this.#last.get(stat.transportId)?.bytesReceived ?? 0);
+    this.#closed.set(userId, (this.#closed.get(userId) ?? 0) + (sinceBytes * 8_000) / this.#roundMs);
   }
 
   forgetAllBut(transportIds: ReadonlySet<string>): void {

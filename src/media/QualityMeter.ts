@@ -77,6 +77,12 @@ export class QualityMeter {
     this.#timer = null;
   }
 
+  /** A transport is about to be closed: what came since the last round is asked for before. */
+  async closing(intake: Intake): Promise<void> {
+    const reading = await this.#readIntake(intake);
+    if (reading !== null) this.#intake.takeClosed(reading);
+  }
+
   async #tick(): Promise<void> {
     const timer = this.#timer;
     const [listening, intakes] = [this.#port.listening(), this.#port.intakes()];

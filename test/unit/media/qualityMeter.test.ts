@@ -74,6 +74,19 @@ async function rounds(count: number): Promise<void> {
 }
 
 describe('the quality of a call', () => {
+  it('cuts off who sends too much by ever other transports', async () => {
+    meter.start();
+    const tooMuch = (2.5 * MAX_INCOMING_BPS.audio * METER_EVERY_MS) / 8_000;
+    for (let round = 0; round < 2; round += 1) {
+      received.sent += tooMuch;
+      await meter.closing(transport('sent'));
+      intakes = [transport('heard')];
+      await rounds(1);
+      intakes = [transport('sent'), transport('heard')];
+    }
+    expect(overLimit).toEqual(['ann']);
+  });
+
   it('is told every two seconds from what changed since', async () => {
     meter.start();
     streams = { up: { packetCount: 100 }, down: { packetCount: 100, roundTripTime: 80 } };
