@@ -90,6 +90,8 @@ export abstract class CallRoom extends BaseRoom {
       },
     });
     services.keeper.hold(this.#actor);
+    // Whoever committed it may have died before it pushed.
+    if (held.call.phase === 'ringing') services.ring(held.call);
   }
 
   override async onJoin(client: DuetClient, options: CallSeatOptions): Promise<void> {

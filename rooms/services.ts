@@ -38,6 +38,8 @@ export interface RoomServices {
   matchSettings: MatchSettings;
   /** Hands committed events on, to sockets and to devices without one. */
   publish(events: readonly StoredEvent[]): void;
+  /** Sees to the push of a call that rings, which may have been nobody's business so far. */
+  ring(call: { id: string; calleeId: string }): void;
   hub: InboxHub;
   /** An event's payload as it is shown: what expires (signed photos) is filled in on delivery, where there is any. */
   present(event: StoredEvent): object | Promise<object>;

@@ -32,6 +32,7 @@ export async function openCalls(
     hub.publish(events);
     push?.mirror(events);
   };
+  const ring = (call: { id: string; calleeId: string }) => push?.ring(call);
   const cards = people.cards.bind(people);
   const media = await MediaWorkers.start({
     count: config.media.workers ?? availableParallelism(),
@@ -60,6 +61,7 @@ export async function openCalls(
     turn: config.turn,
     maxUnanswered: config.limits.unansweredCalls,
     publish,
+    ring,
     isOpen: () => !actors.isDraining,
   });
   const callCommands = new CallCommands({ calls, actors });
@@ -98,6 +100,7 @@ export async function openCalls(
   return {
     push,
     publish,
+    ring,
     cards,
     media,
     publicAddress,

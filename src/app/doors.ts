@@ -42,7 +42,7 @@ export async function openDoors(
   closing: AsyncDisposableStack,
 ) {
   const { clock, db, redis, objects, hub, log, limits, metrics } = stores;
-  const { actors, calls, callStore, matches, media, keeper, publish, cards, publicAddress } = live;
+  const { actors, calls, callStore, matches, media, keeper, publish, ring, cards, publicAddress } = live;
   const names = ownNames(config);
   const allowedOrigins = () => new Set([site.url, ...names, ...config.allowedOrigins]);
   const transport = new HardenedTransport({
@@ -106,6 +106,7 @@ export async function openDoors(
     matches,
     matchSettings: config.match,
     publish,
+    ring,
     hub,
     present: (event) => presentEvent({ matches, cards }, event),
     createMedia: (options) => media.createCall(options),

@@ -24,6 +24,8 @@ export interface CallsOptions {
   /** Calls of a pair that nobody answered, in an hour, before the next is refused. Default 3. */
   maxUnanswered?: number;
   publish: (events: readonly StoredEvent[]) => void;
+  /** Told of a call that rings already when it is asked for: nobody may have been pushed to. Default: nobody is told. */
+  ring?: (call: { id: string; calleeId: string }) => void;
   /** Whether this process takes on new calls: not while it drains. */
   isOpen: () => boolean;
 }
@@ -127,7 +129,7 @@ export class Calls {
   }
 
   async #tryInitiate(id: string, matchId: string, userId: string, media: MediaKind): Promise<Call> {
-    const { db, publish } = this.#options;
+    const { db, publish, ring } = this.#options;
     const { call, events } = await db.transaction(async (tx) => {
       const match = await lock(tx, matchId);
       const side = match && sideOf(match, userId);
@@ -139,6 +141,8 @@ export class Calls {
       return this.#insert(tx, id, match, userId, media);
     });
     publish(events);
+    // It may be this one, sent again because its commit was not answered.
+    if (events.length === 0 && call.phase === 'ringing') ring?.(call);
     return call;
   }
 
