@@ -137,7 +137,7 @@ export class Cache {
     this.#bus.publish(TOPIC, { keys });
     if (this.#store === undefined || keys.length === 0) return;
     await this.#forgetInStore(keys);
-    this.#clock.after(SECOND_DELETE_MS, () => void this.#forgetInStore(keys));
+    this.#clock.after(SECOND_DELETE_MS, () => void this.#forgetLate(keys));
   }
 
   close(): void {
@@ -161,14 +161,19 @@ export class Cache {
     }
   }
 
+  /** For who has read the values from Redis since they were to be forgotten, too. */
+  async #forgetLate(keys: readonly string[]): Promise<boolean> {
+    const isForgotten = await this.#forgetInStore(keys);
+    if (isForgotten) this.#bus.publish(TOPIC, { keys });
+    return isForgotten;
+  }
+
   async #forgetAgain(): Promise<void> {
     const all = [...this.#unforgotten];
     for (let i = 0; i < all.length; i += FORGOTTEN_AT_ONCE) {
       const keys = all.slice(i, i + FORGOTTEN_AT_ONCE);
       for (const key of keys) this.#unforgotten.delete(key);
-      if (!(await this.#forgetInStore(keys))) return;
-      // Whoever read them since Redis is back has read them as they were.
-      this.#bus.publish(TOPIC, { keys });
+      if (!(await this.#forgetLate(keys))) return;
     }
   }
 

@@ -133,6 +133,21 @@ describe('the cache', () => {
     expect(await other.one('n', 'a', 3_600_000, load)).toBe(2);
   });
 
+  it('has nobody keep what another process wrote into Redis just after it was forgotten', async () => {
+    const clock = new FakeClock();
+    const bus = new MemoryBus();
+    const store = fakeStore();
+    const [one, other] = [new Cache({ clock, bus, store }), new Cache({ clock, bus, store })];
+    const { load } = loader(new Map([['a', 2]]));
+    await one.forget('n', ['a']);
+    await turn();
+    store.values.set('cache:n:a', '1');
+    expect(await other.one('n', 'a', 3_600_000, load)).toBe(1);
+    clock.advance(1_100);
+    await turn();
+    expect(await other.one('n', 'a', 3_600_000, load)).toBe(2);
+  });
+
   it('tells Redis of each forgotten value once while it is away, and 500 at a time when it is back', async () => {
     const clock = new FakeClock();
     const store = fakeStore();
