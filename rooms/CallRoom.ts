@@ -8,6 +8,7 @@ import { SEAT_SEC } from '../src/actors/Actors.ts';
 import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
+import { CallSeats } from '../src/calling/CallSeats.ts';
 import { NO_CLAIM, type PublicKey, PublicKeys } from '../src/calling/PublicKeys.ts';
 import { type Call, durationSec, hidesPresence, mediaPolicy, personOf } from '../src/calling/state.ts';
 import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
@@ -44,9 +45,7 @@ export abstract class CallRoom extends BaseRoom {
   #media!: CallMediaHost;
   readonly #keys = new PublicKeys();
   readonly #withdrawals = new Withdrawals();
-  #seatsGiven = 0;
-  /** The number of each client's seat, and whether its person talks there, or only waits to answer. */
-  readonly #seats = new WeakMap<DuetClient, { nth: number; talks: boolean }>();
+  readonly #seats = new CallSeats<DuetClient>();
   #isCalleeKnown = false;
 
   override async onCreate({ callId }: { callId: string }): Promise<void> {
@@ -95,10 +94,9 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   override async onJoin(client: DuetClient, options: CallSeatOptions): Promise<void> {
-    const { userId } = this.admit(client);
+    const { userId, sessionId } = this.admit(client);
     const others = this.clientsOf(userId).filter((other) => other !== client);
-    if (others.some((other) => this.#keepsSeat(other, client, options))) throw new DuetError('CONFLICT');
-    this.#seats.set(client, { nth: options.nth, talks: !options.waits });
+    if (!this.#seats.take(client, options, sessionId, others)) throw new DuetError('CONFLICT');
     // One device a person: the one that joins takes the seat over.
     for (const other of others) {
       other.leave(CLOSE.takenOver);
@@ -153,10 +151,7 @@ export abstract class CallRoom extends BaseRoom {
 
   /** A seat for one of the two; called across processes. Undefined where none is to be had. */
   async reserve(sessionId: string, userId: string, returns: boolean): Promise<object | undefined> {
-    const { phase, calleeId } = this.#actor.call;
-    this.#seatsGiven += 1;
-    const waits = phase === 'ringing' && userId === calleeId;
-    const options: CallSeatOptions = { userId, nth: this.#seatsGiven, waits, returns };
+    const options: CallSeatOptions = { userId, ...this.#seats.give(this.#actor.call, userId, returns) };
     if (!(await reserveSeat(this, sessionId, options, SEAT_SEC))) return undefined;
     const { publicAddress } = this.services;
     return { processId: processId(), ...(publicAddress !== undefined && { publicAddress }) };
@@ -170,7 +165,7 @@ export abstract class CallRoom extends BaseRoom {
     };
     this.handle('call:answer', messages['call:answer'].payload, async (room, client, { media }) => {
       // From now on: another device may come in while the answer is being committed.
-      room.#seats.get(client)!.talks = true;
+      room.#seats.answers(client);
       return obey(room, client, { type: 'answer', ...(media && { media }) });
     });
     for (const [type, command] of Object.entries(COMMANDS)) {
@@ -223,18 +218,6 @@ export abstract class CallRoom extends BaseRoom {
       room.#showPresence(userId);
       room.patch();
     });
-  }
-
-  /**
-   * Whether a client stays though another of the same person comes in: a join that was long on its way is older than it,
-   * and where somebody talks, a device that comes in by itself (because it rang there, or because it had lost its room)
-   * throws nobody out.
-   */
-  #keepsSeat(client: DuetClient, other: DuetClient, { nth, waits, returns }: CallSeatOptions): boolean {
-    const seat = this.#seats.get(client);
-    if (seat === undefined) return false;
-    const isOtherDevice = client.auth!.sessionId !== other.auth!.sessionId;
-    return seat.nth > nth || (seat.talks && (waits || (returns && isOtherDevice)));
   }
 
   /** Asked for by another process, which may have been told meanwhile that nobody answers: then it does not count. */

@@ -3,6 +3,7 @@
  * lease; whoever asks for it finds it there, or holds it here when nobody does. Doors ask here for seats and give
  * commands here; they never know where an actor lives.
  */
+import type { SeatTerms } from '../calling/CallSeats.ts';
 import type { CallStore, HeldCall } from '../calling/CallStore.ts';
 import type { Call } from '../calling/state.ts';
 import type { PersonCommand, SystemCommand } from '../calling/transitions.ts';
@@ -30,14 +31,7 @@ export interface SeatOptions {
 }
 
 /** The same for a call. */
-export interface CallSeatOptions extends SeatOptions {
-  /** The how many-th seat of the room it is. */
-  nth: number;
-  /** Whether the call rang for this person when the seat was asked for: whoever takes it may only be waiting to answer. */
-  waits: boolean;
-  /** Whether the client asked by itself, because it had lost its room. */
-  returns: boolean;
-}
+export type CallSeatOptions = SeatOptions & SeatTerms;
 
 /** A command as it crosses processes. */
 export interface PersonsCommand {

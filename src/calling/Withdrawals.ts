@@ -1,7 +1,7 @@
 import { DuetError } from '../errors.ts';
+import type { MediaPolicy } from '../media/callMediaPort.ts';
 import { type Call, mediaPolicy } from './state.ts';
 
-type MediaPolicy = ReturnType<typeof mediaPolicy>;
 interface Withdrawal {
   userId: string;
   /** What is left of the media. */

@@ -3,7 +3,7 @@ import type { Auth } from './Auth.ts';
 import { CLOSED } from './closeCodes.ts';
 import { DuetApiError } from './DuetApiError.ts';
 import type { Http } from './Http.ts';
-import { persist } from './persist.ts';
+import { persist, within } from './persist.ts';
 import { localNow, type ServerClock } from './ServerClock.ts';
 import type { Seat } from './types.ts';
 
@@ -53,15 +53,10 @@ export class Seats {
         ? new DuetApiError(409, { code: 'CONFLICT', message: 'This call goes on somewhere else.' })
         : error;
     });
-    let late: ReturnType<typeof setTimeout> | undefined;
-    const tooLong = new Promise<undefined>((resolve) => {
-      late = setTimeout(() => resolve(undefined), JOIN_MS);
+    const room = await within(joining, JOIN_MS).catch((error) => {
+      joining.then((late) => late.leave(false)).catch(() => undefined);
+      throw error;
     });
-    const room = await Promise.race([joining, tooLong]).finally(() => clearTimeout(late));
-    if (room === undefined) {
-      joining.then((one) => one.leave(false)).catch(() => undefined);
-      throw DuetApiError.network();
-    }
     room.reconnection.enabled = false;
     return room;
   }
