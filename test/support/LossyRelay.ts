@@ -33,10 +33,15 @@ export class LossyRelay {
     return this.#near.address().port;
   }
 
-  close(): void {
-    this.#near.close();
+  /** The client is on another network: what it sends comes from other addresses, and what goes to the old ones is lost. */
+  move(): void {
     for (const socket of this.#far.values()) socket.close();
     this.#far.clear();
+  }
+
+  close(): void {
+    this.#near.close();
+    this.move();
   }
 
   #farOf(port: number): Socket {

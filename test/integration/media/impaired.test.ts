@@ -96,3 +96,25 @@ it('on a bad network the picture is reduced, then off, and back after it; the vo
   expect((await steps()).slice(0, 4)).toEqual(['reduced', 'off', 'reduced', 'full']);
   expect(await bobPage.flow('video', 2_000)).toBeGreaterThan(1_000);
 });
+
+it('a call that moves to another network keeps its transports and its clock', {
+  timeout: 120_000,
+}, async () => {
+  await using stack = new AsyncDisposableStack();
+  const { ann, annPage, bobPage, relay, callId } = await calling(stack);
+  const now = async () => (await ann.ok('GET', `/calls/${callId}`)).call;
+  await until(async () => (await now()).phase === 'active', 20_000, now);
+  const before = await now();
+  relay.move();
+  // Until the next check of consent comes from the new address, nobody knows that it is the same person.
+  for (const page of [annPage, bobPage])
+    await until(
+      async () => (await page.flow('audio', 1_000)) > 500,
+      30_000,
+      async () => 'silence',
+    );
+  expect(await now()).toMatchObject({ phase: 'active', endsAt: before.endsAt });
+  for (const page of [annPage, bobPage])
+    for (const type of ['media:restart', 'media:producer_closed', 'call:peer_dropped'])
+      expect([type, await page.do('heard', type)]).toEqual([type, []]);
+});

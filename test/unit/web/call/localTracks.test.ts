@@ -33,3 +33,37 @@ test('a device that cannot be chosen leaves the one that works alone', async () 
   expect(failed).toEqual(['NotReadableError']);
   local.close();
 });
+
+test('a device that is taken away is replaced by another one, or by the next that is plugged in', async () => {
+  const plugged = [new FakeTrack(), new FakeTrack()];
+  const mediaDevices = Object.assign(new EventTarget(), {
+    getUserMedia: async () => {
+      const track = plugged.shift();
+      if (track === undefined) throw new DOMException('', 'NotFoundError');
+      return { getTracks: () => [track] };
+    },
+  });
+  vi.stubGlobal('navigator', { mediaDevices });
+  const local = new LocalTracks();
+  const told: unknown[] = [];
+  local.on('track', ({ track }) => told.push(track));
+  local.on('failed', ({ name }) => told.push(name));
+  const takeAway = async (track: MediaStreamTrack | null, news: number) => {
+    const lost = track as unknown as FakeTrack;
+    lost.readyState = 'ended';
+    lost.dispatchEvent(new Event('ended'));
+    await vi.waitFor(() => expect(told).toHaveLength(news));
+  };
+  const first = await local.open('audio');
+  await takeAway(first, 2);
+  const second = local.track('audio');
+  expect(second?.readyState).toBe('live');
+  await takeAway(second, 3);
+  expect(told).toEqual([first, second, 'NotFoundError']);
+
+  plugged.push(new FakeTrack());
+  mediaDevices.dispatchEvent(new Event('devicechange'));
+  await vi.waitFor(() => expect(told).toHaveLength(4));
+  expect(local.track('audio')?.readyState).toBe('live');
+  local.close();
+});
