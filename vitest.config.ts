@@ -1,7 +1,26 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Browsers, media and killed processes on a shared machine: a test that fails is tried again, and the report says so.
 const RETRIES = 2;
+
+/** Those that wait longest begin first: begun last, they would keep the run going while nothing else is left to do. */
+const LONG_WAITS = [
+  'media/impaired',
+  'accounts/boot',
+  'survival/restart',
+  'survival/rolling',
+  'survival/erasure',
+];
+
+class LongWaitsFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const waitsLong = (file: TestSpecification) =>
+      LONG_WAITS.some((name) => file.moduleId.endsWith(`/${name}.test.ts`));
+    return [...sorted.filter(waitsLong), ...sorted.filter((file) => !waitsLong(file))];
+  }
+}
 
 // `unit` and `simulation` need nothing, `integration` a PostgreSQL (started for the run), `e2e` a browser besides.
 // Most of what `integration` does is wait: for timers, for processes to start; so more at once than a small machine has
@@ -12,6 +31,7 @@ export default defineConfig({
   test: {
     globals: false,
     passWithNoTests: false,
+    sequence: { sequencer: LongWaitsFirst },
     projects: [
       {
         test: {

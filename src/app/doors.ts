@@ -201,7 +201,7 @@ export async function openDoors(
   const port = await listen(server);
   if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
   // From here on others learn of the end of this process from the database, and take its calls over.
-  await db.holdName(processId());
+  await db.holdName(processId(), clock);
   keeper.start();
   deadListings?.start();
 

@@ -52,7 +52,7 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
     secrets: { current: dataKey, previous: given.dataKeyPrevious },
     log,
   });
-  await clock.calibrate(() => db.epochMs());
+  await clock.calibrate(() => db.sharedEpochMs());
 
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, log);
   if (redis !== undefined) {

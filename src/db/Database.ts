@@ -7,7 +7,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import pg, { type Pool, type PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
-import { SystemClock, type Timer } from '../clock.ts';
+import { type Clock, SystemClock, type Timer } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { HeldName } from './HeldName.ts';
 import { KEEP_ALIVE } from './keepAlive.ts';
@@ -15,7 +15,8 @@ import { migrations } from './migrations.ts';
 import { ensureMonths, MONTHLY_TABLES } from './months.ts';
 import { Probe } from './Probe.ts';
 import { Pulse } from './Pulse.ts';
-import { type Bind, isAnswer, type Sql, type Statement, sql, sqlOn } from './sql.ts';
+import { readEpoch, readSharedEpoch } from './sharedClock.ts';
+import { type Bind, isAnswer, type Sql, type Statement, sqlOn } from './sql.ts';
 
 export interface DatabaseOptions {
   /** postgres:// URL. */
@@ -28,11 +29,6 @@ export interface DatabaseOptions {
   /** How long a statement may run, measured by the server and, 500 ms later, by the client. Default 5,000 ms. */
   statementTimeoutMs?: number;
 }
-
-const readEpochMs = sql<{ epoch_ms: number }>(
-  'read-epoch-ms',
-  'select (extract(epoch from clock_timestamp()) * 1000)::float8 as epoch_ms',
-);
 
 /**
  * Statements of transactions find rows by key, a batch of keys at most: one generic plan over the indexes serves every
@@ -251,9 +247,12 @@ export class Database implements Sql {
     }
   }
 
-  /** Holds a name from now on until this is closed or the process dies, whichever comes first; once. */
-  async holdName(name: string): Promise<void> {
-    this.#name = new HeldName(this.#url, name, this.#clock, {
+  /**
+   * Holds a name, and lets who starts know the process's clock, from now on until this is closed or the process dies,
+   * whichever comes first; once.
+   */
+  async holdName(name: string, clock: Clock): Promise<void> {
+    this.#name = new HeldName(this.#url, name, clock, {
       reached: (isReached) => {
         if (isReached && this.#isCutOff) this.#backAt = this.#clock.now();
         this.#isCutOff = !isReached;
@@ -273,9 +272,13 @@ export class Database implements Sql {
   }
 
   /** The database's clock in epoch milliseconds. */
-  async epochMs(): Promise<number> {
-    const [row] = await this.query(readEpochMs);
-    return row!.epoch_ms;
+  epochMs(): Promise<number> {
+    return readEpoch(this);
+  }
+
+  /** The clock of the processes that run on this database, in epoch milliseconds; the database's where none does. */
+  sharedEpochMs(): Promise<number> {
+    return readSharedEpoch(this);
   }
 
   close(): Promise<void> {

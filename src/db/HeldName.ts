@@ -9,6 +9,7 @@
 import pg from 'pg';
 import type { Clock, Timer } from '../clock.ts';
 import { KEEP_ALIVE } from './keepAlive.ts';
+import { sayClock } from './sharedClock.ts';
 import { type Bind, isAnswer, type Statement, sqlOn } from './sql.ts';
 
 /** SQL: whether somebody holds the name that an expression says. Looks by a lock that lookers share, for the transaction. */
@@ -23,8 +24,11 @@ const CONNECT_MS = 2_000;
 /** How long a statement on this connection may take, by the server and by the client. */
 const QUERY_MS = 1_500;
 const AGAIN_MS = 500;
-/** How often the connection is used at least: what lies between may have forgotten it, or lost its other end. */
-const ASK_EVERY_MS = 15_000;
+/**
+ * How often the connection is used at least: what lies between may have forgotten it, or lost its other end, and who
+ * starts after the database's clock was set has to know how far this process's is from it.
+ */
+const ASK_EVERY_MS = 2_000;
 
 const takeName = `select pg_try_advisory_lock(${keyOf('$1')}) as held`;
 
@@ -113,7 +117,7 @@ export class HeldName {
     this.#told.reached?.(true);
     if (rows[0].held) {
       this.#isHeld = true;
-      return this.#askLater(client);
+      return this.#ask(client);
     }
     const leftovers = await client.query(endLeftover, [this.#name]);
     if (leftovers.rows.some(({ ended }) => ended)) {
@@ -123,11 +127,9 @@ export class HeldName {
     this.#after(AGAIN_MS, client, () => this.#take(client));
   }
 
-  #askLater(client: pg.Client): void {
-    this.#after(ASK_EVERY_MS, client, async () => {
-      await client.query('select 1');
-      this.#askLater(client);
-    });
+  async #ask(client: pg.Client, said?: number): Promise<void> {
+    const saidNow = await sayClock(sqlOn(client), this.#clock, said);
+    this.#after(ASK_EVERY_MS, client, () => this.#ask(client, saidNow));
   }
 
   #after(delayMs: number, client: pg.Client, work: () => Promise<void>): void {

@@ -74,18 +74,28 @@ export class People {
   /** Cards of several people. Who may not be seen (not active, blocked either way) is left out. */
   async cards(viewerId: string, userIds: readonly string[]): Promise<Map<string, Card>> {
     if (userIds.length === 0) return new Map();
-    const { db, cache } = this.#options;
-    const [rows, people, viewer] = await Promise.all([
-      db.query(visiblePeople, [viewerId, userIds]),
-      cache.many('person', userIds, PERSON_MS, (missing) => this.#load(missing)),
-      cache.one('person', viewerId, PERSON_MS, (missing) => this.#load(missing)),
-    ]);
+    const { db } = this.#options;
+    const all = [...new Set([...userIds, viewerId])];
+    const [rows, people] = await Promise.all([db.query(visiblePeople, [viewerId, all]), this.#cached(all)]);
+    // Of an earlier version: whoever changed the profile could not tell the cache, or the word was lost.
+    const old = rows.filter(({ id, version }) => people.get(id)?.version !== version).map(({ id }) => id);
+    if (old.length > 0) {
+      await this.#options.cache.forget('person', old);
+      for (const [id, person] of await this.#cached(old)) people.set(id, person);
+    }
+    const viewer = people.get(viewerId);
+    const visible = new Set(rows.map(({ id }) => id));
     const cards = new Map<string, Card>();
-    for (const { id } of rows) {
-      const person = people.get(id);
+    for (const id of userIds) {
+      const person = visible.has(id) ? people.get(id) : undefined;
       if (person !== undefined) cards.set(id, this.#card(viewerId, viewer?.cell ?? null, person));
     }
     return cards;
+  }
+
+  #cached(userIds: readonly string[]): Promise<Map<string, Person>> {
+    const { cache } = this.#options;
+    return cache.many('person', userIds, PERSON_MS, (missing) => this.#load(missing));
   }
 
   /** Who can be played on the demo page: each as he sees himself. */

@@ -99,8 +99,7 @@ export class Photos {
       await tx.query(lockPerson, [userId]);
       const [gone] = await tx.query(deletePhoto, [photoId, userId]);
       if (gone === undefined) throw new DuetError('NOT_FOUND');
-      await tx.query(closeGaps, [userId]);
-      await tx.query(countPhotos, [userId]);
+      await renumber(tx, userId);
       return gone.key;
     });
     await this.#options.onChange(userId);
@@ -125,7 +124,7 @@ export class Photos {
         throw new DuetError('VALIDATION_FAILED', { details: [{ path: 'photoIds', message }] });
       }
       await tx.query(setPositions, [userId, photoIds]);
-      await tx.query(closeGaps, [userId]);
+      await renumber(tx, userId);
     });
     await this.#options.onChange(userId);
   }
@@ -235,14 +234,19 @@ export class Photos {
       ]);
       // Swept meanwhile: it took longer than any upload may.
       if (ready === undefined) throw new DuetError('UNAVAILABLE');
-      await tx.query(closeGaps, [userId]);
-      await tx.query(countPhotos, [userId]);
+      await renumber(tx, userId);
       const [photo] = await tx.query(positionOf, [id]);
       return photo!.position;
     });
     await this.#options.onChange(userId);
     return position;
   }
+}
+
+/** After every change of somebody's photos: their places, their number, the person's version. */
+async function renumber(tx: Sql, userId: string): Promise<void> {
+  await tx.query(closeGaps, [userId]);
+  await tx.query(countPhotos, [userId]);
 }
 
 /** The store's key of one file of a photo. */

@@ -7,6 +7,8 @@ import type { Gender, Me } from './shapes.ts';
 /** What a card is made of: the same for every viewer, and what the cache keeps of a person. */
 export interface Person {
   id: string;
+  /** Raised by every change of what is on a card. */
+  version: number;
   displayName: string;
   birthDate: string;
   gender: Gender;
@@ -37,7 +39,7 @@ const PHOTOS_OF = `coalesce((
            'position', p.position, 'placeholder', p.placeholder) order by p.position)
   from photos p where p.user_id = u.id and p.ready), '[]'::json) as photos`;
 
-const PERSON = `u.id, u.display_name as "displayName", u.birth_date as "birthDate", u.gender, u.bio, u.interests, u.cell,
+const PERSON = `u.id, u.version, u.display_name as "displayName", u.birth_date as "birthDate", u.gender, u.bio, u.interests, u.cell,
   u.hide_distance as "hideDistance", ${PHOTOS_OF}`;
 
 export const loadPeople = sql<Person>(
@@ -54,9 +56,9 @@ export const loadSelf = sql<Self>(
 );
 
 /** Which of some people a viewer may see at all: active ones, no block either way. Asked anew for every answer. */
-export const visiblePeople = sql<{ id: string }>(
+export const visiblePeople = sql<{ id: string; version: number }>(
   'people-visible',
-  `select u.id from users u
+  `select u.id, u.version from users u
    where u.id = any ($2::uuid[]) and u.status = 'active'
      and u.id not in (select blocker_id from blocks where blocked_id = $1 and blocker_id = any ($2::uuid[])
                       union all select blocked_id from blocks where blocker_id = $1 and blocked_id = any ($2::uuid[]))`,

@@ -16,6 +16,8 @@ import { useRedis } from '../../support/redis.ts';
 
 const HERE = { lat: 41, lon: -3 };
 const setBio = sql('test-set-bio', `update users set bio = $2 where id = $1`);
+/** What a process does that dies before it tells the caches. */
+const changeUntold = sql('test-change', `update users set bio = $2, version = version + 1 where id = $1`);
 const endMatch = sql(
   'test-end-active',
   `update matches set status = 'ended', phase = 'closed', ended_at = now() where id = $1`,
@@ -90,6 +92,17 @@ describe('caches of two processes', () => {
     await a.people.editProfile(me!, { bio: 'Changed on A' });
     expect(await bio(a)).toBe('Changed on A');
     await eventually(() => bio(b)).toBe('Changed on A');
+  });
+
+  it('a profile that was changed without a word to the caches is not shown as it was', async () => {
+    const [me, viewer] = await at.world.persons(2);
+    const card = (side: typeof a) => side.people.card(viewer!, me!);
+    expect((await card(a)).bio).toBe('');
+    await at.world.db.query(changeUntold, [me!, 'Changed by the dead']);
+    expect([(await card(a)).bio, (await card(b)).bio]).toEqual([
+      'Changed by the dead',
+      'Changed by the dead',
+    ]);
   });
 
   it('candidates: a deck of five minutes, dealt anew after a move or a change of gender or preferences anywhere', async () => {

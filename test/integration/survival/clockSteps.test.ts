@@ -25,22 +25,24 @@ let server: TestServer;
 /** Began an hour ahead of the database. */
 let ahead: TestServer;
 
+const start = (startOffsetMs: number) =>
+  startShared({
+    DB_URL: database.url,
+    REDIS_URL: redis.url,
+    CALL_RING_SEC: `${RING_MS / 1000}`,
+    MATCH_ACCEPT_SEC: '1800',
+    MATCH_WARNING_SEC: '60',
+    NODE_OPTIONS: `--import ${preload}`,
+    STEPS_MS: STEPS_MS.join(','),
+    START_OFFSET_MS: `${startOffsetMs}`,
+  });
+const setDatabaseClock = (ms: number) => client.query('update test_clock set ms = $1', [ms]);
+
 beforeAll(async () => {
   database = await createTestDatabase();
   await replaceClock(database.url, `pg_catalog.clock_timestamp() + ms * interval '1 ms'`);
   client = new pg.Client(database.url);
   await client.connect();
-  const start = (startOffsetMs: number) =>
-    startShared({
-      DB_URL: database.url,
-      REDIS_URL: redis.url,
-      CALL_RING_SEC: `${RING_MS / 1000}`,
-      MATCH_ACCEPT_SEC: '1800',
-      MATCH_WARNING_SEC: '60',
-      NODE_OPTIONS: `--import ${preload}`,
-      STEPS_MS: STEPS_MS.join(','),
-      START_OFFSET_MS: `${startOffsetMs}`,
-    });
   [server, ahead] = await Promise.all([start(0), start(HOUR_MS)]);
 });
 afterAll(async () => {
@@ -82,7 +84,7 @@ test('the database’s clock is set by ±1 h: a call rings its time, whoever hol
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const rangFrom = performance.now();
   for (const stepMs of [HOUR_MS, -HOUR_MS, 0]) {
-    await client.query('update test_clock set ms = $1', [stepMs]);
+    await setDatabaseClock(stepMs);
     // Longer than a lease.
     await pause(2_500);
     const there = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
@@ -95,6 +97,26 @@ test('the database’s clock is set by ±1 h: a call rings its time, whoever hol
   expect(rangMs).toBeGreaterThan(RING_MS - 1_000);
   expect(rangMs).toBeLessThan(RING_MS + 2_500);
   expect(inbox.ofType('call:ended')).toHaveLength(1);
+});
+
+test('whoever starts after the database’s clock was set has the clock of those who run', async () => {
+  const { ann } = await newMatch(server);
+  await setDatabaseClock(HOUR_MS);
+  // Longer than those who run take to say how far theirs is from it.
+  await pause(3_000);
+  const late = await start(0);
+  try {
+    const clocks = await Promise.all(
+      [server, late].map(async (one) => (await at(one, ann).ok('POST', '/realtime/inbox')).seat.serverNow),
+    );
+    expect(Math.abs(clocks[1] - clocks[0])).toBeLessThan(1_000);
+    // Its sweeper has looked, and half an hour to accept is not over.
+    await pause(1_500);
+    expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
+  } finally {
+    await late.kill();
+    await setDatabaseClock(0);
+  }
 });
 
 test('FT-28 a day and an hour apart: one clock for deadlines, tokens and leases, and a takeover keeps it', async () => {

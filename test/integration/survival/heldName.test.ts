@@ -11,6 +11,7 @@ import { openDatabase, useDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
+const HOUR_MS = 3_600_000;
 const database = useDatabase();
 
 async function isFree(name: string): Promise<boolean> {
@@ -77,7 +78,7 @@ test('is taken again when the connection broke', async () => {
 
 test('what keeps a process alive for the others does not wait for requests', async () => {
   const db = await openDatabase(database.url, 1);
-  await db.holdName('busy');
+  await db.holdName('busy', new SystemClock());
   const done: string[] = [];
   const request = db.query(sql('test-slow', 'select pg_sleep(1)')).then(() => done.push('request'));
   await db.queryAhead(sql('test-ahead', 'select 1')).then(() => done.push('ahead'));
@@ -88,7 +89,7 @@ test('what keeps a process alive for the others does not wait for requests', asy
 
 test('for a while after an outage nobody is judged by what he did not renew', async () => {
   const db = await openDatabase(database.url, 2);
-  await db.holdName('cut off');
+  await db.holdName('cut off', new SystemClock());
   expect(db.wasAway(60_000)).toBe(false);
   const own = `select pg_terminate_backend(pid) from pg_stat_activity
                where application_name = 'duet name' and datname = current_database()`;
@@ -102,7 +103,7 @@ test('for a while after an outage nobody is judged by what he did not renew', as
 test('is had again when its connection was cut without a word: its session is ended, and no other', async () => {
   const way = await wayToPostgres();
   const db = await openDatabase(way.urlOf(database.url), 2);
-  await db.holdName('cut');
+  await db.holdName('cut', new SystemClock());
   const other = new HeldName(database.url, 'other', new SystemClock());
   await other.hold();
   const others = await holders('other');
@@ -125,7 +126,7 @@ test('cannot be had while somebody looks whether it is free: he is left alone, a
   await looker.query('begin');
   await looker.query(`select ${nameIsFree('$1')}`, ['looked at']);
   const db = await openDatabase(database.url, 2);
-  await db.holdName('looked at');
+  await db.holdName('looked at', new SystemClock());
   expect(await holders('looked at')).toEqual([]);
   expect(db.wasAway(60_000)).toBe(false);
   await looker.query('commit');
@@ -155,4 +156,17 @@ test('is asked after when nothing is renewed over its connection, so that a cut 
   expect(isReached).toBe(true);
   name.close();
   way.close();
+});
+
+test('says how far its clock is from the database’s, anew when that was set, and no longer than it lives', async () => {
+  const clock = new FakeClock(Date.now() + HOUR_MS);
+  const shared = async () => (await database.db.sharedEpochMs()) - (await database.db.epochMs());
+  expect(Math.abs(await shared())).toBeLessThan(500);
+  const name = new HeldName(database.url, 'ahead', clock);
+  await name.hold();
+  await eventually(async () => Math.abs((await shared()) - HOUR_MS) < 1_000).toBe(true);
+  clock.jump(HOUR_MS);
+  await eventually(async () => Math.abs((await shared()) - 2 * HOUR_MS) < 1_000).toBe(true);
+  name.close();
+  await eventually(async () => Math.abs(await shared()) < 500).toBe(true);
 });

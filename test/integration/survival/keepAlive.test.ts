@@ -1,6 +1,7 @@
 /** Connections to PostgreSQL are kept from being forgotten by what lies between. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { SystemClock } from '../../../src/clock.ts';
 import { createLog } from '../../../src/log.ts';
 import { Jobs } from '../../../src/platform/Jobs.ts';
 import { CutWay } from '../../support/CutWay.ts';
@@ -39,7 +40,7 @@ test.runIf(existsSync(TABLE))('the job queue: probed after 10 s of silence', asy
 test.runIf(existsSync(TABLE))('the name, the probe and the pool: probed after 10 s of silence', async () => {
   const way = await CutWay.to(Number(new URL(database.url).port));
   const db = await openDatabase(way.urlOf(database.url), 1);
-  await db.holdName('kept');
+  await db.holdName('kept', new SystemClock());
   await db.epochMs();
   await eventually(() => probedAfterMs(way.port).every((ms) => ms !== undefined && ms <= 10_000)).toBe(true);
   expect(probedAfterMs(way.port)).toHaveLength(3);
