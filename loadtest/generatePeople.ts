@@ -28,7 +28,8 @@ interface Generated {
 /** Viewers who decided on the best people around them, this many each: discovery's worst customers. */
 export const HEAVY_DECISIONS = 10_000;
 export const HEAVY_VIEWERS = 20;
-const MIN_PEOPLE_A_CELL = 5;
+/** The mean of what cells need (`src/people/Places.ts`). */
+const MIN_PEOPLE_A_CELL = 8;
 const START_MS = Date.UTC(2026, 0, 1);
 const GENDERS = ['woman', 'man', 'nonbinary'] as const;
 const INTERESTS = [

@@ -27,11 +27,9 @@ export interface DemoTownOptions {
 }
 
 export const DEMO_PASSWORD = 'duet-demo';
-/** The town's quarters, in the middle of a cell each: everybody lives near one of them. */
+/** The town's quarters, in the middle of a cell each, with people enough for the finest cell wherever it needs most. */
 const QUARTERS = [
   { lat: 51.0604, lon: 3.7304 },
-  { lat: 51.0789, lon: 3.7427 },
-  { lat: 51.042, lon: 3.718 },
   { lat: 51.0438, lon: 3.7803 },
 ] as const;
 /** Whom each person likes already, as steps along the list; no two of them make a mutual like. */
@@ -113,7 +111,7 @@ async function insertPeople({ db, clock, hashPassword, emailKey }: DemoTownOptio
 }
 
 async function settle({ db, places, clock }: DemoTownOptions, userId: string, i: number): Promise<void> {
-  const quarter = QUARTERS[i % QUARTERS.length]!;
+  const quarter = QUARTERS[Math.floor(i / 2) % QUARTERS.length]!;
   const at = {
     lat: quarter.lat + ((i * GOLDEN) % 1) * 0.002,
     lon: quarter.lon + ((i * GOLDEN * 2) % 1) * 0.002,

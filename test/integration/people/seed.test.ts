@@ -34,7 +34,7 @@ describe('the demo town', () => {
     const [ada] = await world.db.query(idOf, ['ada@demo.duet']);
     const page = await world.discovery.list(ada!.id, { limit: 20 });
     expect(page.items).toHaveLength(20);
-    expect(page.items.every((card) => card.photos.length >= 2 && card.distance!.upToKm <= 25)).toBe(true);
+    expect(page.items.every((card) => card.photos.length >= 2 && card.distance!.upToKm <= 10)).toBe(true);
 
     const liker = DEMO_PEOPLE.at(-1)!;
     const [peer] = await world.db.query(idOf, [`${liker.name.toLowerCase()}@demo.duet`]);
