@@ -1,10 +1,27 @@
 import { z } from 'zod';
+import { CLOSE } from './BaseRoom.ts';
 import { CLIENT_MESSAGES, SERVER_MESSAGES } from './messages.ts';
+
+const WHY_CLOSED: Record<keyof typeof CLOSE, string> = {
+  takenOver: 'the same person joined from another device',
+  revoked: 'the session was revoked',
+  ended: 'the room is over',
+  moved: 'the room moved to another process; ask for a new seat',
+  flooding: 'too many messages',
+};
+const CLOSED = Object.entries(WHY_CLOSED)
+  .map(([name, why]) => `${CLOSE[name as keyof typeof CLOSE]} (${why})`)
+  .join(', ');
 
 /** The realtime events as an AsyncAPI 3.0 document, from the schemas that the rooms validate with. */
 export function asyncapi(version: string): object {
   const channels: Record<string, object> = {};
   const operations: Record<string, object> = {};
+  const schemas: Record<string, object> = {};
+  const message = (name: string, payload: z.ZodType, io: 'input' | 'output') => ({
+    name,
+    payload: schemaOf(payload, io, schemas),
+  });
   for (const room of ['inbox', 'match', 'call'] as const) {
     const sent = Object.entries<{ payload: z.ZodType; answer: z.ZodType }>(CLIENT_MESSAGES[room]);
     const received = Object.entries(SERVER_MESSAGES[room]);
@@ -42,14 +59,32 @@ export function asyncapi(version: string): object {
   }
   return {
     asyncapi: '3.0.0',
-    info: { title: 'Duet realtime', version },
+    info: {
+      title: 'Duet realtime',
+      version,
+      description: `Each client message may be sent with \`room.send\` or \`room.request\`. A request that is refused rejects with what the message \`error\` says. The server closes a connection with ${CLOSED}.`,
+    },
     defaultContentType: 'application/msgpack',
     channels,
     operations,
+    components: { schemas },
   };
 }
 
-function message(name: string, payload: z.ZodType, io: 'input' | 'output'): object {
-  const { $schema: _, ...schema } = z.toJSONSchema(payload, { io, unrepresentable: 'any', reused: 'inline' });
-  return { name, payload: schema };
+/** The JSON Schema of a payload; what has a name goes into `schemas`, where all of the document refers to it. */
+function schemaOf(payload: z.ZodType, io: 'input' | 'output', schemas: Record<string, object>): object {
+  const made = z.toJSONSchema(payload, { io, unrepresentable: 'any', reused: 'inline' });
+  const { $schema: _, $defs = {}, ...schema } = referringTo('#/components/schemas/', made);
+  for (const [name, named] of Object.entries($defs)) {
+    const known = schemas[name] ?? named;
+    if (JSON.stringify(known) !== JSON.stringify(named)) throw new Error(`Two schemas are called ${name}`);
+    schemas[name] = named as object;
+  }
+  return schema;
+}
+
+function referringTo<T extends object>(place: string, schema: T): T {
+  return JSON.parse(JSON.stringify(schema), (key, value) =>
+    key === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', place) : value,
+  );
 }

@@ -9,7 +9,7 @@ import { AnswerCall, CallView, InitiateCall, MediaKind, OUTCOMES } from '../src/
 import { MatchView } from '../src/matching/shapes.ts';
 import { MEDIA_MESSAGES, PLAIN_MESSAGES } from '../src/media/messages.ts';
 import { Card } from '../src/people/shapes.ts';
-import { Id, Nothing } from '../src/shapes.ts';
+import { Id, Nothing, refusalFields } from '../src/shapes.ts';
 
 const AnswersCall = z.strictObject({ call: CallView });
 const AnswersMatch = z.strictObject({ match: MatchView });
@@ -90,9 +90,19 @@ const Asked = z.strictObject({
 });
 const Ended = z.strictObject({ outcome: z.enum(OUTCOMES), durationSec: z.int(), call: CallView });
 
+/** What every room sends. */
+const ofEveryRoom = {
+  'session:revoked': z.strictObject({}),
+  error: z.strictObject({ type: z.string().optional(), ...refusalFields }).meta({
+    description:
+      'The refusal of a message sent with `room.send`; `type` is its type, where the room knows it.',
+  }),
+};
+
 /** What the server sends, by room. */
 export const SERVER_MESSAGES = {
   inbox: {
+    ...ofEveryRoom,
     ...Object.fromEntries(Object.entries(matchEvents).map(([type, event]) => [type, event.extend(Stamped)])),
     'call:incoming': z.strictObject({ call: CallView, from: Card.nullable(), ...Stamped }),
     'call:answered': z.strictObject({ call: CallView, ...Stamped }),
@@ -103,11 +113,11 @@ export const SERVER_MESSAGES = {
       durationSec: z.int(),
       ...Stamped,
     }),
-    'session:revoked': z.strictObject({}),
     'inbox:resync': z.strictObject({ epoch: z.int(), seq: z.int() }),
   } as Record<string, z.ZodType>,
-  match: matchEvents as Record<string, z.ZodType>,
+  match: { ...ofEveryRoom, ...matchEvents } as Record<string, z.ZodType>,
   call: {
+    ...ofEveryRoom,
     'call:answered': ByPerson,
     'call:rejected': Ended,
     'call:ended': Ended,
@@ -125,6 +135,9 @@ export const SERVER_MESSAGES = {
     'call:peer_back': z.strictObject({ userId: Id }),
     'call:sdp_offer': z.strictObject({ sdp: z.string() }),
     'call:sdp_answer': z.strictObject({ sdp: z.string() }),
+    'call:ice_candidate': PLAIN_MESSAGES['call:ice_candidate'].meta({
+      description: 'Not sent yet: all candidates of the server stand in its SDP.',
+    }),
     'call:e2ee_key': PublicKey.extend({ userId: Id }),
     'media:producer': z.strictObject({
       producerId: z.string(),

@@ -1,6 +1,6 @@
 /** The zod pieces that every contract schema is made of. */
 import { z } from 'zod';
-import { DuetError } from './errors.ts';
+import { DuetError, ERRORS, type ErrorCode } from './errors.ts';
 import { isId } from './ids.ts';
 
 /** An id of the API: a UUID in lower case. */
@@ -45,6 +45,13 @@ export function notOfThisList(): DuetError {
 export function listOf<T extends z.ZodType>(item: T) {
   return z.strictObject({ items: z.array(item), nextCursor: z.string().nullable() });
 }
+
+/** What both doors say of a refusal. */
+export const refusalFields = {
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  message: z.string(),
+  details: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
+};
 
 /** A message or body without fields; absent counts as empty. */
 export const Nothing = z.strictObject({}).nullish();

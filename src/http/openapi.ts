@@ -6,7 +6,7 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from 'zod-openapi';
-import { ERRORS, type ErrorCode } from '../errors.ts';
+import { refusalFields } from '../shapes.ts';
 import { DOCS_POLICY, docsPage } from './docsPage.ts';
 import { isRawBody, type Route, route } from './route.ts';
 
@@ -14,14 +14,10 @@ import { isRawBody, type Route, route } from './route.ts';
 
 export type OpenApiDocument = ReturnType<typeof createDocument>;
 
-const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
-
 const ErrorAnswer = z
   .strictObject({
     status: z.int(),
-    code: z.enum(CODES),
-    message: z.string(),
-    details: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
+    ...refusalFields,
     requestId: z.string(),
   })
   .meta({ id: 'Error', description: 'Every answer that is not a success.' });

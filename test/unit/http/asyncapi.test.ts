@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { asyncapi } from '../../../rooms/asyncapi.ts';
+import { CLOSE } from '../../../rooms/BaseRoom.ts';
 
 interface Document {
+  info: { description: string };
   channels: Record<
     string,
     {
@@ -46,4 +48,48 @@ test('a time that is a number says of what', () => {
       description: expect.stringContaining('epoch ms'),
     });
   }
+});
+
+test('what is referred to is there, from the root of the document', () => {
+  const references = JSON.stringify(document)
+    .match(/"\$ref":"[^"]*"/g)!
+    .map((pair) => pair.slice(8, -1));
+  expect(references).toContain('#/components/schemas/Call');
+  for (const reference of new Set(references)) {
+    const [root, ...names] = reference.split('/');
+    expect(root).toBe('#');
+    let found: unknown = document;
+    for (const name of names) found = (found as Record<string, unknown>)[name];
+    expect(found, reference).toBeTypeOf('object');
+  }
+  expect(JSON.stringify(document)).not.toContain('"$defs"');
+});
+
+test('rooms say what the contract says that they do', () => {
+  const matchEvents = 'match:created match:ready match:ended match:timeout_warning';
+  const promised = {
+    inbox: {
+      client: 'inbox:ack inbox:replay',
+      server: `${matchEvents} call:incoming call:answered call:rejected call:ended session:revoked inbox:resync`,
+    },
+    match: { client: 'match:accept match:decline match:end call:initiate', server: matchEvents },
+    call: {
+      client:
+        'call:answer call:reject call:end call:extend_request call:extend_decline call:upgrade_request call:upgrade_decline call:downgrade call:sdp_offer call:sdp_answer call:ice_candidate call:e2ee_key media:capabilities media:open media:connect media:produce media:consume media:pause media:resume media:close media:restart_ice',
+      server:
+        'call:answered call:rejected call:ended call:extend_requested call:extended call:extend_declined call:upgrade_requested call:upgraded call:upgrade_declined call:downgraded call:timeout_warning call:sdp_offer call:sdp_answer call:ice_candidate call:quality call:peer_dropped call:peer_back call:e2ee_key media:producer media:producer_closed media:restart',
+    },
+  };
+  for (const [room, { client, server }] of Object.entries(promised)) {
+    const wanted = [
+      ...client.split(' ').flatMap((type) => [`client.${type}`, `answer.${type}`]),
+      // Sent by every room: the refusal of what came without a request, and the end of a session.
+      ...`${server} error session:revoked`.split(' ').map((type) => `server.${type}`),
+    ];
+    expect(Object.keys(document.channels[room]!.messages)).toEqual(expect.arrayContaining(wanted));
+  }
+});
+
+test('the codes that connections are closed with are told', () => {
+  for (const code of Object.values(CLOSE)) expect(document.info.description).toContain(`${code} (`);
 });
