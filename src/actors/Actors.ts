@@ -79,7 +79,7 @@ export class Actors {
   readonly #claimed = new Map<string, HeldCall>();
   /** Wakes those who wait for another process's answer about a call that has come to be held here meanwhile. */
   readonly #wakers = new Map<string, Set<() => void>>();
-  #inboxRoom: { id: string; full: boolean } | undefined;
+  #inboxRoom: { id: string; isFull: boolean } | undefined;
   #inboxRooms = 0;
   #isDraining = false;
 
@@ -129,20 +129,12 @@ export class Actors {
 
   /** A seat in one of this process's inbox rooms. */
   async inboxSeat(userId: string): Promise<Seat> {
-    if (
-      this.#inboxRoom === undefined ||
-      this.#inboxRoom.full ||
-      this.#rooms.localRoom(this.#inboxRoom.id) === undefined
-    ) {
-      this.#inboxRooms += 1;
-      this.#inboxRoom = { id: `${INBOX_ROOM}${this.#rooms.processId()}-${this.#inboxRooms}`, full: false };
-    }
-    const { id } = this.#inboxRoom;
+    const room = this.#roomyInbox();
     try {
-      return await this.#sharedSeat('inbox', id, {}, userId);
+      return await this.#sharedSeat('inbox', room.id, {}, userId);
     } catch (error) {
       if (!(error instanceof RoomFull)) throw error;
-      this.#inboxRoom.full = true;
+      room.isFull = true;
       return this.inboxSeat(userId);
     }
   }
@@ -163,6 +155,17 @@ export class Actors {
   /** From now on no call is activated here. */
   drain(): void {
     this.#isDraining = true;
+  }
+
+  /** The inbox room that people are put into: there, being made, or to be made by who asks. */
+  #roomyInbox(): { id: string; isFull: boolean } {
+    const last = this.#inboxRoom;
+    if (last !== undefined && !last.isFull) {
+      if (this.#activating.has(last.id) || this.#rooms.localRoom(last.id) !== undefined) return last;
+    }
+    this.#inboxRooms += 1;
+    this.#inboxRoom = { id: `${INBOX_ROOM}${this.#rooms.processId()}-${this.#inboxRooms}`, isFull: false };
+    return this.#inboxRoom;
   }
 
   async #sharedSeat(name: 'inbox' | 'match', roomId: string, options: object, userId: string): Promise<Seat> {

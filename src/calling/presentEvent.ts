@@ -1,3 +1,4 @@
+import { DuetError } from '../errors.ts';
 import type { StoredEvent } from '../events/outbox.ts';
 import type { Matches } from '../matching/Matches.ts';
 import type { Card } from '../people/shapes.ts';
@@ -30,8 +31,12 @@ export function presentEvent(sources: EventSources, event: StoredEvent): object 
 }
 
 async function withMatch({ matches }: EventSources, userId: string, { matchId }: { matchId: string }) {
-  // A match that cannot be shown any more (its peer is gone) is told as a fact without a face.
-  const match = await matches.view(matchId, userId).catch(() => null);
+  const match = await matches.view(matchId, userId).catch((error: unknown) => {
+    // A match that cannot be shown any more (its peer is gone) is told as a fact without a face; what fails otherwise is
+    // told later, with it.
+    if (error instanceof DuetError && error.code === 'NOT_FOUND') return null;
+    throw error;
+  });
   return { matchId, match };
 }
 
