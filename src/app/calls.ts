@@ -117,7 +117,8 @@ export async function openCalls(
 
 /** Push, where there are keys for it: made in development, given in production or left out. */
 function openPush(config: Config, { db, hub, clock, log, secrets, keys }: Stores): PushMirror | undefined {
-  const { publicKey, privateKey, subject } = config.push;
+  const { publicKey, privateKey, subject, hosts } = config.push;
   const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
-  return vapid && new PushMirror({ db, hub, clock, log, keys, push: new WebPush({ vapid, subject }) });
+  const push = vapid && new WebPush({ vapid, subject, hosts });
+  return push && new PushMirror({ db, hub, clock, log, keys, push });
 }

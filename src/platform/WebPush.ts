@@ -1,5 +1,6 @@
-import type { Agent } from 'node:https';
-import webpush, { WebPushError } from 'web-push';
+import type { OutgoingHttpHeaders } from 'node:http';
+import { type Agent, request } from 'node:https';
+import webpush from 'web-push';
 
 export interface VapidKeys {
   publicKey: string;
@@ -16,11 +17,14 @@ export interface WebPushOptions {
   vapid: VapidKeys;
   /** Whom a push service may write to about us: an https: or mailto: address. */
   subject: string;
+  /** Hosts of push services that devices may name: our server calls whatever they name. */
+  hosts: readonly string[];
   /** For tests against a push service of their own. */
   agent?: Agent;
 }
 
-const TIMEOUT_MS = 5_000;
+/** From the first attempt to reach the push service to its answer, whatever it sends meanwhile. */
+const DEADLINE_MS = 5_000;
 
 /** A new pair of keys for VAPID (RFC 8292). */
 export function newVapidKeys(): VapidKeys {
@@ -41,28 +45,58 @@ export class WebPush {
 
   /**
    * Sends a message that is worth nothing after `ttlSec`. Resolves with `gone` when the device unsubscribed; rejects
-   * when the push service cannot be reached.
+   * when the push service is not one of ours, cannot be reached, or does not take the message.
    */
   async send(target: PushTarget, message: object, ttlSec: number): Promise<'sent' | 'gone'> {
-    const { vapid, subject, agent } = this.#options;
-    try {
-      await webpush.sendNotification(
-        { endpoint: target.endpoint, keys: { p256dh: target.p256dh, auth: target.auth } },
-        JSON.stringify(message),
-        {
-          TTL: ttlSec,
-          urgency: 'high',
-          timeout: TIMEOUT_MS,
-          contentEncoding: 'aes128gcm',
-          vapidDetails: { subject, publicKey: vapid.publicKey, privateKey: vapid.privateKey },
-          ...(agent && { agent }),
-        },
-      );
-      return 'sent';
-    } catch (error) {
-      if (error instanceof WebPushError && (error.statusCode === 404 || error.statusCode === 410))
-        return 'gone';
-      throw error;
-    }
+    const { vapid, subject, hosts, agent } = this.#options;
+    // Once more: what is stored may be older than the rule.
+    const address = pushAddress(target.endpoint, hosts);
+    if (address === undefined) throw new Error('not a push service that is known here');
+    const { headers, body } = webpush.generateRequestDetails(
+      { endpoint: address.origin, keys: { p256dh: target.p256dh, auth: target.auth } },
+      JSON.stringify(message),
+      { TTL: ttlSec, urgency: 'high', contentEncoding: 'aes128gcm', vapidDetails: { subject, ...vapid } },
+    );
+    const status = await post(address, headers, body, agent);
+    if (status === 404 || status === 410) return 'gone';
+    if (status < 200 || status > 299) throw new Error(`a push service answered ${status}`);
+    return 'sent';
   }
+}
+
+/**
+ * The address that a device named, if it is one of a push service in `hosts`. `*.example.com` allows every host below
+ * it; everything else is compared as it stands, port included. What is called is this `URL`: read a second time by
+ * another parser, `https://10.0.0.1;.example.com` is another host.
+ */
+export function pushAddress(endpoint: string, hosts: readonly string[]): URL | undefined {
+  const url = URL.parse(endpoint);
+  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') return undefined;
+  if (!/^[a-z0-9.-]+$/.test(url.hostname)) return undefined;
+  const isKnown = hosts.some((known) =>
+    known.startsWith('*.') ? url.host.endsWith(known.slice(1)) : url.host === known,
+  );
+  return isKnown ? url : undefined;
+}
+
+/** Resolves with the status. No redirect is followed and nothing of the answer's body is read. */
+function post(address: URL, headers: OutgoingHttpHeaders, body: Buffer, agent?: Agent): Promise<number> {
+  const { hostname, port, pathname, search } = address;
+  return new Promise((resolve, reject) => {
+    const call = request({
+      method: 'POST',
+      hostname,
+      port,
+      path: pathname + search,
+      headers,
+      signal: AbortSignal.timeout(DEADLINE_MS),
+      ...(agent && { agent }),
+    });
+    call.on('error', reject);
+    call.on('response', (answer) => {
+      resolve(answer.statusCode!);
+      answer.destroy();
+    });
+    call.end(body);
+  });
 }

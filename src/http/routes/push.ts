@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DuetError } from '../../errors.ts';
 import type { PushMirror } from '../../events/PushMirror.ts';
+import { pushAddress } from '../../platform/WebPush.ts';
 import { type Route, route } from '../route.ts';
 
 export interface PushRouteDeps {
@@ -15,8 +16,8 @@ const Endpoint = z
   .string()
   .max(1024, { abort: true })
   // Before it is parsed: hosts of other characters are normalised, which takes long where they are made for it.
-  .regex(/^[!-~]+$/, { abort: true })
-  .pipe(z.url({ protocol: /^https$/ }));
+  .regex(/^https:\/\/\w[!-~]*$/i, { abort: true })
+  .pipe(z.url({ normalize: true }));
 const base64url = (bytes: number) =>
   z
     .string()
@@ -53,7 +54,7 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
       body: Subscription,
       status: 204,
       run: async ({ auth, body: { endpoint, keys } }) => {
-        if (!isAllowed(endpoint, pushHosts)) {
+        if (pushAddress(endpoint, pushHosts) === undefined) {
           throw new DuetError('VALIDATION_FAILED', {
             details: [{ path: 'endpoint', message: 'is not a push service that is known here' }],
           });
@@ -73,12 +74,4 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
       run: ({ auth, body }) => push.unsubscribe(auth.userId, body.endpoint),
     }),
   ];
-}
-
-/** `*.example.com` allows every host below it; everything else is compared as it stands, port included. */
-function isAllowed(endpoint: string, hosts: readonly string[]): boolean {
-  const { host } = new URL(endpoint);
-  return hosts.some((allowed) =>
-    allowed.startsWith('*.') ? host.endsWith(allowed.slice(1)) : host === allowed,
-  );
 }

@@ -93,6 +93,7 @@ beforeAll(async () => {
       push: new WebPush({
         vapid: newVapidKeys(),
         subject: 'mailto:push@example.org',
+        hosts: [new URL(origin).host],
         agent: new Agent({ rejectUnauthorized: false }),
       }),
     });
@@ -310,6 +311,11 @@ test('those that are signed out make way before those that are not', async () =>
   expect(received[0]!.path).toBe('/fred');
 });
 
+async function devicesOf(person: Person): Promise<number> {
+  const { rowCount } = await db.pool.query('select from push_subscriptions where user_id = $1', [person.id]);
+  return rowCount!;
+}
+
 /** An endpoint as long as may be. */
 function longest(character: () => string): string {
   const service = 'https://fcm.googleapis.com/';
@@ -329,6 +335,16 @@ test('only known push services can be named', async () => {
     'https://fcm.googleapis.com.evil.example/x',
     'https://fcm.googleapis.com:8443/x',
     'https://evilnotify.windows.com/x',
+    // What another parser than ours reads as another host.
+    'https://127.0.0.1;.notify.windows.com/x',
+    'https://10.0.0.5{.notify.windows.com/x',
+    'https://169.254.169.254`.notify.windows.com/x',
+    "https://attacker.example'.notify.windows.com/x",
+    'https:/fcm.googleapis.com/x',
+    'https:fcm.googleapis.com/x',
+    'https:\\\\fcm.googleapis.com\\x',
+    'https://127.0.0.1@fcm.googleapis.com/x',
+    'https://:secret@fcm.googleapis.com/x',
     'file:///etc/passwd',
     // Random, so that it does not compress below what an index takes.
     longest(() => String.fromCodePoint(0x4e00 + randomInt(0x5000))),
@@ -336,8 +352,11 @@ test('only known push services can be named', async () => {
     expect([endpoint, (await subscribe(endpoint)).status]).toEqual([endpoint, 400]);
   }
   expect((await dora.ok('GET', '/push/public-key')).publicKey).toMatch(/^[\w-]{80,}$/);
+  // However it is spelt, it is the same address.
+  const before = await devicesOf(dora);
   const removed = await dora.call('DELETE', '/users/me/push-subscriptions', {
-    endpoint: 'https://fcm.googleapis.com/fcm/send/abc',
+    endpoint: 'HTTPS://FCM.googleapis.com:443/fcm/./send/abc',
   });
   expect(removed.status).toBe(204);
+  expect(await devicesOf(dora)).toBe(before - 1);
 });
