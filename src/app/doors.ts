@@ -23,7 +23,7 @@ import type { AccountLife } from './accountLife.ts';
 import type { AccountServices } from './accounts.ts';
 import type { CallServices } from './calls.ts';
 import type { PeopleServices } from './people.ts';
-import { checksOf } from './readiness.ts';
+import { sharedChecks } from './readiness.ts';
 import type { Stores } from './stores.ts';
 
 /** Where the links in mails lead. */
@@ -158,6 +158,14 @@ export async function openDoors(
     mediaWorkers: () => media.health.alive,
     passwordVerifications: () => accounts.passwords.verifications,
   });
+  const readChecks = sharedChecks(clock, {
+    database: () => db.epochMs(),
+    objects: () => objects.check(),
+    ...(redis && { redis: () => redis.ping() }),
+    media: async () => {
+      if (media.health.alive === 0) throw new DuetError('UNAVAILABLE');
+    },
+  });
   router.add(
     routes({
       idempotency: live.idempotency,
@@ -183,14 +191,7 @@ export async function openDoors(
       listRooms: () => driver.query({}),
       hasDemoTown: config.seedDemo,
       readiness: async () => {
-        const checks = await checksOf(clock, {
-          database: () => db.epochMs(),
-          objects: () => objects.check(),
-          ...(redis && { redis: () => redis.ping() }),
-          media: async () => {
-            if (media.health.alive === 0) throw new DuetError('UNAVAILABLE');
-          },
-        });
+        const checks = await readChecks();
         const down = Object.values(checks).includes('down');
         return { status: actors.isDraining ? 'draining' : down ? 'down' : 'ready', checks };
       },

@@ -86,15 +86,16 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
 
 function operation(shown: Route): ZodOpenApiOperationObject {
   const { body, params, query, out, headers } = shown;
+  const answer = (status: number) => ({
+    [status]: { description: STATUS_CODES[status] ?? '', ...(out === undefined ? {} : json(out)) },
+  });
   const described: ZodOpenApiOperationObject = {
     operationId: operationId(shown),
     summary: shown.summary,
     tags: [...shown.tags],
     responses: {
-      [shown.status]: {
-        description: STATUS_CODES[shown.status] ?? '',
-        ...(out === undefined ? {} : json(out)),
-      },
+      ...answer(shown.status),
+      ...(shown.alsoStatus !== undefined && answer(shown.alsoStatus)),
       default: { description: 'Refused or failed', ...json(ErrorAnswer) },
     },
   };

@@ -132,6 +132,8 @@ export interface RouteSpec<
   body?: Body;
   /** Of an answer that is no `Reply`. */
   status: number;
+  /** Another status, whose answers are an `out` as well: of an error's, then, and still no `Error`. */
+  alsoStatus?: number;
   out?: Out;
   run(
     ctx: RouteContext<Who, Parsed<Params>, Parsed<Query>, ParsedBody<Body>, Header>,
@@ -155,6 +157,7 @@ export interface Route {
   readonly unfit: ErrorCode | undefined;
   readonly body: z.ZodType | RawBody | undefined;
   readonly status: number;
+  readonly alsoStatus: number | undefined;
   readonly out: z.ZodType | undefined;
   run(ctx: RouteContext<RouteWho, unknown, unknown, unknown, string>): unknown;
 }
@@ -189,6 +192,7 @@ export function route<
     unfit: spec.unfit,
     body: spec.body,
     status: spec.status,
+    alsoStatus: spec.alsoStatus,
     out: spec.out,
     // The router hands over what these very schemas produced; the erased type cannot say so.
     run: spec.run as Route['run'],

@@ -238,10 +238,10 @@ export class Router {
 
   #answer(call: Call, value: unknown): void {
     const { exchange, entry } = call;
-    const { out, status } = entry.route;
+    const { out, status, alsoStatus } = entry.route;
     if (value instanceof Reply) {
       const answered = value.status ?? status;
-      if (answered === status && !value.isAsItIs) this.#check(out, value.body);
+      if ((answered === status || answered === alsoStatus) && !value.isAsItIs) this.#check(out, value.body);
       exchange.answer(answered, ...replyContent(value));
     } else if (out === undefined) {
       exchange.answer(status, EMPTY_HEADERS);

@@ -42,10 +42,15 @@ export function healthRoutes(options: { readiness: () => Promise<Readiness>; met
       who: 'anyone',
       limit: 'none',
       status: 200,
-      out: z.strictObject({ status: z.string(), checks: z.record(z.string(), z.enum(['up', 'down'])) }),
+      alsoStatus: 503,
+      out: z.strictObject({
+        status: z.enum(['ready', 'draining', 'down']),
+        checks: z.record(z.string(), z.enum(['up', 'down'])),
+      }),
       run: async (ctx) => {
         const readiness = await options.readiness();
-        return ctx.reply({ status: readiness.status === 'ready' ? 200 : 503, body: readiness });
+        if (readiness.status === 'ready') return readiness;
+        return ctx.reply({ status: 503, headers: { 'retry-after': '1' }, body: readiness });
       },
     }),
     route({
