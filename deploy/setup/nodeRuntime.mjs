@@ -4,7 +4,9 @@ import { delimiter, join } from 'node:path';
 import { SetupError } from './command.mjs';
 import { machinePath, NODE_MODULES } from './paths.mjs';
 
-/** Runs TypeScript as it is, and uWebSockets.js has binaries for it. */
+/** The oldest: runs TypeScript as it is and knows `import.meta.main`. */
+const OLDEST = '24.2';
+/** uWebSockets.js has binaries for these. */
 const MAJORS = [24, 25];
 
 /** From the npm package `node`, which is Node.js itself. */
@@ -13,10 +15,10 @@ const INSTALLED = join(NODE_MODULES, '.bin', 'node');
 /** The Node.js that Duet runs on: the machine's own where it is new enough, else the one among the npm packages. */
 export function findNode() {
   const own = isInstalledOne(process.execPath) ? machineNode() : process.execPath;
-  if (own && MAJORS.includes(majorOf(own))) return own;
-  if (MAJORS.includes(majorOf(INSTALLED))) return INSTALLED;
+  if (own && isFit(versionOf(own))) return own;
+  if (isFit(versionOf(INSTALLED))) return INSTALLED;
   throw new SetupError(
-    `Node.js ${MAJORS[0]} is missing: install it from https://nodejs.org, or let npm run install scripts and start again after "rm -rf node_modules".`,
+    `Node.js ${OLDEST} is missing: install it from https://nodejs.org, or let npm run install scripts and start again after "rm -rf node_modules".`,
   );
 }
 
@@ -29,7 +31,18 @@ function machineNode() {
   return paths.map((folder) => join(folder, 'node')).find((path) => existsSync(path));
 }
 
-function majorOf(node) {
-  if (node === process.execPath) return Number.parseInt(process.versions.node, 10);
-  return Number.parseInt(spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout, 10);
+function versionOf(node) {
+  if (node === process.execPath) return process.versions.node;
+  return spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout ?? '';
+}
+
+/**
+ * Whether Duet runs on a version of Node.js.
+ *
+ * @param {string} version e.g. 24.2.0; empty where there is none
+ */
+export function isFit(version) {
+  const [major, minor] = version.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST.split('.').map(Number);
+  return MAJORS.includes(major) && (major > oldestMajor || minor >= oldestMinor);
 }
