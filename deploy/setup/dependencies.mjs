@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { command } from './command.mjs';
 import { withLock } from './lock.mjs';
 import { LOGS, machinePath, NODE_MODULES, ROOT } from './paths.mjs';
-import { hashOf, hasStamp, writeStamp } from './stamp.mjs';
+import { hashOf, hasStamp, stampOf, writeStamp } from './stamp.mjs';
+import { glibcVersion } from './uws.mjs';
 
 const LOCK_FILE = join(ROOT, 'package-lock.json');
 /** What npm writes when it has finished: what is installed. */
@@ -12,14 +13,15 @@ const STAMP = join(NODE_MODULES, '.duet-packages');
 
 /** Runs `npm ci` where node_modules is missing or is not what the lock file says. */
 export async function prepareDependencies(report) {
-  const stamp = `${hashOf(LOCK_FILE)} ${process.platform} ${process.arch}`;
-  if (hasStamp(STAMP, stamp)) return;
+  // What npm wrote belongs to it: "npm prune" by hand leaves the stamp where it is, and takes packages away.
+  const stamp = () => `${hashOf(LOCK_FILE)} ${process.platform} ${process.arch} ${stampOf([INSTALLED])}`;
+  if (hasStamp(STAMP, stamp())) return;
   await withLock(
     join(LOGS, 'packages.lock'),
     async () => {
-      if (hasStamp(STAMP, stamp)) return;
+      if (hasStamp(STAMP, stamp())) return;
       if (!isInstalled()) await install(report);
-      writeStamp(STAMP, stamp);
+      writeStamp(STAMP, stamp());
     },
     () => report('waiting for another set-up that is at the npm packages'),
   );
@@ -29,21 +31,38 @@ export async function prepareDependencies(report) {
 function isInstalled() {
   if (!existsSync(INSTALLED)) return false;
   const read = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
-  const installed = read(INSTALLED);
-  return isSatisfied(read(LOCK_FILE), installed);
+  const libc = process.platform !== 'linux' ? undefined : glibcVersion() ? 'glibc' : 'musl';
+  return isSatisfied(read(LOCK_FILE), read(INSTALLED), { os: process.platform, cpu: process.arch, libc });
 }
 
 /**
- * Whether the packages of a lock file are all installed, apart from optional ones (those for other machines).
+ * Whether the packages of a lock file are all installed, apart from optional ones that are not for this machine.
  *
- * @param {Record<string, { version?: string, optional?: boolean }>} locked
+ * @typedef {{ os?: string[], cpu?: string[], libc?: string[] }} Machines
+ * @param {Record<string, { version?: string, optional?: boolean } & Machines>} locked
  * @param {Record<string, { version?: string }>} installed
+ * @param {{ os: string, cpu: string, libc?: string }} machine
  */
-export function isSatisfied(locked, installed) {
+export function isSatisfied(locked, installed, machine) {
   return Object.entries(locked).every(
-    ([path, { version, optional }]) =>
-      path === '' || (installed[path] ? installed[path].version === version : optional === true),
+    ([path, entry]) =>
+      path === '' ||
+      (installed[path]
+        ? installed[path].version === entry.version
+        : entry.optional && !isFor(entry, machine)),
   );
+}
+
+/** An optional package that names no machine is one that another optional one needs, which may be for any. */
+function isFor({ os, cpu, libc }, machine) {
+  if (!os && !cpu) return false;
+  return includes(os, machine.os) && includes(cpu, machine.cpu) && includes(libc, machine.libc);
+}
+
+/** As in a package.json: names, or names that are excluded. */
+function includes(names, name) {
+  if (!names) return true;
+  return names.includes(name) || (names[0].startsWith('!') && !names.includes(`!${name}`));
 }
 
 async function install(report) {

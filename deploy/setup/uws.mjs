@@ -49,7 +49,7 @@ function patch(path) {
 }
 
 /** Of the machine, as two numbers; null on macOS and on a Linux without glibc. */
-function glibcVersion() {
+export function glibcVersion() {
   process.report.excludeNetwork = true;
   const version = process.report.getReport().header.glibcVersionRuntime;
   return version ? version.split('.').map(Number) : null;
