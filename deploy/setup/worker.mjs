@@ -1,15 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError } from './command.mjs';
 import { withLock } from './lock.mjs';
@@ -19,6 +9,11 @@ import { downloadWorker } from './workerDownload.mjs';
 
 /** The worker's exit code when nobody tells it the version of its Node.js library (worker/src/main.cpp). */
 const NO_VERSION_GIVEN = 41;
+
+/** Beside the worker's place, and not in the folder for temporary files: that may be one where nothing is executed. */
+const UNFINISHED = 'unfinished-';
+/** No set-up takes that long: one that was killed has left its folder. */
+const LEFT_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Finds, downloads or builds the mediasoup worker, and keeps it in the cache.
@@ -50,7 +45,8 @@ export async function prepareWorker(report) {
 }
 
 async function obtain(version, cached, report) {
-  const folder = mkdtempSync(join(tmpdir(), 'duet-worker-'));
+  clearLeft();
+  const folder = mkdtempSync(join(CACHE, UNFINISHED));
   const clear = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', clear);
   try {
@@ -61,20 +57,18 @@ async function obtain(version, cached, report) {
       throw new SetupError(
         'The media worker was built but does not run: set MEDIASOUP_WORKER_BIN to one from elsewhere.',
       );
-    keep(worker, cached);
+    renameSync(worker, cached);
   } finally {
     process.off('exit', clear);
     clear();
   }
 }
 
-/** Copies next to its place first: the cache may be on another disk than the folder for temporary files. */
-function keep(worker, cached) {
-  mkdirSync(CACHE, { recursive: true });
-  const copy = `${cached}.${process.pid}`;
-  copyFileSync(worker, copy);
-  chmodSync(copy, 0o755);
-  renameSync(copy, cached);
+function clearLeft() {
+  const left = readdirSync(CACHE).filter((name) => name.startsWith(UNFINISHED));
+  for (const path of left.map((name) => join(CACHE, name))) {
+    if (Date.now() - statSync(path).mtimeMs > LEFT_MS) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** Whether an executable is a mediasoup worker whose libraries are all there. Takes some milliseconds. */

@@ -35,7 +35,7 @@ const MEMORY_PER_JOB_BYTES = 1e9;
 export async function buildWorker(folder, report) {
   if (!hasApt()) {
     throw new SetupError(
-      'The media worker could not be downloaded from GitHub, and building it needs Debian or Ubuntu: check the connection and start again, or set MEDIASOUP_WORKER_BIN.',
+      'The media worker could not be downloaded from GitHub, and building it needs Debian or Ubuntu: check the connection (behind a proxy: set MEDIASOUP_WORKER_PREBUILT_DOWNLOAD_BASE_URL to a mirror, for HTTPS_PROXY is not followed) and start again, or set MEDIASOUP_WORKER_BIN.',
     );
   }
   report('getting the libraries that the media worker is built with');
