@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { SetupError } from './command.mjs';
 import './signals.mjs';
+import { adviceOn } from './systemError.mjs';
 
 const OLDEST_NODE = 20;
 
@@ -14,8 +15,9 @@ export async function run(main) {
       );
     }
     process.exitCode = await main(process.argv.slice(2));
-  } catch (error) {
+  } catch (failure) {
     process.exitCode = 1;
+    const error = failure.syscall ? new SetupError(adviceOn(failure), { cause: failure }) : failure;
     if (!(error instanceof SetupError)) throw error;
     console.error(`\n${error.message}`);
     if (error.cause) console.error(`(${error.cause.message})`);

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { ROOT, SETUP } from './paths.mjs';
+import { ROOT } from './paths.mjs';
 import { onSignal } from './signals.mjs';
 
-const END_WITH_PARENT = new URL('endWithParent.mjs', `file://${SETUP}`).href;
+const END_WITH_PARENT = new URL('endWithParent.mjs', import.meta.url).href;
 
 /**
  * Runs Node.js programs on this terminal until they end. When one of them ends, the others are asked to.

@@ -41,15 +41,15 @@ export async function withLock(path, run, onWait = () => {}) {
 /** A link to a finished file: the lock appears with its owner's name in it, or not at all. */
 function take(path) {
   const own = `${path}.${process.pid}`;
-  writeFileSync(own, JSON.stringify({ host: hostname(), pid: process.pid }));
   try {
+    writeFileSync(own, JSON.stringify({ host: hostname(), pid: process.pid }));
     linkSync(own, path);
     return true;
   } catch (error) {
     if (error.code === 'EEXIST') return false;
     throw error;
   } finally {
-    rmSync(own);
+    rmSync(own, { force: true });
   }
 }
 
