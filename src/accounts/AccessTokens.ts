@@ -141,9 +141,12 @@ function claimsOf(payload: string): Remembered | undefined {
   };
 }
 
+/** Has one spelling, the one `jose` writes: what has a name twice, or anything around it, is not understood. */
 function jsonObject(part: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+    const text = Buffer.from(part, 'base64url').toString('utf8');
+    const value: unknown = JSON.parse(text);
+    if (JSON.stringify(value) !== text) return undefined;
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

@@ -40,7 +40,7 @@ async function forge(
   return signed({ ...own, ...header }, payload, secret);
 }
 
-function signed(header: object, payload: object | string, secret = SECRET): string {
+function signed(header: object | string, payload: object | string, secret = SECRET): string {
   const part = (value: object | string) =>
     Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
   const body = `${part(header)}.${part(payload)}`;
@@ -225,9 +225,22 @@ describe('access tokens', () => {
         if (token[at] !== char) bad.push(token.slice(0, at) + char + token.slice(at + 1));
       }
     }
-    const [header = '', payload = '', signature = ''] = token.split('.');
-    const twice = Buffer.from(payload, 'base64url').toString().replace('{', `{"sub":"${newId()}",`);
-    bad.push(`${header}.${Buffer.from(twice).toString('base64url')}.${signature}`);
+    // What is inside has one spelling too, even with the right signature.
+    const [header = '', payload = ''] = token
+      .split('.')
+      .map((part) => Buffer.from(part, 'base64url').toString());
+    expect(tokens.verify(signed(JSON.parse(header), payload))).toEqual(who);
+    const other = `"sub":"${newId()}"`;
+    for (const claims of [
+      payload.replace('{', `{${other},`),
+      payload.replace(/}$/, `,${other}}`),
+      `${payload} `,
+      `\ufeff${payload}`,
+      payload.replace('"sub"', '"s\\u0075b"'),
+    ])
+      bad.push(signed(JSON.parse(header), claims));
+    for (const fields of [header.replace('{', '{"alg":"none",'), `${header} `])
+      bad.push(signed(fields, payload));
     for (const other of bad) expect(tokens.verify(other), other).toBeUndefined();
     expect(clock.now()).toBeGreaterThan(0);
     expect(tokens.verify(token)).toEqual(who);
