@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { DuetError } from '../errors.ts';
 import type { HashingAnswer, HashingRequest } from './hashing.ts';
@@ -57,10 +57,11 @@ export class HashingProcess {
   }
 
   #ask(work: Work): Promise<string | boolean> {
+    // First of all: where none can be started, nobody is left waiting.
+    this.#child ??= this.#start();
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<string | boolean>();
     this.#pending.set(id, answer);
-    this.#child ??= this.#start();
     if (this.#pending.size === 1) this.#listen();
     this.#child.send({ id, ...work }, (error) => {
       if (error) this.#settle({ id });
@@ -75,7 +76,7 @@ export class HashingProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     // Not `detached`: Linux weighs priorities within a session only (sched_autogroup), another one has its full share.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    if (child.pid !== undefined) lowerPriority(child.pid);
     // It does not keep the server alive; whoever waits for a hash holds a socket that does.
     child.unref();
     child.channel?.unref();
@@ -104,5 +105,14 @@ export class HashingProcess {
     this.#listen();
     if (result === undefined) answer?.reject(new DuetError('UNAVAILABLE', { retryAfterSec: 2 }));
     else answer?.resolve(result);
+  }
+}
+
+/** Never above this process, which may have been started below others itself: raising a priority takes a privilege. */
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+  } catch {
+    // Forbidden here, or the process is gone already: it hashes as well at any other priority.
   }
 }

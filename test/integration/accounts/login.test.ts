@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { getPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { argon2id, hash } from 'argon2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HashingProcess } from '../../../src/accounts/HashingProcess.ts';
@@ -289,6 +292,22 @@ describe('hashing passwords', () => {
     await expect(lost).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(await hashing.verify(stored, PASSWORD)).toBe(true);
     hashing.close();
+  });
+
+  it('happens also in a server that was started below others, which may not raise a priority', async () => {
+    const module = fileURLToPath(new URL('../../../src/accounts/HashingProcess.ts', import.meta.url));
+    const program = `
+      import { getPriority, setPriority } from 'node:os';
+      import { HashingProcess } from ${JSON.stringify(module)};
+      setPriority(15);
+      const waiting = setInterval(() => {}, 1_000);
+      const hashing = new HashingProcess(1);
+      const hash = await hashing.hash('a password');
+      console.log(hash.slice(0, 9), getPriority(hashing.pid));
+      clearInterval(waiting);
+      hashing.close();`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+    expect(stdout.trim()).toBe('$argon2id 15');
   });
 
   it('is done by another process when this one stands still', async () => {
