@@ -10,7 +10,7 @@ import type { Caller } from './caller.ts';
 import { type LifeRow, liftDue, lockLife, setStatus } from './lifeStatements.ts';
 import type { Sessions } from './Sessions.ts';
 import { SETTLE_AGAIN_MS, type Settle } from './settle.ts';
-import { type GivenStatus, judgeStatusChange } from './statusRule.ts';
+import { type GivenStatus, judgeStatusChange, statusAfter } from './statusRule.ts';
 
 export interface StandingOptions {
   db: Database;
@@ -45,14 +45,14 @@ export class Standing {
    * with the same words as for any other end. NOT_FOUND; CONFLICT for admins and for who is being erased.
    */
   async change(actor: Principal, userId: string, change: StatusChange, caller: Caller): Promise<void> {
-    const ended = await this.#o.db.transaction(async (tx) => {
+    const written = await this.#o.db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       const refused = judgeStatusChange(actor.userId, standingOf(row), change.status);
       if (refused !== undefined) throw new DuetError(refused);
       return this.#write(tx, row, change, { actorId: actor.userId, sessionId: actor.sessionId, caller });
     });
-    await this.#enforce(userId, ended, change.status !== 'active');
+    await this.#enforce(userId, written);
   }
 
   /**
@@ -60,32 +60,33 @@ export class Standing {
    * is not active (any more).
    */
   async suspend(userId: string, reason: string): Promise<void> {
-    const ended = await this.#o.db.transaction(async (tx) => {
+    const written = await this.#o.db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row?.status !== 'active' || row.role === 'admin') return undefined;
       return this.#write(tx, row, { status: 'suspended', reason }, {});
     });
-    if (ended !== undefined) await this.#enforce(userId, ended, true);
+    if (written !== undefined) await this.#enforce(userId, written);
   }
 
-  /** Writes a change down; resolves with the sessions that it ended. */
+  /** Writes a change down; resolves with the sessions that it ended, and whether the account is gone for others. */
   async #write(
     tx: Sql,
     row: LifeRow,
     change: StatusChange,
     by: Pick<AuditEntry, 'actorId' | 'sessionId' | 'caller'>,
-  ): Promise<string[]> {
+  ): Promise<{ ended: string[]; left: boolean }> {
     const { clock, sessions, bans, banPictures, audit } = this.#o;
     const { id: userId } = row;
     const settleAt = clock.now() + SETTLE_AGAIN_MS;
-    const isActive = change.status === 'active';
+    const status = statusAfter(standingOf(row), change.status);
+    const isGiven = status === change.status && status !== 'active';
     const until = change.status === 'suspended' ? (change.until ?? null) : null;
     await tx.query(setStatus, [
       userId,
-      change.status,
-      isActive ? null : change.reason,
+      status,
+      isGiven ? change.reason : null,
       until === null ? null : new Date(until),
-      isActive ? null : new Date(settleAt),
+      isGiven ? new Date(settleAt) : null,
     ]);
     if (change.status === 'banned') await bans.add(tx, userId, this.#o.addresses.read(row.email));
     else if (row.status === 'banned') await bans.lift(tx, userId);
@@ -98,18 +99,21 @@ export class Standing {
       ...by,
       details: {
         before: row.status,
-        after: change.status,
+        after: status,
         reason: change.reason,
         ...(until !== null && { until: isoTime(until)! }),
         ...(row.status_reason !== null && { reasonBefore: row.status_reason }),
         ...(row.status_until !== null && { untilBefore: isoTime(row.status_until)! }),
       },
     });
-    return isActive ? [] : sessions.revokeAll(tx, userId, 'status');
+    return {
+      ended: isGiven ? await sessions.revokeAll(tx, userId, 'status') : [],
+      left: status !== 'active',
+    };
   }
 
   /** What follows from a change that was committed. */
-  async #enforce(userId: string, ended: string[], left: boolean): Promise<void> {
+  async #enforce(userId: string, { ended, left }: { ended: string[]; left: boolean }): Promise<void> {
     this.#o.sessions.announce(userId, ended);
     await this.#o.settle(userId, left).catch(() => {
       // Half done is no harm: the row says when the sweeper does it again.

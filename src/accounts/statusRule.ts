@@ -15,10 +15,16 @@ export interface Standing {
 /**
  * Whether an admin may give an account a status. Admins are out of reach of each other, themselves included, so that
  * one stolen session cannot lock the others out, and there is always one left. Who deleted the account can still be
- * banned while it waits to be erased; it is erased all the same, and nobody but its owner brings it back.
+ * banned while it waits to be erased, and the ban be taken back; nobody but its owner brings it back.
  */
 export function judgeStatusChange(actorId: string, target: Standing, to: GivenStatus): ErrorCode | undefined {
   if (target.id === actorId || target.role === 'admin') return 'CONFLICT';
-  if (target.eraseAt !== null && to !== 'banned') return 'CONFLICT';
+  const isTakenBack = target.status === 'banned' && to === 'active';
+  if (target.eraseAt !== null && to !== 'banned' && !isTakenBack) return 'CONFLICT';
   return undefined;
+}
+
+/** What an account becomes that is given a status: deleted it stays, until its owner signs in. */
+export function statusAfter(target: Standing, to: GivenStatus): Standing['status'] {
+  return target.eraseAt !== null && to === 'active' ? 'deleted' : to;
 }

@@ -150,6 +150,25 @@ describe('who deletes the account', () => {
     const { rows } = await db.query('select kind from ban_tags where user_id = $1 order by 1', [ann.id]);
     expect(rows.map((row) => row.kind)).toEqual(['device', 'email']);
   });
+
+  it('has it back when a ban of meanwhile is taken back, by signing in as before', async () => {
+    const [ann, boss] = [await newPerson(app), await newPerson(app)];
+    await deleteAccount(ann);
+    await db.query(`update users set role = 'admin' where id = $1`, [boss.id]);
+    const admin = await signIn(app.url, boss.email);
+    const standing = async (status: string) => {
+      const answer = await admin.call('PATCH', `/admin/users/${ann.id}/status`, { status, reason: 'x' });
+      return [answer.status, answer.body.status, answer.body.eraseAt];
+    };
+    const [, , eraseAt] = await standing('banned');
+    expect(await login(ann)).toMatchObject({ status: 403 });
+    expect((await standing('suspended'))[0]).toBe(409);
+    expect(await standing('active')).toEqual([200, 'deleted', eraseAt]);
+    expect((await db.query('select from ban_tags where user_id = $1', [ann.id])).rowCount).toBe(0);
+    expect(eraseAt).toEqual(expect.any(String));
+    expect(await login(ann)).toMatchObject({ status: 200, body: { user: { status: 'active' } } });
+    expect((await ann.call('GET', '/users/me')).status).toBe(401);
+  });
 });
 
 describe('what is held (PV-11)', () => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { mailboxKey } from '../../../src/accounts/Bans.ts';
-import { GIVEN_STATUSES, judgeStatusChange, type Standing } from '../../../src/accounts/statusRule.ts';
+import {
+  GIVEN_STATUSES,
+  judgeStatusChange,
+  type Standing,
+  statusAfter,
+} from '../../../src/accounts/statusRule.ts';
 
 const user: Standing = { id: 'u', role: 'user', status: 'active', eraseAt: null };
 
@@ -27,8 +32,15 @@ describe('a change of status', () => {
       'CONFLICT',
       undefined,
     ]);
-    // Nor is the ban of somebody who is being erased taken back: that would give the account to nobody.
-    expect(judgeStatusChange('a', { ...leaving, status: 'banned' }, 'active')).toBe('CONFLICT');
+    // The ban is taken back, the deletion is not.
+    const banned: Standing = { ...leaving, status: 'banned' };
+    expect(GIVEN_STATUSES.map((to) => judgeStatusChange('a', banned, to))).toEqual([
+      undefined,
+      'CONFLICT',
+      undefined,
+    ]);
+    expect(statusAfter(banned, 'active')).toBe('deleted');
+    expect(statusAfter({ ...banned, eraseAt: null }, 'active')).toBe('active');
   });
 });
 
