@@ -68,6 +68,7 @@ export type RouterConfig = {
 };
 
 type Respond = (res: HttpResponse, req: HttpRequest) => void;
+type Address = { params: unknown; query: unknown };
 
 export class Router {
   readonly #ports: RouterPorts;
@@ -195,7 +196,8 @@ export class Router {
 
   #receive(call: Call): void | Promise<void> {
     const { entry, reader, contentType, contentLength } = call;
-    if (reader === undefined) return this.#run(call, undefined);
+    const address = readAddress(call);
+    if (reader === undefined) return this.#run(call, address, undefined);
     const { body } = entry.route;
     if (contentLength > entry.capBytes) throw new DuetError('PAYLOAD_TOO_LARGE');
     const type = mediaType(contentType);
@@ -207,7 +209,7 @@ export class Router {
     if (reader instanceof UploadSpool) {
       return reader.receive(type).then(async (upload) => {
         try {
-          await this.#run(call, upload);
+          await this.#run(call, address, upload);
         } finally {
           upload.close();
         }
@@ -215,23 +217,19 @@ export class Router {
     }
     return reader.read().then((bytes) => {
       const json = parseJsonBody(bytes);
-      return this.#run(call, body === undefined ? noFields(json) : validate(body as z.ZodType, json));
+      return this.#run(
+        call,
+        address,
+        body === undefined ? noFields(json) : validate(body as z.ZodType, json),
+      );
     });
   }
 
-  #run(call: Call, body: unknown): void | Promise<void> {
+  #run(call: Call, { params, query }: Address, body: unknown): void | Promise<void> {
     const { exchange, entry } = call;
-    const { route } = entry;
     // Whoever hung up while the body or a token was being checked does not start anything.
     if (!exchange.isOpen) return;
-    let params: unknown = call.params;
-    if (route.params !== undefined) {
-      const read = route.params.safeParse(call.params);
-      if (!read.success) throw new DuetError(route.unfit ?? 'NOT_FOUND');
-      params = read.data;
-    }
-    const query = readQuery(route, call.query);
-    const value = route.run(new RequestContext(call, params, query, body));
+    const value = entry.route.run(new RequestContext(call, params, query, body));
     if (value instanceof Promise) return value.then((awaited) => this.#answer(call, awaited));
     this.#answer(call, value);
   }
@@ -328,6 +326,17 @@ function refuseUnreadable({ reader, contentLength, entry }: Call): void {
   }
   if (reader === undefined && !isShort(contentLength, entry.capBytes))
     throw new DuetError('PAYLOAD_TOO_LARGE');
+}
+
+/** What the address says, before the body: where there is nothing, none is read. */
+function readAddress({ entry: { route }, params: given, query }: Call): Address {
+  let params: unknown = given;
+  if (route.params !== undefined) {
+    const read = route.params.safeParse(given);
+    if (!read.success) throw new DuetError(route.unfit ?? 'NOT_FOUND');
+    params = read.data;
+  }
+  return { params, query: readQuery(route, query) };
 }
 
 function readQuery({ query, unfit }: Route, text: string): unknown {

@@ -25,7 +25,7 @@ export class MatchSession extends Emitter<MatchSessionEvents> {
     link.on('closed', () => this.emit('closed', undefined));
   }
 
-  /** Joins, also what is over. Errors: `NOT_FOUND`. */
+  /** Joins. Errors: `NOT_FOUND`, `MATCH_NOT_ACTIVE` where it is over. */
   static async join(seats: Seats, matchId: string): Promise<MatchSession> {
     const ask = () => seats.ask<{ match: Match; seat: Seat }>(`/matches/${matchId}/join`);
     const { match, seat } = await ask();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Actors } from '../../actors/Actors.ts';
 import { SeatView } from '../../actors/shapes.ts';
+import { DuetError } from '../../errors.ts';
 import type { Matches } from '../../matching/Matches.ts';
 import type { MatchLists } from '../../matching/MatchLists.ts';
 import { MatchView } from '../../matching/shapes.ts';
@@ -60,17 +61,18 @@ export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): R
     route({
       method: 'post',
       path: '/matches/:matchId/join',
-      summary: 'A seat in the room of a match',
+      summary: 'A seat in the room of an active match',
       tags,
       who: 'user',
       limit: 'decide',
       params,
       status: 200,
       out: z.strictObject({ match: MatchView, seat: SeatView }),
-      run: async ({ auth, params: { matchId } }) => ({
-        match: await matches.view(matchId, auth.userId),
-        seat: await actors.matchSeat(matchId, auth.userId),
-      }),
+      run: async ({ auth, params: { matchId } }) => {
+        const match = await matches.view(matchId, auth.userId);
+        if (match.phase === 'closed') throw new DuetError('MATCH_NOT_ACTIVE');
+        return { match, seat: await actors.matchSeat(matchId, auth.userId) };
+      },
     }),
   ];
 }

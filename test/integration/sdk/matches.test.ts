@@ -140,6 +140,14 @@ describe('the room of a match', () => {
     expect(states.slice(3)).toEqual(['reconnecting', 'closed']);
   });
 
+  test('is not to be joined when the match is over', async () => {
+    const { ann, bob, matchId } = await newMatch();
+    const { session } = await sit(bob, matchId);
+    await session.end();
+    for (const duet of [ann, bob])
+      await expect(duet.joinMatch(matchId)).rejects.toMatchObject({ status: 409, code: 'MATCH_NOT_ACTIVE' });
+  });
+
   test('is not for strangers', async () => {
     const { matchId } = await newMatch();
     const eve = await newcomer();

@@ -125,6 +125,18 @@ describe('IN-03 unknown paths and methods', () => {
     }
   });
 
+  test('a path with a parameter that does not fit is a 404, whatever body comes', async () => {
+    const path = '/api/v1/people/nobody/like';
+    const headers = { authorization: 'Bearer user:U7', 'content-type': 'application/json' };
+    for (const body of ['{}', '{"text":1}', '{'])
+      expectError(await rawHttp(door.port, requestText('POST', path, headers, body)), 404, 'NOT_FOUND');
+    expectError(
+      await rawHttp(door.port, requestText('POST', path, { ...headers, 'content-type': 'text/csv' }, 'a,b')),
+      404,
+      'NOT_FOUND',
+    );
+  });
+
   test('matchmaking over HTTP creates and joins nothing', async () => {
     for (const verb of ['create', 'join', 'joinOrCreate', 'joinById', 'reconnect']) {
       const headers = { 'content-type': 'application/json' };
