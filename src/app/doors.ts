@@ -44,11 +44,14 @@ export async function openDoors(
   const { clock, db, redis, objects, hub, log, limits, metrics } = stores;
   const { actors, calls, callStore, matches, media, keeper, publish, ring, cards, publicAddress } = live;
   const names = ownNames(config);
-  const allowedOrigins = () => new Set([site.url, ...names, ...config.allowedOrigins]);
+  /** Whose pages may open sockets and refresh by cookie. Asked each time: the address may be known only when listening. */
+  const allowedOrigins = {
+    has: (origin: string) => [site.url, ...names, ...config.allowedOrigins].includes(origin),
+  };
   const transport = new HardenedTransport({
     findRoom: localRoom,
     isPatient: isInboxRoom,
-    allowedOrigins: { has: (origin) => allowedOrigins().has(origin) },
+    allowedOrigins,
     trustedProxies: config.trustedProxies,
     socketLimits: config.socketLimits,
     userOf: (token) => {
@@ -173,7 +176,7 @@ export async function openDoors(
       pushHosts: config.push.hosts,
       ...accounts,
       clock,
-      allowedOrigins: config.allowedOrigins,
+      allowedOrigins,
       me: people.me.bind(people),
       people,
       photos,

@@ -22,7 +22,7 @@ import { DuetError } from '../../errors.ts';
 import type { Me } from '../../people/shapes.ts';
 import { Id, listOf, Page, pageOfWhole } from '../../shapes.ts';
 import { type Route, route } from '../route.ts';
-import { AuthCookies, COOKIE_HEADERS, type CookieHeader } from './authCookies.ts';
+import { AuthCookies, COOKIE_HEADERS, type CookieHeader, type Origins } from './authCookies.ts';
 
 export interface AccountRouteDeps {
   signUp: SignUp;
@@ -30,8 +30,8 @@ export interface AccountRouteDeps {
   passwordChange: PasswordChange;
   refreshTokens: RefreshTokens;
   clock: Clock;
-  /** Origins whose pages may call from elsewhere. */
-  allowedOrigins: readonly string[];
+  /** Whose pages may refresh by cookie. */
+  allowedOrigins: Origins;
   /** A user as he sees himself. */
   me(userId: string): Promise<Me>;
 }

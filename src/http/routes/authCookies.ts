@@ -28,11 +28,14 @@ const REFRESH_COOKIE = 'duet_refresh';
 const CSRF_COOKIE = 'csrf';
 const AUTH_PATH = '/api/v1/auth';
 
+/** The origins (`https://duet.example`) whose pages are Duet's, whatever `Host` a proxy makes of it. */
+export type Origins = { has(origin: string): boolean };
+
 export class AuthCookies {
   readonly #refreshTokens: RefreshTokens;
-  readonly #allowedOrigins: readonly string[];
+  readonly #allowedOrigins: Origins;
 
-  constructor(options: { refreshTokens: RefreshTokens; allowedOrigins: readonly string[] }) {
+  constructor(options: { refreshTokens: RefreshTokens; allowedOrigins: Origins }) {
     this.#refreshTokens = options.refreshTokens;
     this.#allowedOrigins = options.allowedOrigins;
   }
@@ -79,7 +82,7 @@ export class AuthCookies {
 
   #isOwnPage(ctx: CookieContext): boolean {
     const origin = ctx.header('origin');
-    if (this.#allowedOrigins.includes(origin)) return true;
+    if (this.#allowedOrigins.has(origin)) return true;
     const site = ctx.header('sec-fetch-site');
     if (site !== '' && site !== 'same-origin' && site !== 'none') return false;
     return origin === '' || URL.parse(origin)?.host === ctx.header('host');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PASSWORD } from '../../support/accounts.ts';
 import type { Json } from '../../support/client.ts';
+import { openRaw } from '../../support/rawHttp.ts';
 import { useDoor } from './door.ts';
 
 const { app, post, register } = useDoor();
@@ -56,6 +57,27 @@ describe('cookie mode (AUTH-38)', () => {
       'x-csrf-token': csrf,
     });
     expect(again.status).toBe(200);
+  });
+
+  it('refreshes for the page behind a proxy that makes another host of it, and for no other', async () => {
+    const { cookie, csrf } = await signIn();
+    const door = await openRaw(Number(new URL(app.url).port));
+    const from = async (origin: string) => {
+      const lines = [
+        'POST /api/v1/auth/refresh-token HTTP/1.1',
+        'host: upstream:3000',
+        `origin: ${origin}`,
+        'sec-fetch-site: same-origin',
+        `cookie: ${cookie}`,
+        `x-csrf-token: ${csrf}`,
+        'content-length: 0',
+      ];
+      door.send(`${lines.join('\r\n')}\r\n\r\n`);
+      const [answer] = await door.answers();
+      return answer!.status;
+    };
+    expect([await from('https://evil.example'), await from(app.url)]).toEqual([403, 200]);
+    door.destroy();
   });
 
   it('refuses everybody else, and rotates nothing', async () => {
