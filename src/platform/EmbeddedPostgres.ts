@@ -16,7 +16,7 @@ import type { Log } from '../log.ts';
 import { PostgresFolder } from './PostgresFolder.ts';
 import { POSTGRES_ENVIRONMENT, postgresBinaries } from './postgresBinaries.ts';
 import { startingAs } from './postgresUser.ts';
-import { processInfo } from './processInfo.ts';
+import { type ProcessInfo, processInfo } from './processInfo.ts';
 
 export interface EmbeddedPostgresOptions {
   /** A folder for everything that is kept; made where it is missing. */
@@ -43,6 +43,9 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 20;
 const PORT_ATTEMPTS = 3;
+
+/** In the server's command line, which says so as long as it lives: the process that would have to close it. */
+const OWNED_BY = 'cluster_name=duet-';
 
 /** Fast shutdown, immediate shutdown, no shutdown. */
 const STOP_SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const;
@@ -102,21 +105,30 @@ class PostgresServer implements EmbeddedPostgres {
   async stopLeftover(): Promise<void> {
     const pid = this.#folder.server?.pid;
     if (!pid) return;
-    const info = processInfo(pid);
-    if (!info?.command.includes(this.#folder.cluster)) {
+    if (!this.#infoOf(pid)) {
       this.#folder.forgetServer();
       return;
     }
-    if (info.parentPid === this.#folder.ownerPid) {
-      throw new Error(
-        `Process ${info.parentPid} already runs PostgreSQL on ${this.#folder.path}: stop it first`,
-      );
-    }
+    this.#refuseSecond();
     this.#log.warn({ pid }, 'Stopping the PostgreSQL that a killed process left behind');
     for (const signal of STOP_SIGNALS) {
       signalProcess(pid, signal);
       if (await until(() => processInfo(pid) === null, STOP_TIMEOUT_MS)) return;
     }
+  }
+
+  /** What the system knows of this folder's server, if a process of that number is one. */
+  #infoOf(pid: number | undefined): ProcessInfo | null {
+    const info = pid ? processInfo(pid) : null;
+    return info?.command.includes(this.#folder.cluster) ? info : null;
+  }
+
+  #refuseSecond(): void {
+    const info = this.#infoOf(this.#folder.server?.pid);
+    if (!info?.command.includes(`${OWNED_BY}${info.parentPid} `)) return;
+    throw new Error(
+      `Process ${info.parentPid} already runs PostgreSQL on ${this.#folder.path}: stop it first`,
+    );
   }
 
   /** A port that was free may be taken before PostgreSQL has it: then another one is tried. */
@@ -152,7 +164,10 @@ class PostgresServer implements EmbeddedPostgres {
       port: this.port,
       unix_socket_directories: '',
     };
-    const parameters = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const parameters = [
+      `${OWNED_BY}${process.pid}`,
+      ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+    ].flatMap((parameter) => ['-c', parameter]);
     const [file, ...args] = [
       ...prefix,
       '/bin/sh',
@@ -165,7 +180,6 @@ class PostgresServer implements EmbeddedPostgres {
       ...parameters,
     ];
 
-    this.#folder.ownerPid = process.pid;
     const { output, sizeBytes } = this.#folder.openLog();
     const child = spawn(file!, args, {
       ...options,
@@ -184,6 +198,8 @@ class PostgresServer implements EmbeddedPostgres {
     await until(() => isReady() || hasEnded(child), START_TIMEOUT_MS);
     if (isReady()) return;
     await this.#stop();
+    // Of two that start at the same moment one is first.
+    this.#refuseSecond();
     throw new Error(`PostgreSQL did not start: ${this.#folder.logSince(sizeBytes)}`);
   }
 
@@ -231,9 +247,8 @@ class PostgresServer implements EmbeddedPostgres {
     child.ref();
     for (const signal of STOP_SIGNALS) {
       if (!hasEnded(child)) child.kill(signal);
-      if (await until(() => hasEnded(child), STOP_TIMEOUT_MS)) break;
+      if (await until(() => hasEnded(child), STOP_TIMEOUT_MS)) return;
     }
-    this.#folder.ownerPid = null;
   }
 }
 

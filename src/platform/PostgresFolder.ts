@@ -1,4 +1,4 @@
-/** The folder of an embedded PostgreSQL: the cluster, its password, its log, and who started its server. */
+/** The folder of an embedded PostgreSQL: the cluster with its password, and its log. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,8 +18,12 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { POSTGRES_ENVIRONMENT, postgresBinaries } from './postgresBinaries.ts';
 import { postgresUser, startingAs, type UnixUser } from './postgresUser.ts';
+import { processInfo } from './processInfo.ts';
 
 const LOG_KEPT_BYTES = 5_000_000;
+const PASSWORD = 'duet-password';
+/** What a start makes before it takes its place, with the number of its process. `new` is how it was named once. */
+const UNFINISHED = /^cluster\.(\d+|new)(\.password)?$/;
 
 export class PostgresFolder {
   readonly path: string;
@@ -27,16 +32,12 @@ export class PostgresFolder {
   /** Whom the server runs as; null for the user of this process. */
   readonly user: UnixUser | null;
   readonly logFile: string;
-  readonly #passwordFile: string;
-  readonly #ownerFile: string;
 
   /** Makes the folder where there is none, closed to everybody but the server's user. */
   constructor(path: string) {
     this.path = resolve(path);
     this.cluster = join(this.path, 'cluster');
     this.logFile = join(this.path, 'postgres.log');
-    this.#passwordFile = join(this.path, 'password');
-    this.#ownerFile = join(this.path, 'owner');
     this.user = postgresUser(this.path);
     mkdirSync(this.path, { recursive: true });
     chmodSync(this.path, 0o700);
@@ -48,17 +49,9 @@ export class PostgresFolder {
   }
 
   get password(): string {
-    return readFileSync(this.#passwordFile, 'utf8').trim();
-  }
-
-  /** The process that started the server, or would have to close it; null if it was closed. */
-  get ownerPid(): number | null {
-    return Number(readLines(this.#ownerFile)[0]) || null;
-  }
-
-  set ownerPid(pid: number | null) {
-    if (pid === null) rmSync(this.#ownerFile, { force: true });
-    else this.#write(this.#ownerFile, `${pid}\n`);
+    const within = join(this.cluster, PASSWORD);
+    // Folders of earlier versions have it beside the cluster.
+    return readFileSync(existsSync(within) ? within : join(this.path, 'password'), 'utf8').trim();
   }
 
   /** What the server writes about itself while it runs; null if it does not, or was killed with its pid file gone. */
@@ -75,21 +68,33 @@ export class PostgresFolder {
 
   /**
    * Makes the cluster, with a superuser `user` and a random password. It gets its place when it is complete: what was
-   * killed half-way is started over.
+   * killed half-way is started over, and of two processes that start at the same moment one's is everybody's.
    */
   async initialise(user: string): Promise<void> {
-    const unfinished = `${this.cluster}.new`;
-    rmSync(unfinished, { recursive: true, force: true });
-    this.#write(this.#passwordFile, randomBytes(24).toString('base64url'));
+    this.#clearUnfinished();
+    const unfinished = `${this.cluster}.${process.pid}`;
+    const passwordFile = `${unfinished}.password`;
+    this.#write(passwordFile, randomBytes(24).toString('base64url'));
+    try {
+      await this.#initdb(unfinished, user, passwordFile);
+      renameSync(passwordFile, join(unfinished, PASSWORD));
+      renameSync(unfinished, this.cluster);
+    } catch (error) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    } finally {
+      this.#clearUnfinished();
+    }
+  }
 
+  async #initdb(cluster: string, user: string, passwordFile: string): Promise<void> {
     const { initdb } = await postgresBinaries();
-    const { prefix, options } = startingAs(this.user, [initdb, unfinished]);
+    const { prefix, options } = startingAs(this.user, [initdb, cluster]);
     const [file, ...args] = [
       ...prefix,
       initdb,
-      `--pgdata=${unfinished}`,
+      `--pgdata=${cluster}`,
       `--username=${user}`,
-      `--pwfile=${this.#passwordFile}`,
+      `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       // PostgreSQL's own UTF-8 rules: they depend on no locale of the machine.
       '--encoding=UTF8',
@@ -98,8 +103,23 @@ export class PostgresFolder {
       '--builtin-locale=C.UTF-8',
       '--no-instructions',
     ];
-    await promisify(execFile)(file!, args, { ...options, cwd: '/', env: POSTGRES_ENVIRONMENT });
-    renameSync(unfinished, this.cluster);
+    try {
+      await promisify(execFile)(file!, args, { ...options, cwd: '/', env: POSTGRES_ENVIRONMENT });
+    } catch (error) {
+      const said = (error as { stderr?: string }).stderr?.trim() ?? '';
+      if (/could not look up effective user/.test(said))
+        throw new Error('PostgreSQL needs a user that /etc/passwd knows: run Duet as one, or set DB_URL');
+      throw new Error(`initdb failed: ${said || (error as Error).message}`);
+    }
+  }
+
+  /** Of this process, and of those that are gone. */
+  #clearUnfinished(): void {
+    for (const name of readdirSync(this.path)) {
+      const pid = Number(UNFINISHED.exec(name)?.[1]);
+      if (!UNFINISHED.test(name) || (pid !== process.pid && processInfo(pid))) continue;
+      rmSync(join(this.path, name), { recursive: true, force: true, maxRetries: 5 });
+    }
   }
 
   /** A file descriptor to append to, and how long the log is before that. */

@@ -1,6 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
@@ -39,10 +50,25 @@ async function startElsewhere(): Promise<{ child: ChildProcess; url: string }> {
     setInterval(() => {}, 1000);
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const [line] = await once(child.stdout!, 'data');
+  let said = '';
+  child.stderr!.on('data', (chunk) => {
+    said += chunk;
+  });
+  const [line] = await Promise.race([
+    once(child.stdout!, 'data'),
+    once(child, 'exit').then(() => Promise.reject(new Error(said))),
+  ]);
   return { child, url: String(line).trim() };
+}
+
+/** Two at the same moment: the one that got the folder, and what the other was told. */
+async function startTwoElsewhere() {
+  const results = await Promise.allSettled([startElsewhere(), startElsewhere()]);
+  const [winner] = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const [told] = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : []));
+  return { winner: winner!, told };
 }
 
 async function ask(url: string, sql: string): Promise<unknown> {
@@ -81,7 +107,7 @@ test('wants the password, which only its user can read', async () => {
   url.password = 'guessed';
   await expect(ask(url.href, 'select 1')).rejects.toThrow(/password authentication failed/);
   await server.close();
-  expect(statSync(join(dataDir, 'password')).mode & 0o777).toBe(0o600);
+  expect(statSync(join(dataDir, 'cluster', 'duet-password')).mode & 0o777).toBe(0o600);
   expect(statSync(dataDir).mode & 0o777).toBe(0o700);
 });
 
@@ -105,6 +131,53 @@ test('a process that is killed takes its server with it, and the next start work
   expect(processInfo(pid)).toBeNull();
   await server.close();
 });
+
+test('of two that start at the same moment on nothing one gets the folder, and so it does later', async () => {
+  rmSync(dataDir, { recursive: true });
+  const first = await startTwoElsewhere();
+  expect(first.told).toContain(`Process ${first.winner.child.pid} already runs PostgreSQL`);
+  await ask(first.winner.url, 'create table kept as select 42 as n');
+  expect(readdirSync(dataDir).sort()).toEqual(['cluster', 'postgres.log']);
+  first.winner.child.kill('SIGKILL');
+  await once(first.winner.child, 'exit');
+
+  const { winner, told } = await startTwoElsewhere();
+  expect(told).toContain(`Process ${winner.child.pid} already runs PostgreSQL`);
+  // Who lost has taken nothing with it by which the others know whose the server is.
+  await expect(start()).rejects.toThrow(`Process ${winner.child.pid} already runs PostgreSQL`);
+  expect(await ask(winner.url, 'select n from kept')).toBe(42);
+  winner.child.kill('SIGKILL');
+  await once(winner.child, 'exit');
+});
+
+test('what a killed set-up has left is cleared away; that of one that lives is not', async () => {
+  const other = join(folder, 'unfinished');
+  const { pid: gone } = spawnSync('true');
+  const left = ['cluster.new', `cluster.${gone}`, `cluster.${gone}.password`, `cluster.${process.ppid}`];
+  for (const name of left) mkdirSync(join(other, name), { recursive: true });
+  const server = await startEmbeddedPostgres({ dataDir: other, log });
+  await server.close();
+  expect(readdirSync(other).sort()).toEqual(['cluster', `cluster.${process.ppid}`, 'postgres.log']);
+});
+
+test('a folder of an earlier version, with the password beside the cluster, goes on to work', async () => {
+  renameSync(join(dataDir, 'cluster', 'duet-password'), join(dataDir, 'password'));
+  const server = await start();
+  expect(await ask(server.url, 'select n from kept')).toBe(42);
+  await server.close();
+});
+
+test.runIf(process.getuid?.() === 0)(
+  'a user that the machine does not know is told in a sentence',
+  async () => {
+    const nobodys = join(folder, 'nobodys');
+    mkdirSync(nobodys);
+    chownSync(nobodys, 54321, 54321);
+    await expect(startEmbeddedPostgres({ dataDir: nobodys, log })).rejects.toThrow(
+      /^PostgreSQL needs a user that \/etc\/passwd knows/,
+    );
+  },
+);
 
 test('a process number that belongs to somebody else by now does not stand in the way', async () => {
   writeFileSync(
