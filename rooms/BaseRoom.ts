@@ -27,17 +27,17 @@ import { sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
+import { FixedWindow } from './FixedWindow.ts';
 import { bringsMessage, readHeading } from './heading.ts';
 import type { Identity, RoomServices } from './services.ts';
-import { TokenBucket } from './TokenBucket.ts';
 
 /** A client of a Duet room; `auth` is who it is. */
 export type DuetClient = Client<{ auth: Identity; userData: ClientData }>;
 
 interface ClientData {
   room: BaseRoom;
-  messages: TokenBucket;
-  media: TokenBucket;
+  messages: FixedWindow;
+  media: FixedWindow;
   /** Messages refused in a row for being too many. */
   refused: number;
   /** Whether that was told, to the logs: once for each client. */
@@ -150,8 +150,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     const { clock, limits } = this.services;
     client.userData = {
       room: this,
-      messages: new TokenBucket(clock, limits.messagesPerMin),
-      media: new TokenBucket(clock, limits.mediaMessagesPerMin),
+      messages: new FixedWindow(clock, limits.messagesPerMin),
+      media: new FixedWindow(clock, limits.mediaMessagesPerMin),
       refused: 0,
       isTold: false,
     };
@@ -211,8 +211,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
 
   #charge(client: DuetClient, type: string): void {
     const allowances = client.userData!;
-    const bucket = isMediaSetUp(type) ? allowances.media : allowances.messages;
-    if (bucket.take()) {
+    const window = isMediaSetUp(type) ? allowances.media : allowances.messages;
+    if (window.take()) {
       allowances.refused = 0;
       return;
     }
@@ -224,7 +224,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
       if (client.auth !== undefined) services.messagesRefused(client.auth, room);
     }
     if (allowances.refused > MAX_REFUSED) client.leave(CLOSE.flooding);
-    throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: 1 });
+    throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: window.endsInSec });
   }
 
   /** What no room of this kind knows is counted like everything else, and its type is not given back. */
