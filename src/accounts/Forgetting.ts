@@ -82,7 +82,7 @@ export class Forgetting {
     await db.query(deleteRegistrations, [new Date(clock.now() - REGISTRATION_KEEP_MS)]);
     await this.#giveUpUnverified();
     await db.query(deleteReports, [new Date(clock.now() - REPORT_KEEP_MS)]);
-    await forgetOldAudit(db, audit);
+    await forgetOldAudit(db, audit, () => this.#rounds.closed);
   }
 
   /** Marks accounts as those that their owner deleted, with no grace: `AccountDeadlines` erases them. */

@@ -1,5 +1,5 @@
 import type { Database } from '../db/Database.ts';
-import { sql } from '../db/sql.ts';
+import { type Sql, sql } from '../db/sql.ts';
 import type { Audit } from './Audit.ts';
 
 /**
@@ -32,8 +32,11 @@ interface Line {
 export const AUDIT_KEEP_DAYS = 730;
 const GENESIS = '00'.repeat(32);
 const BATCH = 5_000;
-/** Lines of a chain that go at a time. */
+/** Lines of a chain, and chains, that are shortened at a time: a backlog of years goes in short transactions. */
 const FORGET_AT_ONCE = 1_000;
+const CHAINS_AT_ONCE = 8;
+/** Processes take turns, and a clock may be behind the one before: of this time, the furthest start of a chain counts. */
+const TOLD_WITHIN_MIN = 10;
 
 const readHeads = sql<{ chain: number; seq: number; hash: string }>(
   'audit-heads',
@@ -50,32 +53,57 @@ const countUnchained = sql<{ found: number; told: number }>(
      where action = 'log_chained' and chain is not null), 0) as told
    from audit_log where chain is null`,
 );
-const newestShortening = sql<{ details: Record<string, string> }>(
-  'audit-newest-shortening',
-  `select details from audit_log where action = 'log_shortened' and chain is not null order by at desc limit 1`,
+const newestShortenings = sql<{ details: Record<string, string> }>(
+  'audit-newest-shortenings',
+  `select details from audit_log where action = 'log_shortened' and chain is not null and at > (
+     select at from audit_log where action = 'log_shortened' and chain is not null order by at desc limit 1
+   ) - interval '${TOLD_WITHIN_MIN} minutes'`,
 );
 
+/** The first lines of all chains. */
+const FIRST_LINES = `audit_chains c cross join lateral (
+  select l.seq, l.prev_hash, l.at from audit_log l where l.chain = c.chain order by l.seq limit 1) a`;
+/** The oldest lines: those without a chain are from before there were any. Ends of chains may be among them, 128 at most. */
+const oldest = (days: number) =>
+  `(select id, chain from audit_log where at < now() - interval '${days} days' order by at limit ${FORGET_AT_ONCE})`;
+
+/** The head of a chain stays, however old: the next line holds its hash. */
 const isDue = sql<{ due: boolean }>(
   'audit-forget-due',
-  `select exists (select from audit_log where at < now() - interval '${AUDIT_KEEP_DAYS + 1} days')
-     and pg_try_advisory_xact_lock(hashtext('duet audit')) as due`,
+  `select exists (select from ${FIRST_LINES}
+       where a.seq < c.seq and a.at < now() - interval '${AUDIT_KEEP_DAYS + 1} days')
+     or exists (select from ${oldest(AUDIT_KEEP_DAYS + 1)} o where o.chain is null) as due`,
 );
-/** The head of a chain stays, however old: the next line holds its hash. */
-const forgetOldest = sql<{ chain: number; seq: number; hash: string; lines: number }>(
+const takeTurn = sql<{ taken: boolean }>(
+  'audit-forget-turn',
+  `select pg_try_advisory_xact_lock(hashtext('duet audit')) as taken`,
+);
+const forgetUnchained = sql<{ lines: number }>(
+  'audit-forget-unchained',
+  `with forgotten as (
+     delete from audit_log a using ${oldest(AUDIT_KEEP_DAYS)} o where a.id = o.id and o.chain is null returning 1)
+   select count(*) as lines from forgotten`,
+);
+const forgetChained = sql<{ lines: number }>(
   'audit-forget',
-  `with bounds as (
-     select c.chain, least(
-       coalesce((select a.seq from audit_log a where a.chain = c.chain and a.at >= now() - interval '${AUDIT_KEEP_DAYS} days'
-                 order by a.seq limit 1), c.seq),
-       (select a.seq from audit_log a where a.chain = c.chain order by a.seq limit 1) + ${FORGET_AT_ONCE}) as keep_from
-     from audit_chains c),
+  `with old as (
+     select c.chain, a.seq as first, c.seq as head from ${FIRST_LINES}
+     where a.seq < c.seq and a.at < now() - interval '${AUDIT_KEEP_DAYS} days' limit ${CHAINS_AT_ONCE}),
+   bounds as (
+     select o.chain, o.first, least(o.head, coalesce(
+       (select a.seq from audit_log a
+        where a.chain = o.chain and a.seq > o.first and a.seq < o.first + ${FORGET_AT_ONCE}
+          and a.at >= now() - interval '${AUDIT_KEEP_DAYS} days'
+        order by a.seq limit 1), o.first + ${FORGET_AT_ONCE})) as keep_from
+     from old o),
    forgotten as (
-     delete from audit_log a using bounds b where a.chain = b.chain and a.seq < b.keep_from returning a.chain),
-   unchained as (
-     delete from audit_log where chain is null and at < now() - interval '${AUDIT_KEEP_DAYS} days' returning 1)
-   select b.chain, a.seq - 1 as seq, encode(a.prev_hash, 'hex') as hash,
-     (select count(*) from forgotten) + (select count(*) from unchained) as lines
-   from bounds b join audit_log a on a.chain = b.chain and a.seq = b.keep_from where a.seq > 1`,
+     delete from audit_log a using bounds b where a.chain = b.chain and a.seq >= b.first and a.seq < b.keep_from
+     returning 1)
+   select count(*) as lines from forgotten`,
+);
+const readStarts = sql<{ chain: number; seq: number; hash: string }>(
+  'audit-starts',
+  `select c.chain, a.seq - 1 as seq, encode(a.prev_hash, 'hex') as hash from ${FIRST_LINES} where a.seq > 1`,
 );
 
 /**
@@ -84,11 +112,10 @@ const forgetOldest = sql<{ chain: number; seq: number; hash: string; lines: numb
  */
 export async function verifyAudit(db: Database, before: AuditHeads = {}): Promise<AuditVerdict> {
   const verdict: AuditVerdict = { lines: 0, unchained: 0, problems: [], heads: {} };
-  const [shortened] = await db.query(newestShortening);
+  const told = await readTold(db);
   for (const { chain, ...head } of await db.query(readHeads)) {
     verdict.heads[chain] = head;
-    const told = shortened?.details[`chain${chain}`];
-    await verifyChain(db, verdict, chain, { told, earlier: before[chain] });
+    await verifyChain(db, verdict, chain, { told: told.get(`chain${chain}`), earlier: before[chain] });
   }
   for (const chain of Object.keys(before)) {
     if (verdict.heads[chain] === undefined) verdict.problems.push(`chain ${chain}: is gone`);
@@ -134,14 +161,50 @@ function isStart(line: Line, told: string | undefined): boolean {
   return line.seq === 1 ? line.prev_hash === GENESIS : told === `${line.seq - 1} ${line.prev_hash}`;
 }
 
-/** Removes lines older than `AUDIT_KEEP_DAYS`, once a day, and says in the log itself where each chain begins since. */
-export async function forgetOldAudit(db: Database, audit: Audit): Promise<void> {
-  await db.transaction(async (tx) => {
-    const [row] = await tx.query(isDue);
-    if (!row!.due) return;
-    const starts = await tx.query(forgetOldest);
-    const details: Record<string, string | number> = { lines: starts[0]?.lines ?? 0 };
-    for (const { chain, seq, hash } of starts) details[`chain${chain}`] = `${seq} ${hash}`;
-    await audit.record(tx, { action: 'log_shortened', details });
-  });
+/** Where chains begin since they were shortened, as the log says: `chain7` → number and hash of the line before. */
+async function readTold(db: Database): Promise<Map<string, string>> {
+  const told = new Map<string, string>();
+  for (const { details } of await db.query(newestShortenings)) {
+    for (const [name, start] of Object.entries(details)) {
+      if (Number.parseInt(told.get(name) ?? '0', 10) < Number.parseInt(start, 10)) told.set(name, start);
+    }
+  }
+  return told;
+}
+
+/**
+ * Removes lines older than `AUDIT_KEEP_DAYS`, once a day, a little at a time until all are gone or `isOver` says that
+ * there is no time left. With each little the log itself says where each chain begins since.
+ */
+export async function forgetOldAudit(
+  db: Database,
+  audit: Audit,
+  isOver: () => boolean = () => false,
+): Promise<void> {
+  const [row] = await db.queryAlone(isDue);
+  if (!row!.due) return;
+  // How many lines have no chain stands in a line of one: it must not go before they do.
+  for (const forget of [forgetUnchained, forgetChained]) {
+    let lines = 1;
+    while (lines > 0) {
+      if (isOver()) return;
+      const forgotten = await db.transaction((tx) => forgetSome(tx, audit, forget));
+      // Another process is at it.
+      if (forgotten === undefined) return;
+      lines = forgotten;
+    }
+  }
+}
+
+/** How many lines went; undefined where it is another's turn. */
+async function forgetSome(tx: Sql, audit: Audit, forget: typeof forgetChained): Promise<number | undefined> {
+  const [turn] = await tx.query(takeTurn);
+  if (!turn!.taken) return undefined;
+  const [forgotten] = await tx.query(forget);
+  const { lines } = forgotten!;
+  if (lines === 0) return 0;
+  const details: Record<string, string | number> = { lines };
+  for (const { chain, seq, hash } of await tx.query(readStarts)) details[`chain${chain}`] = `${seq} ${hash}`;
+  await audit.record(tx, { action: 'log_shortened', details });
+  return lines;
 }

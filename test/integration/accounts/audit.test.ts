@@ -9,9 +9,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Audit } from '../../../src/accounts/Audit.ts';
 import { forgetOldAudit, verifyAudit } from '../../../src/accounts/auditChain.ts';
 import { SystemClock } from '../../../src/clock.ts';
+import { Database } from '../../../src/db/Database.ts';
 import { newId } from '../../../src/ids.ts';
+import { createLog } from '../../../src/log.ts';
 import { CALLER, TEST_SECRETS } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 import { connect } from '../../support/life.ts';
 
 const base = useDatabase();
@@ -34,10 +37,10 @@ async function unguarded(text: string, values: unknown[] = []) {
 }
 const problems = async (before = {}) => (await verifyAudit(base.db, before)).problems;
 /** Resolves with the ids of the lines. */
-async function write(count: number, ageDays = 0): Promise<string[]> {
+async function write(count: number, ageDays = 0, on = client): Promise<string[]> {
   const at = new Date(Date.now() - ageDays * 86_400_000);
   const ids = Array.from({ length: count }, () => newId());
-  await query(
+  await on.query(
     `insert into audit_log (id, at, action, user_id, details)
      select id, $2, 'login', $3, '{"newDevice": false}' from unnest($1::uuid[]) as t (id)`,
     [ids, at, userId],
@@ -165,6 +168,43 @@ describe('the security log (PV-17)', () => {
     expect((await problems()).join()).toContain('lines before 6 are gone');
   });
 
+  it('loses a backlog in one go, by statements that are short', async () => {
+    const clients = [client, await connect(base.url), await connect(base.url)];
+    // All its lines of the shortening are of one moment.
+    const stopped = new Audit({ clock: new FakeClock(Date.now()), secrets: TEST_SECRETS });
+    const hurried = await Database.open({
+      url: base.url,
+      poolSize: 2,
+      log: createLog('silent'),
+      statementTimeoutMs: 2_000,
+    });
+    try {
+      // From before there were chains, as many as the first one with a hash says.
+      await query('alter table audit_log disable trigger audit_log_chain');
+      await write(1_500, 900);
+      await query('alter table audit_log enable trigger audit_log_chain');
+      await query(
+        `insert into audit_log (id, at, action, details)
+         values (gen_random_uuid(), now() - interval '899 days', 'log_chained', '{"unchained": 1500}')`,
+      );
+      for (let i = 0; i < 5; i++) for (const one of clients) await write(700, 800, one);
+      for (const one of clients) await write(2, 1, one);
+      expect(await verifyAudit(base.db)).toMatchObject({ lines: 10_507, unchained: 1_500, problems: [] });
+      const forgetting = forgetOldAudit(hurried, stopped);
+      // Another process that begins meanwhile finds it under way, or goes on with it.
+      await Promise.all([forgetting, forgetOldAudit(base.db, audit)]);
+      const told = await query(
+        `select (details->>'lines')::int as lines from audit_log where action = 'log_shortened'`,
+      );
+      expect(told.reduce((sum, { lines }) => sum + lines, 0)).toBe(12_001);
+      const verdict = await verifyAudit(base.db);
+      expect(verdict).toMatchObject({ lines: 6 + told.length, unchained: 0, problems: [] });
+    } finally {
+      await hurried.close();
+      for (const one of clients.slice(1)) await one.end();
+    }
+  });
+
   it('is looked at by a command, which keeps what it found', async () => {
     const path = join(await mkdtemp(join(tmpdir(), 'duet-audit-')), 'heads.json');
     const run = () =>
@@ -186,6 +226,9 @@ describe('the security log (PV-17)', () => {
     await write(3, 900);
     await forgetOldAudit(base.db, audit);
     expect(await problems()).toEqual([]);
+    // Which is no reason to shorten it again, or to say so.
+    await forgetOldAudit(base.db, audit);
+    expect(await query(`select from audit_log where action = 'log_shortened'`)).toHaveLength(1);
     await write(1);
     expect(await problems()).toEqual([]);
   });
