@@ -30,7 +30,8 @@ interface Entry {
 /** In this process's memory. */
 const MAX_ENTRIES = 50_000;
 const TOPIC = 'cache:forget';
-const PREFIX = 'cache:';
+/** Another release may run beside this one: the number goes up with each change of the shape of what is kept. */
+const PREFIX = 'duet:cache:1:';
 /** A second delete in Redis, for a value that another process was just writing from an old read. */
 const SECOND_DELETE_MS = 1_000;
 /** More than this is not remembered through an outage of Redis: those entries end by their time. */
@@ -204,7 +205,7 @@ export class Cache {
     if (this.#loading.get(key)?.forgotten) return;
     const memoryMs = this.#store === undefined ? ttlMs : Math.min(ttlMs, MEMORY_BESIDE_STORE_MS);
     this.#entries.set(key, { value, expiresAt: this.#clock.now() + memoryMs });
-    if (alsoInStore) this.#store?.set(PREFIX + key, JSON.stringify(value), 'PX', ttlMs).catch(() => {});
+    if (alsoInStore) this.#store?.set(PREFIX + key, JSON.stringify({ value }), 'PX', ttlMs).catch(() => {});
   }
 
   /** Fills `found` from Redis; returns what is still missing. An outage counts as an empty cache. */
@@ -214,10 +215,21 @@ export class Cache {
     return ids.filter((id, i) => {
       const text = values[i];
       if (text == null) return true;
-      const value = JSON.parse(text) as T;
-      found.set(id, value);
-      this.#keep(`${kind}:${id}`, value, ttlMs, false);
+      const kept = readKept(text);
+      if (kept === undefined) return true;
+      found.set(id, kept.value as T);
+      this.#keep(`${kind}:${id}`, kept.value, ttlMs, false);
       return false;
     });
+  }
+}
+
+/** What this program wrote into Redis; anything else that stands there is as good as nothing. */
+function readKept(text: string): { value: unknown } | undefined {
+  try {
+    const kept: unknown = JSON.parse(text);
+    return typeof kept === 'object' && kept !== null && 'value' in kept ? kept : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -86,7 +86,7 @@ describe('caches of two processes', () => {
     // Behind the back of every cache: both still show what they have.
     await at.world.db.query(setBio, [me!, 'Unannounced']);
     expect([await bio(a), await bio(b)]).toEqual(['', '']);
-    const leftMs = await a.redis.pttl(`cache:person:${me}`);
+    const leftMs = await a.redis.pttl(`duet:cache:1:person:${me}`);
     expect(leftMs).toBeGreaterThan(3_500_000);
     expect(leftMs).toBeLessThanOrEqual(3_600_000);
     await a.people.editProfile(me!, { bio: 'Changed on A' });
@@ -113,7 +113,7 @@ describe('caches of two processes', () => {
     const shown = (side: typeof a) => side.discovery.list(me, { limit: 5 });
     await shown(a);
     await shown(b);
-    const leftMs = await a.redis.pttl(`cache:candidates:${me}`);
+    const leftMs = await a.redis.pttl(`duet:cache:1:candidates:${me}`);
     expect(leftMs).toBeGreaterThan(200_000);
     expect(leftMs).toBeLessThanOrEqual(300_000);
     const held = (side: typeof a) => side.cache.held('candidates', me, 300_000);
@@ -133,7 +133,7 @@ describe('caches of two processes', () => {
   it('matches: a list of a minute, anew when a match is made, ends or is accepted anywhere', async () => {
     const [me, peer] = await at.world.persons(2);
     expect([await a.ids(me!), await b.ids(me!), await b.ids(peer!)]).toEqual([[], [], []]);
-    const leftMs = await a.redis.pttl(`cache:matches-active:${me}`);
+    const leftMs = await a.redis.pttl(`duet:cache:1:matches-active:${me}`);
     expect(leftMs).toBeGreaterThan(30_000);
     expect(leftMs).toBeLessThanOrEqual(60_000);
 

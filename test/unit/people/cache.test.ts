@@ -108,10 +108,22 @@ describe('the cache', () => {
     expect(await other.one('n', 'a', 3_600_000, load)).toBe(2);
     // Back again, Redis still has the old value, until the forgetting that failed is done again.
     store.away = false;
-    expect(store.values.get('cache:n:a')).toBe('1');
+    expect(store.values.get('duet:cache:1:n:a')).toBe('{"value":1}');
     clock.advance(1_100);
     await turn();
-    expect(store.values.has('cache:n:a')).toBe(false);
+    expect(store.values.has('duet:cache:1:n:a')).toBe(false);
+  });
+
+  it('takes what it did not write itself for nothing', async () => {
+    for (const stray of ['', 'OK', '{"value":', '7', 'null', '"value"', '[]', '{"id":"a"}']) {
+      const store = fakeStore();
+      const cache = new Cache({ clock: new FakeClock(), bus: new MemoryBus(), store });
+      const { asked, load } = loader(new Map([['a', 1]]));
+      store.values.set('duet:cache:1:n:a', stray);
+      expect(await cache.one('n', 'a', 1_000, load), stray).toBe(1);
+      expect(asked, stray).toHaveLength(1);
+      expect(store.values.get('duet:cache:1:n:a'), stray).toBe('{"value":1}');
+    }
   });
 
   it('has nobody keep what was read from a Redis that was back and had not forgotten yet', async () => {
@@ -141,7 +153,7 @@ describe('the cache', () => {
     const { load } = loader(new Map([['a', 2]]));
     await one.forget('n', ['a']);
     await turn();
-    store.values.set('cache:n:a', '1');
+    store.values.set('duet:cache:1:n:a', '{"value":1}');
     expect(await other.one('n', 'a', 3_600_000, load)).toBe(1);
     clock.advance(1_100);
     await turn();
@@ -162,7 +174,7 @@ describe('the cache', () => {
     for (let i = 0; i < 1_200; i++) await cache.forget('n', [`${i}`]);
     expect(told).toEqual(Array(1_200).fill(1));
     store.away = false;
-    store.values.set('cache:n:1199', '1');
+    store.values.set('duet:cache:1:n:1199', '{"value":1}');
     told.length = 0;
     clock.advance(1_100);
     for (let i = 0; i < 4; i++) await turn();
