@@ -56,8 +56,13 @@ export class InboxFeed implements Subscriber {
     }
   }
 
+  /** Whoever is told to reload is not told so again on coming back, whether or not their client acknowledges it. */
   resync({ epoch, seq }: Position): void {
-    this.#inOrder(async () => this.#client.send('inbox:resync', { epoch, seq }));
+    const { clock, hub } = this.#services;
+    this.#inOrder(async () => {
+      this.#client.send('inbox:resync', { epoch, seq, at: isoTime(clock.now()) });
+      await hub.ack(this.#client.auth!.userId, seq);
+    });
   }
 
   isBusy(): boolean {

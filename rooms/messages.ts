@@ -113,7 +113,7 @@ export const SERVER_MESSAGES = {
       durationSec: z.int(),
       ...Stamped,
     }),
-    'inbox:resync': z.strictObject({ epoch: z.int(), seq: z.int() }),
+    'inbox:resync': z.strictObject(Stamped),
   } as Record<string, z.ZodType>,
   match: { ...ofEveryRoom, ...matchEvents } as Record<string, z.ZodType>,
   call: {

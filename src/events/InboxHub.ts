@@ -9,7 +9,13 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import { type Bus, RESUMED } from '../platform/Bus.ts';
-import { InboxListener, type Position, readPosition, type Subscriber } from './InboxListener.ts';
+import {
+  InboxListener,
+  NOTHING_TOLD,
+  type Position,
+  readPosition,
+  type Subscriber,
+} from './InboxListener.ts';
 import type { StoredEvent } from './outbox.ts';
 
 /** One listener: a device in an inbox room, or a match room on behalf of one of its people. */
@@ -33,7 +39,10 @@ const HEARD = 'inbox.heard';
 export const RING_WITHIN = 200;
 /** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
 const COMMIT_WITHIN_SEC = 10;
-/** How often everybody is compared, for what took longer than that, and for a database whose clock was moved. */
+/**
+ * How often everybody is compared, for what took longer than that, and for a database whose clock was moved; and once when
+ * the database is back, for what it may have lost.
+ */
 const COMPARE_ALL_EVERY_MS = 60_000;
 /** Listeners compared in one statement. */
 const COMPARED_AT_ONCE = 5_000;
@@ -62,11 +71,11 @@ export const readRecent = sql<{ user_id: string; seq: number }>(
    where at >= now() - make_interval(secs => $1) and at < 'infinity'
    group by user_id`,
 );
-/** Whose log is ahead of what was delivered here. */
+/** Whose log is not where delivery stands: ahead, or behind what was delivered, after a failover that lost its end. */
 export const readBehind = sql<{ user_id: string; seq: number }>(
   'inbox-behind',
-  `select i.user_id, i.seq from unnest($1::uuid[], $2::bigint[]) as here (user_id, seq)
-   join inboxes i on i.user_id = here.user_id and i.seq > here.seq`,
+  `select distinct here.user_id, coalesce(i.seq, 0) as seq from unnest($1::uuid[], $2::bigint[]) as here (user_id, seq)
+   left join inboxes i on i.user_id = here.user_id where coalesce(i.seq, 0) <> here.seq`,
 );
 
 export interface InboxHubOptions {
@@ -89,7 +98,7 @@ export class InboxHub {
     this.#options = options;
     this.#comparedAt = options.clock.now();
     this.#comparedAllAt = this.#comparedAt;
-    options.bus.subscribe(TOPIC, (message) => this.#receive(message as StoredEvent[]));
+    options.bus.subscribe(TOPIC, (message) => this.#receive(message));
     options.bus.subscribe(RESUMED, () => {
       this.reconcile().catch((err: unknown) => options.log.warn({ err }, 'inboxes could not be compared'));
     });
@@ -104,7 +113,7 @@ export class InboxHub {
   /** Where a user's log stands; zeros for one that nothing was ever told. */
   async position(userId: string): Promise<Position> {
     const [row] = await this.#options.db.query(readPosition, [userId]);
-    return row ?? { epoch: 1, seq: 0, acked: 0 };
+    return row ?? NOTHING_TOLD;
   }
 
   /**
@@ -145,7 +154,9 @@ export class InboxHub {
 
   /** Calls `listener` when a device knows of a call. Some of it may be lost. */
   onHeard(listener: (heard: Heard) => void): void {
-    this.#options.bus.subscribe(HEARD, (message) => listener(message as Heard));
+    this.#options.bus.subscribe(HEARD, (message) => {
+      if (isHeard(message)) listener(message);
+    });
   }
 
   /** Whether the user listens on this process. */
@@ -164,38 +175,59 @@ export class InboxHub {
       this.#catchUpTo(await db.query(readRecent, [sinceSec]));
     }
     this.#comparedAt = now;
-    if (now - this.#comparedAllAt < COMPARE_ALL_EVERY_MS) return;
+    const sinceMs = now - this.#comparedAllAt;
+    if (sinceMs < COMPARE_ALL_EVERY_MS && !db.wasAway(sinceMs)) return;
     await this.#compareAll();
     this.#comparedAllAt = now;
   }
 
   async #compareAll(): Promise<void> {
-    const userIds = [...this.#byUser.keys()];
-    for (let from = 0; from < userIds.length; from += COMPARED_AT_ONCE) {
-      const some = userIds.slice(from, from + COMPARED_AT_ONCE);
-      const delivered = some.map((userId) => this.#deliveredTo(userId));
-      this.#catchUpTo(await this.#options.db.query(readBehind, [some, delivered]));
+    const listeners = [...this.#byUser.values()].flatMap((ofOne) => [...ofOne]);
+    for (let from = 0; from < listeners.length; from += COMPARED_AT_ONCE) {
+      const some = listeners.slice(from, from + COMPARED_AT_ONCE);
+      const [userIds, delivered] = [some.map(({ userId }) => userId), some.map(({ last }) => last)];
+      this.#catchUpTo(await this.#options.db.query(readBehind, [userIds, delivered]));
     }
-  }
-
-  /** The last event that all who listen to a user's inbox have. */
-  #deliveredTo(userId: string): number {
-    let least = Number.MAX_SAFE_INTEGER;
-    for (const { last } of this.#byUser.get(userId) ?? []) least = Math.min(least, last);
-    return least;
   }
 
   #catchUpTo(positions: readonly { user_id: string; seq: number }[]): void {
     for (const { user_id, seq } of positions) {
       for (const listener of this.#byUser.get(user_id) ?? []) {
-        if (listener.last < seq) listener.catchUp();
+        if (listener.last !== seq) listener.catchUp();
       }
     }
   }
 
-  #receive(events: StoredEvent[]): void {
-    for (const event of events) {
-      for (const listener of this.#byUser.get(event.userId) ?? []) listener.hint(event);
+  #receive(message: unknown): void {
+    if (!Array.isArray(message)) return;
+    for (const told of message as (Partial<StoredEvent> | null)[]) {
+      for (const listener of this.#byUser.get(told?.userId ?? '') ?? []) {
+        if (isEvent(told)) listener.hint(told);
+        else listener.catchUp();
+      }
     }
   }
+}
+
+/** Others speak on the bus as well, a later release among them. What does not look like an event is read from the log. */
+function isEvent(told: Partial<StoredEvent> | null): told is StoredEvent {
+  return (
+    told !== null &&
+    typeof told.userId === 'string' &&
+    isCount(told.seq) &&
+    isCount(told.epoch) &&
+    isCount(told.at) &&
+    typeof told.type === 'string' &&
+    typeof told.payload === 'object' &&
+    told.payload !== null
+  );
+}
+
+function isHeard(message: unknown): message is Heard {
+  const { userId, sessionId, seq } = (message ?? {}) as Partial<Heard>;
+  return typeof userId === 'string' && typeof sessionId === 'string' && isCount(seq);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value);
 }

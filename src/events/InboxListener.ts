@@ -7,7 +7,10 @@ import type { StoredEvent } from './outbox.ts';
 export interface Subscriber {
   /** Called in order, without gaps; must not throw. */
   deliver(event: StoredEvent): void;
-  /** Events between were discarded by retention: the client must reload. `seq` is where the log stands. */
+  /**
+   * Events between were discarded by retention, or the log has lost what was delivered: the client must reload. `seq` is
+   * where the log stands.
+   */
   resync(position: Position): void;
   /** Whether what was delivered is still on its way. Absent: everything is taken at once. */
   isBusy?(): boolean;
@@ -37,6 +40,8 @@ export interface InboxListenerOptions {
 
 /** Events of one user read from the log at a time. */
 const BATCH = 200;
+/** Where the log of somebody stands whom nothing was ever told. */
+export const NOTHING_TOLD: Position = { epoch: 1, seq: 0, acked: 0 };
 export const readPosition = sql<Position>(
   'inbox-position',
   'select epoch, seq, acked from inboxes where user_id = $1',
@@ -49,7 +54,7 @@ export const readAfter = sql<EventRow>(
 /** One subscriber's place in one user's log. */
 export class InboxListener {
   readonly #options: InboxListenerOptions;
-  readonly #userId: string;
+  readonly userId: string;
   readonly #subscriber: Subscriber;
   /** Where a listener stands that could not read the log. */
   readonly #unread: Set<InboxListener>;
@@ -67,18 +72,18 @@ export class InboxListener {
     unread: Set<InboxListener>,
   ) {
     this.#options = options;
-    this.#userId = userId;
+    this.userId = userId;
     this.last = after;
     this.#subscriber = subscriber;
     this.#unread = unread;
   }
 
   hint(event: StoredEvent): void {
-    if (this.#closed || event.seq <= this.last) return;
+    if (this.#closed) return;
     const isNext = event.seq === this.last + 1 && !this.#reading;
     // A client that reads slowly gets the rest from the log, as fast as it reads: nothing piles up for it here.
     if (isNext && !this.#subscriber.isBusy?.()) this.#deliver(event);
-    else this.catchUp();
+    else if (event.seq > this.last) this.catchUp();
   }
 
   restart(after: number): void {
@@ -111,7 +116,7 @@ export class InboxListener {
     while (this.#behind && !this.#closed) {
       this.#behind = false;
       const from = this.last;
-      const rows = await this.#options.db.query(readAfter, [this.#userId, from, BATCH]);
+      const rows = await this.#options.db.query(readAfter, [this.userId, from, BATCH]);
       if (this.#closed) return;
       if (from !== this.last) {
         // A replay moved the place while the log was being read.
@@ -139,30 +144,30 @@ export class InboxListener {
   /** The log is empty after `from`: either there was nothing to tell, or all of it was dropped meanwhile. */
   async #resyncIfBehind(from: number): Promise<void> {
     const { db } = this.#options;
-    const [position] = await db.query(readPosition, [this.#userId]);
-    const end = position?.seq ?? 0;
+    const { seq: end } = await this.#position();
     if (end === from) return;
-    // A place that the log has not reached was asked for: of another log, or made up.
-    if (end < from) {
-      this.last = end;
-      if (position !== undefined) await this.#resync();
-      return;
-    }
-    // Perhaps it was told between the two looks: then it is in the log by now.
-    const rows = await db.query(readAfter, [this.#userId, from, 1]);
+    // Perhaps it was told between the two looks: then it is in the log by now. A place that the log has not reached is
+    // of another log (it was restored, or a failover lost its end), or made up.
+    const rows = end < from ? [] : await db.query(readAfter, [this.userId, from, 1]);
     if (this.#closed || from !== this.last || rows.length > 0) this.#behind = true;
     else await this.#resync();
   }
 
   async #resync(): Promise<void> {
-    const [position] = await this.#options.db.query(readPosition, [this.#userId]);
-    if (position === undefined || this.#closed) return;
+    const position = await this.#position();
+    if (this.#closed) return;
     this.last = position.seq;
     this.#subscriber.resync(position);
   }
 
+  async #position(): Promise<Position> {
+    const [position] = await this.#options.db.query(readPosition, [this.userId]);
+    return position ?? NOTHING_TOLD;
+  }
+
+  /** What could not be delivered is not past: it is read from the log. */
   #deliver(event: StoredEvent): void {
-    this.last = event.seq;
     this.#subscriber.deliver(event);
+    this.last = event.seq;
   }
 }

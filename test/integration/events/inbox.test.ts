@@ -1,10 +1,14 @@
 /** The inbox: at least once, in order, without a gap that the client is not told of. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database } from '../../../src/db/Database.ts';
+import { InboxHub } from '../../../src/events/InboxHub.ts';
 import { append } from '../../../src/events/outbox.ts';
 import { createLog } from '../../../src/log.ts';
+import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { useApp } from '../../support/app.ts';
 import type { Json, Person } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
@@ -87,6 +91,37 @@ describe('delivery', () => {
     expect(await inbox.next('inbox:resync')).toMatchObject({ seq: 2 });
     await tell(ann, 1);
     await inbox.next('match:ready', (event) => event.seq === 3);
+  });
+
+  test('a log that a failover set back is told as a resync, and what comes afterwards is heard', async () => {
+    const ann = await newPerson(app);
+    await tell(ann, 10);
+    const clock = new FakeClock();
+    const hub = new InboxHub({ db, bus: new MemoryBus(), clock, log: createLog('silent') });
+    const listen = (after: number) => {
+      const heard: string[] = [];
+      hub.subscribe(ann.id, after, {
+        deliver: ({ seq }) => heard.push(`${seq}`),
+        resync: ({ seq }) => heard.push(`resync at ${seq}`),
+      });
+      return heard;
+    };
+    const before = listen(9);
+    await eventually(() => before).toEqual(['10']);
+
+    await db.pool.query('delete from outbox where user_id = $1 and seq > 8', [ann.id]);
+    await db.pool.query('update inboxes set seq = seq - 2 where user_id = $1', [ann.id]);
+    // Of two devices one came back since: where all of them stand counts.
+    const after = listen(8);
+    clock.advance(60_000);
+    await hub.reconcile();
+    await eventually(() => before).toEqual(['10', 'resync at 8']);
+    await tell(ann, 2);
+    await hub.reconcile();
+    await eventually(() => [before, after]).toEqual([
+      ['10', 'resync at 8', '9', '10'],
+      ['9', '10'],
+    ]);
   });
 
   test('an acknowledgement of what was never sent acknowledges nothing beyond the log', async () => {

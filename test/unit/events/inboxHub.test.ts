@@ -4,6 +4,7 @@ import type { Database } from '../../../src/db/Database.ts';
 import type { Bind, Statement } from '../../../src/db/sql.ts';
 import { InboxHub, readBehind, readRecent } from '../../../src/events/InboxHub.ts';
 import { readAfter, readPosition } from '../../../src/events/InboxListener.ts';
+import type { StoredEvent } from '../../../src/events/outbox.ts';
 import { createLog } from '../../../src/log.ts';
 import { MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
@@ -18,6 +19,8 @@ class FakeLog {
   /** Who comes up when recent events are asked for; everybody else was told long ago. */
   readonly recent = new Set<string>();
   away = false;
+  /** Whether the program noticed that the database was away since everybody was compared. */
+  wasAway = () => false;
 
   async query({ name }: Statement<unknown>, values: readonly Bind[] = []): Promise<object[]> {
     this.asked.push(name);
@@ -27,12 +30,12 @@ class FakeLog {
     if (name === readPosition.name) return [{ ...position(values[0] as string), epoch: 1, acked: 0 }];
     if (name === readBehind.name) {
       const [userIds, seqs] = values as [string[], number[]];
-      return userIds.map(position).filter(({ seq }, i) => seq > seqs[i]!);
+      return userIds.map(position).filter(({ seq }, i) => seq !== seqs[i]!);
     }
     expect(name).toBe(readAfter.name);
     const [userId, after] = values as [string, number];
     const { seq } = position(userId);
-    return Array.from({ length: seq - after }, (_, i) => ({
+    return Array.from({ length: Math.max(0, seq - after) }, (_, i) => ({
       user_id: userId,
       seq: after + i + 1,
       epoch: 1,
@@ -42,6 +45,15 @@ class FakeLog {
     }));
   }
 }
+
+const eventOf = (userId: string, seq: number): StoredEvent => ({
+  userId,
+  seq,
+  epoch: 1,
+  at: 0,
+  type: 'match:ready',
+  payload: {},
+});
 
 async function listening(count: number) {
   const log = new FakeLog();
@@ -89,12 +101,77 @@ test('what does not come up as recent is found within a minute', async () => {
   expect(heard).toEqual(['user 1: 1']);
 });
 
+test('everybody is compared when the database is back, for what it may have lost', async () => {
+  const { log, heard, hub, reconcile } = await listening(2);
+  log.seqs.set('user 0', 2);
+  hub.publish([eventOf('user 0', 1), eventOf('user 0', 2)]);
+  await settled();
+  log.seqs.set('user 0', 1);
+  await reconcile();
+  expect(heard).toEqual(['user 0: 1', 'user 0: 2']);
+  log.wasAway = () => true;
+  await reconcile();
+  expect(heard).toEqual(['user 0: 1', 'user 0: 2', 'resync']);
+});
+
+test.each([
+  ['no type', { type: undefined }],
+  ['no payload', { payload: null }],
+  ['a time that is none', { at: 'soon' }],
+  ['a number that is none', { seq: 1.5 }],
+  ['no epoch', { epoch: undefined }],
+])('what is on the bus with %s is read from the log', async (_what, wrong) => {
+  const { log, heard, bus } = await listening(1);
+  log.seqs.set('user 0', 1);
+  bus.publish('inbox', [{ ...eventOf('user 0', 1), ...wrong }]);
+  await settled();
+  expect(log.asked).toContain(readAfter.name);
+  expect(heard).toEqual(['user 0: 1']);
+});
+
+test.each([[{}], [[null]], [[{}]], [['x']], [[{ userId: 7 }]]])(
+  '%j on the bus is nothing',
+  async (message) => {
+    const { log, heard, bus, hub } = await listening(1);
+    const told: unknown[] = [];
+    hub.onHeard((heardOf) => told.push(heardOf));
+    bus.publish('inbox', message);
+    bus.publish('inbox.heard', message);
+    hub.tellHeard({ userId: 'user 0', sessionId: 'a', seq: 1 });
+    await settled();
+    expect([heard, log.asked]).toEqual([[], []]);
+    expect(told).toEqual([{ userId: 'user 0', sessionId: 'a', seq: 1 }]);
+  },
+);
+
+test('what a listener could not take is not passed over', async () => {
+  const { log, hub, reconcile } = await listening(0);
+  const heard: number[] = [];
+  let fails = true;
+  log.seqs.set('ann', 0);
+  hub.subscribe('ann', 0, {
+    deliver: ({ seq }) => {
+      if (fails) throw new Error('not now');
+      heard.push(seq);
+    },
+    resync: () => {},
+  });
+  await settled();
+  log.seqs.set('ann', 1);
+  log.recent.add('ann');
+  await reconcile();
+  expect(heard).toEqual([]);
+  fails = false;
+  await reconcile();
+  expect(heard).toEqual([1]);
+});
+
 test('a log that could not be read is read with the next comparison', async () => {
   const { log, heard, hub, reconcile } = await listening(2);
   log.seqs.set('user 0', 2);
   log.away = true;
   // Its number tells that one before it is missing.
-  hub.publish([{ userId: 'user 0', seq: 2, epoch: 1, at: 0, type: 'match:ready', payload: {} }]);
+  hub.publish([eventOf('user 0', 2)]);
   await settled();
   expect(heard).toEqual([]);
   log.away = false;
