@@ -1,7 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import type { Clock, Timer } from '../clock.ts';
-import { type HeaderText, headerText, joinHeaders, NO_HEADERS } from './headers.ts';
+import { type Header, type HeaderText, headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 
 /**
  * One request and its answer on a uWebSockets.js response. Knows when the client has gone, writes at most one
@@ -11,15 +11,16 @@ import { type HeaderText, headerText, joinHeaders, NO_HEADERS } from './headers.
 /** The client has gone before the answer. nginx's number: nobody reads it, the metrics count it. */
 export const CLIENT_GONE = 499;
 
-// Above this an answer is handed over piece by piece as the socket takes it, so that a slow reader of a large file
-// costs no copy of it.
-const STREAM_ABOVE_BYTES = 64 * 1024;
+// Whether a client reads what it is sent shows by a body only. So of answers that have none one in so many is the last
+// on its connection: who asks for them without end, and reads none, has no more than some dozens waiting for him.
+const LAST_ONE_IN = 64;
 // A refused client may still be sending its body. The answer's last byte is held back until the client is quiet:
 // closing at once would make the kernel reset the connection, and the answer could be lost with it.
 const LOOK_EVERY_MS = 50;
 const MAX_LOOKS = 40;
 
 const CLOSE = headerText([['connection', 'close']]);
+const END_OF_HEAD = '\r\n';
 
 export class Exchange {
   readonly res: HttpResponse;
@@ -90,16 +91,18 @@ export class Exchange {
   answer(status: number, headers: HeaderText, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     this.#state = 'answered';
-    if (body !== undefined && body.length > STREAM_ABOVE_BYTES && !this.isHead) {
-      this.#stream(status, headers, typeof body === 'string' ? Buffer.from(body) : body);
-    } else {
-      this.#corked(() => {
+    this.#corked(() => {
+      if (body !== undefined && body.length > 0 && !this.isHead) {
+        this.#head(status, headers);
+        this.#send(body);
+      } else if (Math.random() * LAST_ONE_IN < 1) {
+        this.#endConnection(status, headers, body);
+      } else {
         this.#head(status, headers);
         if (body === undefined) this.res.endWithoutBody();
-        else if (this.isHead) this.res.endWithoutBody(byteLength(body));
-        else this.res.end(body);
-      });
-    }
+        else this.res.endWithoutBody(byteLength(body));
+      }
+    });
     this.#onDone(status);
   }
 
@@ -112,10 +115,7 @@ export class Exchange {
     if (this.#state !== 'open') return;
     this.#state = 'answered';
     if (this.isHead) {
-      this.#corked(() => {
-        this.#head(status, headers);
-        this.res.endWithoutBody(Buffer.byteLength(body), true);
-      });
+      this.#corked(() => this.#endConnection(status, headers, body));
       this.#onDone(status);
       return;
     }
@@ -159,25 +159,36 @@ export class Exchange {
     });
   }
 
-  #head(status: number, headers: HeaderText): void {
+  #head(status: number, headers: HeaderText, end = ''): void {
     const { res } = this;
     // uWebSockets.js says 200 by itself.
     if (status !== 200) res.writeStatus(statusLine(status));
-    res.writeHeader('x-request-id', this.requestId + this.#common + headers + this.added);
+    res.writeHeader('x-request-id', this.requestId + this.#common + headers + this.added + end);
   }
 
-  #stream(status: number, headers: HeaderText, body: Uint8Array): void {
+  /**
+   * The body, as the socket takes it. `end` would put all of it behind what waits to be sent already, however much that
+   * is. What is not sent in full is an answer under way, and who asks for another meanwhile is cut off.
+   */
+  #send(body: string | Uint8Array): void {
     const { res } = this;
+    const total = byteLength(body);
+    if (res.tryEnd(body, total)[1]) return;
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     this.#watchAbort();
-    this.#corked(() => {
-      this.#head(status, headers);
-      const start = res.getWriteOffset();
-      const [sent] = res.tryEnd(body, body.byteLength);
-      if (sent) return;
-      res.onWritable((offset) => {
-        const [ok] = res.tryEnd(body.subarray(offset - start), body.byteLength);
-        return ok;
-      });
+    res.onWritable((offset) => res.tryEnd(bytes.subarray(offset), total)[0]);
+  }
+
+  /**
+   * The head of an answer without a body, and then the end. For uWebSockets.js it stays under way until then: after an
+   * answer that is whole it would go on with what the client sent behind it, and forget that it was to close.
+   */
+  #endConnection(status: number, headers: HeaderText, body: string | Uint8Array | undefined): void {
+    const length: Header[] = body === undefined ? [] : [['content-length', String(byteLength(body))]];
+    this.#head(status, joinHeaders(headers, joinHeaders(headerText(length), CLOSE)), END_OF_HEAD);
+    this.#watchAbort();
+    setImmediate(() => {
+      if (this.#state !== 'gone') this.res.close();
     });
   }
 

@@ -30,5 +30,8 @@ export function refuse(res: HttpResponse, code: DuetErrorCode): void {
   res.writeHeader('cache-control', 'no-store');
   res.writeHeader('x-content-type-options', 'nosniff');
   res.writeHeader('x-request-id', requestId);
-  res.end(JSON.stringify({ status, code, message, requestId }));
+  const body = JSON.stringify({ status, code, message, requestId });
+  // Whoever does not read what he is told asks for no other socket on this connection.
+  const [, isSent] = res.tryEnd(body, Buffer.byteLength(body));
+  if (!isSent) res.close();
 }
