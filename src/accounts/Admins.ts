@@ -1,5 +1,6 @@
 import type { Database } from '../db/Database.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { Log } from '../log.ts';
 import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import { emailKey } from './emailKey.ts';
@@ -11,8 +12,9 @@ export interface AdminsOptions {
   sessions: Sessions;
   audit: Audit;
   addresses: Addresses;
-  /** The addresses of the admins. Empty: nobody becomes one, and nobody stops being one. */
+  /** The addresses of the admins. Empty, as a forgotten variable is: nobody becomes one, and nobody stops being one. */
   emails: readonly string[];
+  log: Log;
 }
 
 const promote = sql(
@@ -23,6 +25,11 @@ const demote = sql<{ id: string }>(
   'admin-demote',
   `update users set role = 'user', version = version + 1
    where role = 'admin' and email_key <> all ($1::text[]) returning id`,
+);
+
+const countAdmins = sql<{ admins: number }>(
+  'admin-count',
+  `select count(*) as admins from users where role = 'admin'`,
 );
 
 /**
@@ -38,10 +45,15 @@ export class Admins {
     this.#keys = new Set(options.emails.map(emailKey));
   }
 
-  /** Takes the role from those who are not on the list, and ends their sessions. Call at the start. */
+  /** Takes the role from those who are not on the list, where there is one, and ends their sessions. Call at the start. */
   async demoteOthers(): Promise<void> {
-    if (this.#keys.size === 0) return;
-    const { db, sessions, audit, addresses } = this.#o;
+    const { db, sessions, audit, addresses, log } = this.#o;
+    if (this.#keys.size === 0) {
+      const [row] = await db.query(countAdmins);
+      if (row!.admins > 0)
+        log.warn(row!, 'ADMIN_EMAILS is empty and there are admins: they stay until somebody is on it');
+      return;
+    }
     const keys = [...this.#keys].flatMap((key) => addresses.keysOf(key));
     const demoted = await db.transaction(async (tx) => {
       const rows = await tx.query(demote, [keys]);

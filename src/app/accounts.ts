@@ -86,7 +86,7 @@ export async function openAccounts(needs: AccountNeeds, closing: AsyncDisposable
   // Before the mailer: jobs that are under way still send.
   closing.defer(() => jobs.close());
   const sessions = new Sessions({ db, clock, accessTokens, refreshTokens, revocations, audit, mails });
-  const admins = new Admins({ db, sessions, audit, addresses, emails: needs.adminEmails });
+  const admins = new Admins({ db, sessions, audit, addresses, emails: needs.adminEmails, log });
   await admins.demoteOthers();
   const accounts = new Accounts({
     db,

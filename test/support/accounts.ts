@@ -5,7 +5,7 @@ import type { Clock } from '../../src/clock.ts';
 import { SystemClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/Database.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog, type Log } from '../../src/log.ts';
 import { type Bus, MemoryBus } from '../../src/platform/Bus.ts';
 import { Cache } from '../../src/platform/Cache.ts';
 import { Jobs } from '../../src/platform/Jobs.ts';
@@ -37,6 +37,8 @@ export interface OpenAccountsOptions {
   /** Whether answers wait for the next whole step, as in production. */
   evenly?: boolean;
   pollMs?: number;
+  adminEmails?: string[];
+  log?: Log;
 }
 
 export const TEST_SECRETS: Secrets = {
@@ -45,7 +47,7 @@ export const TEST_SECRETS: Secrets = {
 
 export async function openAccounts(options: OpenAccountsOptions) {
   const { db, url, mailer, pollMs } = options;
-  const log = createLog('silent');
+  const log = options.log ?? createLog('silent');
   const clock = options.clock ?? new SystemClock();
   const secrets = options.secrets ?? TEST_SECRETS;
   const bus = options.bus ?? new MemoryBus();
@@ -67,7 +69,7 @@ export async function openAccounts(options: OpenAccountsOptions) {
       secrets: { jwt: secrets },
       keys: await openDataKeys(db),
       mail: readConfig({}).mail,
-      adminEmails: [],
+      adminEmails: options.adminEmails ?? [],
       documents: options.documents ?? readConfig({}).documents,
       publicUrl: () => 'https://duet.test',
       overrides: { mailer, pollMs, answerStepMs: options.evenly ? undefined : 0 },
