@@ -8,12 +8,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join, resolve } from 'node:path';
 import { type Clock, SystemClock } from '../clock.ts';
 import { S3Files } from './S3Files.ts';
 import { refuseSignature, type S3Credentials } from './s3Signature.ts';
+import { writeWhole } from './wholeFile.ts';
 
 export interface EmbeddedS3Options {
   /** A folder for everything that is kept; made where it is missing. */
@@ -111,15 +112,25 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
 
 function readCredentials(dataDir: string): S3Credentials {
   const path = join(dataDir, 'credentials.json');
+  const kept = readKept(path);
+  if (kept !== undefined) return kept;
+  const made = {
+    accessKeyId: randomBytes(10).toString('hex'),
+    secretAccessKey: randomBytes(24).toString('base64url'),
+  };
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  if (!existsSync(path)) {
-    const made = {
-      accessKeyId: randomBytes(10).toString('hex'),
-      secretAccessKey: randomBytes(24).toString('base64url'),
-    };
-    writeFileSync(path, JSON.stringify(made), { mode: 0o600 });
+  const isOurs = writeWhole(path, JSON.stringify(made), existsSync(path));
+  return isOurs ? made : readCredentials(dataDir);
+}
+
+/** What cannot be read counts as absent: nothing but this server's own requests depends on it. */
+function readKept(path: string): S3Credentials | undefined {
+  try {
+    const kept = JSON.parse(readFileSync(path, 'utf8')) as Partial<S3Credentials> | null;
+    return kept?.accessKeyId && kept.secretAccessKey ? (kept as S3Credentials) : undefined;
+  } catch {
+    return undefined;
   }
-  return JSON.parse(readFileSync(path, 'utf8')) as S3Credentials;
 }
 
 async function serve(

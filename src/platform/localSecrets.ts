@@ -1,7 +1,8 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newSecret } from '../ids.ts';
 import { newVapidKeys, type VapidKeys } from './WebPush.ts';
+import { writeWhole } from './wholeFile.ts';
 
 export interface LocalSecrets {
   jwt: string;
@@ -20,22 +21,9 @@ export function localSecrets(dataDir: string): LocalSecrets {
   if (isWhole(kept)) return kept;
   const secrets = { jwt: newSecret(48), dataKey: newSecret(48), vapid: newVapidKeys(), ...kept };
   mkdirSync(dataDir, { recursive: true });
-  const written = `${path}.${process.pid}`;
-  writeFileSync(written, JSON.stringify(secrets), { mode: 0o600 });
-  if (kept !== undefined) {
-    renameSync(written, path);
-    return secrets;
-  }
-  try {
-    linkSync(written, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    // Another process started at the same moment and was first: its secrets are everybody's.
-    return localSecrets(dataDir);
-  } finally {
-    rmSync(written);
-  }
-  return secrets;
+  const isOurs = writeWhole(path, JSON.stringify(secrets), kept !== undefined);
+  // Another process started at the same moment and was first: its secrets are everybody's.
+  return isOurs ? secrets : localSecrets(dataDir);
 }
 
 function isWhole(kept: Partial<LocalSecrets> | undefined): kept is LocalSecrets {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -142,6 +142,19 @@ test('a presigned URL ends', async () => {
   clock.advance(61_000);
   expect((await fetch(url)).status).toBe(403);
 });
+
+test.each(['', '{', 'null', '{"accessKeyId":"a"}'])(
+  'credentials that a full disk cut short are made anew: %s',
+  async (left) => {
+    const other = mkdtempSync(join(tmpdir(), 'duet-s3-'));
+    const path = join(other, 'credentials.json');
+    writeFileSync(path, left);
+    await using server = disposable(await startEmbeddedS3({ dataDir: other }), other);
+    await clientOf(server).send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'x' }));
+    const { accessKeyId, secretAccessKey } = server;
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ accessKeyId, secretAccessKey });
+  },
+);
 
 test('a key does not lead out of the bucket', async () => {
   for (const Key of ['../../outside', 'a/../../../outside', '..', 'a//b']) {
