@@ -76,4 +76,5 @@ function tellsTooMuch(error: Error): boolean {
   return ofDatabase || ('syscall' in error && ('address' in error || 'hostname' in error));
 }
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Each holds a digit; EPERM and EROFS, which are not a database's, do not. */
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;

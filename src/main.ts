@@ -1,6 +1,7 @@
 /** The program: owns signals and the exit, nothing else. */
 import { App } from './app.ts';
 import { ConfigError, readConfig } from './config.ts';
+import { describeError } from './failure.ts';
 import { createLog, type Log } from './log.ts';
 
 /**
@@ -94,8 +95,14 @@ try {
 } catch (error) {
   process.exitCode = 1;
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
-  else
-    createLog('error').error({ err: error }, running ? 'Duet did not end in order' : 'Duet could not start');
+  else {
+    const what = running ? 'Duet did not end in order' : 'Duet could not start';
+    createLog('error').error({ err: error }, what);
+    // The line above is for whoever collects logs, this one for the person at the terminal.
+    const { name, code = '', message } = describeError(error);
+    const withheld = `${name} ${code} (of what is behind DB_URL, REDIS_URL or S3_ENDPOINT)`;
+    process.stderr.write(`\n  ${what}: ${message ?? withheld}\n\n`);
+  }
 }
 // Sockets of libraries may linger; everything of ours is closed by now.
 process.exit();

@@ -23,7 +23,9 @@ export function listenOn(app: TemplatedApp, host: string, port: number): Promise
       if (socket !== false) resolve(socket);
       else
         reject(
-          new Error(`Cannot listen on ${host}:${port}: it is taken, or not an address of this machine.`),
+          new Error(
+            `Cannot listen on ${host}:${port}: it is taken, or not an address of this machine. Set PORT or HOST.`,
+          ),
         );
     });
   });

@@ -77,6 +77,9 @@ describe('describeError', () => {
     expect(JSON.stringify(describeError(refused))).not.toContain('127.0.0.1');
     const missing = await readFile('/no/such/file').catch((error: unknown) => error);
     expect(describeError(missing).message).toContain('/no/such/file');
+    // As long as a database's code.
+    expect(describeError(withCode('EPERM', 'open /here')).message).toBe('open /here');
+    expect(describeError(withCode('EROFS', 'open /here')).message).toBe('open /here');
   });
 
   test('tells the text of a bug, and of a database error only its code and its place', () => {
