@@ -2,7 +2,7 @@
  * What the chains of the security log cost whoever writes a line: transactions that write one and commit, as a login
  * does, on sixteen connections at once, with the chains and without, in turns.
  *
- *     node loadtest/auditWrites.ts [rounds = 5]
+ *     npm run node -- loadtest/auditWrites.ts [rounds = 5]
  *
  * Prints lines a second and p50 and p95 in ms of both. Of one chain for everybody as well, which is why there are many.
  */

@@ -2,7 +2,7 @@
  * Can somebody who measures tell whether an address has an account? Times the answers for known and unknown
  * addresses, alternating, and compares the two distributions.
  *
- *     node loadtest/authTiming.ts [n = 2000] [login|register|forgot|resend …]
+ *     npm run node -- loadtest/authTiming.ts [n = 2000] [login|register|forgot|resend …]
  *
  * Starts a server of its own with the limits off, on DB_URL or an embedded PostgreSQL. Prints for each call both
  * medians in ms and the p-value of the two-sample Kolmogorov-Smirnov test; exits with 1 where the medians differ by

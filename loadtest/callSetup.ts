@@ -2,7 +2,7 @@
  * How long after the answer each hears the other: real Chromium at both ends, on loopback, with ICE and DTLS brought up
  * while it rings; the same with end-to-end encryption; and the usual order, in which everything starts with the answer.
  *
- *   node loadtest/callSetup.ts [calls of each kind = 10] [signalling round trips, ms = 0,60,200] [kinds = prepared,encrypted,usual]
+ *   npm run node -- loadtest/callSetup.ts [calls of each kind = 10] [signalling round trips, ms = 0,60,200] [kinds = prepared,encrypted,usual]
  */
 
 import { once } from 'node:events';

@@ -2,7 +2,7 @@
  * The crash drill: two processes of Duet under the traffic of scripted people, one of them killed (`kill -9`) again
  * and again; afterwards everything that anybody was told is compared with what is there.
  *
- *     node loadtest/crashDrill.ts --kills 500 --people 50 --minutes 60
+ *     npm run node -- loadtest/crashDrill.ts --kills 500 --people 50 --minutes 60
  *
  * Ends after so many kills or minutes, whichever comes first, or early on Ctrl-C; prints what it found, and exits with 1
  * if anything acknowledged was lost or doubled, told twice or not at all, acted on more than 5 s late, or credited more

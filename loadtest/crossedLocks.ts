@@ -2,7 +2,7 @@
  * Likes, dislikes, blocks and their return between few people, in every order: what each takes when all want the same
  * rows, and whether anybody is told of a deadlock.
  *
- *     node loadtest/crossedLocks.ts --requests 10000 --people 40 --at-once 32
+ *     npm run node -- loadtest/crossedLocks.ts --requests 10000 --people 40 --at-once 32
  */
 import { parseArgs } from 'node:util';
 import { inParallel, MeasuredDuet, type TestPerson } from './densityServer.ts';

@@ -7,7 +7,7 @@
  * - a message from one of a call to the other through a validated handler (a public key);
  * - a change of a call's state, to both screens.
  *
- *     node loadtest/delivery.ts --rates 2000,5000,20000 --seconds 5 --rounds 2 --connections 1000
+ *     npm run node -- loadtest/delivery.ts --rates 2000,5000,20000 --seconds 5 --rounds 2 --connections 1000
  *
  * Open loop: events are due at fixed times whatever the server does. Sockets and clock are `deliveryClient.c`'s. Ratios
  * carry over to other machines, times do not.

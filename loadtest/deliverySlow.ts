@@ -2,7 +2,7 @@
  * A thousand slow consumers: clients that do not read while ten megabytes are due to them (WS-21). Each is closed or
  * catches up; none may be passed over in silence.
  *
- *     node loadtest/deliverySlow.ts --episodes 1000 --at-once 4
+ *     npm run node -- loadtest/deliverySlow.ts --episodes 1000 --at-once 4
  */
 import { parseArgs } from 'node:util';
 import { Database } from '../src/db/Database.ts';

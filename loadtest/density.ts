@@ -2,7 +2,7 @@
  * What a connected person costs while nothing happens: memory of an inbox connection, of a connection in a call's
  * room of two, and the processor's share of many idle ones; beside uWebSockets.js with nothing on top.
  *
- *     node loadtest/density.ts --connections 3000 --calls 500 --idle 10000
+ *     npm run node -- loadtest/density.ts --connections 3000 --calls 500 --idle 10000
  *
  * Memory is the resident set after two collections of garbage, before and after; a first batch that is not counted pays
  * for what is paid once. The machine's limit of open files must allow for the connections.

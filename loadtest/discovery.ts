@@ -1,7 +1,7 @@
 /**
  * What the hot queries of people cost at a given size: time in the database as its client sees it, and pages read.
  *
- *   node loadtest/discovery.ts --db postgres://… [--rounds 300]
+ *   npm run node -- loadtest/discovery.ts --db postgres://… [--rounds 300]
  *
  * The database is one that `generatePeople.ts` filled. Prints one line of the table in docs/performance.md a query.
  */

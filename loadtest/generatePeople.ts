@@ -1,7 +1,7 @@
 /**
  * Makes people around 50 cities, with decisions, in a migrated and empty database: the same ones every time.
  *
- *   node loadtest/generatePeople.ts --db postgres://… --people 100000 --decisions 500000
+ *   npm run node -- loadtest/generatePeople.ts --db postgres://… --people 100000 --decisions 500000
  */
 import { parseArgs } from 'node:util';
 import pg from 'pg';

@@ -1,7 +1,7 @@
 /**
  * What one HTTP request costs on Duet's router, beside Express 4 and bare uWebSockets.js in the same run.
  *
- *   node loadtest/httpPing.ts [seconds = 3] [rounds = 3]        (needs wrk, see wrk.ts)
+ *   npm run node -- loadtest/httpPing.ts [seconds = 3] [rounds = 3]        (needs wrk, see wrk.ts)
  *
  * Rounds alternate; the best of each counts. Prints requests a second, the server's processor time for one, p99, and
  * how many times Express' rate that is.

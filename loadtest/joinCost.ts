@@ -2,7 +2,7 @@
  * What it costs a process to let somebody in, by how many rooms it has: the seat by HTTP and the join, of an inbox, and
  * of both people of a new call (its match and its room included).
  *
- *     node loadtest/joinCost.ts --rooms 1000,50000 --joins 1000 --calls 200
+ *     npm run node -- loadtest/joinCost.ts --rooms 1000,50000 --joins 1000 --calls 200
  *
  * The first number of rooms is measured twice, before and after a first round that warms up; compare the second.
  */

@@ -2,7 +2,7 @@
  * A like over HTTP, end to end and committed: Duet beside Express 4 with jsonwebtoken and `pg` doing the textbook
  * transaction (insert the like, look for the other one, insert the match), in one run on one database.
  *
- *   node loadtest/likes.ts --db postgres://…  [--seconds 5] [--rounds 3] [--connections 64]   (needs wrk, see wrk.ts)
+ *   npm run node -- loadtest/likes.ts --db postgres://…  [--seconds 5] [--rounds 3] [--connections 64]   (needs wrk, see wrk.ts)
  *
  * The database is an empty one or one that `generatePeople.ts` filled. Rounds alternate; the best of each counts.
  * Beside requests a second it prints the server's own processor time for one like, which a busy machine changes less.

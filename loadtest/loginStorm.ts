@@ -2,7 +2,7 @@
  * What a storm of logins costs everybody else: the latency of a signed-in request, with and without sixteen logins in
  * flight all the time, in turns; and then of 500 logins at once (AUTH-35).
  *
- *     node loadtest/loginStorm.ts [rounds = 5]
+ *     npm run node -- loadtest/loginStorm.ts [rounds = 5]
  *
  * Prints p50 and p95 of both in ms, and the ratio of the p95s, which is to stay below 1.5. Of the 500 it prints how they
  * were answered, others' p50 and p99 meanwhile (aim: 200 ms at most), and by how much the server's memory grew (aim:

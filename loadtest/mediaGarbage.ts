@@ -3,7 +3,7 @@
  * browsers. The garbage comes from a process of its own and looks like what the worker must tell apart: STUN, DTLS, RTP,
  * RTCP and nothing of the kind.
  *
- *   node loadtest/mediaGarbage.ts [packets a second = 50000] [calls = 10] [seconds = 5]
+ *   npm run node -- loadtest/mediaGarbage.ts [packets a second = 50000] [calls = 10] [seconds = 5]
  */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

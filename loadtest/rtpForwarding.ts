@@ -6,7 +6,7 @@
  * Both workers carry the same calls, in turns of a second: whatever else the machine does falls on both. Two turns, one
  * of each, are a pair, and each pair has a ratio of processor time a packet; their median is the result.
  *
- *   node loadtest/rtpForwarding.ts [pairs a step = 15] [calls at each step = 25,75,150] [audio (default) | video: with audio]
+ *   npm run node -- loadtest/rtpForwarding.ts [pairs a step = 15] [calls at each step = 25,75,150] [audio (default) | video: with audio]
  *     [bare (default) | janus: beside Janus in place of a bare worker]
  */
 import type * as mediasoup from 'mediasoup';

@@ -1,7 +1,7 @@
 // Runs the simulation of calls and matches (test/simulation) over many seeds:
 //
-//   node loadtest/simulate.ts --runs 1000000 --seed 1     seeds 1 to 1,000,000, on all cores; prints runs a second
-//   node loadtest/simulate.ts --seed 4711 --story         one seed, told line by line
+//   npm run node -- loadtest/simulate.ts --runs 1000000 --seed 1     seeds 1 to 1,000,000, on all cores; prints runs a second
+//   npm run node -- loadtest/simulate.ts --seed 4711 --story         one seed, told line by line
 //
 // Stops at the first broken invariant, tells its story and how to run it again.
 import { availableParallelism } from 'node:os';
@@ -101,5 +101,5 @@ async function tell(seed: number): Promise<void> {
   const run = await simulate(seed, { story: true });
   console.log(run.story.join('\n'));
   console.log(run.broken === undefined ? 'nothing broke' : `\nbroken: ${run.broken}`);
-  console.log(`again: node loadtest/simulate.ts --seed ${seed} --story`);
+  console.log(`again: npm run node -- loadtest/simulate.ts --seed ${seed} --story`);
 }

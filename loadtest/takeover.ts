@@ -2,7 +2,7 @@
  * How long two people who talk in real Chromium do not hear each other when the process of their call is killed
  * (`kill -9`), and how right the time that is left is afterwards. One call, killed again and again.
  *
- *   node loadtest/takeover.ts [takeovers = 25]
+ *   npm run node -- loadtest/takeover.ts [takeovers = 25]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';

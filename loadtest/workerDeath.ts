@@ -2,7 +2,7 @@
  * FT-19: how soon calls hear again whose media worker was killed (SIGKILL), and whether calls on another worker notice:
  * the whole program with two workers, people whose media is `rtpClient.c`'s, sound both ways in every call.
  *
- *   node loadtest/workerDeath.ts [calls, half of them on each worker = 20] [rounds = 5]
+ *   npm run node -- loadtest/workerDeath.ts [calls, half of them on each worker = 20] [rounds = 5]
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { workersOf } from '../test/integration/media/Crowd.ts';

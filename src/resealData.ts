@@ -2,7 +2,7 @@
  * Seals everything in the database anew, with a secret that nobody has seen: for when `DATA_KEY` got out together with a
  * dump (docs/security.md). Change `DATA_KEY` first, then stop every process of Duet, and
  *
- *     DB_URL=… DATA_KEY=… node src/resealData.ts
+ *     DB_URL=… DATA_KEY=… npm run node -- src/resealData.ts      (in the image: node src/resealData.ts)
  *
  * What was ended halfway goes on where it was; until it is through, Duet does not start.
  */

@@ -1,7 +1,7 @@
 /**
  * Looks whether the security log is what was written (PV-17):
  *
- *     DB_URL=… node src/verifyAudit.ts [heads.json]
+ *     DB_URL=… npm run node -- src/verifyAudit.ts [heads.json]      (in the image: node src/verifyAudit.ts)
  *
  * Says what is wrong and ends with 1 then. A file that is named holds the ends of the log as of the last look that found
  * nothing: kept on another machine, it shows what not even hashes in the database can, a log written anew as a whole.

@@ -73,7 +73,7 @@ export class DataKeys {
     const { next, ...secrets } = await readSecrets(options);
     if (next !== undefined) {
       throw new ConfigError([
-        'The data is being sealed anew: node src/resealData.ts must end first, or go on where it was',
+        'The data is being sealed anew: src/resealData.ts must end first, or go on where it was',
       ]);
     }
     return new DataKeys(secrets);
