@@ -27,6 +27,7 @@ export async function openCalls(
 ) {
   const { clock, db, hub, log, metrics, cache } = stores;
   const push = openPush(config, stores);
+  closing.defer(() => push?.close());
   const publish = (events: readonly StoredEvent[]) => {
     matchLists.heed(events);
     hub.publish(events);

@@ -4,14 +4,14 @@
  * then are pushed to, whatever the others of the same person have heard: a page that is open at home does not keep the
  * phone from ringing.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, sleep, type Timer } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { LruMap } from '../platform/LruMap.ts';
 import type { PushTarget, WebPush } from '../platform/WebPush.ts';
-import { type InboxHub, RING_WITHIN } from './InboxHub.ts';
+import { type Heard, type InboxHub, RING_WITHIN } from './InboxHub.ts';
 import type { StoredEvent } from './outbox.ts';
 
 export interface PushMirrorOptions {
@@ -39,6 +39,10 @@ const TTL_SEC = 30;
 const MAX_WAITING = 10_000;
 /** Pushes that are remembered, so that none goes twice: those of the last seconds, during which a call may ring. */
 const MAX_REMEMBERED = 10_000;
+/** Sign-ins that have heard of calls lately: many times as many as do while a call rings. One more forgets the longest silent. */
+const MAX_HEARD = 50_000;
+/** What waits when the process ends has this long of the little time that closing may take. */
+const CLOSE_WITHIN_MS = 300;
 /** Devices a person. */
 export const MAX_DEVICES = 10;
 
@@ -54,9 +58,8 @@ interface TargetRow {
 const findTargets = sql<TargetRow>(
   'push-targets',
   `select s.session_id, s.endpoint, s.address, s.p256dh, s.auth from push_subscriptions s
-     join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $3
-   where s.user_id = $1 and s.session_id <> all($2::uuid[])
-     and not exists (select from calls where id = $4 and phase <> 'ringing')
+     join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $2
+   where s.user_id = $1 and not exists (select from calls where id = $3 and phase <> 'ringing')
    limit ${MAX_DEVICES}`,
 );
 const saveTarget = sql(
@@ -86,26 +89,29 @@ const findRing = sql<{ seq: number; epoch: number; at: number; payload: object }
    where i.user_id = $1 and o.type = 'call:incoming' and o.payload->'call'->>'id' = $2`,
 );
 
-/** What is to be pushed in a moment, and the sign-ins that know of it by then. */
+/** How a call may end that was not answered, or that could not begin then. */
+const STOPPED: readonly (string | null)[] = ['cancelled', 'unavailable', 'failed'];
+
+/** What is to be pushed in a moment. */
 interface Waiting {
   event: StoredEvent;
   message: PushMessage;
-  heardBy: Set<string>;
+  timer: Timer;
 }
 
 export class PushMirror {
   readonly #options: PushMirrorOptions;
   readonly #waiting = new Set<Waiting>();
+  /** Being pushed. */
+  readonly #sending = new Set<Promise<void>>();
   /** What this process has seen to, by kind and call. */
   readonly #mirrored = new LruMap<string, true>(MAX_REMEMBERED);
+  /** Up to where, by sign-in: also of what nothing waits for here, for a call may be found here later. */
+  readonly #heard = new LruMap<string, number>(MAX_HEARD);
 
   constructor(options: PushMirrorOptions) {
     this.#options = options;
-    options.hub.onHeard(({ userId, sessionId, seq }) => {
-      for (const { event, heardBy } of this.#waiting) {
-        if (event.userId === userId && event.seq <= seq) heardBy.add(sessionId);
-      }
-    });
+    options.hub.onHeard((heard) => this.#noteHeard(heard));
   }
 
   get publicKey(): string {
@@ -153,21 +159,43 @@ export class PushMirror {
     return row && { ...row, userId: calleeId, type: 'call:incoming' };
   }
 
+  /**
+   * What waits to tell devices that a call is over is told at once: nobody else would. A call that still rings is seen to by
+   * whoever takes it over.
+   */
+  async close(): Promise<void> {
+    for (const waiting of this.#waiting) {
+      waiting.timer.cancel();
+      if (waiting.message.type !== 'call:incoming') this.#send(waiting);
+    }
+    this.#waiting.clear();
+    if (this.#sending.size === 0) return;
+    await Promise.race([Promise.all(this.#sending), sleep(this.#options.clock, CLOSE_WITHIN_MS)]);
+  }
+
   #mirror(event: StoredEvent, delayMs: number): void {
-    const message = messageOf(event, this.#graceMs);
+    const message = messageOf(event);
     if (message === undefined || this.#waiting.size >= MAX_WAITING) return;
     const key = keyOf(message);
     if (this.#mirrored.get(key)) return;
     this.#mirrored.set(key, true);
-    const waiting: Waiting = { event, message, heardBy: new Set() };
-    this.#waiting.add(waiting);
-    this.#options.clock.after(delayMs, () => {
+    if (isTooSoon(event, message, this.#graceMs)) return;
+    const timer = this.#options.clock.after(delayMs, () => {
       this.#waiting.delete(waiting);
-      this.#push(waiting).catch((err: unknown) => {
-        this.#mirrored.delete(key);
-        this.#failed(err);
-      });
+      this.#send(waiting);
     });
+    const waiting: Waiting = { event, message, timer };
+    this.#waiting.add(waiting);
+  }
+
+  #send({ event, message }: Waiting): void {
+    const sending = this.#push(event, message)
+      .catch((err: unknown) => {
+        this.#mirrored.delete(keyOf(message));
+        this.#failed(err);
+      })
+      .finally(() => this.#sending.delete(sending));
+    this.#sending.add(sending);
   }
 
   #failed(err: unknown): void {
@@ -178,22 +206,34 @@ export class PushMirror {
     return this.#options.graceMs ?? GRACE_MS;
   }
 
-  async #push({ event, message, heardBy }: Waiting): Promise<void> {
+  async #push(event: StoredEvent, message: PushMessage): Promise<void> {
     const { db, push, hub, clock, keys } = this.#options;
+    const { userId, seq } = event;
     // A ring that is over by now is none.
     const mustRing = message.type === 'call:incoming' ? message.callId : null;
-    const now = new Date(clock.now());
-    const targets = await db.query(findTargets, [event.userId, [...heardBy], now, mustRing]);
+    const targets = await db.query(findTargets, [userId, new Date(clock.now()), mustRing]);
     const outcomes = await Promise.allSettled(
       targets.map(async (row) => {
+        const heard: Heard = { userId, sessionId: row.session_id, seq };
+        if (this.#hasHeard(heard)) return;
         const target = opened(row, keys);
         const outcome = await push.send(target, message, TTL_SEC);
-        if (outcome === 'gone') await this.unsubscribe(event.userId, target.endpoint);
-        else hub.tellHeard({ userId: event.userId, sessionId: row.session_id, seq: event.seq });
+        if (outcome === 'gone') return this.unsubscribe(userId, target.endpoint);
+        // Where the bus is down as well, what is tried again goes to none of them twice.
+        this.#noteHeard(heard);
+        hub.tellHeard(heard);
       }),
     );
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+  }
+
+  #noteHeard(heard: Heard): void {
+    if (!this.#hasHeard(heard)) this.#heard.set(signInOf(heard), heard.seq);
+  }
+
+  #hasHeard(heard: Heard): boolean {
+    return (this.#heard.get(signInOf(heard)) ?? 0) >= heard.seq;
   }
 }
 
@@ -202,10 +242,16 @@ interface CallFacts {
   calleeId: string;
   outcome: string | null;
   createdAt?: string;
+  startedAt?: string | null;
 }
 
+/** A call rings once, and is over once, whatever else becomes of it: that it failed after it was answered is no news. */
 function keyOf({ type, callId }: PushMessage): string {
-  return `${type} ${callId}`;
+  return `${type === 'call:incoming' ? 'rings' : 'is over'} ${callId}`;
+}
+
+function signInOf({ userId, sessionId }: Heard): string {
+  return `${userId} ${sessionId}`;
 }
 
 function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys): PushTarget {
@@ -216,21 +262,26 @@ function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys):
   };
 }
 
-function messageOf(event: StoredEvent, graceMs: number): PushMessage | undefined {
+/** So soon after it began, no device was pushed to that would have to stop ringing. */
+function isTooSoon({ at, payload }: StoredEvent, { type }: PushMessage, graceMs: number): boolean {
+  const { call } = payload as { call: CallFacts };
+  return type !== 'call:incoming' && at - Date.parse(call.createdAt ?? '') < graceMs;
+}
+
+function messageOf(event: StoredEvent): PushMessage | undefined {
   if (!event.type.startsWith('call:')) return undefined;
   const { call } = event.payload as { call: CallFacts };
   if (call.calleeId !== event.userId) return undefined;
   const of = (type: PushMessage['type']): PushMessage => ({ type, callId: call.id });
   switch (event.type) {
     case 'call:incoming':
-      return of('call:incoming');
     case 'call:answered':
     case 'call:rejected':
-      // So soon, no device was pushed to that would have to stop ringing.
-      return event.at - Date.parse(call.createdAt ?? '') < graceMs ? undefined : of(event.type);
+      return of(event.type);
     case 'call:ended':
       if (call.outcome === 'missed') return of('call:missed');
-      return call.outcome === 'cancelled' ? of('call:cancelled') : undefined;
+      // Whatever ends it while it rings: the caller, a pair that is severed, a failure. Nothing rings of one that began.
+      return STOPPED.includes(call.outcome) && !call.startedAt ? of('call:cancelled') : undefined;
     default:
       return undefined;
   }

@@ -32,8 +32,11 @@ let push: PushMirror;
 let otherPush: PushMirror;
 /** Waits long enough for what is to happen before it pushes, on a busy machine as well. */
 let patient: PushMirror;
+let newMirror: (graceMs?: number) => PushMirror;
 const PATIENCE_MS = 2_000;
 let answerWith = 201;
+/** Where a device's push service answers otherwise. */
+const answers = new Map<string, number>();
 const received: { path: string; headers: Record<string, unknown>; body: Buffer }[] = [];
 
 /** Told of what the server's rooms hear acknowledged. */
@@ -71,7 +74,7 @@ beforeAll(async () => {
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
       received.push({ path: request.url!, headers: request.headers, body: Buffer.concat(pieces) });
-      response.writeHead(answerWith).end();
+      response.writeHead(answers.get(request.url!) ?? answerWith).end();
     });
   });
   rmSync(folder, { recursive: true });
@@ -82,7 +85,7 @@ beforeAll(async () => {
   const tell = (device: Heard) => {
     for (const listener of heard) listener(device);
   };
-  const newMirror = (graceMs = 200) =>
+  newMirror = (graceMs = 200) =>
     new PushMirror({
       db,
       clock: new SystemClock(),
@@ -179,13 +182,56 @@ test('who is not connected is pushed to: incoming, cancelled, missed; sealed and
   expect(String(received[0]!.headers.authorization)).toMatch(/^vapid t=[\w-]+\.[\w-]+\.[\w-]+, ?k=[\w-]+$/);
   await tell(ann.id, 'call:ended', { ...call, outcome: 'cancelled' });
   await eventually(2);
-  await tell(ann.id, 'call:ended', { ...call, outcome: 'missed' });
+  const missed = { ...call, id: newId(), outcome: 'missed' };
+  await tell(ann.id, 'call:ended', missed);
   await eventually(3);
   expect(received.map(({ body }) => decrypt(body, keys, auth))).toEqual([
     { type: 'call:incoming', callId: call.id },
     { type: 'call:cancelled', callId: call.id },
-    { type: 'call:missed', callId: call.id },
+    { type: 'call:missed', callId: missed.id },
   ]);
+});
+
+test('whatever ends a call that rings, the phone is told to stop; once, and not of one that began', async () => {
+  received.length = 0;
+  const ida = await newPerson(app);
+  const { target, keys, auth } = device('/ida');
+  await push.subscribe(await deviceOf(ida), target);
+  const newCall = (outcome: string | null) => ({ id: newId(), calleeId: ida.id, outcome, startedAt: null });
+  const [severed, failed, answered] = [newCall('unavailable'), newCall('failed'), newCall(null)];
+  await tell(ida.id, 'call:ended', severed);
+  await eventually(1);
+  await tell(ida.id, 'call:ended', failed);
+  await eventually(2);
+  await tell(ida.id, 'call:answered', answered);
+  await eventually(3);
+  await tell(ida.id, 'call:ended', { ...answered, outcome: 'failed' });
+  const began = { ...newCall('failed'), startedAt: new Date(0).toISOString() };
+  await tell(ida.id, 'call:ended', began);
+  await pause(600);
+  expect(received.map(({ body }) => decrypt(body, keys, auth))).toEqual([
+    { type: 'call:cancelled', callId: severed.id },
+    { type: 'call:cancelled', callId: failed.id },
+    { type: 'call:answered', callId: answered.id },
+  ]);
+});
+
+test('a process that ends tells those who would ring on; what rings is left to whoever takes it over', async () => {
+  received.length = 0;
+  const jan = await newPerson(app);
+  const { target, keys, auth } = device('/jan');
+  const ending = newMirror(60_000);
+  await ending.subscribe(await deviceOf(jan), target);
+  const newCall = (outcome: string | null) => ({ id: newId(), calleeId: jan.id, outcome });
+  const over = newCall('cancelled');
+  await tell(jan.id, 'call:ended', over, ending);
+  await tell(jan.id, 'call:incoming', newCall(null), ending);
+  await ending.close();
+  expect(received.map(({ body }) => decrypt(body, keys, auth))).toEqual([
+    { type: 'call:cancelled', callId: over.id },
+  ]);
+  await ending.close();
+  expect(received).toHaveLength(1);
 });
 
 test('who acknowledges is connected and is not pushed to; nor is the caller, nor what is no news', async () => {
@@ -256,6 +302,37 @@ test('a call that rings is not pushed again to those that another process pushes
   await eventually(1);
   await pause(600);
   expect(received).toHaveLength(1);
+});
+
+test('a call that is found after another process has pushed it is not pushed again', async () => {
+  received.length = 0;
+  const kim = await newPerson(app);
+  await push.subscribe(await deviceOf(kim), device('/kim').target);
+  const call = { id: newId(), calleeId: kim.id, outcome: null };
+  await tell(kim.id, 'call:incoming', call);
+  await eventually(1);
+  await pause(200);
+  otherPush.ring(call);
+  await pause(1_000);
+  expect(received).toHaveLength(1);
+});
+
+test('what one device could not be told is tried again with the ring; the others are not told twice', async () => {
+  received.length = 0;
+  const lea = await registerPerson(app.url);
+  const other = await signIn(app.url, lea.email);
+  await push.subscribe(await deviceOf(lea), device('/lea').target);
+  await push.subscribe(await deviceOf(other), device('/other').target);
+  const call = { id: newId(), calleeId: lea.id, outcome: null };
+  answers.set('/other', 503);
+  await tell(lea.id, 'call:incoming', call);
+  await eventually(2);
+  await pause(200);
+  answers.clear();
+  push.ring(call);
+  await eventually(3);
+  await pause(200);
+  expect(received.map(({ path }) => path).sort()).toEqual(['/lea', '/other', '/other']);
 });
 
 test('a device that unsubscribed is forgotten', async () => {
