@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { newId } from '../ids.ts';
+import type { Log } from '../log.ts';
 import type { Decisions } from '../matching/decisions.ts';
 import { normalized } from '../normalized.ts';
 import type { Photos } from '../people/Photos.ts';
@@ -18,6 +19,7 @@ import { drawings, paint } from './portrait.ts';
 export interface DemoTownOptions {
   db: Database;
   clock: Clock;
+  log: Log;
   places: Places;
   photos: Photos;
   decisions: Decisions;
@@ -64,6 +66,7 @@ export async function seedDemoTown(options: DemoTownOptions): Promise<number> {
     return id === undefined ? [] : [{ person, id, i }];
   });
   if (people.length === 0) return 0;
+  options.log.info({ people: people.length }, 'Making the demo town: some ten seconds, once');
   // Twice: only the second time does everybody have the neighbours that a fine cell needs.
   for (let round = 0; round < 2; round++) {
     for (const { id, i } of people) await settle(options, id, i);

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
+import { createLog } from '../../../src/log.ts';
 import { seedDemoTown } from '../../../src/seed/DemoTown.ts';
 import { DEMO_PEOPLE } from '../../../src/seed/demoPeople.ts';
 import { usePeople } from '../../support/people.ts';
 
+const silent = createLog('silent');
 const idOf = sql<{ id: string }>('test-id-of', `select id from users where email_key = $1`);
 
 describe('the demo town', () => {
@@ -12,8 +14,10 @@ describe('the demo town', () => {
   it('is lively: people with pictures near each other, whom others like already', async () => {
     const { world } = at;
     const hashed: string[] = [];
+    const told: string[] = [];
     const options = {
       ...world,
+      log: { ...silent, info: (_: object, message: string) => told.push(message) },
       hashPassword: async (password: string) => {
         hashed.push(password);
         return 'hash';
@@ -27,6 +31,8 @@ describe('the demo town', () => {
     expect((user + system) / 1_000_000).toBeLessThan(25);
     expect(hashed).toEqual(['duet-demo']);
     expect(await seedDemoTown(options)).toBe(0);
+    // It takes seconds, in which somebody looks at a terminal.
+    expect(told).toEqual([expect.stringContaining('demo town')]);
 
     const people = await world.people.demoPeople();
     expect(people.length).toBeGreaterThanOrEqual(24);
