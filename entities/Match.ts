@@ -18,7 +18,7 @@ const schema = defineEntity({
     endedAt: p.datetime().nullable(),
     endReason: p.string().nullable(),
     version: p.integer().default(1),
-    /** The lease: the process that holds the actor, its fencing epoch, until when. */
+    /** Of the lease that every actor's row has from the start. No match is held: whoever locks the row acts. */
     owner: p.string().nullable(),
     epoch: p.bigint('number').default(0),
     leasedUntil: p.datetime().nullable(),

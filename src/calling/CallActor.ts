@@ -6,12 +6,12 @@
 import type { Clock, Timer } from '../clock.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError, isRefusal, type Refusal } from '../errors.ts';
-import type { InboxEvent, StoredEvent } from '../events/outbox.ts';
+import type { StoredEvent } from '../events/outbox.ts';
 import type { Log } from '../log.ts';
-import { acceptInto, lock } from '../matching/matchStore.ts';
+import { accept, lock, save } from '../matching/matchStore.ts';
 import type { MatchSettings } from '../matching/transitions.ts';
 import { type CallStore, type HeldCall, RECENT_IDS } from './CallStore.ts';
-import { type Call, type CallSettings, personOf, roleOf } from './state.ts';
+import { type Call, type CallSettings, roleOf } from './state.ts';
 import {
   byPerson,
   bySystem,
@@ -22,7 +22,7 @@ import {
   type SayEffect,
   type SystemCommand,
 } from './transitions.ts';
-import { callView } from './view.ts';
+import { inboxEvents } from './view.ts';
 
 /** Who is told: the room. Called after the commit, in order; must not throw. */
 export interface CallAudience {
@@ -83,6 +83,11 @@ export class CallActor {
     return this.#call;
   }
 
+  /** Whether what it says of the call still counts: not once it gave it back, or lost it. */
+  get isActing(): boolean {
+    return !this.#closed;
+  }
+
   /**
    * A person's command. Resolves with the call after it; throws DuetError for strangers (NOT_FOUND) and refusals.
    * Under the same `id` it is done once, however often it comes; again it is answered with the call as it is.
@@ -132,7 +137,7 @@ export class CallActor {
     }
   }
 
-  /** Stops acting and gives the lease back. Idempotent; commands that wait are finished first. */
+  /** Stops acting and gives the lease back, after the command under way; those that wait are refused. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -164,7 +169,10 @@ export class CallActor {
         await this.#resolveDoubt();
         await this.#settle();
         if (id !== undefined && this.#recentIds.includes(id)) return this.#call;
-        return await this.#apply(name, byId, decide(this.#call), id);
+        const call = await this.#apply(name, byId, decide(this.#call), id);
+        // Also where it changed nothing: later it might.
+        if (id !== undefined) this.#remember([id]);
+        return call;
       } finally {
         this.#waiting--;
         this.#schedule();
@@ -186,10 +194,14 @@ export class CallActor {
     this.#inDoubt = undefined;
     if (row.version === this.#version) return;
     this.#version = row.version;
-    this.#recentIds = row.recentIds.toReversed();
+    this.#remember(row.recentIds.toReversed());
     this.#call = row.call;
     // The inboxes hear of it from their logs.
     this.#tellAudience(row.call, change.effects);
+  }
+
+  #remember(ids: readonly string[]): void {
+    this.#recentIds = [...new Set([...this.#recentIds, ...ids])].slice(-RECENT_IDS);
   }
 
   /** Deadlines that have passed come before any command. */
@@ -224,12 +236,12 @@ export class CallActor {
       dueAt: dueAt(call, settings),
       ...(call.phase === 'ended' && { facts: this.#options.factsAtEnd?.() }),
       events: inboxEvents(call, effects, clock.now()),
-      // Answering is the callee's acceptance of the match.
-      ...(command === 'answer' && {
-        first: (tx: Sql) => lock(tx, call.matchId),
-        also: (tx: Sql) => acceptInto(tx, call.matchId, call.calleeId, this.#options.matchSettings),
-      }),
+      ...(command === 'answer' && { first: (tx: Sql) => this.#acceptMatch(tx, call) }),
     });
+    if (written !== undefined && isRefusal(written)) {
+      this.#inDoubt = undefined;
+      throw new DuetError(written.refused);
+    }
     if (written === undefined) {
       // Another process holds the call, or a commit that was given up on has come through since the row was read: not
       // this one.
@@ -240,10 +252,21 @@ export class CallActor {
     this.#inDoubt = undefined;
     this.#call = call;
     this.#version = written.version;
-    if (commandId !== undefined) this.#recentIds = [...this.#recentIds, commandId].slice(-RECENT_IDS);
     publish(written.events);
     this.#tellAudience(call, effects);
     return call;
+  }
+
+  /** Answering is the callee's acceptance of the match: of one that is over, severed or expired nothing is answered. */
+  async #acceptMatch(
+    tx: Sql,
+    { matchId, calleeId }: Call,
+  ): Promise<Refusal | (() => Promise<StoredEvent[]>)> {
+    const { clock, matchSettings } = this.#options;
+    const match = await lock(tx, matchId, clock, matchSettings);
+    if (match === undefined) return { refused: 'MATCH_NOT_ACTIVE' };
+    const accepted = accept(match, calleeId);
+    return isRefusal(accepted) ? accepted : () => save(tx, match, accepted, matchSettings);
   }
 
   /** What is committed has happened: a failure to show it is logged, and refuses nobody's command. */
@@ -277,15 +300,4 @@ export class CallActor {
       });
     });
   }
-}
-
-/** The durable part of the effects, addressed. */
-function inboxEvents(call: Call, effects: readonly CallEffect[], now: number): InboxEvent[] {
-  return effects
-    .filter((effect) => effect.kind === 'notify')
-    .map((effect) => ({
-      userId: personOf(call, effect.to),
-      type: effect.type,
-      payload: { call: callView(call, now) },
-    }));
 }

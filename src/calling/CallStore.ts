@@ -7,6 +7,7 @@
 import type { Database } from '../db/Database.ts';
 import { nameIsFree, nameIsHeld } from '../db/HeldName.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import { isRefusal, type Refusal } from '../errors.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import type { Call, CallSettings, LiveCall } from './state.ts';
 import { bySystem, dueAt } from './transitions.ts';
@@ -53,10 +54,11 @@ export interface Commit {
   events: readonly InboxEvent[];
   /** For the journal alone, beside the state. */
   facts?: object | undefined;
-  /** Locks that come before the call's in the order that everybody keeps (docs/reliability.md). */
-  first?: (tx: Sql) => Promise<unknown>;
-  /** More to write in the same transaction. */
-  also?: (tx: Sql) => Promise<StoredEvent[]>;
+  /**
+   * Takes the locks that come before the call's in the order that everybody keeps (docs/reliability.md), and decides by
+   * what it finds: a refusal, or more to write in the same transaction.
+   */
+  first?: (tx: Sql) => Promise<Refusal | (() => Promise<StoredEvent[]>)>;
 }
 
 interface CallRow {
@@ -118,11 +120,12 @@ const leaveLive = sql(
 );
 
 // Whoever has a row locked keeps no other call waiting: it is being written, which renews it, or comes in the next round.
+// A call that has ended has no owner; who ended it may not know yet, because that commit was not answered, and reads it again.
 const renewCalls = sql<{ id: string; severed: boolean }>(
   'call-renew',
   `with mine as (select c.id, c.match_id
                  from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
-                 where c.epoch = mine.epoch and c.owner = $1),
+                 where c.epoch = mine.epoch and (c.owner = $1 or c.phase = 'ended')),
         free as (select c.id from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
                  where c.epoch = mine.epoch and c.owner = $1 order by c.id for no key update of c skip locked),
         renewed as (update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
@@ -146,8 +149,7 @@ export class CallStore {
 
   /**
    * Tries to hold a call for `owner` (a process id), whose clock says `ownNow`. The time in which nobody held it is
-   * credited in the same transaction, by the database's clock: whoever holds a call has its deadlines right, whatever
-   * befalls them next.
+   * credited in the same transaction: whoever holds a call has its deadlines right, whatever befalls them next.
    */
   async claim(callId: string, owner: string, ownNow: number): Promise<Claim> {
     const held = await this.#db.transaction(async (tx): Promise<HeldCall | undefined> => {
@@ -170,7 +172,11 @@ export class CallStore {
       });
       return recovered && { call: change.call, epoch, version: recovered.version, recentIds };
     });
-    if (held !== undefined) return { held };
+    return held === undefined ? this.find(callId) : { held };
+  }
+
+  /** Who holds a call; `heldBy` is empty where nobody does. */
+  async find(callId: string): Promise<Exclude<Claim, { held: HeldCall }>> {
     const [other] = await this.#db.query(findCall, [callId]);
     if (other === undefined) return { missing: true };
     if (other.state.phase === 'ended') return { ended: other.state };
@@ -179,17 +185,18 @@ export class CallStore {
 
   /**
    * Writes a change: row, journal, events, all or nothing. Resolves with the row's new version and the events as
-   * stored, or with undefined when the lease was lost to another process (nothing was written then). When it throws
-   * nobody knows whether it was written: `reread` before deciding anything else.
+   * stored, with the refusal of `first`, or with undefined when the lease was lost to another process (in both cases
+   * nothing was written). When it throws nobody knows whether it was written: `reread` before deciding anything else.
    */
-  async commit(change: Commit): Promise<{ version: number; events: StoredEvent[] } | undefined> {
+  async commit(change: Commit): Promise<{ version: number; events: StoredEvent[] } | Refusal | undefined> {
     return this.#db.transaction(async (tx) => {
-      await change.first?.(tx);
+      const also = await change.first?.(tx);
+      if (also !== undefined && isRefusal(also)) return also;
       const written = await this.#write(tx, change);
       if (written === undefined) return undefined;
       const { id, phase, callerId, calleeId } = change.call;
       if (phase === 'ended') await tx.query(leaveLive, [id, [callerId, calleeId]]);
-      const more = (await change.also?.(tx)) ?? [];
+      const more = (await also?.()) ?? [];
       return { version: written.version, events: [...more, ...(await append(tx, change.events))] };
     });
   }
@@ -208,10 +215,7 @@ export class CallStore {
   }
 
   /** The row and its line in the journal. Undefined: the row is not as the change was decided on. */
-  async #write(
-    tx: Sql,
-    change: Omit<Commit, 'events' | 'first' | 'also'>,
-  ): Promise<{ version: number } | undefined> {
+  async #write(tx: Sql, change: Omit<Commit, 'events' | 'first'>): Promise<{ version: number } | undefined> {
     const { call, epoch } = change;
     const state = JSON.stringify(call);
     const ended = call.phase === 'ended';
@@ -258,15 +262,18 @@ export class CallStore {
 }
 
 /**
- * From when to when nobody held a call. The clock of the database may have been set: since this process read it, then the
- * two are far apart; or since the lease was written, then the owner lives although its lease ran out long ago. The
- * shorter of what the clocks say is believed then, or nothing, on the process's clock, which the deadlines keep to.
+ * From when to when nobody held a call, on the process's clock, which the deadlines keep to. How long it lasted is by the
+ * database's, which the lease is written in. That clock may have been set: since this process read it, then the two are far
+ * apart, and if after the lease was written only the process's is right: the shorter is believed. Or both moved, then the
+ * owner lives although its lease ran out long ago, and nothing is believed.
  */
 function outage({ heldUntil, dbNow, ownNow, ownerLives }: Unheld): { heldUntil: number; now: number } {
-  const lastedMs = Math.max(0, Math.min(dbNow, ownNow) - heldUntil);
+  const [byDb, byOwn] = [dbNow - heldUntil, ownNow - heldUntil];
+  const isOneClock = Math.abs(dbNow - ownNow) < STEP_MS;
+  const possible = (isOneClock ? [byDb] : [byDb, byOwn]).filter((ms) => ms >= 0);
+  const lastedMs = possible.length === 0 ? 0 : Math.min(...possible);
   const isImpossible = ownerLives && lastedMs > STEP_MS;
-  if (Math.abs(dbNow - ownNow) < STEP_MS && !isImpossible) return { heldUntil, now: dbNow };
-  return { heldUntil: ownNow - (isImpossible ? 0 : lastedMs), now: ownNow };
+  return { heldUntil: isImpossible ? ownNow : ownNow - lastedMs, now: ownNow };
 }
 
 /** A call that is taken over: epoch milliseconds, by the database's clock and by this process's. */

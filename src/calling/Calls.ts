@@ -6,8 +6,8 @@ import { type Sql, sql } from '../db/sql.ts';
 import { DuetError, isRefusal } from '../errors.ts';
 import { append, type StoredEvent } from '../events/outbox.ts';
 import { newId } from '../ids.ts';
-import { acceptInto, lock } from '../matching/matchStore.ts';
-import { type Match, type MatchSettings, sideOf } from '../matching/transitions.ts';
+import { accept, type LockedMatch, lock, save } from '../matching/matchStore.ts';
+import type { MatchChange, MatchSettings } from '../matching/transitions.ts';
 import type { MediaKind } from './shapes.ts';
 import { type Call, type CallSettings, type EndedCall, roleOf } from './state.ts';
 import { byPerson, dueAt, type PersonCommand, ring } from './transitions.ts';
@@ -31,7 +31,7 @@ export interface CallsOptions {
 }
 
 const MAX_UNANSWERED = 3;
-const UNANSWERED_WINDOW_SEC = 3_600;
+const UNANSWERED_WINDOW_MS = 3_600_000;
 /** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */
 const TURN_MARGIN_SEC = 30;
 
@@ -49,7 +49,7 @@ const countUnanswered = sql<{ n: number; oldest: number | null }>(
   'call-unanswered',
   `select count(*) as n, min(c.created_at) as oldest from calls c
    where c.match_id = $1 and c.outcome in ('missed', 'cancelled')
-     and c.created_at > clock_timestamp() - $2 * interval '1 second'
+     and c.created_at > $2
      and not exists (select from call_journal j where j.call_id = c.id and j.command = 'answer')`,
 );
 const insertCall = sql(
@@ -129,16 +129,18 @@ export class Calls {
   }
 
   async #tryInitiate(id: string, matchId: string, userId: string, media: MediaKind): Promise<Call> {
-    const { db, publish, ring } = this.#options;
+    const { db, clock, matchSettings, publish, ring } = this.#options;
     const { call, events } = await db.transaction(async (tx) => {
-      const match = await lock(tx, matchId);
-      const side = match && sideOf(match, userId);
-      if (match === undefined || side === undefined) throw new DuetError('NOT_FOUND');
+      const match = await lock(tx, matchId, clock, matchSettings);
+      if (match === undefined) throw new DuetError('NOT_FOUND');
+      const accepted = accept(match, userId);
       const [live] = await tx.query(findLive, [matchId, id]);
-      if (match.phase === 'closed' && live?.state.id !== id) throw new DuetError('MATCH_NOT_ACTIVE');
+      const isAgain = live?.state.id === id && roleOf(live.state, userId) !== undefined;
+      if (isAgain) return { call: live.state, events: [] };
+      if (isRefusal(accepted)) throw new DuetError(accepted.refused);
       if (live !== undefined) return { call: live.state, events: [] };
       await this.#refuseTooMany(tx, matchId);
-      return this.#insert(tx, id, match, userId, media);
+      return this.#insert(tx, id, match, accepted, userId, media);
     });
     publish(events);
     // It may be this one, sent again because its commit was not answered.
@@ -147,15 +149,24 @@ export class Calls {
   }
 
   async #refuseTooMany(tx: Sql, matchId: string): Promise<void> {
-    const [unanswered] = await tx.query(countUnanswered, [matchId, UNANSWERED_WINDOW_SEC]);
+    const now = this.#options.clock.now();
+    const [unanswered] = await tx.query(countUnanswered, [matchId, new Date(now - UNANSWERED_WINDOW_MS)]);
     if (unanswered!.n < (this.#options.maxUnanswered ?? MAX_UNANSWERED)) return;
-    const againAt = unanswered!.oldest! + UNANSWERED_WINDOW_SEC * 1000;
-    const retryAfterSec = Math.max(1, Math.ceil((againAt - this.#options.clock.now()) / 1000));
+    const againAt = unanswered!.oldest! + UNANSWERED_WINDOW_MS;
+    const retryAfterSec = Math.max(1, Math.ceil((againAt - now) / 1000));
     throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
   }
 
-  async #insert(tx: Sql, id: string, match: Match, callerId: string, media: MediaKind) {
+  async #insert(
+    tx: Sql,
+    id: string,
+    locked: LockedMatch,
+    accepted: MatchChange,
+    callerId: string,
+    media: MediaKind,
+  ) {
     const { clock, settings, matchSettings } = this.#options;
+    const { match } = accepted;
     const now = clock.now();
     const calleeId = callerId === match.lowId ? match.highId : match.lowId;
     const { call, effects } = ring({ id, matchId: match.id, callerId, calleeId }, media, settings, now);
@@ -165,7 +176,7 @@ export class Calls {
     const seated = await tx.query(insertLive, [[callerId, calleeId], call.id]);
     if (seated.length < 2) throw new DuetError('BUSY');
     await tx.query(insertJournal, [call.id, callerId, state]);
-    const accepted = await acceptInto(tx, match.id, callerId, matchSettings);
+    const ofMatch = await save(tx, locked, accepted, matchSettings);
     const told = await append(
       tx,
       effects
@@ -176,6 +187,6 @@ export class Calls {
           payload: { call: callView(call, now), fromId: callerId },
         })),
     );
-    return { call: call as Call, events: [...accepted, ...told] };
+    return { call: call as Call, events: [...ofMatch, ...told] };
   }
 }

@@ -44,8 +44,6 @@ export type SystemCommand =
   | { type: 'media_flowing' }
   /** The pair was severed: a block, an ended match, a banned or deleted account. */
   | { type: 'sever' }
-  /** Media cannot be had: no worker could be made to serve this call. */
-  | { type: 'media_failed' }
   /** The actor is held again after nobody held it since `heldUntil`. */
   | { type: 'recover'; heldUntil: number }
   /** A deadline may have passed. */
@@ -151,8 +149,6 @@ export function bySystem(
       return call.phase === 'connecting' ? started(call, now, settings) : unchanged(call);
     case 'sever':
       return finish(call, call.phase === 'active' ? 'completed' : 'unavailable', now);
-    case 'media_failed':
-      return finish(call, 'failed', now);
     case 'recover':
       return recovered(call, command.heldUntil, now);
     case 'tick':

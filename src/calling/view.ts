@@ -1,6 +1,8 @@
 import { isoTime } from '../clock.ts';
+import type { InboxEvent } from '../events/outbox.ts';
 import type { CallView } from './shapes.ts';
 import { type Call, durationSec, personOf } from './state.ts';
+import type { CallEffect } from './transitions.ts';
 
 /** A call as the contract shows it, at `now` (epoch ms). The same for both people. */
 export function callView(call: Call, now: number): CallView {
@@ -28,4 +30,15 @@ export function callView(call: Call, now: number): CallView {
     outcome: call.phase === 'ended' ? call.outcome : null,
     durationSec: durationSec(call, now),
   };
+}
+
+/** The durable part of the effects, addressed. */
+export function inboxEvents(call: Call, effects: readonly CallEffect[], now: number): InboxEvent[] {
+  return effects
+    .filter((effect) => effect.kind === 'notify')
+    .map((effect) => ({
+      userId: personOf(call, effect.to),
+      type: effect.type,
+      payload: { call: callView(call, now) },
+    }));
 }

@@ -26,7 +26,7 @@ export interface MatchesOptions {
   /** The cards of several people as one viewer sees them. */
   cards: (viewerId: string, userIds: readonly string[]) => Promise<Map<string, Card>>;
   publish: (events: readonly StoredEvent[]) => void;
-  /** Told of the two people of a match that changed, after the commit and before `publish`. */
+  /** Told of the two people of a match that may have changed, after the commit and before `publish`. */
   onChanged?: (userIds: readonly string[]) => void;
   /** Called after a match closed, to end a call that is live between the two. */
   onClosed: (matchId: string) => Promise<void>;
@@ -69,17 +69,16 @@ export class Matches {
 
   /** A person's command. Resolves with the match after it. */
   async command(matchId: string, command: MatchCommand, userId: string): Promise<Match> {
-    const { clock } = this.#options;
-    return this.#change(matchId, (match) => {
+    return this.#change(matchId, (match, now) => {
       const side = sideOf(match, userId);
-      return side === undefined ? { refused: 'NOT_FOUND' } : byPerson(match, command, side, clock.now());
+      return side === undefined ? { refused: 'NOT_FOUND' } : byPerson(match, command, side, now);
     });
   }
 
   /** A command of the server: a deadline, or the pair was severed. */
   async system(matchId: string, command: MatchSystemCommand): Promise<Match> {
-    const { clock, settings } = this.#options;
-    return this.#change(matchId, (match) => bySystem(match, command, clock.now(), settings));
+    const { settings } = this.#options;
+    return this.#change(matchId, (match, now) => bySystem(match, command, now, settings));
   }
 
   /** Ends what is between two people (a block). */
@@ -100,39 +99,36 @@ export class Matches {
     if (failure !== undefined) throw failure.error;
   }
 
-  async #change(matchId: string, decide: (match: Match) => MatchChange | Refusal): Promise<Match> {
+  async #change(
+    matchId: string,
+    decide: (match: Match, now: number) => MatchChange | Refusal,
+  ): Promise<Match> {
     const { db, settings, publish, onChanged, onClosed, clock } = this.#options;
-    const { match, events, people, closed } = await db.transaction(async (tx) => {
-      const found = await lock(tx, matchId);
-      if (found === undefined) throw new DuetError('NOT_FOUND');
-      // Deadlines that have passed come before any command.
-      const due = settle(found, settings, clock.now());
-      const change = decide(due.match);
-      // What fell due is kept also when the command is refused because of it.
-      const after = isRefusal(change)
-        ? due
-        : { match: change.match, effects: [...due.effects, ...change.effects] };
-      const stored = await save(tx, found, after, settings);
-      return {
-        match: isRefusal(change) ? change : change.match,
-        events: stored,
-        people: after.match === found ? [] : [found.lowId, found.highId],
-        closed: found.phase !== 'closed' && after.match.phase === 'closed',
-      };
-    });
-    if (people.length > 0) onChanged?.(people);
+    let people: string[] = [];
+    const { match, events, closed } = await db
+      .transaction(async (tx) => {
+        const locked = await lock(tx, matchId, clock, settings);
+        if (locked === undefined) throw new DuetError('NOT_FOUND');
+        const { before, due, now } = locked;
+        const change = decide(due.match, now);
+        const isStranger = isRefusal(change) && change.refused === 'NOT_FOUND';
+        if (!isStranger) people = [before.lowId, before.highId];
+        // What fell due is kept also when the command is refused because of it.
+        const after = isRefusal(change) ? { match: due.match, effects: [] } : change;
+        return {
+          match: isRefusal(change) ? change : change.match,
+          events: await save(tx, locked, after, settings),
+          closed: before.phase !== 'closed' && after.match.phase === 'closed',
+        };
+      })
+      .finally(() => {
+        // Also where nobody knows whether it was committed, and where it changes nothing: an earlier one, whose answer was
+        // lost, may have.
+        if (people.length > 0) onChanged?.(people);
+      });
     publish(events);
     if (closed) await onClosed(matchId);
     if (isRefusal(match)) throw new DuetError(match.refused);
     return match;
-  }
-}
-
-function settle(match: Match, settings: MatchSettings, now: number): MatchChange {
-  let change: MatchChange = { match, effects: [] };
-  for (;;) {
-    const next = bySystem(change.match, { type: 'tick' }, now, settings);
-    if (next.match === change.match) return change;
-    change = { match: next.match, effects: [...change.effects, ...next.effects] };
   }
 }

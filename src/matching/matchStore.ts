@@ -1,8 +1,10 @@
 /**
  * Matches in the database. A match sees a handful of commands in its life and needs no memory between them: each
- * command locks the row, decides, writes. The row lock is the single owner.
+ * command locks the row, settles what has fallen due, decides, writes. The row lock is the single owner.
  */
+import type { Clock } from '../clock.ts';
 import { type Sql, sql } from '../db/sql.ts';
+import type { Refusal } from '../errors.ts';
 import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import {
   byPerson,
@@ -12,6 +14,7 @@ import {
   type MatchEffect,
   type MatchSettings,
   SEVERED_DUE_MS,
+  settle,
   sideOf,
 } from './transitions.ts';
 
@@ -47,22 +50,42 @@ const saveMatch = sql(
    where id = $1`,
 );
 
-/** The match, locked until the end of the caller's transaction. */
-export async function lock(tx: Sql, matchId: string): Promise<Match | undefined> {
-  const [row] = await tx.query(lockMatch, [matchId]);
-  return row && matchOf(row);
+/** A match whose row the transaction holds. */
+export interface LockedMatch {
+  /** As the row has it. */
+  before: Match;
+  /** What has fallen due since: whoever decides about the match decides about what this makes of it. */
+  due: MatchChange;
+  /** When it was locked, which may have taken a while. Epoch ms. */
+  now: number;
 }
 
-/** Writes a change with its events. Returns the events as stored; nothing is written for a change without effect. */
+/** Locks a match until the end of the caller's transaction. */
+export async function lock(
+  tx: Sql,
+  matchId: string,
+  clock: Clock,
+  settings: MatchSettings,
+): Promise<LockedMatch | undefined> {
+  const [row] = await tx.query(lockMatch, [matchId]);
+  if (row === undefined) return undefined;
+  const [before, now] = [matchOf(row), clock.now()];
+  return { before, due: settle(before, now, settings), now };
+}
+
+/**
+ * Writes what had fallen due and the change that was decided on it, with their events. Returns the events as stored;
+ * nothing is written where nothing has changed.
+ */
 export async function save(
   tx: Sql,
-  before: Match,
+  { before, due }: LockedMatch,
   change: MatchChange,
   settings: MatchSettings,
 ): Promise<StoredEvent[]> {
   const { match } = change;
   if (match === before) return [];
-  const due = dueAt(match, settings);
+  const dueMs = dueAt(match, settings);
   await tx.query(saveMatch, [
     match.id,
     match.status,
@@ -72,26 +95,19 @@ export async function save(
     match.warned,
     match.endedAt === null ? null : new Date(match.endedAt),
     match.endReason,
-    due === null ? null : new Date(due),
+    dueMs === null ? null : new Date(dueMs),
   ]);
+  const effects = [...due.effects, ...change.effects];
   return append(
     tx,
-    change.effects.flatMap((effect) => inboxEvents(match, effect)),
+    effects.flatMap((effect) => inboxEvents(match, effect)),
   );
 }
 
-/** Counts as a person's acceptance what implies it: starting a call, answering one. */
-export async function acceptInto(
-  tx: Sql,
-  matchId: string,
-  userId: string,
-  settings: MatchSettings,
-): Promise<StoredEvent[]> {
-  const match = await lock(tx, matchId);
-  const side = match && sideOf(match, userId);
-  if (match === undefined || side === undefined) return [];
-  const change = byPerson(match, { type: 'accept' }, side, 0);
-  return 'refused' in change ? [] : save(tx, match, change, settings);
+/** A person's acceptance, also by what implies it: starting a call, answering one. */
+export function accept({ due, now }: LockedMatch, userId: string): MatchChange | Refusal {
+  const side = sideOf(due.match, userId);
+  return side === undefined ? { refused: 'NOT_FOUND' } : byPerson(due.match, { type: 'accept' }, side, now);
 }
 
 export function matchOf(row: MatchRow): Match {

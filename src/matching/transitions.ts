@@ -93,6 +93,16 @@ export function bySystem(
   return unchanged(match);
 }
 
+/** What has fallen due by `now`. It comes before any command. */
+export function settle(match: Match, now: number, settings: MatchSettings): MatchChange {
+  let change = unchanged(match);
+  for (;;) {
+    const next = bySystem(change.match, { type: 'tick' }, now, settings);
+    if (next.match === change.match) return change;
+    change = { match: next.match, effects: [...change.effects, ...next.effects] };
+  }
+}
+
 /** A match that begins now: until when both must accept it, and when it is first due. Epoch milliseconds. */
 export function begin(now: number, settings: MatchSettings): { acceptBy: number; dueAt: number } {
   const acceptBy = now + settings.acceptMs;

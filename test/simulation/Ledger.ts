@@ -6,8 +6,9 @@ import type { Call, Role } from '../../src/calling/state.ts';
 import { personOf, roleOf } from '../../src/calling/state.ts';
 import type { PersonCommand } from '../../src/calling/transitions.ts';
 import type { StoredEvent } from '../../src/events/outbox.ts';
+import { wrongForCall, wrongMatchStep } from './matchRules.ts';
 import { wrongStep } from './stepRules.ts';
-import type { CallRow, JournalRow, OutboxRow } from './tables.ts';
+import type { CallRow, JournalRow, OutboxRow, StoredMatch } from './tables.ts';
 import type { Books, World } from './World.ts';
 
 interface Account {
@@ -31,7 +32,9 @@ export class Broken extends Error {}
 export class Ledger implements Books {
   readonly #world: World;
   readonly #accounts = new Map<string, Account>();
-  #changesRead = 0;
+  /** As they were after the last step. */
+  readonly #matches = new Map<string, StoredMatch>();
+  #changesRead = -1;
   #journalRead = 0;
   readonly #outboxRead = new Map<string, number>();
   #broken: string | undefined;
@@ -81,6 +84,7 @@ export class Ledger implements Books {
     for (; this.#journalRead < tables.journal.length; this.#journalRead++) {
       this.#journalled(tables.journal[this.#journalRead]!);
     }
+    for (const row of tables.matches.values()) this.#matchChanged(row);
     for (const row of tables.calls.values()) {
       const account = this.#accounts.get(row.id);
       if (account !== undefined && account.row !== row) this.#rowChanged(account, row);
@@ -135,6 +139,13 @@ export class Ledger implements Books {
       asked: (role: Role, wish) => account.asked.get(`${role} ${wish}`) ?? 0,
     });
     if (wrong !== undefined) this.fail(`${name} ${wrong}`);
+    if (line.command === 'initiate' || line.command === 'answer') {
+      const misplaced = wrongForCall(this.#matches.get(row.match_id)!, {
+        now: line.at,
+        skewMs: weather.skewMs,
+      });
+      if (misplaced !== undefined) this.fail(`${line.command} of ${name} ${misplaced}`);
+    }
     if (last !== undefined) {
       if (line.version !== last.version + 1) this.fail(`${name} skipped a version`);
       if (line.epoch < last.epoch) this.fail(`${name} was written by the old epoch ${line.epoch}`);
@@ -182,6 +193,16 @@ export class Ledger implements Books {
     if (row.leased_until !== before.leased_until && row.epoch === account.creditedEpoch) {
       account.servedUntil = this.#world.time.now;
     }
+  }
+
+  #matchChanged(row: StoredMatch): void {
+    const before = this.#matches.get(row.id);
+    this.#matches.set(row.id, row);
+    if (before === undefined || before === row) return;
+    const { durations, weather, time } = this.#world;
+    const { warningMs } = durations.match;
+    const wrong = wrongMatchStep(before, row, { now: time.now, warningMs, skewMs: weather.skewMs });
+    if (wrong !== undefined) this.fail(`${this.#name(row.id)} ${wrong}`);
   }
 
   #told(userId: string, event: OutboxRow, before: readonly OutboxRow[]): void {

@@ -170,11 +170,12 @@ export class Phone {
     const { random } = this.#world;
     const process = this.#world.anyProcess();
     const matchId = random.pick(this.matchIds);
-    const type = random.weighted({ accept: 20, decline: 1, end: 1.5, sever: 1 });
+    const type = random.weighted({ accept: 20, decline: 1, end: 1.5, block: 1 });
     this.#world.tell(this.name, () => `${type}s ${this.#world.nameOf(matchId)} by ${process.id}`);
-    void this.ask(`${type} of the match`, process, () =>
-      type === 'sever'
-        ? process.matches.system(matchId, { type })
+    const { low_id: lowId, high_id: highId } = this.#world.database.tables.matches.get(matchId)!;
+    void this.ask<unknown>(`${type} of the match`, process, () =>
+      type === 'block'
+        ? process.block(lowId, highId)
         : process.matches.command(matchId, { type } as MatchCommand, this.userId),
     );
   }

@@ -13,6 +13,7 @@ import type { Database } from '../../src/db/Database.ts';
 import { InboxHub } from '../../src/events/InboxHub.ts';
 import type { StoredEvent } from '../../src/events/outbox.ts';
 import { Matches } from '../../src/matching/Matches.ts';
+import { severPair } from '../../src/safety/safetySql.ts';
 import { ProcessLink } from './ProcessLink.ts';
 import { SimBus } from './SimBus.ts';
 import { SimRoom } from './SimRoom.ts';
@@ -39,6 +40,7 @@ export class SimProcess implements Host {
   readonly keeper: Keeper;
   readonly rooms = new Map<string, SimRoom>();
   readonly #callCommands: CallCommands;
+  readonly #db: Database;
   readonly #world: World;
 
   constructor(world: World, index: number, id: string, skewMs: number) {
@@ -47,6 +49,7 @@ export class SimProcess implements Host {
     this.id = id;
     const { log, durations } = world;
     const db = new ProcessLink(world, this) as unknown as Database;
+    this.#db = db;
     const clock = new HostClock(world.time, this, skewMs);
     this.clock = clock;
     this.bus = new SimBus(world, this);
@@ -97,6 +100,12 @@ export class SimProcess implements Host {
   /** `POST /calls/:callId/<command>`. */
   command(callId: string, userId: string, command: PersonCommand): Promise<Call> {
     return this.#callCommands.give(callId, userId, command);
+  }
+
+  /** What a block does to the match of two people (`src/safety/Blocks.ts`). */
+  async block(oneId: string, otherId: string): Promise<void> {
+    await this.#db.transaction((tx) => tx.query(severPair, [oneId, otherId]));
+    await this.matches.sever(oneId, otherId);
   }
 
   #roomHost(): RoomHost {

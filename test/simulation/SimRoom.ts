@@ -50,7 +50,7 @@ export class SimRoom {
       audience: {
         changed: (call) => this.#show(call),
         say: () => {},
-        lost: () => this.#close('moved'),
+        lost: () => this.#moved(held.epoch),
       },
     });
     process.keeper.hold(this.actor);
@@ -63,7 +63,7 @@ export class SimRoom {
     return { processId: this.#process.id };
   }
 
-  async command(given: ActorCommand): Promise<ActorAnswer> {
+  async command(given: ActorCommand): Promise<ActorAnswer | undefined> {
     try {
       const call =
         'userId' in given
@@ -71,6 +71,7 @@ export class SimRoom {
           : await this.actor.system(given.command);
       return { ok: true, call };
     } catch (error) {
+      if (!this.actor.isActing) return undefined;
       return { ok: false, code: error instanceof DuetError ? error.code : 'UNAVAILABLE' };
     }
   }
@@ -128,6 +129,14 @@ export class SimRoom {
       if (this.#closed || this.clients.size < 2) return;
       void this.actor.insist(() => this.actor.system({ type: 'media_flowing' }));
     });
+  }
+
+  #moved(epoch: number): void {
+    const { database, ledger } = this.#world;
+    const row = database.tables.calls.get(this.callId)!;
+    if (row.epoch === epoch)
+      ledger.fail(`${this.#world.nameOf(this.callId)} is said to have moved, and nobody took it`);
+    this.#close('moved');
   }
 
   #close(why: string): void {

@@ -1,5 +1,6 @@
 /** What must hold of the whole at every moment, whatever was done last. */
 import { LEASE_MS } from '../../src/calling/CallStore.ts';
+import { SEVERED_DUE_MS } from '../../src/matching/transitions.ts';
 import { Broken } from './Ledger.ts';
 import type { SimProcess } from './SimProcess.ts';
 import type { CallRow } from './tables.ts';
@@ -39,9 +40,12 @@ export class Watch {
       if (call.phase !== 'ended') this.#call(call, someoneUp);
     }
     for (const match of tables.matches.values()) {
-      if (someoneUp && this.#overdueMs(match.due_at) > TAKEOVER_MS) {
-        throw new Broken(`${this.#world.nameOf(match.id)} is overdue`);
-      }
+      const name = this.#world.nameOf(match.id);
+      const isSevered = match.due_at === SEVERED_DUE_MS && match.phase !== 'closed';
+      // Due since it was severed, whatever its row says.
+      this.#onlyBriefly(`${name} is severed and goes on`, someoneUp && isSevered, TAKEOVER_MS);
+      if (someoneUp && !isSevered && this.#overdueMs(match.due_at) > TAKEOVER_MS)
+        throw new Broken(`${name} is overdue`);
     }
     for (const process of this.#world.processes) this.#rooms(process);
   }

@@ -1,8 +1,9 @@
 // What the simulation found, each told by itself. The seeds that found it are named; a seed's story changes with the
 // program, these do not.
 import { describe, expect, test } from 'vitest';
+import { Keeper } from '../../src/actors/Keeper.ts';
 import { CallActor } from '../../src/calling/CallActor.ts';
-import { CallStore, type HeldCall, LEASE_MS } from '../../src/calling/CallStore.ts';
+import { CallStore, type HeldCall, LEASE_MS, RENEW_EVERY_MS } from '../../src/calling/CallStore.ts';
 import { Calls } from '../../src/calling/Calls.ts';
 import type { Call, CallSettings } from '../../src/calling/state.ts';
 import type { Database } from '../../src/db/Database.ts';
@@ -102,13 +103,28 @@ async function setUp() {
       },
     });
   /** An actor of the call, in the middle of the talk. */
-  const talk = async (owner: string) => {
-    const clock = new FakeClock(time.now);
+  const talk = async (owner: string, ownNow = time.now) => {
+    const clock = new FakeClock(ownNow);
     const actor = actorOf(await hold(owner), clock);
     for (const userId of [ANN, BEN]) await actor.command({ type: 'joined' }, userId);
     await actor.command({ type: 'answer' }, BEN);
     await actor.system({ type: 'media_flowing' });
     return { actor, clock };
+  };
+  const keep = (owner: string, actor: CallActor, clock: FakeClock) => {
+    const keeper = new Keeper({
+      db,
+      calls: store,
+      clock,
+      log: createLog('silent'),
+      tickMatch: () => Promise.resolve(),
+      activateCall: () => Promise.resolve(),
+      reconcileInboxes: () => Promise.resolve(),
+      dropOld: () => Promise.resolve(),
+      processId: () => owner,
+    });
+    keeper.hold(actor);
+    keeper.start();
   };
   const row = () => memory.tables.calls.get(id)!;
   const loseNextAnswer = () => {
@@ -118,7 +134,8 @@ async function setUp() {
   const delayNext = () => {
     delay = true;
   };
-  return { time, memory, store, id, hold, actorOf, talk, row, shown, said, lost, loseNextAnswer, delayNext };
+  const heard = { shown, said, lost };
+  return { time, memory, store, id, hold, actorOf, talk, keep, row, ...heard, loseNextAnswer, delayNext };
 }
 
 describe('what the simulation found', () => {
@@ -144,6 +161,20 @@ describe('what the simulation found', () => {
     await expect.poll(() => actor.call.phase).toBe('ended');
     expect(shown.at(-1)?.phase).toBe('ended');
     expect(said.at(-1)).toBe('call:ended');
+  });
+
+  test('an end whose answer was lost is not taken for a loss of the call by the next renewal (seed 22)', async () => {
+    const { talk, keep, said, lost, loseNextAnswer } = await setUp();
+    const { actor, clock } = await talk('P');
+    keep('P', actor, clock);
+    loseNextAnswer();
+    await expect(actor.command({ type: 'end' }, ANN)).rejects.toThrow('the answer was lost');
+    clock.advance(RENEW_EVERY_MS - 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(lost).toEqual([]);
+    clock.advance(RENEW_EVERY_MS);
+    await expect.poll(() => said.at(-1)).toBe('call:ended');
+    expect(lost).toEqual([]);
   });
 
   test('that somebody is gone is told again when the database did not take it, unless he is back', async () => {
@@ -210,6 +241,25 @@ describe('what the simulation found', () => {
     expect((await hold('Q', ownNow)).call).toMatchObject({ phase: 'active', endsAt: endsAt + creditedMs });
   });
 
+  test.each([-3_600_000, -29_000, -1_500, 1_500, 29_000, 3_600_000])(
+    'whoever takes over from the dead credits the outage, the database’s clock long set by %i ms',
+    async (setMs) => {
+      const { time, talk, hold, memory } = await setUp();
+      const ownAtStart = time.now;
+      time.now += setMs;
+      const { call } = (await talk('P', ownAtStart)).actor;
+      const endsAt = (call as { endsAt: number }).endsAt;
+      memory.tables.freeNames.add('P');
+      time.now += 10_000;
+      const ownNow = ownAtStart + 10_000;
+      expect((await hold('Q', ownNow)).call).toMatchObject({
+        endsAt: endsAt + 10_000,
+        // The whole time to come back, by the clock that will be asked.
+        absentSince: { caller: ownNow, callee: ownNow },
+      });
+    },
+  );
+
   test('an outage is credited once, also when the first to take over fails (seed 3)', async () => {
     const { time, talk, hold, loseNextAnswer } = await setUp();
     const { call } = (await talk('P')).actor;
@@ -249,6 +299,20 @@ describe('what the simulation found', () => {
     await next.command(command, ANN, id);
     expect(next.call).toMatchObject({ extensions: 1, pending: null });
     expect(memory.tables.journal.filter((line) => line.command === 'extend')).toHaveLength(2);
+  });
+
+  test('a command that changed nothing changes nothing either when it comes again', async () => {
+    const { talk } = await setUp();
+    const { actor } = await talk('P');
+    const id = '00000000-0000-7000-8000-00000000000b';
+    await actor.command({ type: 'upgrade' }, ANN);
+    await actor.command({ type: 'upgrade' }, ANN, id);
+    await actor.command({ type: 'decline_upgrade' }, BEN);
+    await actor.command({ type: 'upgrade' }, BEN);
+    expect(await actor.command({ type: 'upgrade' }, ANN, id)).toMatchObject({
+      media: 'audio',
+      pending: { kind: 'upgrade', by: 'callee' },
+    });
   });
 
   test('a held call hears that its match has ended, when it was not told (seed 30)', async () => {

@@ -88,6 +88,32 @@ describe('the simulation finds', () => {
           STATEMENTS['inbox-read-after']!(running, [id!, (after as number) + 1, limit!]),
       },
     ],
+    [
+      'calls between two who were parted',
+      {
+        'match-lock': (running, values) =>
+          STATEMENTS['match-lock']!(running, values).map((row) => ({ ...row, due_at: null })),
+      },
+    ],
+    [
+      'calls in matches that have expired',
+      {
+        'match-lock': (running, values) =>
+          STATEMENTS['match-lock']!(running, values).map((row) => ({
+            ...row,
+            accept_by: (row as { accept_by: number }).accept_by + 200,
+          })),
+      },
+    ],
+    [
+      'ends whose renewal says that the call is gone',
+      {
+        'call-renew': (running, values) =>
+          STATEMENTS['call-renew']!(running, values).filter(
+            (row) => running.tables.calls.get((row as { id: string }).id)!.phase !== 'ended',
+          ),
+      },
+    ],
     ['deadlines that nobody keeps', { 'sweep-calls': () => [] }],
   ];
   test.each(wrongs)('%s', async (_, brokenStatements) => {

@@ -6,6 +6,7 @@ import { GONE_MS, LEASE_MS } from '../../src/calling/CallStore.ts';
 import type { Call } from '../../src/calling/state.ts';
 import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
+import { SEVERED_DUE_MS } from '../../src/matching/transitions.ts';
 import {
   type CallRow,
   ConstraintError,
@@ -30,8 +31,8 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-state': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
   'call-live-of-match': ({ tables }, [matchId, id]) =>
     rowsOf(tables.calls.get(id as string) ?? liveCallOf(tables, matchId as string)),
-  'call-unanswered': ({ tables, now }, [matchId, windowSec]) => {
-    const since = now - (windowSec as number) * 1000;
+  'call-unanswered': ({ tables }, [matchId, from]) => {
+    const since = timeOf(from)!;
     const times = [...tables.calls.values()]
       .filter((call) => call.match_id === matchId && ['missed', 'cancelled'].includes(call.outcome ?? ''))
       .filter((call) => !tables.journal.some((line) => line.call_id === call.id && line.command === 'answer'))
@@ -142,8 +143,10 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-renew': ({ tables, write, now }, [owner, ids, epochs, leaseMs]) =>
     (ids as string[]).flatMap((id, index) => {
       const row = tables.calls.get(id);
-      if (row === undefined || row.epoch !== (epochs as number[])[index] || row.owner !== owner) return [];
-      write.set(tables.calls, id, { ...row, leased_until: now + (leaseMs as number) });
+      if (row === undefined || row.epoch !== (epochs as number[])[index]) return [];
+      if (row.owner !== owner && row.phase !== 'ended') return [];
+      if (row.owner === owner)
+        write.set(tables.calls, id, { ...row, leased_until: now + (leaseMs as number) });
       return [{ id, severed: tables.matches.get(row.match_id)?.phase === 'closed' }];
     }),
   'call-release': ({ tables, write, now }, [id, epoch]) => {
@@ -184,6 +187,14 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       due_at: timeOf(dueAt),
       version: row.version + 1,
     });
+    return [];
+  },
+  'safety-sever-pair': ({ tables, write }, [oneId, otherId]) => {
+    for (const match of tables.matches.values()) {
+      const isTheirs = [match.low_id, match.high_id].every((id) => id === oneId || id === otherId);
+      if (isTheirs && match.status === 'active')
+        write.set(tables.matches, match.id, { ...match, due_at: SEVERED_DUE_MS });
+    }
     return [];
   },
   'sweep-matches': ({ tables }, [dueBy]) =>

@@ -15,7 +15,7 @@ import {
 import type { JournalRow } from './tables.ts';
 
 /** Commands of the server itself; all others are a person's. */
-const SYSTEM = new Set(['media_flowing', 'sever', 'media_failed', 'recover', 'tick']);
+const SYSTEM = new Set(['media_flowing', 'sever', 'recover', 'tick']);
 
 /** How each phase may be left for good: command → by whom → outcome. */
 const ENDS: Record<'ringing' | 'connecting' | 'active', Record<string, readonly Outcome[]>> = {
@@ -25,21 +25,18 @@ const ENDS: Record<'ringing' | 'connecting' | 'active', Record<string, readonly 
     'reject by callee': ['rejected'],
     tick: ['missed'],
     sever: ['unavailable'],
-    media_failed: ['failed'],
   },
   connecting: {
     'end by caller': ['cancelled'],
     'end by callee': ['cancelled'],
     tick: ['failed'],
     sever: ['unavailable'],
-    media_failed: ['failed'],
   },
   active: {
     'end by caller': ['completed'],
     'end by callee': ['completed'],
     tick: ['timed_out', 'failed'],
     sever: ['completed'],
-    media_failed: ['failed'],
   },
 };
 

@@ -7,15 +7,15 @@ import { CallStore, type HeldCall } from '../../../src/calling/CallStore.ts';
 import { Calls } from '../../../src/calling/Calls.ts';
 import { type CallSettings, personOf, roleOf } from '../../../src/calling/state.ts';
 import { byPerson, bySystem, dueAt, type PersonCommand } from '../../../src/calling/transitions.ts';
-import { SystemClock } from '../../../src/clock.ts';
+import { type Clock, SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
 import { HeldName } from '../../../src/db/HeldName.ts';
-import { sql } from '../../../src/db/sql.ts';
+import { type Sql, sql } from '../../../src/db/sql.ts';
 import { DuetError, isRefusal } from '../../../src/errors.ts';
 import { InboxHub } from '../../../src/events/InboxHub.ts';
 import { createLog } from '../../../src/log.ts';
 import { Matches } from '../../../src/matching/Matches.ts';
-import { acceptInto } from '../../../src/matching/matchStore.ts';
+import { accept, lock, save } from '../../../src/matching/matchStore.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { MemoryDatabase } from '../../simulation/MemoryDatabase.ts';
 import { Random } from '../../simulation/Random.ts';
@@ -102,6 +102,7 @@ type Time = { now: number };
 /** The program's stores over one of the two databases. */
 class Side {
   readonly db: Database;
+  readonly clock: Clock;
   readonly store: CallStore;
   readonly calls: Calls;
   readonly matches: Matches;
@@ -114,6 +115,7 @@ class Side {
   constructor(db: Database, time: Time) {
     this.db = db;
     const clock = { now: () => time.now, after: () => ({ cancel() {} }) };
+    this.clock = clock;
     const publish = () => {};
     this.store = new CallStore(db, settings);
     this.calls = new Calls({
@@ -216,17 +218,23 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
             .filter((effect) => effect.kind === 'notify')
             .map((effect) => ({ userId: personOf(call, effect.to), type: effect.type, payload: { call } })),
           ...(type === 'answer' && {
-            also: (tx) => acceptInto(tx, call.matchId, call.calleeId, matchSettings),
+            first: async (tx: Sql) => {
+              const match = (await lock(tx, call.matchId, side.clock, matchSettings))!;
+              const accepted = accept(match, call.calleeId);
+              return isRefusal(accepted) ? accepted : () => save(tx, match, accepted, matchSettings);
+            },
           }),
         });
-        if (written !== undefined) side.held.push({ ...held, call, version: written.version });
+        if (written !== undefined && !isRefusal(written))
+          side.held.push({ ...held, call, version: written.version });
         return written;
       }
-      case 'renew':
-        return side.store.renew(
-          owner,
-          side.held.slice(-4).map((one) => ({ id: one.call.id, epoch: one.epoch })),
-        );
+      case 'renew': {
+        const mine = side.held.slice(-4).map((one) => ({ id: one.call.id, epoch: one.epoch }));
+        // In whatever order.
+        const still = await side.store.renew(owner, mine);
+        return side.callIds.flatMap((id) => (still.has(id) ? [[id, still.get(id)]] : []));
+      }
       case 'release':
         if (held === undefined || held.call.phase === 'ended') return null;
         return side.store.release(held.call, held.epoch);

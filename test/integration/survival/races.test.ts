@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localRoom } from '../../../src/actors/colyseus.ts';
 import { useApp } from '../../support/app.ts';
 import { type Answer, Inbox, type Json, type Person } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type Couple, newMatch, newPerson } from '../../support/signedIn.ts';
 import { pause } from './processes.ts';
 
@@ -285,6 +286,57 @@ describe('RC-29 joining what is being closed', () => {
       await joined.leave();
     }
   });
+});
+
+describe('WS-29, RC-19 whoever is blocked calls at that moment', () => {
+  const rung = async (person: Person) => {
+    const { rows } = await db.query(`select 1 from outbox where user_id = $1 and type = 'call:incoming'`, [
+      person.id,
+    ]);
+    return rows.length;
+  };
+  const severPair = `update matches set due_at = to_timestamp(0) where id = $1`;
+
+  test.each([
+    ['HTTP', (ann: Person, matchId: string) => ann.call('POST', `/calls/initiate/${matchId}`, {})],
+    [
+      'the match’s room',
+      async (ann: Person, matchId: string) => {
+        const room = await ann.sit((await ann.ok('POST', `/matches/${matchId}/join`)).seat);
+        const { reason } = await room.request('call:initiate', {}).catch((error) => error);
+        return { body: reason };
+      },
+    ],
+  ])('by %s, waiting for the transaction of the block: refused once that is committed', async (_, call) => {
+    const { ann, bob, matchId } = await newMatch(app);
+    await db.query('begin');
+    await db.query(severPair, [matchId]);
+    const calling = call(ann, matchId);
+    await eventually(async () => {
+      const { rows } = await db.query(
+        `select 1 from pg_locks where not granted and locktype = 'transactionid'`,
+      );
+      return rows.length;
+    }).toBeGreaterThan(0);
+    await db.query('commit');
+    expect((await calling).body).toMatchObject({ code: 'MATCH_NOT_ACTIVE' });
+    expect(await rung(bob)).toBe(0);
+  });
+});
+
+test('a match whose time to accept is over takes no call and no answer, before anybody has swept it', async () => {
+  const { ann, bob, matchId } = await newMatch(app);
+  const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const expire = `update matches set accept_by = to_timestamp(0), due_at = null where id = $1`;
+  await db.query(expire, [matchId]);
+  expect((await bob.call('POST', `/calls/${call.id}/answer`, {})).body.code).toBe('MATCH_NOT_ACTIVE');
+  await ann.ok('POST', `/calls/${call.id}/end`);
+  expect((await bob.call('POST', `/calls/initiate/${matchId}`, {})).body.code).toBe('MATCH_NOT_ACTIVE');
+  const { rows } = await db.query(
+    `select type from outbox where user_id = any($1::uuid[]) and type in ('call:incoming', 'call:answered', 'match:ready')`,
+    [[ann.id, bob.id]],
+  );
+  expect(rows).toEqual([{ type: 'call:incoming' }]);
 });
 
 test('WS-29 whoever blocked somebody hears of the end, and nothing of theirs ever after', async () => {
