@@ -136,13 +136,18 @@ export abstract class CallRoom extends BaseRoom {
     this.shut();
   }
 
-  /** A command that came over HTTP or from another actor; called across processes, so it answers with data. */
-  async command(given: ActorCommand): Promise<ActorAnswer> {
+  /**
+   * A command that came over HTTP or from another actor; called across processes, so it answers with data, or with nothing
+   * once the call is another process's.
+   */
+  async command(given: ActorCommand): Promise<ActorAnswer | undefined> {
     try {
       const call =
         'userId' in given ? await this.#obeyInTime(given) : await this.#actor.system(given.command);
       return { ok: true, call };
     } catch (error) {
+      // Not even a refusal: whoever holds the call now may have another answer.
+      if (!this.#actor.isActing) return undefined;
       if (error instanceof DuetError) return { ok: false, code: error.code };
       this.services.log.error({ err: error, callId: this.roomId }, 'a command to a call failed');
       return { ok: false, code: 'UNAVAILABLE' };
@@ -236,7 +241,8 @@ export abstract class CallRoom extends BaseRoom {
   #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
     const change: [Call, Call] = [this.#actor.call, this.#actor.after(command, userId)];
     const allow = () => this.#media.setPolicy(this.#withdrawals.policyFor(this.#actor.call));
-    return this.#withdrawals.during(userId, change, allow, () => this.#actor.command(command, userId, id));
+    const commit = () => this.#actor.command(command, userId, id);
+    return this.#withdrawals.during(userId, command.type, change, allow, commit);
   }
 
   /** After each commit: what may flow first, then what is shown. */

@@ -96,12 +96,9 @@ export class Actors {
     return this.#atCall(callId, async ({ here }) => {
       if (here && this.#rooms.localRoom(callId) === undefined) return undefined;
       const sessionId = newSecret();
-      const where = await this.#askCall<RemoteSeat | null>(callId, here, 'reserve', [
-        sessionId,
-        userId,
-        returns,
-      ]);
-      return where ? { ...this.#seat('call', callId, sessionId), ...where } : undefined;
+      const args = [sessionId, userId, returns];
+      const where = await this.#askCall<RemoteSeat>(callId, here, 'reserve', args);
+      return where && { ...this.#seat('call', callId, sessionId), ...where };
     });
   }
 
@@ -152,7 +149,7 @@ export class Actors {
     return this.#isDraining;
   }
 
-  /** From now on no call is activated here. */
+  /** From now on no call is claimed here; those that others hold are reached as before. */
   drain(): void {
     this.#isDraining = true;
   }
@@ -192,12 +189,22 @@ export class Actors {
     return { name, roomId, ...where, sessionId, serverNow: clock.now() };
   }
 
-  /** The same method here and there: what a call's room answers cannot depend on where it is. */
-  #askCall<T>(callId: string, here: boolean, method: string, args: readonly unknown[]): Promise<T> {
-    return this.#rooms.callRoom<T>(callId, method, args, here ? LOCAL_MS : REMOTE_MS);
+  /** The same method here and there: what a call's room answers cannot depend on where it is. Undefined: it has no answer. */
+  async #askCall<T>(
+    callId: string,
+    here: boolean,
+    method: string,
+    args: readonly unknown[],
+  ): Promise<T | undefined> {
+    const timeoutMs = here ? LOCAL_MS : REMOTE_MS;
+    // From there nothing comes as null.
+    return (await this.#rooms.callRoom<T | null | undefined>(callId, method, args, timeoutMs)) ?? undefined;
   }
 
-  /** Runs `use` where the call is. `use` answers undefined when the room is gone by then; then it is looked for again. */
+  /**
+   * Runs `use` where the call is. `use` answers undefined when the room is gone by then, or lost the call; then it is
+   * looked for again.
+   */
   async #atCall<T>(callId: string, use: (place: Place) => Promise<T | undefined>): Promise<T> {
     const giveUpAt = this.#options.clock.now() + FIND_MS;
     for (;;) {
@@ -239,10 +246,10 @@ export class Actors {
 
   async #find(callId: string): Promise<Place> {
     const { calls, clock } = this.#options;
-    if (this.#isDraining) throw new DuetError('UNAVAILABLE');
     // A room that lost this call may still be here: no second one beside it, and nobody asks it.
     if (!(await this.#inTime(this.#rooms.roomClosed(callId)))) throw new DuetError('UNAVAILABLE');
-    const claim = await calls.claim(callId, this.#rooms.processId(), clock.now());
+    const claimed = () => calls.claim(callId, this.#rooms.processId(), clock.now());
+    const claim = await (this.#isDraining ? calls.find(callId) : claimed());
     if ('missing' in claim) throw new DuetError('NOT_FOUND');
     if ('ended' in claim) throw new DuetError('CALL_NOT_ACTIVE');
     if ('heldBy' in claim) return { here: false };

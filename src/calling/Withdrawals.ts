@@ -1,14 +1,24 @@
 import { DuetError } from '../errors.ts';
 import type { MediaPolicy } from '../media/callMediaPort.ts';
+import type { MediaKind } from './shapes.ts';
 import { type Call, mediaPolicy } from './state.ts';
+import type { PersonCommand } from './transitions.ts';
 
 interface Withdrawal {
   userId: string;
-  /** What is left of the media. */
-  policy: MediaPolicy;
+  /** What is to flow no more. */
+  kinds: readonly MediaKind[];
   /** Whether the database did not take the command: it may have meant it all the same. */
   isLost: boolean;
 }
+
+/** What somebody wants no more of who gives such a command. */
+const REFUSED: Partial<Record<PersonCommand['type'], readonly MediaKind[]>> = {
+  end: ['audio', 'video'],
+  reject: ['audio', 'video'],
+  downgrade: ['video'],
+  decline_upgrade: ['video'],
+};
 
 /**
  * What people's commands take away from a call before they are committed. It is away from the moment of the command, and
@@ -21,9 +31,8 @@ export class Withdrawals {
   /** What may flow in `call`, as it was last committed. */
   policyFor(call: Call): MediaPolicy {
     const policy = { ...mediaPolicy(call) };
-    for (const { policy: left } of this.#pending) {
-      policy.audio &&= left.audio;
-      policy.video &&= left.video;
+    for (const { kinds } of this.#pending) {
+      for (const kind of kinds) policy[kind] = false;
     }
     return policy;
   }
@@ -34,13 +43,17 @@ export class Withdrawals {
    */
   async during<T>(
     userId: string,
+    type: PersonCommand['type'],
     [before, after]: [before: Call, after: Call],
     changed: () => void,
     commit: () => Promise<T>,
   ): Promise<T> {
-    const [now, policy] = [mediaPolicy(before), mediaPolicy(after)];
-    const withdrawal: Withdrawal = { userId, policy, isLost: false };
-    if ((now.audio && !policy.audio) || (now.video && !policy.video)) this.#pending.add(withdrawal);
+    const [now, left] = [mediaPolicy(before), mediaPolicy(after)];
+    // What does not flow yet is refused as well: the other person's consent to it may be under way. What flows and would go
+    // on, because the rules refuse the command, is let be.
+    const kinds = (REFUSED[type] ?? []).filter((kind) => !(now[kind] && left[kind]));
+    const withdrawal: Withdrawal = { userId, kinds, isLost: false };
+    if (kinds.length > 0) this.#pending.add(withdrawal);
     changed();
     try {
       const result = await commit();

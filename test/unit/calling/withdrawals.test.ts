@@ -1,25 +1,28 @@
 import { expect, test } from 'vitest';
 import type { Call } from '../../../src/calling/state.ts';
+import type { PersonCommand } from '../../../src/calling/transitions.ts';
 import { Withdrawals } from '../../../src/calling/Withdrawals.ts';
 import { DuetError } from '../../../src/errors.ts';
 
 const video = { phase: 'active', media: 'video' } as Call;
 const audio = { phase: 'active', media: 'audio' } as Call;
 const ended = { phase: 'ended' } as Call;
+const ringing = { phase: 'ringing' } as Call;
 
 /** Commands that are under way, and what may flow in the call as it was last committed. */
-function begin() {
+function begin(from = video) {
   const withdrawals = new Withdrawals();
-  let committed = video;
+  let committed = from;
   const allowed: string[] = [];
   const policy = () => {
     const { audio: voice, video: picture } = withdrawals.policyFor(committed);
     return `${voice ? 'voice' : ''}${picture ? ' picture' : ''}`;
   };
-  const command = (userId: string, after: Call) => {
+  const command = (userId: string, type: PersonCommand['type'], after: Call) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const done = withdrawals.during(
       userId,
+      type,
       [committed, after],
       () => allowed.push(policy()),
       async () => {
@@ -43,13 +46,13 @@ function begin() {
 
 test('what a command takes away is away before it is committed, and nobody else brings it back', async () => {
   const { command, policy, allowed } = begin();
-  const downgrade = command('ann', audio);
+  const downgrade = command('ann', 'downgrade', audio);
   expect(allowed).toEqual(['voice']);
-  const refused = command('bob', video);
+  const refused = command('bob', 'extend', video);
   expect(allowed).toEqual(['voice', 'voice']);
   await refused.fail(new DuetError('WRONG_PHASE'));
   expect(policy()).toBe('voice');
-  const extended = command('bob', video);
+  const extended = command('bob', 'extend', video);
   await extended.commit();
   expect(policy()).toBe('voice');
   await downgrade.commit();
@@ -58,22 +61,58 @@ test('what a command takes away is away before it is committed, and nobody else 
 
 test('what the database did not take stays away until the person’s next command is committed', async () => {
   const { command, policy } = begin();
-  const downgrade = command('ann', audio);
+  const downgrade = command('ann', 'downgrade', audio);
   await downgrade.fail(new DuetError('UNAVAILABLE'));
   expect(policy()).toBe('voice');
-  await command('bob', video).commit();
+  await command('bob', 'extend', video).commit();
   expect(policy()).toBe('voice');
-  await command('ann', video).commit();
+  await command('ann', 'extend', video).commit();
   expect(policy()).toBe('voice picture');
 });
 
 test('a command that is refused takes nothing away, and one that ends the call everything', async () => {
   const { command, policy } = begin();
-  const refused = command('ann', audio);
+  const refused = command('ann', 'downgrade', audio);
   await refused.fail(new DuetError('WRONG_PHASE'));
   expect(policy()).toBe('voice picture');
-  const end = command('bob', ended);
+  const end = command('bob', 'end', ended);
   expect(policy()).toBe('');
   await end.commit();
   expect(policy()).toBe('');
+});
+
+test('who wants no video has none, also when the other consents to it at that moment', async () => {
+  for (const type of ['downgrade', 'decline_upgrade'] as const) {
+    const { command, policy } = begin(audio);
+    const consent = command('bob', 'upgrade', video);
+    const refusal = command('ann', type, audio);
+    await consent.commit();
+    expect(policy()).toBe('voice');
+    await refusal.fail(new DuetError('UNAVAILABLE'));
+    expect(policy()).toBe('voice');
+    await command('ann', 'upgrade', video).commit();
+    expect(policy()).toBe('voice picture');
+  }
+});
+
+test('who wants no video, or hangs up, while it is being answered with video, is not seen', async () => {
+  for (const [type, left] of [
+    ['downgrade', 'voice'],
+    ['end', ''],
+  ] as const) {
+    const { command, policy } = begin(ringing);
+    const answer = command('bob', 'answer', video);
+    const refusal = command('ann', type, ringing);
+    await answer.commit();
+    expect(policy()).toBe(left);
+    await refusal.fail(new DuetError('WRONG_PHASE'));
+    expect(policy()).toBe('voice picture');
+  }
+});
+
+test('a refusal that the rules refuse stops nothing that flows', async () => {
+  const { command, allowed } = begin();
+  await command('ann', 'decline_upgrade', video).fail(new DuetError('WRONG_PHASE'));
+  await command('bob', 'reject', video).fail(new DuetError('WRONG_PHASE'));
+  expect(new Set(allowed)).toEqual(new Set(['voice picture']));
 });
