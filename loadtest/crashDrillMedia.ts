@@ -16,7 +16,7 @@ function flowSoon(room: CallRoom): void {
 
 CallRoom.prototype.command = async function (given) {
   const answer = await command.call(this, given);
-  if (answer.ok && answer.call.phase === 'connecting') flowSoon(this);
+  if (answer?.ok && answer.call.phase === 'connecting') flowSoon(this);
   return answer;
 };
 

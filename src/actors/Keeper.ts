@@ -20,6 +20,8 @@ export interface KeeperOptions {
   tickMatch: (matchId: string) => Promise<unknown>;
   /** Holds a call that nobody holds. */
   activateCall: (callId: string) => Promise<unknown>;
+  /** Whether this process takes on calls: not while it drains. Default: it does. */
+  isOpen?: () => boolean;
   /** Compares the inboxes listened to here with the log. */
   reconcileInboxes: () => Promise<void>;
   /** Deletes what is kept no longer. */
@@ -112,7 +114,8 @@ export class Keeper {
   }
 
   async #sweepCalls(): Promise<void> {
-    if (!this.#options.db.wasAway(LEASE_MS)) await this.#sweep(unheldCalls, this.#options.activateCall);
+    const { db, isOpen, activateCall } = this.#options;
+    if ((isOpen?.() ?? true) && !db.wasAway(LEASE_MS)) await this.#sweep(unheldCalls, activateCall);
   }
 
   async #sweep(due: Statement<{ id: string }>, act: (id: string) => Promise<unknown>): Promise<void> {

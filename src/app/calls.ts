@@ -54,6 +54,7 @@ export async function openCalls(
     log,
     ...(publicAddress !== undefined && { publicAddress }),
   });
+  const isOpen = () => !actors.isDraining;
   const calls = new Calls({
     db,
     clock,
@@ -63,7 +64,7 @@ export async function openCalls(
     maxUnanswered: config.limits.unansweredCalls,
     publish,
     ring,
-    isOpen: () => !actors.isDraining,
+    isOpen,
   });
   const callCommands = new CallCommands({ calls, actors });
   const matches: Matches = new Matches({
@@ -92,6 +93,7 @@ export async function openCalls(
     log,
     tickMatch: (matchId) => matches.system(matchId, { type: 'tick' }),
     activateCall: (callId) => actors.activateCall(callId),
+    isOpen,
     reconcileInboxes: () => hub.reconcile(),
     dropOld: async () => {
       await Promise.all([keepMonths(db), idempotency.dropOld()]);
