@@ -156,7 +156,7 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
   },
   idempotency_keys: {
     erase: 'gone',
-    give: { kept: 'answers that were given already, for a day' },
+    give: { kept: 'ids of what your requests did, for a day, should they be sent again' },
   },
   like_counts: {
     erase: 'gone',

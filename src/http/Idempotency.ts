@@ -1,27 +1,32 @@
 /**
  * `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a request that creates or decides, sent again
- * with the same key, is answered with the first answer and does nothing again. The same key with another request,
- * or while the first one is still being worked on, is a CONFLICT. A refusal is not remembered: it changed nothing.
+ * with the same key, does nothing again and is answered from what it did the first time (`Once`). The same key with
+ * another request, or while the first one is still being worked on, is a CONFLICT. A refusal is not remembered: it
+ * changed nothing.
+ *
+ * Answers are not kept. Each is made for whoever is answered, of what may be seen by then: somebody's card is gone from it
+ * when he blocked them, and a seat is one that still admits.
  *
  * A failure may have come after the commit, or in the midst of it. The key is kept then, with what the request had
- * settled (`Once`): the next one under it finds what there is. What has settled nothing is the same done twice.
+ * settled (`Settle`): the next one under it finds what there is. What has settled nothing is the same done twice.
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
-import { Reply, type Route, type RouteContext, type RouteWho } from './route.ts';
+import type { Route, RouteContext, RouteWho, Settle } from './route.ts';
 import { Upload } from './UploadSpool.ts';
 
 type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string>;
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 const HEADER = 'idempotency-key';
-/** How long an answer is kept. */
+/** How long is known what was done. */
 const KEEP_HOURS = 24;
 /** A request that has not been answered by then died with its process; the next one does the work. */
 const GIVE_UP_SEC = 15;
 
+// `status` says that it is done, `body` what: `{ done }`. Until then `body` is what was settled, if anything was.
 const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null; body: unknown }>(
   'idempotency-take',
   `with taken as (
@@ -36,13 +41,13 @@ const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null
    select false, fingerprint, status, body from idempotency_keys
    where user_id = $1 and key = $2 and not exists (select from taken)`,
 );
-// Until there is an answer the body is what was settled. Who was given up and goes on all the same does as the next one.
+// Who was given up and goes on all the same does as the next one.
 const keepSettled = sql<{ body: unknown }>(
   'idempotency-settle',
   `update idempotency_keys set body = coalesce(body, to_jsonb($3::text))
    where user_id = $1 and key = $2 and status is null returning body`,
 );
-const keepAnswer = sql(
+const keepDone = sql(
   'idempotency-keep',
   `update idempotency_keys set status = $3, body = $4::jsonb where user_id = $1 and key = $2 and status is null`,
 );
@@ -77,7 +82,7 @@ export class Idempotency {
     });
   }
 
-  /** Forgets answers that are older than a day. */
+  /** Forgets what was done more than a day ago. */
   async dropOld(): Promise<void> {
     await this.#db.query(dropOld);
   }
@@ -93,20 +98,34 @@ export class Idempotency {
     const fingerprint = await fingerprintOf(route, ctx);
     const [known] = await this.#db.query(takeKey, [userId, key, fingerprint]);
     if (known === undefined) throw new DuetError('CONFLICT');
-    if (!known.taken) {
-      if (known.status === null || !known.fingerprint.equals(fingerprint)) throw new DuetError('CONFLICT');
-      return ctx.reply({ status: known.status, body: known.body ?? undefined });
-    }
-    const settled = known.body;
-    ctx.once = async <T extends string>(settle: () => T | Promise<T>) =>
-      (settled ?? (await this.#settle(userId, key, await settle()))) as T;
+    if (known.taken) return this.#first(route, ctx, key, known.body);
+    if (!known.fingerprint.equals(fingerprint) || known.status === null || !isDone(known.body))
+      throw new DuetError('CONFLICT');
+    const { done } = known.body;
+    ctx.once = async <T>() => done as T;
+    return route.run(ctx);
+  }
+
+  /** The first one under its key, or the next after one that failed. */
+  async #first(route: Route, ctx: AnyContext, key: string, settled: unknown): Promise<unknown> {
+    const { userId } = ctx.auth!;
+    let isKept = false;
+    const keep = async (done: unknown) => {
+      isKept = true;
+      const kept = JSON.stringify({ done: done ?? null });
+      await this.#db.query(keepDone, [userId, key, route.status, kept]).catch(() => {
+        // The database is away. It is done all the same; who asks again finds what was settled.
+      });
+    };
+    const settle: Settle = async <T extends string>(choose: () => T | Promise<T>) =>
+      (settled ?? (await this.#settle(userId, key, await choose()))) as T;
+    ctx.once = async (work) => {
+      const done = await work(settle);
+      await keep(done);
+      return done;
+    };
     const answer = await this.#attempt(userId, key, () => route.run(ctx));
-    const [status, body] =
-      answer instanceof Reply ? [answer.status ?? route.status, answer.body] : [route.status, answer];
-    const kept = [userId, key, status, body === undefined ? null : JSON.stringify(body)];
-    await this.#db.query(keepAnswer, kept).catch(() => {
-      // The database is away. It is done all the same; who asks again finds what was settled.
-    });
+    if (!isKept) await keep(null);
     return answer;
   }
 
@@ -130,6 +149,11 @@ export class Idempotency {
       throw error;
     }
   }
+}
+
+/** Not so where an earlier release kept an answer: nobody can say any more what was done. */
+function isDone(body: unknown): body is { done: unknown } {
+  return typeof body === 'object' && body !== null && 'done' in body;
 }
 
 /** What makes two requests the same: route, parameters, query and body. */

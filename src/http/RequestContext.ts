@@ -10,7 +10,7 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   readonly auth: Auth;
   readonly requestId: string;
   /** `Idempotency` has it remember. */
-  once: Once = async (settle) => settle();
+  once: Once = (work) => work(async (choose) => choose());
   readonly #call: Call;
 
   constructor(call: Call, params: unknown, query: unknown, body: unknown) {

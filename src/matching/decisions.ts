@@ -71,16 +71,16 @@ export class Decisions {
   }
 
   /**
-   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. `once`
+   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. `settle`
    * is given how to find it, and may know instead whom an earlier try found.
    */
   async undo(
     actorId: string,
-    once: (find: () => Promise<string>) => Promise<string> = (find) => find(),
+    settle: (find: () => Promise<string>) => Promise<string> = (find) => find(),
   ): Promise<string> {
     const { db, clock } = this.#options;
     let found = false;
-    const targetId = await once(async () => {
+    const targetId = await settle(async () => {
       const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - UNDO_MS)]);
       if (last === undefined) throw new DuetError('NOT_FOUND');
       found = true;

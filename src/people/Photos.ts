@@ -88,6 +88,13 @@ export class Photos {
     return this.#add(userId, id, () => this.#decoders.run(read));
   }
 
+  /** One of a person's own; NOT_FOUND when it is not there. */
+  async own(userId: string, photoId: string): Promise<Photo> {
+    const [made] = await this.#options.db.query(findMade, [photoId, userId]);
+    if (made === undefined) throw new DuetError('NOT_FOUND');
+    return this.present(userId, made);
+  }
+
   /** Adds an image that was read already. */
   add(userId: string, image: PhotoImage): Promise<Photo> {
     return this.#add(userId, newId(), () => Promise.resolve(image));

@@ -10,7 +10,7 @@ import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import { newId } from '../../ids.ts';
 import { Id } from '../../shapes.ts';
-import { type Route, route } from '../route.ts';
+import { type Once, type Route, route } from '../route.ts';
 
 export interface CallRoutesOptions {
   calls: Calls;
@@ -26,6 +26,16 @@ const CallAndSeat = z.strictObject({ call: CallView, seat: SeatView });
 
 export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOptions): Route[] {
   const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
+  const give = (once: Once, callId: string, userId: string, command: PersonCommand) =>
+    once(async (settle) => {
+      await callCommands.give(callId, userId, command, await settle(newId));
+    });
+  const withSeat = async (callId: string, userId: string, terms?: { returns: boolean }) => {
+    const before = await calls.find(callId, userId);
+    if (before.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+    const seat = await actors.callSeat(callId, userId, terms);
+    return { call: view(await calls.find(callId, userId)), seat };
+  };
 
   const verb = (
     name: string,
@@ -43,9 +53,10 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       params,
       status: 200,
       out: CallAnswer,
-      run: async ({ auth, params: { callId }, once }) => ({
-        call: view(await callCommands.give(callId, auth.userId, given, await once(newId))),
-      }),
+      run: async ({ auth, params: { callId }, once }) => {
+        await give(once, callId, auth.userId, given);
+        return { call: view(await calls.find(callId, auth.userId)) };
+      },
     });
 
   return [
@@ -63,8 +74,11 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       status: 201,
       out: CallAndSeat,
       run: async ({ auth, params: { matchId }, body, once }) => {
-        const call = await calls.initiate(matchId, auth.userId, body.media, await once(newId));
-        return { call: view(call), seat: await actors.callSeat(call.id, auth.userId) };
+        const callId = await once(async (settle) => {
+          const call = await calls.initiate(matchId, auth.userId, body.media, await settle(newId));
+          return call.id;
+        });
+        return withSeat(callId, auth.userId);
       },
     }),
     route({
@@ -81,9 +95,8 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       status: 200,
       out: CallAndSeat,
       run: async ({ auth, params: { callId }, body: { media }, once }) => {
-        const answer: PersonCommand = { type: 'answer', ...(media && { media }) };
-        const call = await callCommands.give(callId, auth.userId, answer, await once(newId));
-        return { call: view(call), seat: await actors.callSeat(callId, auth.userId) };
+        await give(once, callId, auth.userId, { type: 'answer', ...(media && { media }) });
+        return withSeat(callId, auth.userId);
       },
     }),
     verb('reject', 'Decline a call that rings', { type: 'reject' }, 'safety'),
@@ -103,12 +116,7 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       body: JoinCall,
       status: 200,
       out: CallAndSeat,
-      run: async ({ auth, params: { callId }, body: { returns } }) => {
-        const before = await calls.find(callId, auth.userId);
-        if (before.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-        const seat = await actors.callSeat(callId, auth.userId, { returns });
-        return { call: view(await calls.find(callId, auth.userId)), seat };
-      },
+      run: ({ auth, params: { callId }, body: { returns } }) => withSeat(callId, auth.userId, { returns }),
     }),
     route({
       method: 'get',

@@ -30,8 +30,8 @@ export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesD
       body: z.strictObject({}),
       status: 200,
       out: Decision,
-      run: async ({ auth, params }) => {
-        const { decision, matchId } = await decisions.decide(auth.userId, params.userId, kind);
+      run: async ({ auth, params, once }) => {
+        const { decision, matchId } = await once(() => decisions.decide(auth.userId, params.userId, kind));
         return { decision, match: matchId === null ? null : await matchView(matchId, auth.userId) };
       },
     });
@@ -49,7 +49,7 @@ export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesD
       status: 200,
       out: z.strictObject({ undone: Card }),
       run: async ({ auth, once }) => {
-        const targetId = await decisions.undo(auth.userId, once);
+        const targetId = await once((settle) => decisions.undo(auth.userId, settle));
         await people.changed(auth.userId, { candidates: true });
         return { undone: await people.card(auth.userId, targetId) };
       },

@@ -53,8 +53,10 @@ export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): R
       params,
       status: 200,
       out: MatchView,
-      run: async ({ auth, params: { matchId } }) => {
-        await matches.command(matchId, { type: 'end' }, auth.userId);
+      run: async ({ auth, params: { matchId }, once }) => {
+        await once(async () => {
+          await matches.command(matchId, { type: 'end' }, auth.userId);
+        });
         return matches.view(matchId, auth.userId);
       },
     }),

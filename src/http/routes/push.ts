@@ -53,13 +53,13 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
       limit: 'write',
       body: Subscription,
       status: 204,
-      run: async ({ auth, body: { endpoint, keys } }) => {
+      run: async ({ auth, body: { endpoint, keys }, once }) => {
         if (pushAddress(endpoint, pushHosts) === undefined) {
           throw new DuetError('VALIDATION_FAILED', {
             details: [{ path: 'endpoint', message: 'is not a push service that is known here' }],
           });
         }
-        await push.subscribe(auth, { endpoint, ...keys });
+        await once(() => push.subscribe(auth, { endpoint, ...keys }));
       },
     }),
     route({

@@ -39,7 +39,7 @@ export function safetyRoutes({ blocks, reports }: SafetyRoutesDeps): Route[] {
       limit: 'safety',
       params: UserParams,
       status: 204,
-      run: ({ auth, params }) => blocks.block(auth.userId, params.userId),
+      run: ({ auth, params, once }) => once(() => blocks.block(auth.userId, params.userId)),
     }),
     route({
       method: 'delete',
@@ -63,8 +63,8 @@ export function safetyRoutes({ blocks, reports }: SafetyRoutesDeps): Route[] {
       body: ReportInput,
       status: 201,
       out: z.strictObject({ reportId: Id }),
-      run: async ({ auth, params, body, once }) =>
-        reports.report(auth.userId, params.userId, body, await once(newId)),
+      run: ({ auth, params, body, once }) =>
+        once(async (settle) => reports.report(auth.userId, params.userId, body, await settle(newId))),
     }),
   ];
 }

@@ -69,7 +69,13 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       body: rawBody({ types: PHOTO_TYPES, maxBytes: MAX_PHOTO_BYTES, looksRight: looksLikePhoto }),
       status: 201,
       out: Photo,
-      run: async ({ auth, body, once }) => photos.upload(auth.userId, body, await once(newId)),
+      run: async ({ auth, body, once }) => {
+        const photoId = await once(async (settle) => {
+          const photo = await photos.upload(auth.userId, body, await settle(newId));
+          return photo.id;
+        });
+        return photos.own(auth.userId, photoId);
+      },
     }),
     route({
       method: 'put',

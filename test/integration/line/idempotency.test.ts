@@ -1,22 +1,87 @@
 /** IN-33: the same key, the same answer, one effect. */
-import { expect, test } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
-import { newMatch } from '../../support/signedIn.ts';
+import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
+let db: pg.Client;
 const withKey = (key: string) => ({ 'idempotency-key': key });
 
-test('a repeated request is answered with the first answer and does nothing again', async () => {
+beforeAll(async () => {
+  db = new pg.Client(app.dbUrl);
+  await db.connect();
+});
+afterAll(() => db.end());
+
+/** Ann likes Bob; `like` likes her back, under one key. */
+async function newMatchByKey() {
+  const [ann, bob] = await Promise.all([newPerson(app, { displayName: 'Zenobia' }), newPerson(app)]);
+  await ann.ok('POST', `/matches/like/${bob.id}`);
+  const like = () => bob.call('POST', `/matches/like/${ann.id}`, {}, withKey('like'));
+  return { ann, bob, like };
+}
+
+test('a repeated request is answered from what the first one did, and does nothing again', async () => {
   const { ann, matchId } = await newMatch(app);
   const path = `/calls/initiate/${matchId}`;
   const first = await ann.call('POST', path, {}, withKey('one'));
   expect(first.status).toBe(201);
   const again = await ann.call('POST', path, {}, withKey('one'));
-  expect([again.status, again.body]).toEqual([201, first.body]);
+  expect([again.status, again.body.call]).toEqual([201, first.body.call]);
   await ann.ok('POST', `/calls/${first.body.call.id}/end`);
   // Also when doing it again would by now have another effect.
-  expect((await ann.call('POST', path, {}, withKey('one'))).body).toEqual(first.body);
+  expect((await ann.call('POST', path, {}, withKey('one'))).body.code).toBe('CALL_NOT_ACTIVE');
   expect((await ann.call('POST', path, {}, withKey('two'))).body.call.id).not.toBe(first.body.call.id);
+});
+
+test('a seat that is asked for again is one that still admits', async () => {
+  const { ann, matchId } = await newMatch(app);
+  const start = () => ann.call('POST', `/calls/initiate/${matchId}`, {}, withKey('seat'));
+  await ann.sit((await start()).body.seat);
+  await ann.sit((await start()).body.seat);
+});
+
+test('a decision that was changed meanwhile is not made again', async () => {
+  const [ann, bob] = await Promise.all([newPerson(app), newPerson(app)]);
+  const like = () => ann.call('POST', `/matches/like/${bob.id}`, {}, withKey('like'));
+  const first = await like();
+  await ann.ok('POST', `/matches/dislike/${bob.id}`);
+  expect((await like()).body).toEqual(first.body);
+  expect((await bob.ok('POST', `/matches/like/${ann.id}`)).match).toBe(null);
+  const block = () => ann.call('POST', `/users/block/${bob.id}`, undefined, withKey('block'));
+  expect((await block()).status).toBe(204);
+  await ann.ok('DELETE', `/users/block/${bob.id}`);
+  expect((await block()).status).toBe(204);
+  expect((await ann.ok('GET', '/users/blocked')).items).toEqual([]);
+});
+
+test('AZ-19, PV-23: who blocked the asker is not shown to him, whatever was answered before', async () => {
+  const { ann, bob, like } = await newMatchByKey();
+  expect((await like()).body.match.peer.displayName).toBe('Zenobia');
+  await ann.ok('POST', `/users/block/${bob.id}`);
+  expect((await like()).status).toBe(404);
+});
+
+test('what is kept are ids: nobody’s card and no seat', async () => {
+  const { bob, like } = await newMatchByKey();
+  const { match } = (await like()).body;
+  const { body } = await bob.call('POST', `/calls/initiate/${match.id}`, {}, withKey('call'));
+  await bob.call('POST', '/realtime/inbox', undefined, withKey('inbox'));
+  await bob.call('POST', `/matches/${match.id}/join`, undefined, withKey('join'));
+  const eve = await newPerson(app);
+  await bob.ok('POST', `/matches/dislike/${eve.id}`);
+  expect((await bob.call('POST', '/matches/undo', {}, withKey('undo'))).body.undone.id).toBe(eve.id);
+  await bob.call('POST', `/matches/${match.id}/end`, undefined, withKey('end'));
+  const { rows } = await db.query('select key, body from idempotency_keys where user_id = $1', [bob.id]);
+  expect(Object.fromEntries(rows.map((row) => [row.key, row.body.done]))).toEqual({
+    like: { decision: 'like', matchId: match.id },
+    call: body.call.id,
+    inbox: null,
+    join: null,
+    undo: eve.id,
+    end: null,
+  });
 });
 
 test('the same key with another request is a conflict', async () => {
