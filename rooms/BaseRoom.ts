@@ -8,6 +8,7 @@
 import {
   type AuthContext,
   type Client,
+  ClientState,
   CloseCode,
   getMessageBytes,
   Protocol,
@@ -16,19 +17,14 @@ import {
 } from '@colyseus/core';
 import type { z } from 'zod';
 import type { SeatOptions } from '../src/actors/Actors.ts';
-import {
-  dropSeats,
-  type HandlerTable,
-  handlersOf,
-  isClosing,
-  shareHandlers,
-} from '../src/actors/colyseus.ts';
-import { sleep } from '../src/clock.ts';
+import { dropSeats, isClosing } from '../src/actors/colyseus.ts';
+import { isoTime, sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
 import { FixedWindow } from './FixedWindow.ts';
-import { bringsMessage, readHeading } from './heading.ts';
+import { bringsMessage, type Message, readMessage } from './frame.ts';
+import { decodePayload } from './payload.ts';
 import type { Identity, RoomServices } from './services.ts';
 
 /** A client of a Duet room; `auth` is who it is. */
@@ -44,14 +40,11 @@ interface ClientData {
   isTold: boolean;
 }
 
-/** How a request is answered otherwise than by its handler's value. */
-interface Answering {
-  /** Of a request; absent where nothing is waited for. */
-  id?: number | undefined;
-  reject(reason?: unknown): unknown;
+/** A message as its room takes it. */
+interface Handler {
+  schema: z.ZodType;
+  run(room: BaseRoom, client: DuetClient, payload: unknown): Promise<unknown> | unknown;
 }
-
-type Handler = (client: DuetClient, payload: unknown, context: Answering) => Promise<unknown>;
 
 /** Never: 2^31-1 ms. `null` would start a timer of 16 ms a room, and 0 one of 1 ms. */
 const NEVER_MS = 2 ** 31 - 1;
@@ -73,13 +66,12 @@ const MAX_REFUSED = 200;
 /** How often, and how soon again, a room is asked to end that cannot yet: one that is still being made. */
 const END_TRIES = 5;
 const END_AGAIN_MS = 50;
-/** Stands for the type of a message that no room knows. */
-const UNKNOWN = '';
-/** The handlers of each kind of room: one table for all of its rooms, whose handlers find the room by the client. */
-const HANDLERS = new WeakMap<object, HandlerTable>();
+/** The handlers of each kind of room, by type: one table for all of its rooms. */
+const HANDLERS = new WeakMap<object, Map<string, Handler>>();
 
 export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   abstract readonly services: RoomServices;
+  #handlers: ReadonlyMap<string, Handler> = new Map();
   #stopListening: (() => void) | undefined;
 
   constructor() {
@@ -92,17 +84,15 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   /** Call first in `onCreate`. */
   protected open(): void {
     const kind = this.constructor;
-    const shared = HANDLERS.get(kind);
-    if (shared === undefined) {
+    if (!HANDLERS.has(kind)) {
+      HANDLERS.set(kind, new Map());
       this.takeMessages();
-      HANDLERS.set(kind, handlersOf(this));
-    } else {
-      shareHandlers(this, shared);
     }
+    this.#handlers = HANDLERS.get(kind)!;
     this.#stopListening = this.services.onRevoked(({ sessionIds }) => {
       for (const client of [...this.clients]) {
         if (client.auth === undefined || !sessionIds.includes(client.auth.sessionId)) continue;
-        client.send('session:revoked', {});
+        client.send('session:revoked', { at: isoTime(this.services.clock.now()) });
         client.leave(CLOSE.revoked);
       }
     });
@@ -168,16 +158,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     schema: S,
     run: (room: this, client: DuetClient, payload: z.output<S>) => Promise<unknown> | unknown,
   ): void {
-    const handler: Handler = async (client, payload, context) => {
-      const room = client.userData!.room as this;
-      try {
-        room.#charge(client, type);
-        return (await run(room, client, validate(schema, payload))) ?? {};
-      } catch (error) {
-        return room.#refuse(client, type, error, context);
-      }
-    };
-    this.onMessage(type, handler as never);
+    const handler = { schema, run } as unknown as Handler;
+    HANDLERS.get(this.constructor)!.set(type, handler);
   }
 
   /**
@@ -228,21 +210,19 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   /** What no room of this kind knows is counted like everything else, and its type is not given back. */
-  #refuseUnknown(client: DuetClient, id: number | undefined): void {
-    let refusal = new DuetError('NOT_FOUND');
+  async #take(client: DuetClient, { type, requestId, payload }: Message): Promise<void> {
+    const handler = this.#handlers.get(type);
     try {
-      this.#charge(client, UNKNOWN);
+      this.#charge(client, type);
+      if (handler === undefined) throw new DuetError('NOT_FOUND');
+      const answer = (await handler.run(this, client, readPayload(handler.schema, payload))) ?? {};
+      if (requestId !== undefined) reply(client, requestId, ResponseStatus.OK, answer);
     } catch (error) {
-      refusal = error as DuetError;
+      this.#refuse(client, handler && type, requestId, error);
     }
-    this.#refuse(client, UNKNOWN, refusal, {
-      id,
-      reject: (reason) =>
-        client.enqueueRaw(getMessageBytes[Protocol.ROOM_RESPONSE](id!, ResponseStatus.REJECTED, reason)),
-    });
   }
 
-  #refuse(client: DuetClient, type: string, error: unknown, context: Answering): unknown {
+  #refuse(client: DuetClient, type: string | undefined, requestId: number | undefined, error: unknown): void {
     const code: ErrorCode =
       error instanceof DuetError ? error.code : isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
     if (!(error instanceof DuetError)) {
@@ -250,15 +230,14 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     }
     const details = error instanceof DuetError && error.details ? { details: error.details } : {};
     const refusal = { code, message: ERRORS[code].message, ...details };
-    if (context.id !== undefined) return context.reject(refusal);
-    client.send('error', { ...(type !== UNKNOWN && { type }), ...refusal });
-    return undefined;
+    if (requestId !== undefined) reply(client, requestId, ResponseStatus.REJECTED, refusal);
+    else client.send('error', { ...(type !== undefined && { type }), ...refusal });
   }
 
   /**
-   * The way in of every frame (private in Colyseus, see `src/actors/colyseus.ts` for why that is watched). Here a
-   * frame that cannot be decoded costs its sender the connection and nobody else anything, and a message that nobody
-   * handles is answered: Colyseus' own answers have no code of ours.
+   * The way in of every frame (private in Colyseus). Messages are taken here, its own frames by Colyseus: that would
+   * decode whatever it is sent before anybody has counted it, and its answers have no code of ours. A frame without a type
+   * costs its sender the connection.
    */
   protected receive(client: DuetClient, frame: Buffer, next: () => void): void {
     this.clock.tick();
@@ -267,10 +246,10 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
         next();
         return;
       }
-      const heading = readHeading(frame);
-      if (heading === undefined) client.leave(CloseCode.WITH_ERROR);
-      else if (Object.hasOwn(handlersOf(this), heading.type)) next();
-      else this.#refuseUnknown(client, heading.requestId);
+      if (client.state === ClientState.LEAVING) return;
+      const message = readMessage(frame);
+      if (message === undefined) client.leave(CloseCode.WITH_ERROR);
+      else void this.#take(client, message);
     } catch (error) {
       this.services.log.warn({ err: error, room: this.roomName }, 'a frame could not be decoded');
       client.leave(CloseCode.WITH_ERROR);
@@ -288,12 +267,26 @@ proto._onMessage = function (client, frame) {
   this.receive(client, frame, () => onMessage.call(this, client, frame));
 };
 
-function validate<S extends z.ZodType>(schema: S, payload: unknown): z.output<S> {
-  const read = schema.safeParse(payload);
+function reply(client: DuetClient, requestId: number, status: ResponseStatus, answer: unknown): void {
+  client.enqueueRaw(getMessageBytes[Protocol.ROOM_RESPONSE](requestId, status, answer));
+}
+
+/** A payload as its schema has it. Throws VALIDATION_FAILED. */
+function readPayload<S extends z.ZodType>(schema: S, bytes: Buffer): z.output<S> {
+  const read = schema.safeParse(decoded(bytes));
   if (read.success) return read.data;
   throw new DuetError('VALIDATION_FAILED', {
     details: read.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })),
   });
+}
+
+function decoded(bytes: Buffer): unknown {
+  try {
+    return decodePayload(bytes);
+  } catch (error) {
+    const details = [{ path: '', message: 'must be MessagePack as the SDK writes it' }];
+    throw new DuetError('VALIDATION_FAILED', { details, cause: error });
+  }
 }
 
 function isMediaSetUp(type: string): boolean {

@@ -70,19 +70,6 @@ export async function reserveSeat(
   return (room as unknown as SeatReserving)._reserveSeat(sessionId, options, undefined, seconds);
 }
 
-/** A room's handlers of messages, by type. */
-export type HandlerTable = Record<string, unknown[]>;
-
-/** The table that a room's `onMessage` wrote. */
-export function handlersOf(room: Room): HandlerTable {
-  return (room as unknown as HandlerHolding).onMessageEvents.events;
-}
-
-/** Gives a room the table of another one of its kind; its own, some ten kilobytes, is never made. */
-export function shareHandlers(room: Room, table: HandlerTable): void {
-  (room as unknown as HandlerHolding).onMessageEvents.events = table;
-}
-
 /** Takes a listing away that a dead process left behind. */
 export async function forgetListing(roomId: string): Promise<void> {
   await matchMaker.driver.remove(roomId);
@@ -130,9 +117,4 @@ interface RoomInside {
 
 interface SeatReserving {
   _reserveSeat(sessionId: string, options: object, auth: undefined, seconds: number): Promise<boolean>;
-}
-
-interface HandlerHolding {
-  // Private by its type; of the class so that Colyseus' own tools can read and swap handlers.
-  onMessageEvents: { events: HandlerTable };
 }

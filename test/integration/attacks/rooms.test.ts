@@ -1,9 +1,12 @@
 /** WS-01, WS-05, WS-22, AZ-07 of the catalogue of attacks, against the whole program. */
+import { Protocol } from '@colyseus/core';
 import type { Room } from '@colyseus/sdk';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CLIENT_MESSAGES } from '../../../rooms/messages.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Person, request } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
+import { graph, regExp } from '../../support/hostilePayloads.ts';
 import { newMatch } from '../../support/signedIn.ts';
 
 // The call of these tests rings while they last, on a busy machine too.
@@ -133,6 +136,24 @@ describe('WS-01: every message with hostile payloads', () => {
     await expectAlive();
     expect((await bob.ok('GET', `/calls/${callId}`)).call.id).toBe(callId);
   });
+});
+
+test('a payload of msgpackr’s extensions is refused in words, before it keeps anybody waiting', async () => {
+  const room = await seat('inbox', ann);
+  room.reconnection.enabled = false;
+  const inbox = new Inbox(room);
+  const type = Buffer.from('inbox:ack');
+  const heading = [Protocol.ROOM_DATA, 0xa0 | type.length, ...type];
+  // Written out, the graph would be a petabyte.
+  for (const payload of [Buffer.concat([graph(50), Buffer.from([0])]), regExp('a', '')]) {
+    room.connection.send(Buffer.concat([Buffer.from(heading), payload]));
+  }
+  await eventually(() => inbox.ofType('error').map(({ code }) => code)).toEqual([
+    'VALIDATION_FAILED',
+    'VALIDATION_FAILED',
+  ]);
+  await room.leave();
+  await expectAlive();
 });
 
 test('WS-05: an unknown type is answered without an echo of it', async () => {

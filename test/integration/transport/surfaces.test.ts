@@ -3,14 +3,7 @@ import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.
 import { getMessageBytes, Protocol } from '@colyseus/core';
 import { uWebSocketClient } from '@colyseus/uwebsockets-transport/uWebSocketClient';
 import { describe, expect, test } from 'vitest';
-import {
-  dropSeats,
-  handlersOf,
-  isClosing,
-  reserveSeat,
-  roomClosed,
-  shareHandlers,
-} from '../../../src/actors/colyseus.ts';
+import { dropSeats, isClosing, reserveSeat, roomClosed } from '../../../src/actors/colyseus.ts';
 import { Outbox } from '../../../src/transport/outbox.ts';
 import { RoomClient, RoomSocket, type Upgraded } from '../../../src/transport/RoomSocket.ts';
 import { listenOn } from '../../../src/transport/uws.ts';
@@ -126,15 +119,11 @@ describe('Colyseus', () => {
     expect(sent).toHaveLength(1);
   });
 
-  test('a room reserves a seat under the given id, and keeps its handlers in a table that can be shared', async () => {
+  test('a room reserves a seat under the given id', async () => {
     await using server = await startFakeServer();
     const { room } = server;
     expect(await reserveSeat(room, 'a-long-id', { userId: 'ann' }, 15)).toBe(true);
     expect(room.hasReservedSeat('a-long-id')).toBe(true);
-    room.onMessage('told', () => {});
-    expect(handlersOf(room).told).toHaveLength(1);
-    shareHandlers(room, { other: [] });
-    expect(handlersOf(room)).toEqual({ other: [] });
   });
 
   test('a room keeps seats and their timers in two objects, waits for them when it is closed, and says that it is gone', async () => {

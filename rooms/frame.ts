@@ -1,20 +1,20 @@
-/** What the frame of a message says of it before it is decoded, as Colyseus writes it (`getMessageBytes`). */
+/** The frames of messages as Colyseus' SDK writes them (`getMessageBytes`), before their payloads are decoded (`payload.ts`). */
 import { Protocol } from '@colyseus/core';
 import { decode } from '@colyseus/schema';
 
-export interface Heading {
+export interface Message {
   /** Of a request; absent where nothing is waited for. */
   requestId: number | undefined;
-  /** As handlers are looked up by it. */
+  /** As handlers are looked up by it; empty where no handler can have it: here none takes bytes. */
   type: string;
+  /** MessagePack, not looked at yet. */
+  payload: Buffer;
 }
 
 /** The bits of a frame's first byte that are its kind (`PROTOCOL_CODE_MASK` of Colyseus). */
 const PROTOCOL_CODE_MASK = 0x1f;
 /** Types of messages are short names; longer ones are not even looked up. */
 const MAX_TYPE_BYTES = 64;
-/** What Colyseus puts before the types of handlers of bytes. */
-const BYTES_PREFIX = '_$b';
 
 /** Whether a frame brings a message for a handler. Those of Colyseus' own (join, ping, leave) do not. */
 export function bringsMessage(frame: Buffer): boolean {
@@ -23,10 +23,10 @@ export function bringsMessage(frame: Buffer): boolean {
 }
 
 /**
- * What the frame of a message says of it. Undefined where its type is none that a handler could have: a number, or a short
+ * What the frame of a message says. Undefined where its type is none that a handler could have: a number, or a short
  * string whose length lies inside the frame.
  */
-export function readHeading(frame: Buffer): Heading | undefined {
+export function readMessage(frame: Buffer): Message | undefined {
   const it = { offset: 1 };
   const code = frame[0]! & PROTOCOL_CODE_MASK;
   const requestId = code === Protocol.ROOM_REQUEST ? decode.number(frame, it) : undefined;
@@ -34,7 +34,8 @@ export function readHeading(frame: Buffer): Heading | undefined {
   const isText = decode.stringCheck(frame, it);
   if (isText && !isShortText(frame, it.offset)) return undefined;
   const type = isText ? decode.string(frame, it) : String(decode.number(frame, it));
-  return { requestId, type: code === Protocol.ROOM_DATA_BYTES ? `${BYTES_PREFIX}${type}` : type };
+  const payload = frame.subarray(it.offset);
+  return { requestId, type: code === Protocol.ROOM_DATA_BYTES ? '' : type, payload };
 }
 
 function isShortText(frame: Buffer, at: number): boolean {
