@@ -35,11 +35,12 @@ export class Bans {
     this.#key = deriveKey(options.secret, 'ban tags');
   }
 
-  /** Remembers somebody who is banned now, in the caller's transaction. */
-  async add(tx: Sql, userId: string, email: string): Promise<void> {
-    const devices = await tx.query(devicesOf, [userId]);
-    const tags = [this.#email(email), ...devices.map((row) => this.#device(row.device_id))];
-    const kinds = tags.map((_, index) => (index === 0 ? 'email' : 'device'));
+  /** Remembers somebody who is banned now, in the caller's transaction. `email`: of one that he proved to be his. */
+  async add(tx: Sql, userId: string, email: string | undefined): Promise<void> {
+    const emails = email === undefined ? [] : [this.#email(email)];
+    const devices = (await tx.query(devicesOf, [userId])).map((row) => this.#device(row.device_id));
+    const tags = [...emails, ...devices];
+    const kinds = [...emails.map(() => 'email'), ...devices.map(() => 'device')];
     await tx.query(insertTags, [userId, tags.map((tag) => `\\x${tag.toString('hex')}`), kinds]);
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newSecret } from '../ids.ts';
+import { type AccountRow, lockById } from './userStatements.ts';
 
 /** What a one-time token of a mail is good for; one kind never passes for the other. */
 export type EmailTokenKind = 'verify' | 'reset';
@@ -14,9 +15,13 @@ const insertToken = sql(
   `insert into email_tokens (hash, kind, user_id, registration_id, created_at, expires_at)
    values ($1, $2, $3, $4, $5, $6)`,
 );
-const deleteToken = sql<{ user_id: string; registration_id: string | null; expires_at: number }>(
+const findToken = sql<{ user_id: string }>(
+  'email-token-find',
+  'select user_id from email_tokens where hash = $1 and kind = $2',
+);
+const deleteToken = sql<{ registration_id: string | null; expires_at: number }>(
   'email-token-delete',
-  'delete from email_tokens where hash = $1 and kind = $2 returning user_id, registration_id, expires_at',
+  'delete from email_tokens where hash = $1 and kind = $2 returning registration_id, expires_at',
 );
 const deleteKind = sql(
   'email-token-delete-kind',
@@ -48,15 +53,22 @@ export class EmailTokens {
     return this.#insert(tx, 'verify', userId, registrationId);
   }
 
-  /** Uses a token up, in a transaction; undefined when it is unknown, used or too old. */
+  /**
+   * Uses a token up, in a transaction; undefined when it is unknown, used or too old. The account is locked first, as
+   * by everybody who voids its tokens: nobody holds one and waits for the other (docs/reliability.md).
+   */
   async use(
     tx: Sql,
     kind: EmailTokenKind,
     token: string,
-  ): Promise<{ userId: string; registrationId: string | null } | undefined> {
-    const [row] = await tx.query(deleteToken, [hashOf(kind, token), kind]);
-    if (row === undefined || row.expires_at <= this.#clock.now()) return undefined;
-    return { userId: row.user_id, registrationId: row.registration_id };
+  ): Promise<{ user: AccountRow; registrationId: string | null } | undefined> {
+    const hash = hashOf(kind, token);
+    const [found] = await tx.query(findToken, [hash, kind]);
+    if (found === undefined) return undefined;
+    const [user] = await tx.query(lockById, [found.user_id]);
+    const [row] = await tx.query(deleteToken, [hash, kind]);
+    if (user === undefined || row === undefined || row.expires_at <= this.#clock.now()) return undefined;
+    return { user, registrationId: row.registration_id };
   }
 
   /** Voids a user's tokens of one kind: the address or the password they were for has changed. */

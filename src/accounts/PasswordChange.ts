@@ -13,9 +13,10 @@ import type { Bans } from './Bans.ts';
 import { addressKey, type Caller } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
+import { mayBeMailed } from './mayBeMailed.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
-import { forgetPredecessor } from './predecessor.ts';
+import { forgetPredecessor, standingBefore } from './predecessor.ts';
 import type { Grant, OpenedSession, Sessions } from './Sessions.ts';
 import { badToken } from './SignUp.ts';
 import {
@@ -58,7 +59,7 @@ export class PasswordChange {
   /** Sends a mail with a link to choose a new password, where the address has an account. The answer is always the same. */
   async forgot(email: string, caller: Caller): Promise<void> {
     const { clock, limits, db, mails, audit, emailTokens, answerStepMs } = this.#o;
-    const mayMail = await limits.take('mail', `reset:${audit.subject(email)}`);
+    const mayMail = await mayBeMailed(limits, 'reset', audit.subject(email), caller);
     await evenly(clock, answerStepMs, async () => {
       const [user] = await db.query(findByEmail, [this.#o.addresses.keysOf(email)]);
       await db.transaction(async (tx) => {
@@ -120,10 +121,9 @@ export class PasswordChange {
   ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | 'banned' | undefined> {
     const { emailTokens, audit, clock, bans, addresses } = this.#o;
     const used = await emailTokens.use(tx, 'reset', token);
-    if (used === undefined) return undefined;
-    const { userId } = used;
-    const [user] = await tx.query(lockById, [userId]);
-    if (user === undefined || isGone(user, clock.now())) return undefined;
+    if (used === undefined || isGone(used.user, clock.now())) return undefined;
+    const { user } = used;
+    const userId = user.id;
     // Nobody knows who filled in an account whose address was never verified. Of those who registered it, the last one.
     const tookOver = user.email_verified_at === null;
     const email = addresses.read(user.email);
@@ -139,7 +139,8 @@ export class PasswordChange {
     if (tookOver) await forgetPredecessor(tx, userId, registration?.id);
     await tx.query(markVerified, [userId, new Date(clock.now())]);
     const ended = await this.#set(tx, userId, passwordHash, caller);
-    await audit.record(tx, { action: 'password_reset', userId, caller, details: { tookOver } });
+    const details = { tookOver, ...(tookOver && standingBefore(user)) };
+    await audit.record(tx, { action: 'password_reset', userId, caller, details });
     return { userId, ended, tookOver };
   }
 

@@ -51,6 +51,11 @@ export class Passwords {
     );
   }
 
+  /** The hash of a password that nobody knows, for an account that has none. */
+  get ofNobody(): string {
+    return this.#dummy;
+  }
+
   /** Verifications begun since the start, for the metrics. */
   get verifications(): number {
     return this.#verifications;

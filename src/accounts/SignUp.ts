@@ -10,13 +10,14 @@ import type { AccountMails } from './AccountMails.ts';
 import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import type { Bans } from './Bans.ts';
-import { addressKey, type Caller } from './caller.ts';
+import { addressKey, type Caller, shortAddress } from './caller.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { emailKey } from './emailKey.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
+import { mayBeMailed } from './mayBeMailed.ts';
 import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
-import { forgetPredecessor } from './predecessor.ts';
+import { forgetPredecessor, standingBefore } from './predecessor.ts';
 import type { Sessions } from './Sessions.ts';
 import type { RegisterBody } from './shapes.ts';
 import {
@@ -25,10 +26,10 @@ import {
   insertRegistration,
   insertUser,
   latestRegistration,
-  lockById,
   markVerified,
   readRegistration,
   recordConsents,
+  setPassword,
   takeOver,
 } from './userStatements.ts';
 
@@ -57,7 +58,9 @@ export interface SignUpOptions {
  * Getting an account. Whether an address has one is a secret: every answer is the same in words and in time.
  *
  * An address that nobody verified may be registered again, by its owner or by somebody else: each registration waits
- * with a link of its own, and the one whose link is followed gets the account.
+ * with a link of its own, and the one whose link is followed gets the account. Where networks compete for an address, the
+ * password of the registration counts for who follows the link from the network that it came from; anybody else has
+ * proved to be the owner of the address, not to know the password, and is mailed a link to choose one.
  */
 export class SignUp {
   readonly #o: SignUpOptions;
@@ -71,10 +74,11 @@ export class SignUp {
     const { clock, limits, passwords, answerStepMs } = this.#o;
     if (ageAt(body.birthDate, clock.now()) < MIN_AGE) throw new DuetError('UNDERAGE');
     choosePassword(body.password, 'password', [body.email, body.displayName]);
-    const mayMail = await limits.take('mail', `register:${this.#o.audit.subject(body.email)}`);
+    const mayMail = await mayBeMailed(limits, 'register', this.#o.audit.subject(body.email), caller);
     await evenly(clock, answerStepMs, async () => {
       const passwordHash = await passwords.hash(body.password);
-      if (mayMail) await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, caller));
+      // Written down whatever was mailed before: else whoever asks often enough keeps the owner's own from counting.
+      await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, mayMail, caller));
       afterTheAnswer(clock, answerStepMs, () => this.#o.mails.wake());
     });
   }
@@ -91,13 +95,14 @@ export class SignUp {
       throw badToken();
     }
     this.#o.sessions.announce(verified.userId, verified.ended);
+    this.#o.mails.wake();
     if (verified.tookOver) await this.#o.forgetCached(verified.userId);
   }
 
   /** Sends the mail of the newest registration again, where there is one: nothing tells which of several asks. */
-  async resendVerification(email: string): Promise<void> {
+  async resendVerification(email: string, caller: Caller): Promise<void> {
     const { clock, limits, db, answerStepMs } = this.#o;
-    const mayMail = await limits.take('mail', `verify:${this.#o.audit.subject(email)}`);
+    const mayMail = await mayBeMailed(limits, 'verify', this.#o.audit.subject(email), caller);
     await evenly(clock, answerStepMs, async () => {
       const [user] = await db.query(findByEmail, [this.#o.addresses.keysOf(email)]);
       if (!mayMail || user === undefined || user.email_verified_at !== null) return;
@@ -110,7 +115,13 @@ export class SignUp {
     });
   }
 
-  async #register(tx: Sql, body: RegisterBody, passwordHash: string, caller: Caller): Promise<void> {
+  async #register(
+    tx: Sql,
+    body: RegisterBody,
+    passwordHash: string,
+    mayMail: boolean,
+    caller: Caller,
+  ): Promise<void> {
     const { clock, audit, mails, bans, addresses } = this.#o;
     const now = new Date(clock.now());
     const stored = addresses.store(body.email);
@@ -132,17 +143,19 @@ export class SignUp {
     const userId = made?.id ?? known?.id;
     // Deleted in this very moment: as if the address were known.
     if (userId === undefined) return;
+    const isVerified = known !== undefined && known.email_verified_at !== null;
+    const registrationId = newId();
     await audit.record(tx, {
       action: made ? 'registered' : 'registered_again',
       userId,
       email: body.email,
       caller,
+      ...(!isVerified && { details: { registrationId } }),
     });
-    if (known !== undefined && known.email_verified_at !== null) {
-      await mails.add(tx, { kind: 'account-exists', userId });
+    if (isVerified) {
+      if (mayMail) await mails.add(tx, { kind: 'account-exists', userId });
       return;
     }
-    const registrationId = newId();
     await tx.query(insertRegistration, [
       registrationId,
       userId,
@@ -154,7 +167,7 @@ export class SignUp {
     ]);
     // Of the others, the one that gets the account has them recorded then.
     if (made !== undefined) await tx.query(recordConsents, [registrationId]);
-    await mails.add(tx, { kind: 'verify', registrationId });
+    if (mayMail) await mails.add(tx, { kind: 'verify', registrationId });
   }
 
   async #verify(
@@ -162,21 +175,27 @@ export class SignUp {
     token: string,
     caller: Caller,
   ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | 'banned' | undefined> {
-    const { emailTokens, sessions, audit, clock, bans } = this.#o;
+    const { emailTokens, sessions, passwords, mails, audit, clock, bans } = this.#o;
     const used = await emailTokens.use(tx, 'verify', token);
     if (used === undefined || used.registrationId === null) return undefined;
-    const { userId, registrationId } = used;
-    const [user] = await tx.query(lockById, [userId]);
+    const { user, registrationId } = used;
+    const userId = user.id;
     const [registration] = await tx.query(readRegistration, [registrationId, userId]);
-    if (user === undefined || registration === undefined || user.email_verified_at !== null) return undefined;
-    if (await bans.holds(tx, this.#o.addresses.read(user.email), caller.deviceId)) {
+    if (registration === undefined || user.email_verified_at !== null) return undefined;
+    const { first, contested, network } = registration;
+    // The owner may have picked a stranger's mail: followed from where it was not asked for, it proves the address only.
+    const isDoubtful = contested && network !== shortAddress(caller.address);
+    const tookOver = !first || isDoubtful;
+    const isBanned =
+      (!tookOver && user.status === 'banned') ||
+      (await bans.holds(tx, this.#o.addresses.read(user.email), caller.deviceId));
+    if (isBanned) {
       // Registered before somebody was banned. The link is spent.
       const details = { reason: 'BANNED' };
       await audit.record(tx, { action: 'email_verify_refused', userId, caller, details });
       return 'banned';
     }
     let ended: string[] = [];
-    const tookOver = !registration.first;
     if (tookOver) {
       // Somebody else registered this address before its owner did: what he set and did is void.
       await tx.query(takeOver, [userId, registrationId]);
@@ -186,12 +205,16 @@ export class SignUp {
     await tx.query(markVerified, [userId, new Date(clock.now())]);
     await tx.query(deleteRegistrations, [userId]);
     await emailTokens.voidAll(tx, userId, 'reset');
-    await audit.record(tx, {
-      action: 'email_verified',
-      userId,
-      caller,
-      details: { tookOver },
-    });
+    if (isDoubtful) {
+      await tx.query(setPassword, [userId, passwords.ofNobody]);
+      await mails.add(tx, { kind: 'reset', userId });
+    }
+    const details = {
+      tookOver,
+      ...(isDoubtful && { passwordVoid: true }),
+      ...(tookOver && standingBefore(user)),
+    };
+    await audit.record(tx, { action: 'email_verified', userId, caller, details });
     return { userId, ended, tookOver };
   }
 }

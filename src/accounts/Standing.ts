@@ -88,7 +88,9 @@ export class Standing {
       until === null ? null : new Date(until),
       isGiven ? new Date(settleAt) : null,
     ]);
-    if (change.status === 'banned') await bans.add(tx, userId, this.#o.addresses.read(row.email));
+    // An address that nobody verified is somebody else's, as likely as not.
+    const email = row.email_verified_at === null ? undefined : this.#o.addresses.read(row.email);
+    if (change.status === 'banned') await bans.add(tx, userId, email);
     else if (row.status === 'banned') await bans.lift(tx, userId);
     // Others may have been banned for the same picture: no other change allows it again.
     if (change.status === 'banned' || row.status === 'banned')

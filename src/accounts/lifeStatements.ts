@@ -7,6 +7,7 @@ import { CALL_FACTS } from '../safety/callFacts.ts';
 export interface LifeRow {
   id: string;
   email: StoredText;
+  email_verified_at: number | null;
   role: 'user' | 'admin';
   status: 'active' | 'suspended' | 'banned' | 'deleted';
   status_reason: string | null;
@@ -14,7 +15,7 @@ export interface LifeRow {
   erase_at: number | null;
 }
 
-const COLUMNS = 'id, email, role, status, status_reason, status_until, erase_at';
+const COLUMNS = 'id, email, email_verified_at, role, status, status_reason, status_until, erase_at';
 
 /** Not `for update`: rows that refer to this person would wait for it, in no order (docs/reliability.md). */
 export const lockLife = sql<LifeRow>(

@@ -1,10 +1,11 @@
 import { type Sql, sql } from '../db/sql.ts';
-import { recordConsents } from './userStatements.ts';
+import { type AccountRow, recordConsents } from './userStatements.ts';
 
 /**
  * Whoever had an account before the owner of its address came: he typed an address that is not his, and may have signed
  * in, filled in a profile and made decisions. Whoever then proves that he gets the address's mail (verifying it, or
  * choosing a new password) finds none of that. Such an account was never verified, so it has no matches and no calls.
+ * Nor is he whom a suspension, a ban or a deletion was meant for; the devices of who was banned stay so (`Bans.ts`).
  */
 
 // What cannot be empty is as the owner registered it: a registration of $2, or as it is, if he registered none.
@@ -15,7 +16,8 @@ const clearProfile = sql(
        gender = coalesce(r.gender, me.gender), bio = default, interests = default, cell = default, area = default,
        x = default, y = default, z = default, slack_km = default, hide_distance = default, min_age = default,
        max_age = default, genders = default, max_distance_km = default, discoverable = default,
-       photo_count = default, score = default, rested_on = default, version = u.version + 1
+       photo_count = default, score = default, rested_on = default, status = 'active', status_reason = null,
+       status_until = null, erase_at = null, settle_at = null, version = u.version + 1
    from users me left join registrations r on r.id = $2 and r.user_id = me.id
    where me.id = $1 and u.id = me.id`,
 );
@@ -62,6 +64,11 @@ const forgetDevices = sql(
    set device_id = gen_random_uuid(), device_name = 'an unknown client', address = 'unknown', device_key = null
    where user_id = $1`,
 );
+
+/** What the security log keeps of a predecessor's standing. */
+export function standingBefore({ status }: AccountRow): { before?: string } {
+  return status === 'active' ? {} : { before: status };
+}
 
 /**
  * Forgets what was left behind, in the caller's transaction, in which the user's row is locked. The profile becomes that

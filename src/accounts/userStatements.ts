@@ -57,18 +57,25 @@ export const latestRegistration = sql<{ id: string; display_name: string }>(
   'select id, display_name from registrations where user_id = $1 order by created_at desc, id desc limit 1',
 );
 
-export const readRegistration = sql<{ first: boolean }>(
+/** `network` is where it came from, as the security log has it; `contested`: others came from elsewhere. */
+export const readRegistration = sql<{ first: boolean; network: string | null; contested: boolean }>(
   'registration-read',
-  'select first from registrations where id = $1 and user_id = $2',
+  `with line as (
+     select details->>'registrationId' as id, address from audit_log
+     where user_id = $2 and action in ('registered', 'registered_again')
+   ), waiting as (
+     select r.id, r.first, l.address as network
+     from registrations r left join line l on l.id = r.id::text where r.user_id = $2
+   )
+   select w.first, w.network, exists (select from waiting o where o.network is distinct from w.network) as contested
+   from waiting w where w.id = $1`,
 );
 
 /** Whoever verified gets the account with the address and password that he registered. */
 export const takeOver = sql(
   'account-take-over',
   `update users u
-   set email = r.email, password_hash = r.password_hash,
-       status = case u.status when 'deleted' then 'active' else u.status end, erase_at = null,
-       version = u.version + 1
+   set email = r.email, password_hash = r.password_hash, version = u.version + 1
    from registrations r where r.id = $2 and u.id = $1`,
 );
 

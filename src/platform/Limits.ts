@@ -36,8 +36,10 @@ export function limitRules(limits: Config['limits']) {
     loginAddress: { points: Math.max(limits.login * 20, limits.anonymous), ...guessing },
     /** Checks of a signed-in user's own password. */
     password: { points: limits.login, ...guessing },
-    /** Mails to one address that somebody who is not signed in can cause, each kind by itself. */
+    /** Mails to one address that people of one network who are not signed in can cause, each kind by itself. */
     mail: { points: Math.max(10, limits.login * 2), ...guessing },
+    /** The same of all networks. */
+    mailOverall: { points: 5 * Math.max(10, limits.login * 2), ...guessing },
     /** Guesses of one-time tokens from one address. */
     oneTimeToken: { points: Math.max(50, limits.anonymous), ...guessing },
     /** By purpose, per user; `anonymous` per address. */

@@ -22,7 +22,8 @@ const MAX_REPORTERS = 1_000;
 
 /**
  * Sign-ins of everybody with a complaint about $1 that nobody has closed: verified, active accounts, not made for it.
- * What was said before somebody was let back in was looked at then.
+ * What was said before somebody was let back in was looked at then; before the owner of the address came, it was about
+ * another.
  */
 const openReporters = sql<{ reporter_id: string; device_id: string | null; address: string | null }>(
   'suspicion-reporters',
@@ -33,7 +34,9 @@ const openReporters = sql<{ reporter_id: string; device_id: string | null; addre
        and u.created_at <= r.created_at - $3 * interval '1 ms'
        and r.created_at > coalesce((
          select max(a.at) from audit_log a
-         where a.user_id = $1 and a.action = 'status_changed' and a.details->>'after' = 'active'), '-infinity')
+         where a.user_id = $1 and (
+           a.action = 'status_changed' and a.details->>'after' in ('active', 'deleted')
+           or a.action in ('email_verified', 'password_reset') and a.details->>'tookOver' = 'true')), '-infinity')
      order by r.reporter_id limit ${MAX_REPORTERS})
    select distinct c.reporter_id, s.device_id, s.address
    from complaints c left join sessions s on s.user_id = c.reporter_id`,

@@ -91,6 +91,8 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       method: 'post',
       path: '/auth/verify-email',
       summary: 'Verify an address by the token of a mail',
+      description:
+        'Where others registered the address too, from other networks, and the link is followed from elsewhere than it was asked for, no password counts any more: a mail with a link to choose one follows.',
       tags,
       who: 'anyone',
       limit: 'anonymous',
@@ -106,11 +108,12 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
+      headers: CALLER_HEADERS,
       body: EmailBody,
       status: 202,
       out: Accepted,
       async run(ctx) {
-        await signUp.resendVerification(ctx.body.email);
+        await signUp.resendVerification(ctx.body.email, callerOf(ctx));
         return MAILED;
       },
     }),

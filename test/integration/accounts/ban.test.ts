@@ -1,6 +1,7 @@
 /** AUTH-17: a ban, how soon it is in force, and who comes back. */
 import { Client } from '@colyseus/sdk';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { newId } from '../../../src/ids.ts';
 import { until } from '../../support/accounts.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Person, request } from '../../support/client.ts';
@@ -152,6 +153,48 @@ describe('a ban in the middle of a call (AUTH-17)', () => {
 
     await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status: 'active', reason: 'a mistake' });
     expect((await signIn(spare.email, device)).status).toBe(200);
+  });
+
+  it('of an account whose address nobody verified leaves the owner of the address alone', async () => {
+    const post = (path: string, body: object, headers: Record<string, string> = {}) =>
+      request(app.url, 'POST', `/api/v1/auth/${path}`, { body, headers });
+    const mailed = (email: string, subject: RegExp, count: number) =>
+      until(async () => {
+        const { body } = await request(app.url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
+        const mails = body.items.filter((item: { subject: string }) => subject.test(item.subject));
+        return mails.length < count ? undefined : /\?token=([\w-]+)/.exec(mails[0].text)![1];
+      });
+    const born = { displayName: 'Somebody', birthDate: '1990-05-17', gender: 'man' };
+    const password = 'a password of the owner';
+    for (const status of ['banned', 'suspended'])
+      for (const way of ['verify', 'reset']) {
+        const email = `${status}.${way}@example.org`;
+        const device = { 'x-device-id': newId() };
+        await post('register', { email, password: TEST_PASSWORD, ...born });
+        const first = await mailed(email, /Verify/, 1);
+        const villain = (await post('login', { email, password: TEST_PASSWORD }, device)).body.user;
+        await boss.ok('PATCH', `/admin/users/${villain.id}/status`, { status, reason: 'spam' });
+        if (status === 'banned') expect((await post('verify-email', { token: first })).status).toBe(400);
+        if (way === 'verify') {
+          await post('register', { email, password, ...born });
+          const token = await mailed(email, /Verify/, 2);
+          expect((await post('verify-email', { token })).status).toBe(204);
+        } else {
+          await post('forgot-password', { email });
+          const token = await mailed(email, /new password/, 1);
+          expect((await post('reset-password', { token, password })).status).toBe(204);
+        }
+        const answer = await post('login', { email, password });
+        expect([status, way, answer.status]).toEqual([status, way, 200]);
+        expect(await boss.ok('GET', `/admin/users/${villain.id}`)).toMatchObject({
+          status: 'active',
+          statusReason: null,
+        });
+        // The device is his who was banned.
+        const spare = await newPerson(app);
+        const there = await post('login', { email: spare.email, password: TEST_PASSWORD }, device);
+        expect(there.status).toBe(status === 'banned' ? 403 : 200);
+      }
   });
 
   it('keeps the picture away until nobody who has it is banned any more', async () => {

@@ -6,6 +6,7 @@ import {
   openAccounts,
   PASSWORD,
   registration,
+  until,
   verifyTokens,
 } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
@@ -27,14 +28,14 @@ describe('tokens of mails', () => {
     const body = registration();
     await parts.signUp.register(body, CALLER);
     const [first] = await verifyTokens(parts, body.email, 1);
-    await parts.signUp.resendVerification(body.email);
+    await parts.signUp.resendVerification(body.email, CALLER);
     const [, second] = await verifyTokens(parts, body.email, 2);
     await expect(parts.signUp.verifyEmail(first!, CALLER)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
     await parts.signUp.verifyEmail(second!, CALLER);
-    await parts.signUp.resendVerification(body.email);
-    await parts.signUp.resendVerification('nobody@example.org');
+    await parts.signUp.resendVerification(body.email, CALLER);
+    await parts.signUp.resendVerification('nobody@example.org', CALLER);
     expect(await mailsTo('nobody@example.org')).toEqual([]);
   });
 
@@ -83,6 +84,38 @@ describe('tokens of mails', () => {
     await expect(parts.passwordChange.reset(token, 'a third idea of one', CALLER)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
+  });
+
+  it('are used by who has locked the account, like everybody who voids them: nobody waits in a circle', async () => {
+    for (const use of [
+      (verify: string) => parts.signUp.verifyEmail(verify, CALLER),
+      (_: string, reset: string) => parts.passwordChange.reset(reset, OWN, CALLER),
+    ]) {
+      const body = registration();
+      await parts.signUp.register(body, CALLER);
+      const { userId } = await login(body.email, PASSWORD);
+      await parts.passwordChange.forgot(body.email, CALLER);
+      const reset = await mailedToken(parts, body.email, /new password/);
+      const [verify] = await verifyTokens(parts, body.email, 1);
+      const holder = await base.db.pool.connect();
+      await holder.query('begin');
+      await holder.query('select from users where id = $1 for no key update', [userId]);
+      const used = use(verify!, reset);
+      await until(async () => {
+        const { rows } = await base.db.pool.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+        );
+        return rows.length > 0 ? true : undefined;
+      });
+      const free = await base.db.pool.query(
+        'select from email_tokens where user_id = $1 for update skip locked',
+        [userId],
+      );
+      await holder.query('rollback');
+      holder.release();
+      await used;
+      expect(free.rowCount).toBe(2);
+    }
   });
 
   it('are void after 30 minutes and a day (AUTH-29)', async () => {

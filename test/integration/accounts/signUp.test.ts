@@ -21,6 +21,7 @@ beforeAll(async () => {
 afterAll(() => parts.close());
 
 const OWN = 'the password of the owner';
+const ELSEWHERE = { ...CALLER, address: '198.51.100.4' };
 const mailsTo = (email: string) => parts.mailbox.list(email);
 const login = (email: string, password: string) => parts.accounts.login(email, password, CALLER);
 
@@ -175,12 +176,17 @@ describe('registering', () => {
   });
 
   it('floods nobody with mails', async () => {
-    const limited = await openAccounts({ db: base.db, url: base.url, limits: { mail: 3 } });
+    const limited = await openAccounts({ db: base.db, url: base.url, limits: { mail: 3, mailOverall: 5 } });
     const body = registration();
-    for (let nth = 0; nth < 6; nth++) await limited.signUp.register(body, CALLER);
-    await verifyTokens(parts, body.email, 3);
-    await until(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined));
-    expect(await mailsTo(body.email)).toHaveLength(3);
+    for (const [caller, mails] of [
+      [CALLER, 3],
+      [ELSEWHERE, 5],
+    ] as const) {
+      for (let nth = 0; nth < 6; nth++) await limited.signUp.register(body, caller);
+      await verifyTokens(parts, body.email, mails);
+      await until(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined));
+      expect(await mailsTo(body.email)).toHaveLength(mails);
+    }
     await limited.close();
   });
 });
@@ -226,6 +232,43 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
       code: 'VALIDATION_FAILED',
     });
   });
+
+  it('belongs to its owner also when somebody used up the mails before', async () => {
+    const limited = await openAccounts({ db: base.db, url: base.url, limits: { mail: 10, mailOverall: 50 } });
+    const victim = registration({ password: OWN });
+    for (let nth = 0; nth < 12; nth++)
+      await limited.signUp.register({ ...victim, password: PASSWORD }, ELSEWHERE);
+    await verifyTokens(parts, victim.email, 10);
+    await limited.signUp.register(victim, CALLER);
+    const tokens = await verifyTokens(parts, victim.email, 11);
+    expect(tokens).toHaveLength(11);
+    await parts.signUp.verifyEmail(tokens[10]!, CALLER);
+    await login(victim.email, OWN);
+    await expect(login(victim.email, PASSWORD)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+    await limited.close();
+  });
+
+  it.each([
+    ['the first', 0],
+    ['another', 1],
+  ])(
+    'is not entered with the password of somebody elsewhere whose link, %s, its owner follows',
+    async (_, nth) => {
+      const victim = registration({ password: OWN });
+      for (let i = 0; i < 2; i++) await parts.signUp.register({ ...victim, password: PASSWORD }, ELSEWHERE);
+      const attacker = await login(victim.email, PASSWORD);
+      await leaveTraces(attacker);
+      await parts.signUp.register(victim, CALLER);
+      const tokens = await verifyTokens(parts, victim.email, 3);
+      await parts.signUp.verifyEmail(tokens[nth]!, CALLER);
+      expect(() => parts.accounts.authenticateToken(attacker.accessToken)).toThrow();
+      for (const password of [PASSWORD, OWN])
+        await expect(login(victim.email, password)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+      await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CALLER);
+      const { userId } = await login(victim.email, OWN);
+      await expectNoTraces(userId);
+    },
+  );
 
   it('keeps the owner who came first', async () => {
     const owner = registration({ password: OWN });

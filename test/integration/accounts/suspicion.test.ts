@@ -1,6 +1,7 @@
 /** Who is suspended because people complain, and how many accounts of one person it takes: none are enough. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/ids.ts';
+import { until } from '../../support/accounts.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Person, request } from '../../support/client.ts';
 import { deleteAccount } from '../../support/life.ts';
@@ -136,6 +137,27 @@ describe('reports', () => {
       );
       expect(rowCount, status).toBe(status === 'active' ? 2 : 0);
     }
+  });
+
+  it('about whoever had the address before its owner do not count against him', async () => {
+    const email = 'taken.over@example.org';
+    const post = (path: string, body: object) => request(app.url, 'POST', `/api/v1/auth/${path}`, { body });
+    const born = { displayName: 'Somebody', birthDate: '1990-05-17', gender: 'man' };
+    await post('register', { email, password: TEST_PASSWORD, ...born });
+    const { id } = (await post('login', { email, password: TEST_PASSWORD })).body.user;
+    const [last, ...before] = await people(4);
+    await report(before, id);
+    expect(await statusOf(id)).toBe('suspended');
+    await post('forgot-password', { email });
+    const token = await until(async () => {
+      const { body } = await request(app.url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
+      const mail = body.items.find((item: { subject: string }) => /new password/.test(item.subject));
+      return /\?token=([\w-]+)/.exec(mail?.text ?? '')?.[1];
+    });
+    expect((await post('reset-password', { token, password: 'a password of the owner' })).status).toBe(204);
+    expect(await statusOf(id)).toBe('active');
+    await report([last!], id);
+    expect(await statusOf(id)).toBe('active');
   });
 
   it('do nothing to an admin', async () => {
