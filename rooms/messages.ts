@@ -92,7 +92,7 @@ const Ended = z.strictObject({ outcome: z.enum(OUTCOMES), durationSec: z.int(), 
 
 /** What every room sends. */
 const ofEveryRoom = {
-  'session:revoked': z.strictObject({}),
+  'session:revoked': z.strictObject({ at: Stamped.at }),
   error: z.strictObject({ type: z.string().optional(), ...refusalFields }).meta({
     description:
       'The refusal of a message sent with `room.send`; `type` is its type, where the room knows it.',

@@ -6,7 +6,7 @@ import type { Delivery, InboxEvents, Seat } from './types.ts';
 
 type Extras = {
   /** Some events are lost for good: reload what they would have told. */
-  resync: { epoch: Delivery['epoch']; seq: number };
+  resync: Delivery;
   state: LinkState;
   /** The session was ended by the server. */
   revoked: undefined;

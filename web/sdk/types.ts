@@ -75,5 +75,5 @@ export type InboxEvents = {
   'call:answered': { call: Call } & Delivery;
   'call:rejected': { call: Call } & Delivery;
   'call:ended': { call: Call; outcome?: Outcome; durationSec?: number } & Delivery;
-  'session:revoked': Partial<Delivery>;
+  'session:revoked': Pick<Delivery, 'at'>;
 };

@@ -28,7 +28,7 @@ describe('open rooms', () => {
     const { phone, onPhone, onLaptop } = await twoDevices();
     const told = onPhone.next('session:revoked');
     expect(await closedAfter(onPhone, () => phone.ok('POST', '/auth/logout'))).toBeLessThan(1_000);
-    expect(await told).toBeDefined();
+    expect(await told).toEqual({ at: expect.stringMatching(/^\d{4}-.*Z$/) });
     expect(isOpen(onLaptop)).toBe(true);
     expect((await phone.call('POST', '/realtime/inbox')).status).toBe(401);
   });
