@@ -99,6 +99,30 @@ test('the database’s clock is set by ±1 h: a call rings its time, whoever hol
   expect(inbox.ofType('call:ended')).toHaveLength(1);
 });
 
+test('the database’s clock was set by 1 h: what a kill -9 then takes of a call is credited', async () => {
+  const { ann, matchId } = await newMatch(server);
+  const holder = await start(0);
+  try {
+    await setDatabaseClock(HOUR_MS);
+    await pause(3_000);
+    // Its lease is written in the clock that is now.
+    const { call } = await again(() => at(holder, ann).ok('POST', `/calls/initiate/${matchId}`, {}));
+    await pause(1_000);
+    const killedAt = performance.now();
+    await holder.kill();
+    const taken = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
+    const tookMs = performance.now() - killedAt;
+    const creditedMs = Date.parse(taken.call.ringUntil) - Date.parse(call.ringUntil);
+    // From its last renewal on, which was up to half a second before.
+    expect(creditedMs).toBeGreaterThan(0);
+    expect(creditedMs).toBeLessThan(tookMs + 1_500);
+    await at(ahead, ann).ok('POST', `/calls/${call.id}/end`);
+  } finally {
+    await holder.kill();
+    await setDatabaseClock(0);
+  }
+});
+
 test('whoever starts after the database’s clock was set has the clock of those who run', async () => {
   const { ann } = await newMatch(server);
   await setDatabaseClock(HOUR_MS);

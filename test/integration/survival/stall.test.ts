@@ -83,6 +83,26 @@ test('SIGSTOP for 10 s: the other takes over, and the one that wakes acts no mor
   expect(rows.filter(({ command }: Json) => command === 'end')).toHaveLength(1);
 });
 
+test('asked in the moment in which it wakes, it answers for whoever holds the call now', async () => {
+  const { ann, bob, matchId } = await newMatch(b);
+  const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
+  const before = await held(call.id);
+  process.kill(a.pid, 'SIGSTOP');
+  // B takes it over, and Bob comes in there.
+  await again(() => at(b, bob).ok('POST', `/calls/${call.id}/answer`, {}));
+  expect((await held(call.id)).epoch).toBeGreaterThan(before.epoch);
+  // They wait at A's socket, and are read before it has renewed anything.
+  const asked = Promise.all(
+    Array.from({ length: 4 }, () => at(a, bob).call('POST', `/calls/${call.id}/end`)),
+  );
+  await pause(500);
+  process.kill(a.pid, 'SIGCONT');
+  const answers = await asked;
+  expect(answers.map(({ status, body }) => [status, body.call?.outcome])).toEqual(
+    answers.map(() => [200, 'cancelled']),
+  );
+});
+
 async function held(callId: string): Promise<{ owner: string; epoch: number }> {
   const { rows } = await db.query('select owner, epoch::int from calls where id = $1', [callId]);
   return rows[0];
