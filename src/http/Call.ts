@@ -94,14 +94,15 @@ export function readCall(
   const params: Record<string, string> = {};
   for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
   const contentLength = declaredLength(req);
+  const caller = new Caller(exchange, proxies, req);
   let reader: BodyReader | UploadSpool | undefined;
   let pieces = noPieces;
   if (readsBody) {
     const raw = route.body !== undefined && isRawBody(route.body) ? route.body : undefined;
     const opened =
       raw === undefined
-        ? new BodyReader(res, entry.capBytes, openBodies)
-        : new UploadSpool(res, raw, openBodies, exchange);
+        ? new BodyReader(res, entry.capBytes, openBodies, exchange)
+        : new UploadSpool(res, raw, openBodies, exchange, caller);
     exchange.onGone = () => opened.discard();
     reader = opened;
     pieces = () => opened.pieces;
@@ -112,7 +113,7 @@ export function readCall(
     entry,
     exchange,
     authorization: route.who === 'anyone' ? '' : req.getHeader('authorization'),
-    caller: new Caller(exchange, proxies, req),
+    caller,
     params,
     query: route.query === undefined ? '' : (req.getQuery() ?? ''),
     headerValues: route.headers.map((name) => req.getHeader(name)),
@@ -124,11 +125,21 @@ export function readCall(
   };
 }
 
+/**
+ * By lines: `getHeader` knows the first of a name only, and an empty one, told apart from none by nothing else, may hide
+ * the one that somebody in front has gone by.
+ */
 export function declaredLength(req: HttpRequest): number {
-  const length = req.getHeader('content-length');
-  const coding = req.getHeader('transfer-encoding');
-  if (length === '' && coding === '') return 0;
-  return saidOnce(req) ? lengthOf(length, coding) : BAD_LENGTH;
+  let lines = 0;
+  let length = 0;
+  req.forEach((name, value) => {
+    if (name === 'content-length') length = lengthOf(value);
+    else if (name === 'transfer-encoding')
+      length = value.toLowerCase() === 'chunked' ? UNKNOWN_LENGTH : BAD_LENGTH;
+    else return;
+    lines++;
+  });
+  return lines > 1 ? BAD_LENGTH : length;
 }
 
 /** Whether a refused body is over so soon that it can be let run out, and the connection kept. */
@@ -145,17 +156,7 @@ export function countPieces(res: HttpResponse): () => number {
   return () => count;
 }
 
-function lengthOf(length: string, coding: string): number {
-  if (coding !== '') return length === '' && coding.toLowerCase() === 'chunked' ? UNKNOWN_LENGTH : BAD_LENGTH;
+function lengthOf(text: string): number {
   // However many digits: what is beyond a double's whole numbers is beyond every cap as well.
-  return /^\d+$/.test(length) ? Number(length) : BAD_LENGTH;
-}
-
-/** `getHeader` knows the first line of a header only, and somebody in front may have gone by the second. */
-function saidOnce(req: HttpRequest): boolean {
-  let lines = 0;
-  req.forEach((name) => {
-    if (name === 'content-length' || name === 'transfer-encoding') lines++;
-  });
-  return lines === 1;
+  return /^\d+$/.test(text) ? Number(text) : BAD_LENGTH;
 }

@@ -15,7 +15,7 @@ import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Route, RouteContext, RouteWho, Settle } from './route.ts';
-import { Upload } from './UploadSpool.ts';
+import { Upload } from './Upload.ts';
 
 type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string>;
 

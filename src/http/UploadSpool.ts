@@ -1,12 +1,11 @@
 import type { HttpResponse } from 'uWebSockets.js';
-import { createHash, randomUUID } from 'node:crypto';
-import { close, openSync, read, unlinkSync, writev, writevSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writev, writevSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { DuetError } from '../errors.ts';
-import type { OpenBodies, OpenBody } from './body.ts';
-import type { RawBody, RawUpload } from './route.ts';
+import type { OpenBodies, OpenBody, Tap } from './body.ts';
+import type { RawBody } from './route.ts';
+import { closeUnnamed, openUnnamed, Upload } from './Upload.ts';
+import { type PlacedUpload, UploadPlaces } from './UploadPlaces.ts';
 
 /**
  * A large body on its way into a file: as fast as the disk takes it, and no faster. What a client sends beyond that
@@ -23,26 +22,17 @@ const MAX_QUEUED_BYTES = 128 * 1024;
 const SPILL_ABOVE_BYTES = 32 * 1024 * 1024;
 /** Enough to know any image by. */
 const START_BYTES = 16;
-const READ_BYTES = 64 * 1024;
-/** Uploads under way at once in this process; with the largest photos they take 2.5 GB of disk. */
-const MAX_FILES = 256;
+/** However steadily it comes: 10 MB at 11 KB/s. */
+const MAX_DURATION_MS = 15 * 60_000;
 
 const writeAll = promisify(writev);
-const readSome = promisify(read);
+const places = new UploadPlaces();
 
-let openFiles = 0;
-
-/** Stops and goes on reading the client's socket. */
-export interface Tap {
-  readonly isHeld: boolean;
-  hold(): void;
-  release(): void;
-}
-
-export class UploadSpool implements OpenBody {
+export class UploadSpool implements OpenBody, PlacedUpload {
+  readonly tap: Tap;
   readonly #rules: RawBody;
   readonly #open: OpenBodies;
-  readonly #tap: Tap;
+  readonly #caller: { readonly userId: string | undefined };
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #bytes = 0;
@@ -59,13 +49,25 @@ export class UploadSpool implements OpenBody {
   #failure: DuetError | undefined;
   #waiting: { resolve: (fd: number) => void; reject: (error: DuetError) => void } | undefined;
   deadlineMs: number;
+  readonly #lastMs: number;
 
-  /** Made while the request handler runs: uWebSockets.js does not keep what arrives before. */
-  constructor(res: HttpResponse, rules: RawBody, open: OpenBodies, tap: Tap) {
+  /**
+   * Made while the request handler runs: uWebSockets.js does not keep what arrives before. `caller` has its `userId`
+   * when the upload is allowed.
+   */
+  constructor(
+    res: HttpResponse,
+    rules: RawBody,
+    open: OpenBodies,
+    tap: Tap,
+    caller: { readonly userId: string | undefined },
+  ) {
+    this.tap = tap;
     this.#rules = rules;
     this.#open = open;
-    this.#tap = tap;
+    this.#caller = caller;
     this.deadlineMs = open.add(this);
+    this.#lastMs = this.deadlineMs + MAX_DURATION_MS;
     res.onData((chunk, isLast) => this.#take(chunk, isLast));
   }
 
@@ -79,13 +81,23 @@ export class UploadSpool implements OpenBody {
     return this.#pieces;
   }
 
+  get userId(): string {
+    return this.#caller.userId ?? '';
+  }
+
+  get isArriving(): boolean {
+    return !this.#isComplete && this.#failure === undefined;
+  }
+
   /** Whose it is is known: from here on it may be written. Before that it waits, in memory and in its socket. */
   allow(): void {
     if (this.#fd !== undefined || this.#failure !== undefined || this.#isHandedOver) return;
     try {
+      places.take(this);
       this.#fd = openUnnamed();
     } catch (error) {
-      this.#fail(new DuetError('UNAVAILABLE', { retryAfterSec: 2, cause: error }));
+      const isRefusal = error instanceof DuetError;
+      this.#fail(isRefusal ? error : new DuetError('UNAVAILABLE', { retryAfterSec: 2, cause: error }));
       return;
     }
     void this.#write();
@@ -93,7 +105,7 @@ export class UploadSpool implements OpenBody {
 
   /**
    * The upload, once all of it is in its file; close it after use. Rejects with 408 when the client stops sending, 413
-   * at the cap, 415 as soon as the first bytes are of no such type, 503 when there are too many at once.
+   * at the cap, 415 as soon as the first bytes are of no such type, 429 or 503 when there are too many at once.
    */
   async receive(contentType: string): Promise<Upload> {
     this.allow();
@@ -101,7 +113,7 @@ export class UploadSpool implements OpenBody {
       this.#waiting = { resolve, reject };
       this.#settle();
     });
-    return new Upload(contentType, this.#bytes, fd);
+    return new Upload(contentType, this.#bytes, fd, () => places.leave(this));
   }
 
   /** Lets go of what was collected; later pieces are not kept. A pending `receive` stays pending for ever. */
@@ -113,8 +125,16 @@ export class UploadSpool implements OpenBody {
 
   /** The deadline has passed: a client that was made to wait is not to blame. */
   expire(): void {
-    if (this.#tap.isHeld) this.deadlineMs = this.#open.nextDeadline();
+    if (this.tap.isHeld && this.deadlineMs < this.#lastMs) this.#waitOn();
     else this.#fail(new DuetError('REQUEST_TIMEOUT'));
+  }
+
+  giveWay(): void {
+    this.#fail(new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: 2 }));
+  }
+
+  #waitOn(): void {
+    this.deadlineMs = Math.min(this.#open.nextDeadline(), this.#lastMs);
   }
 
   #take(chunk: ArrayBuffer, isLast: boolean): void {
@@ -129,8 +149,8 @@ export class UploadSpool implements OpenBody {
       this.#isComplete = true;
       this.#open.remove(this, 0);
     } else {
-      this.deadlineMs = this.#open.nextDeadline();
-      if (this.#queuedBytes > MAX_QUEUED_BYTES) this.#tap.hold();
+      this.#waitOn();
+      if (this.#queuedBytes > MAX_QUEUED_BYTES) this.tap.hold();
     }
     if (this.#open.heldBytes > SPILL_ABOVE_BYTES) this.#spill();
     void this.#write();
@@ -158,9 +178,9 @@ export class UploadSpool implements OpenBody {
   }
 
   #goOn(): void {
-    if (!this.#tap.isHeld) return;
-    this.deadlineMs = this.#open.nextDeadline();
-    this.#tap.release();
+    if (!this.tap.isHeld) return;
+    this.#waitOn();
+    this.tap.release();
   }
 
   /** Writes what is queued until nothing is. One writer at a time. */
@@ -208,6 +228,7 @@ export class UploadSpool implements OpenBody {
   #fail(error: DuetError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    places.leave(this);
     this.#open.remove(this, this.#queuedBytes);
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -234,65 +255,4 @@ export class UploadSpool implements OpenBody {
       this.#waiting.resolve(fd);
     }
   }
-}
-
-/** A body that arrived, in a file that nobody else can see and that is gone with its descriptor. */
-export class Upload implements RawUpload {
-  readonly contentType: string;
-  readonly size: number;
-  readonly #fd: number;
-  #isClosed = false;
-
-  constructor(contentType: string, size: number, fd: number) {
-    this.contentType = contentType;
-    this.size = size;
-    this.#fd = fd;
-  }
-
-  /** All of it, in memory. */
-  async bytes(): Promise<Buffer> {
-    const all = Buffer.alloc(this.size);
-    for (let at = 0; at < this.size; ) {
-      const { bytesRead } = await readSome(this.#fd, all, at, this.size - at, at);
-      if (bytesRead === 0) throw new Error('The file of an upload is shorter than it was.');
-      at += bytesRead;
-    }
-    return all;
-  }
-
-  /** SHA-256. */
-  async digest(): Promise<Buffer> {
-    const hash = createHash('sha256');
-    const piece = Buffer.alloc(READ_BYTES);
-    for (let at = 0; at < this.size; ) {
-      const { bytesRead } = await readSome(this.#fd, piece, 0, READ_BYTES, at);
-      if (bytesRead === 0) throw new Error('The file of an upload is shorter than it was.');
-      hash.update(piece.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    return hash.digest();
-  }
-
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    closeUnnamed(this.#fd);
-  }
-}
-
-/** A file without a name: whatever becomes of this process, it leaves nothing behind. Throws when there are too many. */
-function openUnnamed(): number {
-  if (openFiles >= MAX_FILES) throw new Error('Too many uploads at once.');
-  const path = join(tmpdir(), `duet-upload-${randomUUID()}`);
-  const fd = openSync(path, 'wx+', 0o600);
-  openFiles++;
-  unlinkSync(path);
-  return fd;
-}
-
-function closeUnnamed(fd: number): void {
-  openFiles--;
-  close(fd, () => {
-    // Nobody can do anything about a file that cannot be closed.
-  });
 }

@@ -11,7 +11,15 @@ import { DuetError } from '../errors.ts';
 export interface OpenBody {
   /** When it is too late. In the clock's time. */
   deadlineMs: number;
+  readonly tap: Tap;
   expire(): void;
+}
+
+/** Stops and goes on reading the client's socket. */
+export interface Tap {
+  readonly isHeld: boolean;
+  hold(): void;
+  release(): void;
 }
 
 // Of all bodies that have not arrived in full, as far as they are in memory.
@@ -24,6 +32,7 @@ const MAX_PATH = 100;
 
 /** Collects one small body; all of it must be there in time. It must be made while the request handler runs: uWebSockets.js does not keep chunks. */
 export class BodyReader implements OpenBody {
+  readonly tap: Tap;
   readonly #capBytes: number;
   readonly #open: OpenBodies;
   #chunks: Buffer[] = [];
@@ -35,7 +44,8 @@ export class BodyReader implements OpenBody {
   #waiting: { resolve: (body: Buffer) => void; reject: (error: DuetError) => void } | undefined;
   readonly deadlineMs: number;
 
-  constructor(res: HttpResponse, capBytes: number, open: OpenBodies) {
+  constructor(res: HttpResponse, capBytes: number, open: OpenBodies, tap: Tap) {
+    this.tap = tap;
     this.#capBytes = capBytes;
     this.#open = open;
     this.deadlineMs = open.add(this);
@@ -174,10 +184,20 @@ export class OpenBodies {
   #nextSweep(): Timer {
     return this.#clock.after(Math.ceil(this.#limitMs / SWEEPS_PER_DEADLINE), () => {
       const now = this.#clock.now();
-      for (const body of this.#open) if (body.deadlineMs <= now) body.expire();
+      for (const body of this.#open) {
+        if (body.deadlineMs <= now) body.expire();
+        else keepWaiting(body.tap);
+      }
       this.#sweep = this.#open.size > 0 ? this.#nextSweep() : undefined;
     });
   }
+}
+
+/** uWebSockets.js closes whoever sends less than 16 KB/s, without an answer, and waits anew when reading goes on. */
+function keepWaiting(tap: Tap): void {
+  if (tap.isHeld) return;
+  tap.hold();
+  tap.release();
 }
 
 /**

@@ -171,6 +171,10 @@ describe('a length that is not clear', () => {
     'content-length: 16\r\ntransfer-encoding: chunked',
     'content-length: +16',
     'content-length: 16, 16',
+    'content-length:',
+    'content-length:\r\ncontent-length: 16',
+    'content-length: 16\r\ncontent-length:',
+    'transfer-encoding:\r\ncontent-length: 16',
     'content-length: 0x10',
   ])('%j is a 400, and the connection ends', async (lines) => {
     const answer = await post(lines, body);
@@ -186,8 +190,33 @@ describe('a length that is not clear', () => {
     'gzip',
     'chunked;x=1',
     'chunked\r\ntransfer-encoding: chunked',
+    '',
+    '\r\ntransfer-encoding: chunked',
   ])('transfer-encoding: %s is a 400', async (coding) => {
     expect((await post(`transfer-encoding: ${coding}`, chunks)).status).toBe(400);
+  });
+
+  test('nor is what follows it read as a request', async () => {
+    const next = requestText('GET', '/api/v1/ping');
+    for (const lines of [
+      `content-length:\r\ncontent-length: ${next.length}`,
+      'transfer-encoding:\r\ntransfer-encoding: chunked',
+    ]) {
+      for (const [path, status] of [
+        ['/api/v1/ping', 400],
+        ['/file.txt', 413],
+        ['/nothing', 404],
+      ] as const) {
+        const connection = await openRaw(door.port);
+        connection.send(`GET ${path} HTTP/1.1\r\nhost: x\r\n${lines}\r\n\r\n${next}`);
+        expect(await connection.closed()).toBe(true);
+        // It came too soon to leave time for the refusal.
+        expect(connection.received()).not.toContain('HTTP/1.1 200');
+        connection.destroy();
+        const refused = await rawHttp(door.port, `GET ${path} HTTP/1.1\r\nhost: x\r\n${lines}\r\n\r\n`);
+        expect(refused.status).toBe(status);
+      }
+    }
   });
 
   test('chunked is chunked in any case', async () => {

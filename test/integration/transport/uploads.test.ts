@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { DuetError } from '../../../src/errors.ts';
 import { rawBody, route } from '../../../src/http/route.ts';
+import { MAX_UPLOADS } from '../../../src/http/UploadPlaces.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openRaw, requestText } from '../../support/rawHttp.ts';
 import { openTestDoor, type TestDoor } from '../../support/testDoor.ts';
@@ -163,6 +164,55 @@ describe('an upload', () => {
     if (process.platform === 'linux') await eventually(filesOpen).toBe(20);
     for (const connection of connections) connection.destroy();
     await eventually(() => door.router.openBodies).toBe(0);
+    await eventually(filesOpen).toBe(0);
+  });
+
+  test('that is slow arrives, however long it takes', { timeout: 60_000 }, async () => {
+    await using patient = await openTestDoor({ routes: [photos] });
+    const [slow, silent] = [await openRaw(patient.port), await openRaw(patient.port)];
+    slow.send(head({ 'content-length': '20000' }));
+    slow.send(start);
+    silent.send(head({ 'content-length': '20000' }));
+    silent.send(start);
+    for (let sent = start.length; sent < 20_000; ) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const bytes = Math.min(500, 20_000 - sent);
+      slow.send(Buffer.alloc(bytes));
+      sent += bytes;
+    }
+    expect((await slow.answers(1))[0]?.status).toBe(201);
+    expect((await silent.answers(1))[0]?.status).toBe(408);
+    for (const connection of [slow, silent]) connection.destroy();
+  });
+
+  test('of whoever holds all places gives way to somebody else’s', { timeout: 60_000 }, async () => {
+    await using patient = await openTestDoor({
+      routes: [photos],
+      ports: {
+        authenticate: (authorization) => ({ userId: authorization, sessionId: 's', role: 'user' }),
+      },
+    });
+    const begin = async (user: string) => {
+      const connection = await openRaw(patient.port);
+      connection.send(head({ 'content-length': '100', authorization: user }));
+      connection.send(start);
+      return connection;
+    };
+    const many = [await begin('many')];
+    await eventually(() => patient.router.openBodies).toBe(1);
+    while (many.length < MAX_UPLOADS) many.push(await begin('many'));
+    await eventually(() => patient.router.openBodies).toBe(MAX_UPLOADS);
+    const oneMore = await begin('many');
+    expect((await oneMore.answers(1))[0]?.status).toBe(429);
+    const other = await begin('other');
+    expect((await many[0]!.answers(1))[0]?.status).toBe(429);
+    other.send(Buffer.alloc(100 - start.length));
+    expect((await other.answers(1))[0]?.status).toBe(201);
+    // The place is free again.
+    many.push(await begin('many'));
+    for (const connection of many.slice(1)) connection.send(Buffer.alloc(100 - start.length));
+    for (const connection of many.slice(1)) expect((await connection.answers(1))[0]?.status).toBe(201);
+    for (const connection of [...many, oneMore, other]) connection.destroy();
     await eventually(filesOpen).toBe(0);
   });
 

@@ -1,6 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { describe, expect, test } from 'vitest';
 import { BodyReader, OpenBodies } from '../../../src/http/body.ts';
+import { UploadSpool } from '../../../src/http/UploadSpool.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 const MIB = 1024 * 1024;
@@ -15,13 +16,16 @@ function setUp() {
         onData = handler;
       },
     } as unknown as HttpResponse;
-    const reader = new BodyReader(res, capBytes, bodies);
+    const taps: string[] = [];
+    const tap = { isHeld: false, hold: () => taps.push('hold'), release: () => taps.push('release') };
+    const reader = new BodyReader(res, capBytes, bodies, tap);
     const outcome = reader.read().then(
       (body) => body.toString(),
       (error) => error.code,
     );
     return {
       reader,
+      taps,
       outcome,
       give: (text: string, isLast = false) => onData(new TextEncoder().encode(text).buffer, isLast),
     };
@@ -73,6 +77,16 @@ describe('BodyReader', () => {
 });
 
 describe('OpenBodies', () => {
+  test('whoever is still in time is waited for, whatever uWebSockets.js holds of it', () => {
+    const { open, clock } = setUp();
+    const { taps, give } = open(100);
+    clock.advance(600);
+    expect(taps).toEqual(['hold', 'release', 'hold', 'release']);
+    give('x', true);
+    clock.advance(1_000);
+    expect(taps).toHaveLength(4);
+  });
+
   test('all bodies together hold so much and no more; room that is given back can be taken again', async () => {
     const { open } = setUp();
     const piece = 'x'.repeat(MIB);
@@ -88,5 +102,32 @@ describe('OpenBodies', () => {
     const another = open(10 * MIB);
     another.give(piece, true);
     expect((await another.outcome).length).toBe(MIB);
+  });
+});
+
+describe('UploadSpool', () => {
+  test('takes a quarter of an hour at most, however steadily it comes', async () => {
+    const clock = new FakeClock();
+    const bodies = new OpenBodies(clock, 10_000);
+    let onData: (chunk: ArrayBuffer, isLast: boolean) => void = () => {};
+    const res = { onData: (handler: typeof onData) => (onData = handler) } as unknown as HttpResponse;
+    const tap = { isHeld: false, hold: () => {}, release: () => {} };
+    const rules = { types: [], maxBytes: MIB };
+    const spool = new UploadSpool(res, rules, bodies, tap, { userId: 'ann' });
+    const outcome = spool.receive('image/jpeg').then(
+      () => 'arrived',
+      (error) => error.code,
+    );
+    const dripFor = (minutes: number) => {
+      for (let sec = 0; sec < minutes * 60; sec += 5) {
+        onData(new ArrayBuffer(1), false);
+        clock.advance(5_000);
+      }
+    };
+    dripFor(14);
+    expect(spool.isArriving).toBe(true);
+    dripFor(2);
+    expect(spool.isArriving).toBe(false);
+    expect(await outcome).toBe('REQUEST_TIMEOUT');
   });
 });
