@@ -107,6 +107,7 @@ const Environment = z.object({
   LIMIT_MEDIA_MESSAGES: count(120),
   LIMIT_SOCKETS_PER_USER: count(20),
   LIMIT_SOCKETS_PER_ADDRESS: count(200),
+  LIMIT_CONNECTIONS: limit.optional(),
 
   REPORTS_TO_SUSPEND: z.coerce.number().int().min(0).max(1_000).default(5),
 
@@ -268,6 +269,8 @@ function shape(env: z.infer<typeof Environment>) {
     },
     /** Open at one process. */
     socketLimits: { perUser: env.LIMIT_SOCKETS_PER_USER, perAddress: env.LIMIT_SOCKETS_PER_ADDRESS },
+    /** Of one process, HTTP and sockets together; undefined: by how many files it may open. */
+    maxConnections: env.LIMIT_CONNECTIONS,
     /** How many independent people must complain about somebody for a suspension; 0: never by itself. */
     reportsToSuspend: env.REPORTS_TO_SUSPEND,
     likesPerDay: { regular: env.LIKES_PER_DAY_REGULAR, premium: env.LIKES_PER_DAY_PREMIUM },

@@ -15,26 +15,24 @@ import {
   type Room,
   Transport,
 } from '@colyseus/core';
-import type { Clock, Timer } from '../clock.ts';
+import type { Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { type ConnectionOptions, Connections } from './Connections.ts';
 import { Outbox } from './outbox.ts';
 import { peerAddress, TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
 import { joinRefusal, refuse } from './refusals.ts';
 import { SocketCounts, type SocketLimits } from './SocketCounts.ts';
 import { readTicket, type Ticket } from './ticket.ts';
-import { headerList, listenOn, silenceBanner } from './uws.ts';
+import { headerList, listenOn, setIdleTimeout, silenceBanner } from './uws.ts';
 
-export type TransportOptions = {
+export type TransportOptions = ConnectionOptions & {
   /** The room of this process with this id. */
   findRoom(roomId: string): Room | undefined;
   /** Origins whose pages may open sockets. Clients that name no origin are no browsers, and may. */
   allowedOrigins: { has(origin: string): boolean };
   /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
   trustedProxies: readonly string[];
-  log: Log;
-  clock: Clock;
   /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
   idleTimeoutSec?: number;
   /** Rooms in which nobody waits for anybody: their sockets may be silent for longer. None, by default. */
@@ -71,6 +69,8 @@ const PATIENT_IDLE_TIMEOUT_SEC = 60;
 const JOIN_TIMEOUT_MS = 2_000;
 /** A seated client must acknowledge within this; a phone on a bad network takes its time. */
 const ACKNOWLEDGE_TIMEOUT_MS = 10_000;
+/** The head of a connection's first request must be there within this. Bodies have limits of their own. */
+const HEAD_TIMEOUT_SEC = 12;
 // RFC 6455 section 7.4.1: data of a type that the endpoint cannot accept (Colyseus speaks binary only), and a message that
 // is too big for it.
 const UNSUPPORTED_DATA = 1003;
@@ -91,6 +91,7 @@ export class HardenedTransport extends Transport {
   readonly #proxies: TrustedProxies;
   readonly #outbox = new Outbox();
   readonly #sockets = new Map<RoomSocket, RoomClient>();
+  readonly #connections: Connections;
   readonly #counts: SocketCounts;
   // One function for all sockets.
   readonly #leaveFailed = (error: unknown) => {
@@ -106,6 +107,8 @@ export class HardenedTransport extends Transport {
     this.#counts = new SocketCounts(options.socketLimits ?? { perUser: 20, perAddress: 200 });
     silenceBanner();
     this.app = uws.App();
+    setIdleTimeout(this.app, HEAD_TIMEOUT_SEC);
+    this.#connections = new Connections(this.app, options);
     // uWebSockets.js knows one time-out a route; the narrower route is asked first and may pass.
     this.app.ws<UserData>('/:processId/:roomId', {
       ...this.#behaviour(PATIENT_IDLE_TIMEOUT_SEC),
@@ -295,6 +298,7 @@ export class HardenedTransport extends Transport {
   }
 
   #wasClosed(ws: WebSocket<UserData>, code: number): void {
+    this.#connections.socketClosed();
     const { socket, user, address } = ws.getUserData();
     if (socket === undefined) return;
     this.#counts.closed(user, address);

@@ -1,4 +1,4 @@
-import type { HttpRequest, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import * as uws from 'uWebSockets.js';
 
 /**
@@ -29,6 +29,19 @@ export function listenOn(app: TemplatedApp, host: string, port: number): Promise
         );
     });
   });
+}
+
+/**
+ * Tells of each connection: `change` is 1 when it opens, when it may be closed at once, and -1 when it has closed, unless
+ * it was upgraded to a socket by then.
+ */
+export function onConnection(app: TemplatedApp, run: (res: HttpResponse, change: number) => void): void {
+  (app as TemplatedApp & { filter(run: (res: HttpResponse, change: number) => void): void }).filter(run);
+}
+
+/** How long the head of a connection's first request may take, and each 16 KB/s of a body. 30 by default; up to 4 s less. */
+export function setIdleTimeout(app: TemplatedApp, seconds: number): void {
+  (app as TemplatedApp & { setIdleTimeout(seconds: number): void }).setIdleTimeout(seconds);
 }
 
 /** Leaves out the header that names the server and its version, in this process from now on. */
