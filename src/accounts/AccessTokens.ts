@@ -93,6 +93,11 @@ export class AccessTokens {
     return fresh.principal;
   }
 
+  /** Whether a token was made here, whatever became of it since. */
+  isOwn(token: string): boolean {
+    return this.#check(token) !== undefined;
+  }
+
   #check(token: string): Remembered | undefined {
     if (token.length > MAX_LENGTH) return undefined;
     const parts = token.split('.');

@@ -80,9 +80,15 @@ export class Accounts {
    * database: a session that ended anywhere is known here within a second.
    */
   authenticate(authorization: string | undefined): Principal {
-    const token = BEARER.exec(authorization ?? '')?.[1];
+    const token = bearerOf(authorization);
     if (token === undefined) throw new DuetError('UNAUTHORIZED');
     return this.authenticateToken(token);
+  }
+
+  /** Whether an Authorization header has no token that was made here, be it good or not any more. */
+  isStranger(authorization: string): boolean {
+    const token = bearerOf(authorization);
+    return token === undefined || !this.#o.accessTokens.isOwn(token);
   }
 
   /** The same for a bare access token, as rooms get it. */
@@ -275,4 +281,8 @@ export class Accounts {
     await this.#o.mails.add(tx, { kind: 'account-restored', userId, at: this.#o.clock.now() });
     return true;
   }
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  return BEARER.exec(authorization ?? '')?.[1];
 }

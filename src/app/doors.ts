@@ -74,6 +74,7 @@ export async function openDoors(
         activity.seen(principal.userId);
         return principal;
       },
+      isStranger: (authorization) => accounts.accounts.isStranger(authorization),
       limit: (limit, caller) =>
         limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller),
       turnedAway: (auth, route, caller) => accounts.adminDesk.turnAway(auth, route, caller),

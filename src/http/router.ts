@@ -10,7 +10,7 @@ import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
 import {
   BAD_LENGTH,
   type Call,
-  type Caller,
+  Caller,
   countPieces,
   declaredLength,
   type Entry,
@@ -39,6 +39,8 @@ export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;
 export type RouterPorts = {
   /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
   authenticate(authorization: string): Auth | Promise<Auth>;
+  /** Whether nothing in an `Authorization` header was ever made here: a token that has merely run out was. */
+  isStranger(authorization: string): boolean;
   /**
    * Counts the call against an allowance of the user or session, or of the address where nobody is signed in. The
    * address is looked up when it is read: leave it alone where the user is known.
@@ -160,7 +162,6 @@ export class Router {
   #authorise(call: Call): void | Promise<void> {
     const { who } = call.entry.route;
     if (who === 'anyone') return this.#limit(call);
-    const auth = this.#ports.authenticate(call.authorization);
     const checked = (known: Auth) => {
       call.auth = known;
       call.caller.userId = known.userId;
@@ -168,10 +169,31 @@ export class Router {
       if (call.reader instanceof UploadSpool) call.reader.allow();
       return this.#limit(call);
     };
-    if (!(auth instanceof Promise)) return checked(auth);
-    // Nobody's megabytes are read before it is known whose they are.
-    call.exchange.hold();
-    return auth.finally(() => call.exchange.release()).then(checked);
+    const refused = (error: unknown) => this.#turnStrangerAway(call, error);
+    let auth: Auth | Promise<Auth>;
+    try {
+      auth = this.#ports.authenticate(call.authorization);
+    } catch (error) {
+      return refused(error);
+    }
+    return auth instanceof Promise ? holding(call, auth).then(checked, refused) : checked(auth);
+  }
+
+  #turnStrangerAway(call: Call, error: unknown): Promise<never> {
+    const counted = this.#countStranger(call.authorization, call.caller);
+    if (counted === undefined) throw error;
+    return holding(call, counted).then(() => {
+      throw error;
+    });
+  }
+
+  /**
+   * Before a refusal: whoever shows no token of ours is counted by the address. Not who shows one that has run out, for
+   * phones behind one address may all wake up at once.
+   */
+  #countStranger(authorization: string, caller: LimitedCaller): Promise<void> | undefined {
+    if (!this.#ports.isStranger(authorization)) return undefined;
+    return this.#ports.limit('anonymous', caller) ?? undefined;
   }
 
   #limit(call: Call): void | Promise<void> {
@@ -301,13 +323,21 @@ export class Router {
     const exchange = this.#open('unmatched', method === 'HEAD', res, req);
     const methods = this.#paths.methodsOf(req.getUrl());
     const pieces = this.#longBody(res, req);
-    if (methods.length === 0) {
-      this.#refuse(exchange, 'unmatched', new DuetError('NOT_FOUND'), pieces);
+    const isKnown = methods.length > 0;
+    const allow = isKnown ? headerText([['allow', [...methods, 'OPTIONS'].join(', ')]]) : NO_HEADERS;
+    const refuse = (error: unknown) => this.#refuse(exchange, 'unmatched', error, pieces, allow);
+    if (isKnown && method === 'OPTIONS' && pieces === undefined) {
+      exchange.answer(204, joinHeaders(allow, this.#cors.preflight(req.getHeader('origin'), methods)));
     } else {
-      const allow = headerText([['allow', [...methods, 'OPTIONS'].join(', ')]]);
-      if (method === 'OPTIONS' && pieces === undefined)
-        exchange.answer(204, joinHeaders(allow, this.#cors.preflight(req.getHeader('origin'), methods)));
-      else this.#refuse(exchange, 'unmatched', new DuetError('METHOD_NOT_ALLOWED'), pieces, allow);
+      const refusal = new DuetError(isKnown ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND');
+      try {
+        const caller = new Caller(exchange, this.#proxies, req);
+        const counted = this.#countStranger(req.getHeader('authorization'), caller);
+        if (counted === undefined) refuse(refusal);
+        else counted.then(() => refuse(refusal), refuse);
+      } catch (error) {
+        refuse(error);
+      }
     }
     exchange.leaveHandler();
   }
@@ -337,6 +367,12 @@ function readAddress({ entry: { route }, params: given, query }: Call): Address 
     params = read.data;
   }
   return { params, query: readQuery(route, query) };
+}
+
+/** Nobody's megabytes are read before it is known whose they are. */
+function holding<T>({ exchange }: Call, answer: Promise<T>): Promise<T> {
+  exchange.hold();
+  return answer.finally(() => exchange.release());
 }
 
 function readQuery({ query, unfit }: Route, text: string): unknown {

@@ -162,10 +162,13 @@ describe('allowances', () => {
     refusal = new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: 60 });
     const put = (headers: Record<string, string>) =>
       rawHttp(door.port, requestText('PUT', '/api/v1/people/me', headers, '{a}'));
-    expect((await put({})).status).toBe(401);
-    const answer = await put({ authorization: 'Bearer user:U1' });
-    expect(answer.status).toBe(429);
-    expect(answer.headers['retry-after']).toBe('60');
+    // Whose token has run out is known, and who has none of ours is counted like anybody who is not signed in.
+    expect((await put({ authorization: 'Bearer expired' })).status).toBe(401);
+    for (const authorization of ['Bearer made-up', 'Bearer user:U1']) {
+      const answer = await put({ authorization });
+      expect(answer.status).toBe(429);
+      expect(answer.headers['retry-after']).toBe('60');
+    }
   });
 });
 
