@@ -227,7 +227,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     ),
   'inbox-behind': ({ tables }, [userIds, seqs]) =>
     (userIds as string[]).flatMap((userId, i) =>
-      rowsOf(tables.inboxes.get(userId)).filter(({ seq }) => seq > (seqs as number[])[i]!),
+      rowsOf(tables.inboxes.get(userId)).filter(({ seq }) => seq !== (seqs as number[])[i]!),
     ),
   'inbox-read-after': ({ tables }, [userId, after, limit]) =>
     (tables.outbox.get(userId as string) ?? [])
