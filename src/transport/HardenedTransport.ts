@@ -21,7 +21,7 @@ import { type ConnectionOptions, Connections } from './Connections.ts';
 import { Outbox } from './outbox.ts';
 import { peerAddress, TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
-import { joinRefusal, refuse } from './refusals.ts';
+import { joinFailure, joinRefusal, refuse } from './refusals.ts';
 import { SocketCounts, type SocketLimits } from './SocketCounts.ts';
 import { readTicket, type Ticket } from './ticket.ts';
 import { headerList, listenOn, setIdleTimeout, silenceBanner } from './uws.ts';
@@ -255,7 +255,7 @@ export class HardenedTransport extends Transport {
     } catch (error) {
       const refusal = joinRefusal(error);
       if (refusal === undefined) this.#options.log.error({ err: error }, 'A join failed.');
-      const { code, message } = refusal ?? { code: 500, message: 'INTERNAL_SERVER_ERROR' };
+      const { code, message } = refusal ?? joinFailure(error);
       client.error(code, message);
       client.leave(reconnectionToken === undefined ? CloseCode.WITH_ERROR : CloseCode.FAILED_TO_RECONNECT);
       return false;

@@ -21,8 +21,6 @@ const BYTES_BEFORE_ACK = 2048;
 const MAX_REASON = 64;
 const MAX_ERROR_TEXT = 200;
 const CODE_MASK = 0b0001_1111;
-// A socket that turns out to be closed says so itself.
-const NOTHING_TO_DO = () => {};
 const WS_OPEN = 1;
 const WS_CLOSED = 3;
 
@@ -41,7 +39,7 @@ export class RoomSocket extends EventEmitter implements FrameSink {
     super({ captureRejections: true });
     this.ws = ws;
     this.#onError = onError;
-    this.outbox = outbox.queueFor(this, NOTHING_TO_DO);
+    this.outbox = outbox.queueFor(this);
   }
 
   send(frame: Uint8Array): void {

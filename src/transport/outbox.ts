@@ -23,9 +23,9 @@ export class Outbox {
   #waiting: FrameQueue[] = [];
   #scheduled = false;
 
-  /** A queue for one socket. `onFailure` hears of a socket that turned out to be closed. */
-  queueFor(sink: FrameSink, onFailure: () => void): FrameQueue {
-    return new FrameQueue(sink, onFailure, this);
+  /** A queue for one socket. */
+  queueFor(sink: FrameSink): FrameQueue {
+    return new FrameQueue(sink, this);
   }
 
   /** Empties `queue` when the turn ends. */
@@ -44,16 +44,14 @@ export class Outbox {
 
 export class FrameQueue {
   readonly #sink: FrameSink;
-  readonly #onFailure: () => void;
   readonly #outbox: Outbox;
   // Shared while nothing waits: there are tens of thousands of idle queues.
   #frames: Uint8Array[] = NOTHING;
   #bytes = 0;
   #closed = false;
 
-  constructor(sink: FrameSink, onFailure: () => void, outbox: Outbox) {
+  constructor(sink: FrameSink, outbox: Outbox) {
     this.#sink = sink;
-    this.#onFailure = onFailure;
     this.#outbox = outbox;
   }
 
@@ -87,8 +85,8 @@ export class FrameQueue {
         });
       }
     } catch {
+      // A socket that turns out to be closed says so itself.
       this.close();
-      this.#onFailure();
     }
   }
 

@@ -2,6 +2,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { ErrorCode, ServerError } from '@colyseus/core';
 import { DuetError, type ErrorCode as DuetErrorCode, ERRORS } from '../errors.ts';
+import { isOutage } from '../failure.ts';
 import { newId } from '../ids.ts';
 
 const REASONS: Partial<Record<DuetErrorCode, string>> = {
@@ -18,6 +19,12 @@ export function joinRefusal(error: unknown): { code: number; message: string } |
   if (error instanceof ServerError)
     return { code: error.code ?? ErrorCode.MATCHMAKE_UNHANDLED, message: error.message };
   return error instanceof Error && error.cause instanceof DuetError ? joinRefusal(error.cause) : undefined;
+}
+
+/** What a client is told of a failure, and whether it had better try again. */
+export function joinFailure(error: unknown): { code: number; message: string } {
+  const message = isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+  return { code: ERRORS[message].status, message };
 }
 
 /** Answers an upgrade that is not granted. */

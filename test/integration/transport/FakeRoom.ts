@@ -13,7 +13,7 @@ export class FakeRoom extends Room {
   override state: FakeState = new FakeState();
   contexts: AuthContext[] = [];
   left: number[] = [];
-  joinBehaviour: 'let in' | 'hang' | 'refuse' | 'fail' = 'let in';
+  joinBehaviour: 'let in' | 'hang' | 'refuse' | 'fail' | 'break' = 'let in';
 
   override onCreate(): void {
     this.autoDispose = false;
@@ -43,6 +43,7 @@ export class FakeRoom extends Room {
     if (this.joinBehaviour === 'hang') await new Promise(() => {});
     if (this.joinBehaviour === 'refuse') throw new DuetError('ACCOUNT_SUSPENDED');
     if (this.joinBehaviour === 'fail') throw Object.assign(new Error('select secret'), { code: '57P01' });
+    if (this.joinBehaviour === 'break') throw new Error('select secret');
     return true;
   }
 
