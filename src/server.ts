@@ -120,6 +120,7 @@ export function routes(services: RouteServices): Route[] {
 }
 
 function asyncapiRoute(document: object): Route {
+  const body = Buffer.from(JSON.stringify(document));
   return route({
     method: 'get',
     path: '/asyncapi.json',
@@ -128,6 +129,6 @@ function asyncapiRoute(document: object): Route {
     who: 'anyone',
     limit: 'none',
     status: 200,
-    run: (ctx) => ctx.reply({ body: document }),
+    run: (ctx) => ctx.reply({ body }),
   });
 }

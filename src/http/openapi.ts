@@ -44,8 +44,9 @@ export function openApiDocument(routes: readonly Route[], version: string): Open
 
 /** `/api/v1/openapi.json` and `/docs`, about `routes` and themselves. */
 export function documentationRoutes(routes: readonly Route[], version: string): Route[] {
-  let text: string | undefined;
-  let page: string | undefined;
+  // As bytes: every answer goes out from the same memory.
+  let text: Buffer | undefined;
+  let page: Buffer | undefined;
   const document = () => openApiDocument([...routes, ...own], version);
   const own: Route[] = [
     route({
@@ -57,7 +58,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
       limit: 'none',
       status: 200,
       run: (ctx) => {
-        text ??= JSON.stringify(document());
+        text ??= Buffer.from(JSON.stringify(document()));
         return ctx.reply({ headers: { 'cache-control': 'no-cache' }, body: text });
       },
     }),
@@ -71,7 +72,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
       limit: 'none',
       status: 200,
       run: (ctx) => {
-        page ??= docsPage(document());
+        page ??= Buffer.from(docsPage(document()));
         const headers = {
           'content-type': 'text/html; charset=utf-8',
           'cache-control': 'no-cache',

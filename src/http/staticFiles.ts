@@ -51,6 +51,8 @@ const TYPES: Record<string, string> = {
 const HASHED = /^\/assets\/.*[-.][A-Za-z0-9_-]{8,}\.[a-z0-9]+$/;
 const COMPRESSIBLE = /^(text\/|application\/(json|manifest|wasm)|image\/svg)/;
 const COMPRESS_FROM_BYTES = 1024;
+// With any weight but 0, which means: anything else (RFC 9110 section 12.4.2).
+const TAKES_GZIP = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i;
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 const REVALIDATE = 'no-cache';
 const GZIP = headerText([['content-encoding', 'gzip']]);
@@ -81,7 +83,7 @@ export function fileAnswer(
   if (ifNoneMatch !== '' && ifNoneMatch.split(',').some((tag) => tag.trim() === file.etag)) {
     return [304, file.headers, undefined];
   }
-  if (file.gzip !== undefined && /(^|[\s,])gzip($|[\s,;])/.test(acceptEncoding)) {
+  if (file.gzip !== undefined && TAKES_GZIP.test(acceptEncoding)) {
     return [200, joinHeaders(file.headers, GZIP), file.gzip];
   }
   return [200, file.headers, file.bytes];

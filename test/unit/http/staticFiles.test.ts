@@ -63,7 +63,10 @@ describe('fileAnswer', () => {
     expect(headers).toContain('\r\nvary: accept-encoding');
     expect(gunzipSync(body!).toString()).toBe(script);
     expect(fileAnswer(file(path), '', '')[2]?.toString()).toBe(script);
-    expect(fileAnswer(file(path), '', 'xgzip')[2]?.toString()).toBe(script);
+    for (const taken of ['gzip', 'gzip;q=1', 'gzip ; q=0.001, br', 'deflate,GZIP', 'br;q=0, gzip'])
+      expect([taken, fileAnswer(file(path), '', taken)[1].includes('gzip')]).toEqual([taken, true]);
+    for (const other of ['xgzip', 'gzip;q=0', 'br, gzip; q=0.000, deflate', 'gzip-x'])
+      expect([other, fileAnswer(file(path), '', other)[2]?.toString()]).toEqual([other, script]);
     expect(fileAnswer(file('/'), '', 'gzip')[2]?.toString()).toBe('<!doctype html>');
   });
 
