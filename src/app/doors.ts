@@ -203,11 +203,12 @@ export async function openDoors(
   );
   if (existsSync(PAGE_DIR))
     router.addFiles(loadStaticFiles(PAGE_DIR, { pages: MAIL_PAGES, imageOrigins: names }));
-  const port = await listen(server);
-  if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
-  // From here on others learn of the end of this process from the database, and take its calls over.
+  // From here on others learn of the end of this process from the database, and take its calls over; and what it holds it
+  // renews. Nobody is let in before.
   await db.holdName(processId(), clock);
   keeper.start();
+  const port = await listen(server);
+  if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
   deadListings?.start();
 
   const drain = async (deadlineMs: number) => {
