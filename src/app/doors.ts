@@ -54,6 +54,7 @@ export async function openDoors(
     allowedOrigins,
     trustedProxies: config.trustedProxies,
     socketLimits: config.socketLimits,
+    maxConnections: config.maxConnections,
     userOf: (token) => {
       try {
         return accounts.accounts.authenticateToken(token).userId;

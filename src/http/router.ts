@@ -282,8 +282,7 @@ export class Router {
     const { exchange, reader, entry, contentLength } = call;
     const isLate = error instanceof DuetError && error.code === 'REQUEST_TIMEOUT';
     const isLong = isLate || !isShort(contentLength, entry.capBytes);
-    // What follows a body whose end is not known is nobody's request, even if all of it seems to be here.
-    const isStillSending = isLong && (reader?.complete !== true || contentLength === BAD_LENGTH);
+    const isStillSending = isLong && reader?.complete !== true;
     // First of all: a client that was made to wait must hear the answer, and the end of it.
     reader?.discard();
     this.#refuse(exchange, entry.label, error, isStillSending ? call.pieces : undefined);
