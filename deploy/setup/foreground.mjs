@@ -21,14 +21,7 @@ const END_WITH_PARENT = new URL('endWithParent.mjs', import.meta.url).href;
  * @returns {Promise<number>} the exit code of the first that ended; 128 + n where signal n ended it
  */
 export async function runInForeground(node, programs, { env, endWithParent = false, wholeGroup = false }) {
-  const children = programs.map((args) =>
-    spawn(node, endWithParent ? ['--import', END_WITH_PARENT, ...args] : args, {
-      cwd: ROOT,
-      env,
-      detached: true,
-      stdio: ['inherit', 'inherit', 'inherit', endWithParent ? 'pipe' : 'ignore'],
-    }),
-  );
+  const children = programs.map((args) => startProgram(node, args, { env, endWithParent }));
   const killAll = (signal) => {
     for (const child of children) {
       if (child.exitCode !== null || child.signalCode !== null || !child.pid) continue;
@@ -39,15 +32,27 @@ export async function runInForeground(node, programs, { env, endWithParent = fal
   onSignal((signal) => killAll(signal === 'SIGHUP' ? 'SIGINT' : signal));
   process.once('exit', () => killAll('SIGTERM'));
 
-  const ends = children.map(
-    (child) =>
-      new Promise((resolve, reject) => {
-        child.once('error', reject);
-        child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
-      }),
-  );
+  const ends = children.map(endOf);
   const first = await Promise.race(ends);
   killAll('SIGTERM');
   await Promise.all(ends);
   return first;
+}
+
+/** Starts one, with options as for `runInForeground`. */
+export function startProgram(node, args, { env, endWithParent = false }) {
+  return spawn(node, endWithParent ? ['--import', END_WITH_PARENT, ...args] : args, {
+    cwd: ROOT,
+    env,
+    detached: true,
+    stdio: ['inherit', 'inherit', 'inherit', endWithParent ? 'pipe' : 'ignore'],
+  });
+}
+
+/** The exit code of a program that was started, when it has ended. */
+export function endOf(child) {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+  });
 }
