@@ -16,7 +16,7 @@ await run(async (args) => {
   const { node, env } = await prepareAll();
   Object.assign(
     env,
-    await step('Redis, coturn, Chromium, Firefox', (report) => prepareTestTools(node, report)),
+    await step('Redis, coturn, Chromium, Firefox', (report) => prepareTestTools(node, env.PATH, report)),
   );
 
   rmSync(REPORT, { force: true });

@@ -1,15 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { command, SetupError } from './command.mjs';
 import { CACHE, machinePath, NODE_MODULES } from './paths.mjs';
 import { hasApt, isDebian, requireSystemPackages } from './systemPackages.mjs';
 
 /** Programs that the tests start, with the packages that have them. */
-const PROGRAMS = [
-  { program: 'redis-server', apt: 'redis-server', brew: 'redis' },
-  { program: 'turnserver', apt: 'coturn', brew: 'coturn' },
-];
+const REDIS = { program: 'redis-server', apt: 'redis-server', brew: 'redis' };
+const COTURN = { program: 'turnserver', apt: 'coturn', brew: 'coturn', variable: 'TURNSERVER_BIN' };
 
 /** Chromium without a window to draw: the same pages, WebRTC and JavaScript for two thirds of the processor's time. */
 const HEADLESS_SHELL = 'chromium-headless-shell';
@@ -36,10 +34,12 @@ const MORE_FOLDERS = [
  * Finds or installs Redis, coturn, Chromium and Firefox.
  *
  * @param {string} node to run playwright's installer with
- * @returns {Promise<{ DUET_CHROMIUM: string, DUET_FIREFOX: string }>} for the environment of the tests
+ * @param {string} path the PATH that the tests would have
+ * @returns {Promise<{ PATH: string, TURNSERVER_BIN: string, DUET_CHROMIUM: string, DUET_FIREFOX: string }>} for the
+ *   environment of the tests
  */
-export async function prepareTestTools(node, report) {
-  const missing = PROGRAMS.filter(({ program }) => !find(program));
+export async function prepareTestTools(node, path, report) {
+  const missing = [REDIS, COTURN].filter((program) => !findProgram(program));
   const packages = missing.map(({ apt }) => apt);
   if (!findBrowser() && isDebian()) packages.push(HEADLESS_SHELL);
   if (!findFirefox() && isDebian()) packages.push('firefox-esr');
@@ -57,6 +57,8 @@ export async function prepareTestTools(node, report) {
     await requireSystemPackages([HEADLESS_SHELL], 'the tests are quicker with it').catch(() => undefined);
   }
   return {
+    PATH: `${path}${delimiter}${dirname(findProgram(REDIS))}`,
+    TURNSERVER_BIN: findProgram(COTURN),
     DUET_CHROMIUM: findBrowser() ?? (await downloadBrowser(node, report)),
     DUET_FIREFOX: findFirefox() ?? (await downloadFirefox(node, report)),
   };
@@ -90,6 +92,10 @@ async function downloadFirefox(node, report) {
 /** What a script prints that needs packages. */
 function printedBy(node, script) {
   return spawnSync(node, ['-e', script], { cwd: NODE_MODULES, encoding: 'utf8' }).stdout.trim();
+}
+
+function findProgram({ program, variable }) {
+  return (variable && ownChoice(variable)) || find(program);
 }
 
 function findBrowser() {
