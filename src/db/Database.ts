@@ -158,13 +158,18 @@ export class Database implements Sql {
 
   /**
    * A short statement that keeps this process alive for the others, and so must not wait behind a burst of requests: on
-   * the connection of the name, where there is one.
+   * the connection of the name, where there is one. When that gives no answer the pool is asked at once; what is asked
+   * may be done twice.
    */
-  queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
+  async queryAhead<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
     const name = this.#name;
-    return name?.isHeld
-      ? this.#pulse.watch(() => name.query(statement, values))
-      : this.query(statement, values);
+    if (!name?.isHeld) return this.query(statement, values);
+    try {
+      return await this.#pulse.watch(() => name.query(statement, values));
+    } catch (error) {
+      if (isAnswer(error)) throw error;
+      return this.query(statement, values);
+    }
   }
 
   /** A statement in a transaction of its own, with the plans of transactions, in one round trip. */

@@ -21,8 +21,11 @@ export const nameIsFree = (name: string) =>
 
 const keyOf = (name: string) => `hashtextextended('duet process ' || ${name}, 0)`;
 const CONNECT_MS = 2_000;
-/** How long a statement on this connection may take, by the server and by the client. */
-const QUERY_MS = 1_500;
+/**
+ * How long a statement on this connection may take, by the server and by the client. What is renewed over it must still
+ * be renewed in another way when it was silent for so long.
+ */
+export const SILENT_MS = 1_000;
 const AGAIN_MS = 500;
 /**
  * How often the connection is used at least: what lies between may have forgotten it, or lost its other end, and who
@@ -36,7 +39,7 @@ const takeName = `select pg_try_advisory_lock(${keyOf('$1')}) as held`;
  * Ends the session that has the name, and waits for its end. Names are a process's own, so it can only be one that this
  * process has given up. Lookers share their lock, and are none.
  */
-const endLeftover = `select pg_terminate_backend(pid, 1000) as ended
+const endLeftover = `select pg_terminate_backend(pid, ${SILENT_MS / 2}) as ended
   from pg_locks join pg_stat_activity using (pid), ${keyOf('$1')} as key
   where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and objsubid = 1
     and (classid::int8 << 32) | objid::int8 = key
@@ -73,8 +76,8 @@ export class HeldName {
       connectionString: this.#url,
       application_name: 'duet name',
       connectionTimeoutMillis: CONNECT_MS,
-      statement_timeout: QUERY_MS,
-      query_timeout: QUERY_MS,
+      statement_timeout: SILENT_MS,
+      query_timeout: SILENT_MS,
       ...KEEP_ALIVE,
     });
     this.#client = client;

@@ -9,6 +9,7 @@
  */
 import type { Clock, Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
+import { isAnswer } from './sql.ts';
 
 export interface PulseOptions {
   clock: Clock;
@@ -31,7 +32,7 @@ export class Pulse {
   readonly #waiting = new Map<() => void, number>();
   #timer: Timer | undefined;
   #looks = 0;
-  /** The look that last saw a sign of life: work that came back, well or with an error. */
+  /** The look that last saw a sign of life: work that came back, well or with an error of PostgreSQL's. */
   #livedAt = 0;
   /** The look at which the probe went out; undefined while none is out. */
   #probedAt: number | undefined;
@@ -63,18 +64,19 @@ export class Pulse {
       const giveUp = () => reject(new DuetError('UNAVAILABLE'));
       this.#waiting.set(giveUp, this.#looks);
       if (this.#timer === undefined) this.#look();
-      const back = () => {
+      const back = (isLife: boolean) => {
         const [oldest = this.#looks] = this.#waiting.values();
-        if (bornAt < oldest) this.#livedAt = this.#looks;
+        if (isLife && bornAt < oldest) this.#livedAt = this.#looks;
         this.#waiting.delete(giveUp);
       };
       work().then(
         (result) => {
-          back();
+          back(true);
           resolve(result);
         },
         (error: unknown) => {
-          back();
+          // A time-out of this side is none.
+          back(isAnswer(error));
           reject(error);
         },
       );

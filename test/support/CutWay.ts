@@ -30,19 +30,27 @@ export class CutWay {
 
   /** Cuts those that are open; later ones pass. What is returned mends them. */
   cut(): () => void {
-    const now = [...this.#wires];
-    for (const [from, to] of now) {
-      from.unpipe(to).pause();
-      to.unpipe(from).pause();
-    }
-    return () => {
-      for (const [from, to] of now) from.pipe(to).pipe(from);
-    };
+    return this.#cut([...this.#wires]);
+  }
+
+  /** Cuts the one that was opened last. */
+  cutNewest(): () => void {
+    return this.#cut([...this.#wires].slice(-1));
   }
 
   close(): void {
     for (const wire of this.#wires) for (const socket of wire) socket.destroy();
     this.#server.close();
+  }
+
+  #cut(wires: readonly (readonly [Socket, Socket])[]): () => void {
+    for (const [from, to] of wires) {
+      from.unpipe(to).pause();
+      to.unpipe(from).pause();
+    }
+    return () => {
+      for (const [from, to] of wires) from.pipe(to).pipe(from);
+    };
   }
 
   #join(from: Socket, to: Socket): void {

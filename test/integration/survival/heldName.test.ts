@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import pg from 'pg';
 import { expect, test } from 'vitest';
+import { LEASE_MS, RENEW_EVERY_MS } from '../../../src/calling/CallStore.ts';
 import { SystemClock } from '../../../src/clock.ts';
-import { HeldName, nameIsFree } from '../../../src/db/HeldName.ts';
+import { HeldName, nameIsFree, SILENT_MS } from '../../../src/db/HeldName.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { CutWay } from '../../support/CutWay.ts';
 import { openDatabase, useDatabase } from '../../support/database.ts';
@@ -100,7 +101,7 @@ test('for a while after an outage nobody is judged by what he did not renew', as
   await db.close();
 });
 
-test('is had again when its connection was cut without a word: its session is ended, and no other', async () => {
+test('is had again when its connection was cut without a word: its session is ended, and no other; what keeps a process alive goes by the pool', async () => {
   const way = await wayToPostgres();
   const db = await openDatabase(way.urlOf(database.url), 2);
   await db.holdName('cut', new SystemClock());
@@ -108,16 +109,20 @@ test('is had again when its connection was cut without a word: its session is en
   await other.hold();
   const others = await holders('other');
   const [before] = await holders('cut');
-  way.cut();
-  await expect(db.queryAhead(sql('test-cut', 'select 1'))).rejects.toThrow();
+  way.cutNewest();
+  expect(await db.queryAhead(sql('test-cut', 'select 1 as one'))).toEqual([{ one: 1 }]);
   await eventually(async () => ![undefined, before].includes((await holders('cut'))[0])).toBe(true);
   await eventually(async () => db.wasAway(0)).toBe(false);
   expect(await holders('cut')).toHaveLength(1);
   expect(await holders('other')).toEqual(others);
-  await db.queryAhead(sql('test-cut', 'select 1'));
+  await db.queryAhead(sql('test-cut', 'select 1 as one'));
   await db.close();
   other.close();
   way.close();
+});
+
+test('… in time: the lease that was to be renewed lasts until the connection is known to be lost', () => {
+  expect(RENEW_EVERY_MS + SILENT_MS).toBeLessThanOrEqual(LEASE_MS - RENEW_EVERY_MS);
 });
 
 test('cannot be had while somebody looks whether it is free: he is left alone, and the database is there', async () => {
@@ -161,7 +166,8 @@ test('is asked after when nothing is renewed over its connection, so that a cut 
 test('says how far its clock is from the database’s, anew when that was set, and no longer than it lives', async () => {
   const clock = new FakeClock(Date.now() + HOUR_MS);
   const shared = async () => (await database.db.sharedEpochMs()) - (await database.db.epochMs());
-  expect(Math.abs(await shared())).toBeLessThan(500);
+  // Not at once: the session of a name with another clock, given up in a test before, may end only now.
+  await eventually(async () => Math.abs(await shared()) < 500).toBe(true);
   const name = new HeldName(database.url, 'ahead', clock);
   await name.hold();
   await eventually(async () => Math.abs((await shared()) - HOUR_MS) < 1_000).toBe(true);

@@ -100,6 +100,16 @@ test('what comes back on connections made since then is no sign of life of those
   expect(told.error).toMatchObject({ code: 'UNAVAILABLE' });
 });
 
+test('… nor is what was given up on this side', async () => {
+  const { told, answered } = ask();
+  for (let step = 0; step < 14; step++) {
+    await pulse.watch(() => Promise.reject(new Error('Query read timeout'))).catch(() => {});
+    await pass(100);
+  }
+  await answered;
+  expect(told.error).toMatchObject({ code: 'UNAVAILABLE' });
+});
+
 describe('is not taken to stand still', () => {
   test('when one statement is slow and the probe is answered', async () => {
     const { work, told, answered } = ask();
@@ -118,7 +128,7 @@ describe('is not taken to stand still', () => {
     const waiting = Array.from({ length: 20 }, () => ask());
     for (const { work } of waiting) {
       await pass(500);
-      work.reject(new Error('duplicate key'));
+      work.reject(Object.assign(new Error('duplicate key'), { severity: 'ERROR' }));
       await pass(500);
       probes.at(-1)?.resolve();
     }
