@@ -1,6 +1,6 @@
 /**
- * The crash drill: two processes of Duet under the traffic of scripted people, one of them killed (`kill -9`) again
- * and again; afterwards everything that anybody was told is compared with what is there.
+ * The crash drill (FT-07): two processes of Duet under the traffic of scripted people, one of them killed (`kill -9`)
+ * again and again; afterwards everything that anybody was told is compared with what is there.
  *
  *     npm run node -- loadtest/crashDrill.ts --kills 500 --people 50 --minutes 60
  *

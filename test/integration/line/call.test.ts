@@ -114,7 +114,7 @@ describe('a call', () => {
     });
   });
 
-  test('both initiate at once: one call', async () => {
+  test('both initiate at once: one call (RC-09)', async () => {
     const { ann, bob, matchId } = await newMatch(app);
     const [one, other] = await Promise.all(
       [ann, bob].map((person) => person.ok('POST', `/calls/initiate/${matchId}`, {})),

@@ -1,7 +1,7 @@
 // The attack program on location: ten accounts that work together ask everything that can be asked about a victim,
 // from everywhere around, and learn the cell (about 5 square kilometres) and nothing within it.
 //
-//   DUET_ATTACK_QUESTIONS=10000 npx vitest run --project integration test/integration/people/locationAttack.test.ts
+//   DUET_ATTACK_QUESTIONS=10000 npm test -- test/integration/people/locationAttack.test.ts
 import { cellArea, cellToLatLng, gridDisk, latLngToCell } from 'h3-js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';

@@ -78,7 +78,7 @@ describe('a profile', () => {
     expect(JSON.stringify(card)).not.toMatch(/duet\.test|birth|email|51\.|cell|password|Active/);
   });
 
-  it('merges two edits at once field by field', async () => {
+  it('merges two edits at once field by field (RC-23)', async () => {
     const { world } = at;
     const me = await world.person();
     await Promise.all([

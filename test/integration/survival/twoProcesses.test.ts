@@ -52,7 +52,7 @@ describe('one call, two processes', () => {
     expect(await heard.next('call:ended')).toMatchObject({ outcome: 'cancelled' });
   });
 
-  test('both initiate at once, each at another process: one call', async () => {
+  test('both initiate at once, each at another process: one call (RC-09)', async () => {
     const { ann, bob, matchId } = await newMatch(a);
     const [one, other] = await Promise.all([
       ann.ok('POST', `/calls/initiate/${matchId}`, {}),
