@@ -14,7 +14,9 @@ async function firstBroken(
     const { broken } = await simulate(seed, options);
     if (broken === undefined) continue;
     const { story } = await simulate(seed, { ...options, story: true });
-    return [...story.slice(-60), `again: npm run node -- loadtest/simulate.ts --seed ${seed} --story`].join('\n');
+    return [...story.slice(-60), `again: npm run node -- loadtest/simulate.ts --seed ${seed} --story`].join(
+      '\n',
+    );
   }
   return undefined;
 }
