@@ -8,9 +8,11 @@ const PROGRAM = fileURLToPath(new URL('./hashing.ts', import.meta.url));
 
 /**
  * How long nothing at all may come back while somebody waits. A hash takes a fiftieth of a second, or some on a machine
- * that is busy with more important things; the program's own start is the longest.
+ * that is busy with more important things. The program's own start takes half a second of a core, of which it gets a
+ * fiftieth where a dozen others want it.
  */
 const SILENT_MS = 10_000;
+const START_MS = 60_000;
 
 type Work = HashingRequest extends infer R ? (R extends unknown ? Omit<R, 'id'> : never) : never;
 
@@ -27,6 +29,8 @@ export class HashingProcess {
   readonly #concurrency: number;
   readonly #pending = new Map<number, PromiseWithResolvers<string | boolean>>();
   #child: ChildProcess | undefined;
+  /** Whether this one has answered at all. */
+  #hasStarted = false;
   /** Runs while somebody waits, anew with each answer. */
   #silence: NodeJS.Timeout | undefined;
   #lastId = 0;
@@ -70,6 +74,7 @@ export class HashingProcess {
   }
 
   #start(): ChildProcess {
+    this.#hasStarted = false;
     const child = fork(PROGRAM, {
       execArgv: [],
       env: { UV_THREADPOOL_SIZE: String(this.#concurrency) },
@@ -80,7 +85,10 @@ export class HashingProcess {
     // It does not keep the server alive; whoever waits for a hash holds a socket that does.
     child.unref();
     child.channel?.unref();
-    child.on('message', (answer: HashingAnswer) => this.#settle(answer));
+    child.on('message', (answer: HashingAnswer) => {
+      this.#hasStarted = true;
+      this.#settle(answer);
+    });
     child.on('error', () => this.#ended(child));
     child.on('exit', () => this.#ended(child));
     return child;
@@ -90,7 +98,8 @@ export class HashingProcess {
     clearTimeout(this.#silence);
     if (this.#pending.size === 0) return;
     // Its end gives up what waits for it.
-    this.#silence = setTimeout(() => this.#child?.kill('SIGKILL'), SILENT_MS).unref();
+    const silentMs = this.#hasStarted ? SILENT_MS : START_MS;
+    this.#silence = setTimeout(() => this.#child?.kill('SIGKILL'), silentMs).unref();
   }
 
   #ended(child: ChildProcess): void {
