@@ -82,6 +82,13 @@ export class Calls {
     return row.state;
   }
 
+  /** The same, for who wants a seat in its room: CALL_NOT_ACTIVE when it is over. */
+  async joinable(callId: string, viewerId: string): Promise<Call> {
+    const call = await this.find(callId, viewerId);
+    if (call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+    return call;
+  }
+
   /** The live call between the two of a match, if there is one. */
   async liveOf(matchId: string): Promise<Call | undefined> {
     const [row] = await this.#options.db.query(findLive, [matchId, null]);

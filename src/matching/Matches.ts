@@ -62,6 +62,13 @@ export class Matches {
     return view;
   }
 
+  /** The same, for who wants a seat in its room: MATCH_NOT_ACTIVE when it is over. */
+  async joinable(matchId: string, viewerId: string): Promise<MatchView> {
+    const view = await this.view(matchId, viewerId);
+    if (view.phase === 'closed') throw new DuetError('MATCH_NOT_ACTIVE');
+    return view;
+  }
+
   async find(matchId: string): Promise<Match | undefined> {
     const [row] = await this.#options.db.query(findMatch, [matchId]);
     return row && matchOf(row);

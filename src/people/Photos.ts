@@ -19,9 +19,10 @@ import {
   closeGaps,
   countPhotos,
   deletePhoto,
+  dropLeftBehind,
   dropReservation,
   findBanned,
-  findMade,
+  findReady,
   findVisible,
   keysOf,
   lockBanned,
@@ -90,9 +91,9 @@ export class Photos {
 
   /** One of a person's own; NOT_FOUND when it is not there. */
   async own(userId: string, photoId: string): Promise<Photo> {
-    const [made] = await this.#options.db.query(findMade, [photoId, userId]);
-    if (made === undefined) throw new DuetError('NOT_FOUND');
-    return this.present(userId, made);
+    const [photo] = await this.#options.db.query(findReady, [photoId, userId]);
+    if (photo === undefined) throw new DuetError('NOT_FOUND');
+    return this.present(userId, photo);
   }
 
   /** Adds an image that was read already. */
@@ -202,8 +203,9 @@ export class Photos {
     return db.transaction(async (tx) => {
       const [person] = await tx.query(lockPerson, [userId]);
       if (person === undefined) throw new DuetError('NOT_FOUND');
-      const [made] = await tx.query(findMade, [id, userId]);
+      const [made] = await tx.query(findReady, [id, userId]);
       if (made !== undefined) return made;
+      await tx.query(dropLeftBehind, [id, userId]);
       const taken = await tx.query(takenPositions, [userId]);
       if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
       const position = taken.reduce((next, row) => Math.max(next, row.position + 1), 0);

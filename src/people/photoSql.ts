@@ -35,11 +35,14 @@ export const dropReservation = sql(
   'photo-drop',
   `delete from photos where id = $1 and key = $2 and not ready`,
 );
-/** What an earlier try under the same id has made; a reservation that it left is taken away. */
-export const findMade = sql<StoredPhoto>(
-  'photo-find-made',
-  `with left_behind as (delete from photos where id = $1 and user_id = $2 and not ready)
-   select id, key, width, height, position, placeholder from photos where id = $1 and user_id = $2 and ready`,
+export const findReady = sql<StoredPhoto>(
+  'photo-find-ready',
+  `select id, key, width, height, position, placeholder from photos where id = $1 and user_id = $2 and ready`,
+);
+/** A reservation that an earlier try under the same id has left. */
+export const dropLeftBehind = sql(
+  'photo-drop-left-behind',
+  `delete from photos where id = $1 and user_id = $2 and not ready`,
 );
 export const readyPhotos = sql<{ id: string }>(
   'photo-list',

@@ -11,6 +11,7 @@ import { Phone, type Temper } from './Phone.ts';
 import { Random } from './Random.ts';
 import { SimProcess } from './SimProcess.ts';
 import type { StatementModel } from './statements.ts';
+import { newMatch } from './tables.ts';
 import { makeTrouble } from './trouble.ts';
 import { VirtualTime } from './VirtualTime.ts';
 import { Watch } from './Watch.ts';
@@ -183,23 +184,8 @@ export class Simulation implements World {
     this.tell('#', () => `seed ${this.seed}, ${this.weather.name}, ${JSON.stringify(durations)}`);
     const matchIds = [1, 2].map((nth) => {
       const id = `0000001${nth}-0000-7000-8000-000000000000`;
-      const acceptBy = START_MS + durations.match.acceptMs;
-      this.database.tables.matches.set(id, {
-        id,
-        low_id: PEOPLE[0]!.userId,
-        high_id: PEOPLE[nth]!.userId,
-        status: 'active',
-        phase: 'awaiting_accept',
-        low_accepted: false,
-        high_accepted: false,
-        warned: false,
-        created_at: START_MS,
-        accept_by: acceptBy,
-        ended_at: null,
-        end_reason: null,
-        due_at: Math.min(acceptBy, acceptBy - durations.match.warningMs),
-        version: 1,
-      });
+      const two = [PEOPLE[0]!.userId, PEOPLE[nth]!.userId] as const;
+      this.database.tables.matches.set(id, newMatch(id, two, START_MS, durations.match));
       this.nameOf(id);
       return id;
     });

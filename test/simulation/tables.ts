@@ -5,6 +5,7 @@
 import type { Call } from '../../src/calling/state.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
 import type { MatchRow } from '../../src/matching/matchStore.ts';
+import { begin, type MatchSettings } from '../../src/matching/transitions.ts';
 
 export interface CallRow {
   id: string;
@@ -25,6 +26,32 @@ export interface CallRow {
 
 export interface StoredMatch extends MatchRow {
   version: number;
+}
+
+/** A match of two that begins now, as the database would hold it. */
+export function newMatch(
+  id: string,
+  [lowId, highId]: readonly [string, string],
+  now: number,
+  settings: MatchSettings,
+): StoredMatch {
+  const { acceptBy, dueAt } = begin(now, settings);
+  return {
+    id,
+    low_id: lowId,
+    high_id: highId,
+    status: 'active',
+    phase: 'awaiting_accept',
+    low_accepted: false,
+    high_accepted: false,
+    warned: false,
+    created_at: now,
+    accept_by: acceptBy,
+    ended_at: null,
+    end_reason: null,
+    due_at: dueAt,
+    version: 1,
+  };
 }
 
 export interface JournalRow {

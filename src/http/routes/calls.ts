@@ -7,7 +7,6 @@ import { AnswerCall, CallView, InitiateCall, JoinCall } from '../../calling/shap
 import type { PersonCommand } from '../../calling/transitions.ts';
 import { callView } from '../../calling/view.ts';
 import type { Clock } from '../../clock.ts';
-import { DuetError } from '../../errors.ts';
 import { newId } from '../../ids.ts';
 import { Id } from '../../shapes.ts';
 import { type Once, type Route, route } from '../route.ts';
@@ -31,8 +30,7 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       await callCommands.give(callId, userId, command, await settle(newId));
     });
   const withSeat = async (callId: string, userId: string, terms?: { returns: boolean }) => {
-    const before = await calls.find(callId, userId);
-    if (before.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+    await calls.joinable(callId, userId);
     const seat = await actors.callSeat(callId, userId, terms);
     return { call: view(await calls.find(callId, userId)), seat };
   };

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Actors } from '../../actors/Actors.ts';
 import { SeatView } from '../../actors/shapes.ts';
-import { DuetError } from '../../errors.ts';
 import type { Matches } from '../../matching/Matches.ts';
 import type { MatchLists } from '../../matching/MatchLists.ts';
 import { MatchView } from '../../matching/shapes.ts';
@@ -71,8 +70,7 @@ export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): R
       status: 200,
       out: z.strictObject({ match: MatchView, seat: SeatView }),
       run: async ({ auth, params: { matchId } }) => {
-        const match = await matches.view(matchId, auth.userId);
-        if (match.phase === 'closed') throw new DuetError('MATCH_NOT_ACTIVE');
+        const match = await matches.joinable(matchId, auth.userId);
         return { match, seat: await actors.matchSeat(matchId, auth.userId) };
       },
     }),

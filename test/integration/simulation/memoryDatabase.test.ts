@@ -19,6 +19,7 @@ import { accept, lock, save } from '../../../src/matching/matchStore.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { MemoryDatabase } from '../../simulation/MemoryDatabase.ts';
 import { Random } from '../../simulation/Random.ts';
+import { newMatch } from '../../simulation/tables.ts';
 import { createTestDatabase, replaceClock, type TestDatabase } from '../../support/database.ts';
 
 const HISTORIES = 12;
@@ -265,31 +266,15 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
 
 async function populate(side: Side, memory: MemoryDatabase): Promise<void> {
   for (const { id, low, high } of PAIRS) {
-    const acceptBy = START_MS + matchSettings.acceptMs;
-    const dueMs = acceptBy - matchSettings.warningMs;
-    memory.tables.matches.set(id, {
-      id,
-      low_id: low,
-      high_id: high,
-      status: 'active',
-      phase: 'awaiting_accept',
-      low_accepted: false,
-      high_accepted: false,
-      warned: false,
-      created_at: START_MS,
-      accept_by: acceptBy,
-      ended_at: null,
-      end_reason: null,
-      due_at: dueMs,
-      version: 1,
-    });
+    const match = newMatch(id, [low, high], START_MS, matchSettings);
+    memory.tables.matches.set(id, match);
     await side.db.query(
       sql(
         'test-insert-match',
         `insert into matches (id, low_id, high_id, status, phase, created_at, accept_by, due_at)
          values ($1, $2, $3, 'active', 'awaiting_accept', $4, $5, $6)`,
       ),
-      [id, low, high, new Date(START_MS), new Date(acceptBy), new Date(dueMs)],
+      [id, low, high, ...[match.created_at, match.accept_by, match.due_at!].map((ms) => new Date(ms))],
     );
   }
 }

@@ -7,7 +7,7 @@ import type { Database } from '../../../src/db/Database.ts';
 import { createLog } from '../../../src/log.ts';
 import { SEVERED_DUE_MS } from '../../../src/matching/transitions.ts';
 import { MemoryDatabase } from '../../simulation/MemoryDatabase.ts';
-import type { StoredMatch } from '../../simulation/tables.ts';
+import { newMatch, type StoredMatch } from '../../simulation/tables.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 const ANN = '00000000-0000-7000-8000-000000000001';
@@ -34,24 +34,8 @@ function setUp(match: Partial<StoredMatch> = {}, databaseAheadMs = 0) {
       return clock.now() + databaseAheadMs;
     },
   });
-  const acceptBy = startMs + matchSettings.acceptMs;
-  memory.tables.matches.set(MATCH, {
-    id: MATCH,
-    low_id: ANN,
-    high_id: BEN,
-    status: 'active',
-    phase: 'awaiting_accept',
-    low_accepted: false,
-    high_accepted: false,
-    warned: false,
-    created_at: startMs,
-    accept_by: acceptBy,
-    ended_at: null,
-    end_reason: null,
-    due_at: acceptBy - matchSettings.warningMs,
-    version: 1,
-    ...match,
-  });
+  const begun = newMatch(MATCH, [ANN, BEN], startMs, matchSettings);
+  memory.tables.matches.set(MATCH, { ...begun, ...match });
   const db = memory as unknown as Database;
   const calls = new Calls({
     db,

@@ -5,32 +5,19 @@ import type { Sql } from '../../../src/db/sql.ts';
 import { Matches } from '../../../src/matching/Matches.ts';
 import type { MatchCommand } from '../../../src/matching/transitions.ts';
 import { MemoryDatabase } from '../../simulation/MemoryDatabase.ts';
+import { newMatch } from '../../simulation/tables.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 const ANN = '00000000-0000-7000-8000-000000000001';
 const BEN = '00000000-0000-7000-8000-000000000002';
 const STRANGER = '00000000-0000-7000-8000-000000000009';
 const MATCH = '00000000-0000-7000-8000-000000000003';
+const settings = { acceptMs: 10_000, warningMs: 1_000 };
 
 function setUp() {
   const clock = new FakeClock();
   const memory = new MemoryDatabase({ now: clock.now() });
-  memory.tables.matches.set(MATCH, {
-    id: MATCH,
-    low_id: ANN,
-    high_id: BEN,
-    status: 'active',
-    phase: 'awaiting_accept',
-    low_accepted: false,
-    high_accepted: false,
-    warned: false,
-    created_at: clock.now(),
-    accept_by: clock.now() + 10_000,
-    ended_at: null,
-    end_reason: null,
-    due_at: clock.now() + 9_000,
-    version: 1,
-  });
+  memory.tables.matches.set(MATCH, newMatch(MATCH, [ANN, BEN], clock.now(), settings));
   const forgotten: string[][] = [];
   let isAnswerLost = false;
   const db = {
@@ -44,7 +31,7 @@ function setUp() {
   const matches = new Matches({
     db,
     clock,
-    settings: { acceptMs: 10_000, warningMs: 1_000 },
+    settings,
     cards: () => Promise.resolve(new Map()),
     publish: () => {},
     onChanged: (userIds) => forgotten.push([...userIds]),
