@@ -181,7 +181,7 @@ export async function forgetOldAudit(
   audit: Audit,
   isOver: () => boolean = () => false,
 ): Promise<void> {
-  const [row] = await db.queryAlone(isDue);
+  const [row] = await db.query(isDue);
   if (!row!.due) return;
   // How many lines have no chain stands in a line of one: it must not go before they do.
   for (const forget of [forgetUnchained, forgetChained]) {

@@ -31,11 +31,12 @@ export interface DatabaseOptions {
 }
 
 /**
- * Statements of transactions find rows by key, a batch of keys at most: one generic plan over the indexes serves every
- * value. Left to itself PostgreSQL plans a small batch of decisions anew each time, 5 ms for 0.5 ms of work over the
- * partitions, and keeps a plan with sequential scans that it made while a table was empty until the next analyze.
+ * Statements find rows by key, a batch of keys at most: one generic plan over the indexes serves every value. Left to
+ * itself PostgreSQL plans a small batch of decisions anew each time, 5 ms for 0.5 ms of work over the partitions, and
+ * keeps a plan with sequential scans that it made while a table was empty until the next analyze. Said once a
+ * connection: said in each transaction, it was a tenth of what a batch of likes costs.
  */
-const BEGIN = 'begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off';
+const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
 
 /**
  * For how much of its time a statement may wait for a lock: many that wait for one row would have all connections, and
@@ -93,6 +94,7 @@ export class Database implements Sql {
       pool: { min: 0, max: options.poolSize },
       driverOptions: {
         application_name: 'duet',
+        options: PLANNING,
         connectionTimeoutMillis: options.connectionTimeoutMs ?? CONNECT_MS,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs + 500,
@@ -172,21 +174,6 @@ export class Database implements Sql {
     }
   }
 
-  /** A statement in a transaction of its own, with the plans of transactions, in one round trip. */
-  queryAlone<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
-    return this.#onConnection(async (client) => {
-      const begun = client.query(BEGIN);
-      const answered = sqlOn(client).query(statement, values);
-      const committed = client.query('commit');
-      // All three were sent before the first is answered; after an error PostgreSQL takes the commit as a rollback.
-      await Promise.allSettled([begun, answered, committed]);
-      await begun;
-      const rows = await answered;
-      await committed;
-      return rows;
-    });
-  }
-
   async #onConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connect();
     let usable = true;
@@ -210,7 +197,7 @@ export class Database implements Sql {
       let isBeginning = false;
       const begun = watch(() => {
         isBeginning = true;
-        return client.query(BEGIN);
+        return client.query('begin');
       });
       begun.catch(() => {});
       // Not waited for once it is sent: the first statement follows at once, and fails if it did. Never without it.

@@ -32,6 +32,8 @@ export class DecisionQueue<Item, Result> {
   #waiting: Waiting<Item, Result>[] = [];
   readonly #keysInFlight = new Set<string>();
   #inFlight = 0;
+  /** Of the batch that began last. */
+  #lastSize = 0;
   #scheduled = false;
   #idle: (() => void)[] = [];
 
@@ -57,7 +59,7 @@ export class DecisionQueue<Item, Result> {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= MAX_IN_FLIGHT) return;
+    if (this.#scheduled || !this.#mayStart()) return;
     this.#scheduled = true;
     // After the sockets that are readable now: their decisions join the batch.
     setImmediate(() => {
@@ -67,12 +69,21 @@ export class DecisionQueue<Item, Result> {
   }
 
   #start(): void {
-    while (this.#inFlight < MAX_IN_FLIGHT) {
+    while (this.#mayStart()) {
       const batch = this.#take();
       if (batch.length === 0) break;
       this.#inFlight++;
+      this.#lastSize = batch.length;
       void this.#finish(batch);
     }
+  }
+
+  /**
+   * A second batch beside the first only when it is as large: a batch costs as much as twenty of its items, and small
+   * ones in a row would have the processors to themselves.
+   */
+  #mayStart(): boolean {
+    return this.#inFlight === 0 || (this.#inFlight < MAX_IN_FLIGHT && this.#waiting.length >= this.#lastSize);
   }
 
   #take(): Waiting<Item, Result>[] {

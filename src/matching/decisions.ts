@@ -101,7 +101,7 @@ export class Decisions {
     const { db, clock, match, likesPerDay, publish } = this.#options;
     const settings = { match, likesPerDay, now: clock.now() };
     const values = batchValues(orders, settings);
-    const rows = await retryDeadlocks(() => db.queryAlone(decideOrders, values));
+    const rows = await retryDeadlocks(() => db.query(decideOrders, values));
     const { outcomes, events, unused } = readBatch(orders, rows, settings.now);
     publish(events);
     // Rare, and what was decided stands whether or not the like comes back.

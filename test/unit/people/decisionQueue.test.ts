@@ -21,6 +21,41 @@ describe('the queue of decisions', () => {
     expect(batches).toEqual([100, 100, 50]);
   });
 
+  it('sends a second batch beside the first when as many wait, and the rest when one is done', async () => {
+    const batches: number[] = [];
+    const ends: (() => void)[] = [];
+    const queue = new DecisionQueue<number, number>({
+      run: async (items) => {
+        batches.push(items.length);
+        await new Promise<void>((resolve) => ends.push(resolve));
+        return [...items];
+      },
+      keyOf: String,
+    });
+    const answers: Promise<number>[] = [];
+    const add = async (count: number) => {
+      for (let i = 0; i < count; i++) answers.push(queue.add(answers.length));
+      await pause(5);
+    };
+    await add(10);
+    await add(9);
+    expect(batches).toEqual([10]);
+    await add(1);
+    expect(batches).toEqual([10, 10]);
+    await add(30);
+    expect(batches).toEqual([10, 10]);
+    ends[0]!();
+    await pause(5);
+    expect(batches).toEqual([10, 10, 30]);
+    await add(1);
+    ends[1]!();
+    ends[2]!();
+    await pause(5);
+    ends[3]!();
+    expect(await Promise.all(answers)).toHaveLength(51);
+    expect(batches).toEqual([10, 10, 30, 1]);
+  });
+
   it('never runs two of the same key at once, and keeps their order', async () => {
     const running = new Set<string>();
     const order: string[] = [];
