@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Actors } from '../actors/Actors.ts';
 import { CallCommands } from '../actors/CallCommands.ts';
+import { processId } from '../actors/colyseus.ts';
 import { Keeper } from '../actors/Keeper.ts';
 import { CallStore } from '../calling/CallStore.ts';
 import { Calls } from '../calling/Calls.ts';
@@ -85,7 +86,7 @@ export async function openCalls(
     pairSevered: (oneId, otherId) => matches.sever(oneId, otherId),
     forgetCandidates: (userIds) => cache.forget('candidates', [...userIds]),
   });
-  const idempotency = new Idempotency(db);
+  const idempotency = new Idempotency(db, processId);
   const keeper = new Keeper({
     db,
     calls: callStore,

@@ -20,6 +20,7 @@ import { Migration0018Consents } from './migrations/0018Consents.ts';
 import { Migration0019DataKeys } from './migrations/0019DataKeys.ts';
 import { Migration0020NextSeals } from './migrations/0020NextSeals.ts';
 import { Migration0021Counted } from './migrations/0021Counted.ts';
+import { Migration0022KeyHolders } from './migrations/0022KeyHolders.ts';
 
 export const migrations = [
   Migration0001House,
@@ -43,4 +44,5 @@ export const migrations = [
   Migration0019DataKeys,
   Migration0020NextSeals,
   Migration0021Counted,
+  Migration0022KeyHolders,
 ];

@@ -12,6 +12,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../db/Database.ts';
+import { nameIsFree } from '../db/HeldName.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import type { Route, RouteContext, RouteWho, Settle } from './route.ts';
@@ -23,17 +24,20 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 const HEADER = 'idempotency-key';
 /** How long is known what was done. */
 const KEEP_HOURS = 24;
-/** A request that has not been answered by then died with its process; the next one does the work. */
+/** A request that has not been answered by then is given up; the next one does the work. */
 const GIVE_UP_SEC = 15;
+/** And after this if its process is gone. */
+const GONE_SEC = 1;
 
 // `status` says that it is done, `body` what: `{ done }`. Until then `body` is what was settled, if anything was.
 const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null; body: unknown }>(
   'idempotency-take',
   `with taken as (
-     insert into idempotency_keys as k (user_id, key, fingerprint) values ($1, $2, $3)
-     on conflict (user_id, key) do update set created_at = clock_timestamp()
+     insert into idempotency_keys as k (user_id, key, fingerprint, holder) values ($1, $2, $3, $4)
+     on conflict (user_id, key) do update set created_at = clock_timestamp(), holder = excluded.holder
        where k.status is null and k.fingerprint = excluded.fingerprint
-         and k.created_at < clock_timestamp() - interval '${GIVE_UP_SEC} seconds'
+         and (k.created_at < clock_timestamp() - interval '${GIVE_UP_SEC} seconds'
+           or k.created_at < clock_timestamp() - interval '${GONE_SEC} seconds' and ${nameIsFree('k.holder')})
      returning fingerprint, status, body
    )
    select true as taken, * from taken
@@ -68,9 +72,12 @@ const dropOld = sql(
 
 export class Idempotency {
   readonly #db: Database;
+  readonly #processName: () => string;
 
-  constructor(db: Database) {
+  /** `processName`: what this process holds in the database for as long as it lives (`HeldName`). */
+  constructor(db: Database, processName: () => string) {
     this.#db = db;
+    this.#processName = processName;
   }
 
   /** The same routes; signed-in people's POSTs take the header. Tokens are never kept, so `/auth` is left out. */
@@ -96,7 +103,7 @@ export class Idempotency {
     }
     const { userId } = ctx.auth!;
     const fingerprint = await fingerprintOf(route, ctx);
-    const [known] = await this.#db.query(takeKey, [userId, key, fingerprint]);
+    const [known] = await this.#db.query(takeKey, [userId, key, fingerprint, this.#processName()]);
     if (known === undefined) throw new DuetError('CONFLICT');
     if (known.taken) return this.#first(route, ctx, key, known.body);
     if (!known.fingerprint.equals(fingerprint) || known.status === null || !isDone(known.body))

@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
+import { eventually } from '../../support/eventually.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
@@ -105,6 +106,26 @@ test('twenty at once: one effect, and every answer is that one or a conflict', a
   const made = answers.filter((answer) => answer.status === 201);
   expect(new Set(made.map((answer) => answer.body.reportId)).size).toBe(1);
   expect(answers.filter((answer) => answer.status !== 201 && answer.body.code !== 'CONFLICT')).toEqual([]);
+});
+
+test('whose process died with it is done by the next one, whose process lives is waited for', async () => {
+  const { ann, bob } = await newMatch(app);
+  const report = () =>
+    ann.call('POST', `/users/report/${bob.id}`, { reason: 'rude', block: false }, withKey('attempt'));
+  const first = await report();
+  expect(first.status).toBe(201);
+  const inWorkAt = (holder: string) =>
+    db.query(
+      `update idempotency_keys set status = null, body = coalesce(body -> 'done', body), holder = $2,
+         created_at = clock_timestamp() - interval '2 s' where user_id = $1 and key = 'attempt'`,
+      [ann.id, holder],
+    );
+  await db.query(`select pg_advisory_lock(hashtextextended('duet process living', 0))`);
+  await inWorkAt('living');
+  expect((await report()).body.code).toBe('CONFLICT');
+  await inWorkAt('gone');
+  // A PostgreSQL that has just started does not say of anybody that he is gone.
+  await eventually(async () => (await report()).body).toEqual(first.body);
 });
 
 test('a refusal is not remembered', async () => {
