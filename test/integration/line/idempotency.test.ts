@@ -116,7 +116,7 @@ test('whose process died with it is done by the next one, whose process lives is
   expect(first.status).toBe(201);
   const inWorkAt = (holder: string) =>
     db.query(
-      `update idempotency_keys set status = null, body = coalesce(body -> 'done', body), holder = $2,
+      `update idempotency_keys set status = null, body = coalesce(body #> '{done,reportId}', body), holder = $2,
          created_at = clock_timestamp() - interval '2 s' where user_id = $1 and key = 'attempt'`,
       [ann.id, holder],
     );
