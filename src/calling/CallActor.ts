@@ -196,8 +196,19 @@ export class CallActor {
     this.#version = row.version;
     this.#remember(row.recentIds.toReversed());
     this.#call = row.call;
-    // The inboxes hear of it from their logs.
     this.#tellAudience(row.call, change.effects);
+    this.#publishAgain();
+  }
+
+  /** What was committed without an answer: an inbox or a device that was told already knows it by its number. */
+  #publishAgain(): void {
+    const { store, publish, log } = this.#options;
+    store.told(this.#call).then(publish, (err: unknown) => {
+      log.warn(
+        { err, callId: this.#call.id },
+        'what became of a call was not published: it stands in the logs',
+      );
+    });
   }
 
   #remember(ids: readonly string[]): void {

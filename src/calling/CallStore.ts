@@ -8,7 +8,7 @@ import type { Database } from '../db/Database.ts';
 import { nameIsFree, nameIsHeld } from '../db/HeldName.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { isRefusal, type Refusal } from '../errors.ts';
-import { append, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
+import { append, eventsOfCall, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
 import type { Call, CallSettings, LiveCall } from './state.ts';
 import { bySystem, dueAt } from './transitions.ts';
 
@@ -207,6 +207,11 @@ export class CallStore {
     if (row === undefined) return undefined;
     const recentIds = await this.#recentIds(this.#db, callId);
     return { call: row.state, epoch, version: row.version, recentIds };
+  }
+
+  /** What the two were told of the call. */
+  told({ id, callerId, calleeId }: Call): Promise<StoredEvent[]> {
+    return eventsOfCall(this.#db, id, [callerId, calleeId]);
   }
 
   async #recentIds(sql: Sql, callId: string): Promise<string[]> {

@@ -16,7 +16,7 @@ import {
   readPosition,
   type Subscriber,
 } from './InboxListener.ts';
-import type { StoredEvent } from './outbox.ts';
+import { LATELY, type StoredEvent } from './outbox.ts';
 
 /** One listener: a device in an inbox room, or a match room on behalf of one of its people. */
 export interface Subscription {
@@ -35,8 +35,6 @@ export interface Heard {
 
 const TOPIC = 'inbox';
 const HEARD = 'inbox.heard';
-/** While it rings for somebody they are told of fewer things than this. */
-export const RING_WITHIN = 200;
 /** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
 const COMMIT_WITHIN_SEC = 10;
 /**
@@ -53,7 +51,7 @@ export const readBeginning = sql<{ acked: number; ringing: number | null }>(
   `select i.acked, (
      select max(o.seq) from live_calls l
      join calls c on c.id = l.call_id and c.phase = 'ringing' and c.callee_id = l.user_id
-     join outbox o on o.user_id = l.user_id and o.seq > i.seq - ${RING_WITHIN} and o.type = 'call:incoming'
+     join outbox o on o.user_id = l.user_id and o.seq > i.seq - ${LATELY} and o.type = 'call:incoming'
        and o.payload->'call'->>'id' = c.id::text
      where l.user_id = i.user_id
    ) as ringing

@@ -11,8 +11,8 @@ import type { Log } from '../log.ts';
 import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { LruMap } from '../platform/LruMap.ts';
 import type { PushTarget, WebPush } from '../platform/WebPush.ts';
-import { type Heard, type InboxHub, RING_WITHIN } from './InboxHub.ts';
-import type { StoredEvent } from './outbox.ts';
+import type { Heard, InboxHub } from './InboxHub.ts';
+import { eventsOfCall, type StoredEvent } from './outbox.ts';
 
 export interface PushMirrorOptions {
   db: Database;
@@ -81,14 +81,6 @@ const dropTarget = sql(
   'delete from push_subscriptions where endpoint = any ($1::text[]) and user_id = $2',
 );
 
-/** The event that told somebody of a call; fewer are told after it while it rings. */
-const findRing = sql<{ seq: number; epoch: number; at: number; payload: object }>(
-  'push-ring',
-  `select o.seq, o.epoch, o.at, o.payload from inboxes i
-     join outbox o on o.user_id = i.user_id and o.seq > i.seq - ${RING_WITHIN}
-   where i.user_id = $1 and o.type = 'call:incoming' and o.payload->'call'->>'id' = $2`,
-);
-
 /** How a call may end that was not answered, or that could not begin then. */
 const STOPPED: readonly (string | null)[] = ['cancelled', 'unavailable', 'failed'];
 
@@ -148,15 +140,14 @@ export class PushMirror {
    */
   ring(call: { id: string; calleeId: string }): void {
     if (this.#mirrored.get(keyOf({ type: 'call:incoming', callId: call.id }))) return;
-    this.#readRing(call).then(
-      (event) => event && this.#mirror(event, 2 * this.#graceMs),
+    const told = eventsOfCall(this.#options.db, call.id, [call.calleeId]);
+    told.then(
+      (events) => {
+        for (const event of events)
+          if (event.type === 'call:incoming') this.#mirror(event, 2 * this.#graceMs);
+      },
       (err: unknown) => this.#failed(err),
     );
-  }
-
-  async #readRing({ id, calleeId }: { id: string; calleeId: string }): Promise<StoredEvent | undefined> {
-    const [row] = await this.#options.db.query(findRing, [calleeId, id]);
-    return row && { ...row, userId: calleeId, type: 'call:incoming' };
   }
 
   /**

@@ -52,6 +52,27 @@ export const STORE_TOLD = `told_numbered as (
      returning user_id, seq, epoch, at, type, payload
    )`;
 
+/** While a call rings or has just ended, its people are told of fewer other things than this. */
+export const LATELY = 200;
+
+const eventsOf = sql<StoredEvent & { user_id: string }>(
+  'outbox-of-call',
+  `select o.user_id, o.seq, o.epoch, o.at, o.type, o.payload from inboxes i
+     join outbox o on o.user_id = i.user_id and o.seq > i.seq - ${LATELY}
+   where i.user_id = any ($1::uuid[]) and o.type like 'call:%' and o.payload->'call'->>'id' = $2
+   order by o.user_id, o.seq`,
+);
+
+/** What some people were told of a call that is going on, or was a moment ago. */
+export async function eventsOfCall(
+  db: Sql,
+  callId: string,
+  userIds: readonly string[],
+): Promise<StoredEvent[]> {
+  const rows = await db.query(eventsOf, [userIds, callId]);
+  return rows.map(({ user_id: userId, ...event }) => ({ ...event, userId }));
+}
+
 export const appendEvents = sql<{ user_id: string; seq: number; epoch: number; at: number; ord: number }>(
   'outbox-append',
   `with told as (

@@ -3,9 +3,11 @@
  * `Idempotency-Key` the request finds what there is, and does nothing again.
  */
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { PushMirror } from '../../../src/events/PushMirror.ts';
 import { useApp } from '../../support/app.ts';
 import type { Json, Person } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FickleWay } from '../../support/FickleWay.ts';
 import { picture } from '../../support/images.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
@@ -74,6 +76,20 @@ test('a command to a call is done once', async () => {
   );
   expect(journal).toEqual([{ command: 'answer', told: true }]);
   await ann.ok('POST', `/calls/${call.id}/end`);
+});
+
+test('… and both are told of it, devices that ring by push as well', async () => {
+  const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
+  const mirrored = vi.spyOn(PushMirror.prototype, 'mirror');
+  const again = await sendInVain(ann, 'call-save', `/calls/${call.id}/end`, {});
+  const ends = () =>
+    mirrored.mock.calls
+      .flat(2)
+      .filter((event) => event.type === 'call:ended')
+      .map((event) => [event.userId, event.payload]);
+  const end = { call: expect.objectContaining({ id: call.id, outcome: 'cancelled' }) };
+  await eventually(ends).toEqual(expect.arrayContaining([ann.id, bob.id].map((userId) => [userId, end])));
+  expect((await again()).status).toBe(200);
 });
 
 test('a report is filed once', async () => {
