@@ -29,8 +29,10 @@ const schema = defineEntity({
     interests: p.array().columnType('text[]').default([]),
     /** H3 cell of about 1 km (resolution 7) or, where few people live, of a coarser one. The exact place is never stored. */
     cell: p.string().nullable(),
-    /** The H3 cell of resolution 5 around the cell's centre, as a number; 0 for a place unknown or hidden. Index order. */
+    /** The H3 cell of resolution 6 around the cell's centre, as a number; 0 for a place unknown or hidden. */
     area: p.bigint('string').default('0'),
+    /** That of resolution 5, some 20 km wide: what discovery's index has. The database makes it. */
+    wideArea: p.bigint('string'),
     /** The cell's centre on a sphere of 6,371 km; null for a place unknown or hidden. */
     x: p.float().nullable(),
     y: p.float().nullable(),
@@ -41,6 +43,8 @@ const schema = defineEntity({
     minAge: p.smallint().default(18),
     maxAge: p.smallint().default(99),
     genders: p.array().columnType('text[]'),
+    /** Who somebody is and whom he wants to meet, in one number (`src/people/audience.ts`). The database makes it. */
+    audience: p.smallint(),
     maxDistanceKm: p.smallint().default(50),
     discoverable: p.boolean().default(true),
     photoCount: p.smallint().default(0),

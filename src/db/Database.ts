@@ -1,10 +1,10 @@
 /**
- * The database: one pool, used by MikroORM for the model (entities, units of work, migrations) and directly for the
- * statements of the hot path. Every connection has time-outs, and a PostgreSQL that does not answer at all is noticed
- * before them (`Pulse`), so that it makes errors, not waits.
+ * The database: one pool, of MikroORM's, which owns the model (entities, migrations). What is asked is asked by named
+ * statements (`sql.ts`): a unit of work costs many times the processor time of one. Every connection has time-outs, and a
+ * PostgreSQL that does not answer at all is noticed before them (`Pulse`), so that it makes errors, not waits.
  */
 import { Migrator } from '@mikro-orm/migrations';
-import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { MikroORM } from '@mikro-orm/postgresql';
 import pg, { type Pool, type PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
 import { type Clock, SystemClock, type Timer } from '../clock.ts';
@@ -147,11 +147,6 @@ export class Database implements Sql {
     } finally {
       await orm.close(true);
     }
-  }
-
-  /** A fresh unit of work; one per request or command. */
-  fork(): EntityManager {
-    return this.orm.em.fork() as EntityManager;
   }
 
   query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {

@@ -22,3 +22,11 @@ test('a program that somebody is told to run is there, and is run with what it n
     ).toBe(true);
   }
 });
+
+test('every load test that can be run is in their list, and nothing else is', () => {
+  const listed = readFileSync(resolve(ROOT, 'loadtest/README.md'), 'utf8').matchAll(/^\| `(\w+\.ts)` \|/gm);
+  const programs = globSync('loadtest/*.ts', { cwd: ROOT }).filter((file) =>
+    readFileSync(resolve(ROOT, file), 'utf8').includes(`npm run node -- ${file}`),
+  );
+  expect([...listed].map(([, name]) => `loadtest/${name}`).toSorted()).toEqual(programs.toSorted());
+});
