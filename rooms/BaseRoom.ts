@@ -22,6 +22,7 @@ import { isoTime, sleep } from '../src/clock.ts';
 import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
 import { isOutage } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
+import { issueDetails } from '../src/shapes.ts';
 import { FixedWindow } from './FixedWindow.ts';
 import { bringsMessage, type Message, readMessage } from './frame.ts';
 import { decodePayload } from './payload.ts';
@@ -275,9 +276,7 @@ function reply(client: DuetClient, requestId: number, status: ResponseStatus, an
 function readPayload<S extends z.ZodType>(schema: S, bytes: Buffer): z.output<S> {
   const read = schema.safeParse(decoded(bytes));
   if (read.success) return read.data;
-  throw new DuetError('VALIDATION_FAILED', {
-    details: read.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })),
-  });
+  throw new DuetError('VALIDATION_FAILED', { details: issueDetails(read.error) });
 }
 
 function decoded(bytes: Buffer): unknown {

@@ -33,7 +33,7 @@ export function readMessage(frame: Buffer): Message | undefined {
   if (it.offset >= frame.length) return undefined;
   const isText = decode.stringCheck(frame, it);
   if (isText && !isShortText(frame, it.offset)) return undefined;
-  const type = isText ? decode.string(frame, it) : String(decode.number(frame, it));
+  const type = isText ? shortText(frame, it) : String(decode.number(frame, it));
   const payload = frame.subarray(it.offset);
   return { requestId, type: code === Protocol.ROOM_DATA_BYTES ? '' : type, payload };
 }
@@ -42,4 +42,12 @@ function isShortText(frame: Buffer, at: number): boolean {
   const prefix = frame[at]!;
   if (prefix < 0xc0) return (prefix & 0x1f) <= frame.length - at - 1;
   return prefix === 0xd9 && frame[at + 1]! <= Math.min(MAX_TYPE_BYTES, frame.length - at - 2);
+}
+
+/** Not read by Colyseus, which says of each text that is none what is wrong with it, on the console. */
+function shortText(frame: Buffer, it: { offset: number }): string {
+  const prefix = frame[it.offset]!;
+  const from = it.offset + (prefix < 0xc0 ? 1 : 2);
+  it.offset = from + (prefix < 0xc0 ? prefix & 0x1f : frame[it.offset + 1]!);
+  return frame.toString('utf8', from, it.offset);
 }

@@ -1,7 +1,11 @@
 /** The zod pieces that every contract schema is made of. */
 import { z } from 'zod';
-import { DuetError, ERRORS, type ErrorCode } from './errors.ts';
+import { DuetError, ERRORS, type ErrorCode, type ErrorDetail } from './errors.ts';
 import { isId } from './ids.ts';
+
+const MAX_DETAILS = 20;
+/** No more of what somebody sent is given back in one piece. */
+export const MAX_DETAIL_TEXT = 200;
 
 /** An id of the API: a UUID in lower case. */
 export const Id = z.string().refine(isId, 'must be a UUID').meta({ id: 'Id', format: 'uuid' });
@@ -55,3 +59,16 @@ export const refusalFields = {
 
 /** A message or body without fields; absent counts as empty. */
 export const Nothing = z.strictObject({}).nullish();
+
+/** The contract's `details` for what zod found: at both doors, and no longer than somebody reads. */
+export function issueDetails(error: z.ZodError): ErrorDetail[] {
+  return error.issues.slice(0, MAX_DETAILS).map((issue) => ({
+    path: issue.path.reduce<string>(joined, '').slice(0, MAX_DETAIL_TEXT),
+    message: issue.message.slice(0, MAX_DETAIL_TEXT),
+  }));
+}
+
+function joined(path: string, part: PropertyKey): string {
+  if (typeof part === 'number') return `${path}[${part}]`;
+  return path === '' ? String(part) : `${path}.${String(part)}`;
+}

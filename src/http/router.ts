@@ -5,6 +5,7 @@ import { DuetError } from '../errors.ts';
 import { describeError } from '../failure.ts';
 import { newCheapId } from '../ids.ts';
 import type { Log } from '../log.ts';
+import { issueDetails } from '../shapes.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
 import {
@@ -30,7 +31,7 @@ import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
 import { toHttpError } from './toHttpError.ts';
 import { UploadSpool } from './UploadSpool.ts';
-import { issueDetails, parseQuery, validate } from './validate.ts';
+import { parseQuery, validate } from './validate.ts';
 
 /** Whom an allowance may be counted by. */
 export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;

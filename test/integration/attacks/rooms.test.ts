@@ -156,6 +156,15 @@ test('a payload of msgpackr’s extensions is refused in words, before it keeps 
   await expectAlive();
 });
 
+test('WS-05: a payload with fields that nobody knows is refused without giving them back', async () => {
+  const inbox = await ann.inbox();
+  const refused = await inbox.room.request('inbox:ack', { seq: 0, ['k'.repeat(50_000)]: 1 }).catch((e) => e);
+  expect(JSON.stringify([refused.code, refused.message, refused.reason])).toMatch(
+    /VALIDATION_FAILED.{0,500}$/,
+  );
+  await inbox.room.leave();
+});
+
 test('WS-05: an unknown type is answered without an echo of it', async () => {
   const room = await seat('inbox', ann);
   const errors = new Inbox(room);

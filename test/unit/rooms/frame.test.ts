@@ -1,7 +1,7 @@
 /** What a stranger may write into the frame of a message. */
 import { getMessageBytes, Protocol } from '@colyseus/core';
 import { Packr } from 'msgpackr';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { bringsMessage, readMessage } from '../../../rooms/frame.ts';
 import { decodePayload } from '../../../rooms/payload.ts';
 import { graph, regExp } from '../../support/hostilePayloads.ts';
@@ -25,6 +25,21 @@ test('a frame says its type, its payload and, of a request, its number', () => {
   const bytes = Buffer.concat([Buffer.from([Protocol.ROOM_DATA_BYTES]), said.subarray(1)]);
   expect(readMessage(bytes)).toMatchObject({ type: '' });
   expect(bringsMessage(Buffer.from([Protocol.JOIN_ROOM]))).toBe(false);
+});
+
+test('a type that is no text is one that nobody handles, and nothing is printed', () => {
+  const printed = vi.spyOn(console, 'error');
+  const read = readMessage(Buffer.from([Protocol.ROOM_DATA, 0xa3, 0x80, 0x81, 0x82, 0xc0]))!;
+  expect(read).toMatchObject({ type: '\ufffd\ufffd\ufffd', requestId: undefined });
+  expect(decodePayload(read.payload)).toBe(null);
+  const long = 'x'.repeat(40);
+  const named = Buffer.concat([
+    Buffer.from([Protocol.ROOM_DATA, 0xd9, 40]),
+    Buffer.from(long),
+    Buffer.from([1]),
+  ]);
+  expect(readMessage(named)).toMatchObject({ type: long, payload: Buffer.from([1]) });
+  expect(printed).not.toHaveBeenCalled();
 });
 
 describe('a payload', () => {
