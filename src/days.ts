@@ -1,6 +1,7 @@
 /** Days and months of UTC: quotas are counted by them, and columns of type `date` are given them. */
 
-export const DAY_MS = 86_400_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
 
 /** `YYYY-MM-DD` of `nowMs`. A `Date` bound to a column of type `date` would be the day of the process's time zone. */
 export function dayOf(nowMs: number): string {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { DAY_MS } from '../days.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newSecret } from '../ids.ts';
 import { type AccountRow, lockById } from './userStatements.ts';
@@ -7,7 +8,7 @@ import { type AccountRow, lockById } from './userStatements.ts';
 /** What a one-time token of a mail is good for; one kind never passes for the other. */
 export type EmailTokenKind = 'verify' | 'reset';
 
-const LIFE_MS: Record<EmailTokenKind, number> = { verify: 24 * 3_600_000, reset: 30 * 60_000 };
+const LIFE_MS: Record<EmailTokenKind, number> = { verify: DAY_MS, reset: 30 * 60_000 };
 const TOKEN_BYTES = 32;
 
 const insertToken = sql(

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { DAY_MS, HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -20,9 +21,9 @@ export interface ForgettingOptions {
 }
 
 /** How often it is done. */
-const EVERY_MS = 3_600_000;
+const EVERY_MS = HOUR_MS;
 /** A registration that was not the first one and that nobody verified in this time. */
-const REGISTRATION_KEEP_MS = 7 * 86_400_000;
+const REGISTRATION_KEEP_MS = 7 * DAY_MS;
 
 const deleteRegistrations = sql(
   'registration-delete-old',
@@ -33,7 +34,7 @@ const deleteRegistrations = sql(
  * An account whose address nobody verified, and that nobody registered again or used in this time: most likely a slip
  * of the keys, and somebody else's address. It is found by its first registration, which is there until it is verified.
  */
-const UNVERIFIED_KEEP_MS = 30 * 86_400_000;
+const UNVERIFIED_KEEP_MS = 30 * DAY_MS;
 const UNVERIFIED_AT_ONCE = 1_000;
 const giveUpUnverified = sql<{ id: string }>(
   'forgetting-give-up-unverified',
@@ -50,7 +51,7 @@ const giveUpUnverified = sql<{ id: string }>(
 );
 
 /** Complaints outlive the accounts, but not for ever: a year after they were handled, where one of the two is gone. */
-const REPORT_KEEP_MS = 365 * 86_400_000;
+const REPORT_KEEP_MS = 365 * DAY_MS;
 const deleteReports = sql(
   'report-delete-old',
   `delete from reports r where r.handled_at < $1

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from '../clock.ts';
+import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
 import { isId } from '../ids.ts';
@@ -15,7 +16,7 @@ export interface SealingOptions {
   addresses: Addresses;
 }
 
-const EVERY_MS = 3_600_000;
+const EVERY_MS = HOUR_MS;
 /** Rows that are read at a time; each is written by itself, so that nobody waits for more than one. */
 const BATCH = 200;
 /** Between full batches: a million rows are no reason to slow anybody down. */

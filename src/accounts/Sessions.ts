@@ -1,4 +1,5 @@
 import { type Clock, isoTime } from '../clock.ts';
+import { DAY_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
@@ -65,10 +66,10 @@ export type RevokedFor =
   | 'status'
   | 'deleted';
 
-const REFRESH_TOKEN_MS = 30 * 86_400_000;
+const REFRESH_TOKEN_MS = 30 * DAY_MS;
 /** Sessions of one user at a time; one more ends the oldest. */
 const MAX_PER_USER = 10;
-const KEEP_ENDED_MS = 30 * 86_400_000;
+const KEEP_ENDED_MS = 30 * DAY_MS;
 
 /** Sign-ins: families of refresh tokens, one row each, and the access tokens that come with them. */
 export class Sessions {

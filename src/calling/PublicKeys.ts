@@ -21,7 +21,7 @@ export const PublicKey = z.strictObject({
   signature: Base64Url,
   /** With an offer: a second key, good until the agreement is done. */
   early: Base64Url.optional(),
-  /** Where in an agreement this is (docs/media.md). */
+  /** Where in an agreement this is (docs/e2ee.md). */
   step: z.enum(['offer', 'share', 'reveal', 'confirm']).optional(),
   /** The key that it is signed with: the one that was registered for this sign-in, or `FORBIDDEN`. */
   device: Base64Url.optional(),
