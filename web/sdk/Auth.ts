@@ -189,10 +189,17 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
         return true;
       } catch (error) {
         if (!(error instanceof DuetApiError) || error.isTemporary) throw error;
-        if (this.#session === stale) this.end('revoked');
+        if (this.#session === stale) this.#giveUp(stale);
         return this.#session !== undefined;
       }
     });
+  }
+
+  /** The server takes these tokens no more. What another window keeps by now may be good; else the session is over. */
+  #giveUp(spent: Session): void {
+    const other = this.#shared.readOther(spent);
+    if (other) this.#goOnWith(other);
+    else this.end('revoked');
   }
 
   /** Asks for new tokens until one of the askings is answered. */

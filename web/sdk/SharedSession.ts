@@ -1,5 +1,5 @@
 import { MemoryStorage, type TokenStorage } from './TokenStorage.ts';
-import { parseSession, type Session, signInOf } from './tokens.ts';
+import { isOther, parseSession, type Session, signInOf } from './tokens.ts';
 
 const SESSION_KEY = 'duet.session';
 const CHANNEL = 'duet.session';
@@ -34,6 +34,12 @@ export class SharedSession {
 
   read(): Session | undefined {
     return parseSession(this.#storage.getItem(SESSION_KEY));
+  }
+
+  /** What another window of the same sign-in keeps in the place of this session. */
+  readOther(session: Session): Session | undefined {
+    const kept = this.read();
+    return kept && isOther(kept, session) ? kept : undefined;
   }
 
   /** Keeps the session of somebody who signed in. */

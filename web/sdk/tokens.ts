@@ -16,10 +16,23 @@ export function signInOf({ tokens }: Session): string {
   return claimsOf(tokens).sid ?? `${tokens.user.id} ${tokens.deviceId}`;
 }
 
-/** Whether one is of the same sign-in as another, and came after it. */
+/** Whether they are two generations of one sign-in's tokens. */
+export function isOther(one: Session, other: Session): boolean {
+  return one.tokens.refreshToken !== other.tokens.refreshToken && signInOf(one) === signInOf(other);
+}
+
+/**
+ * Whether one is of the same sign-in as another, and came after it: by the server's clock, for each window has its own,
+ * which stands still while the machine sleeps.
+ */
 export function isNewer(one: Session, other: Session): boolean {
-  const isOther = one.tokens.refreshToken !== other.tokens.refreshToken;
-  return isOther && signInOf(one) === signInOf(other) && one.goodUntilMs > other.goodUntilMs;
+  if (!isOther(one, other)) return false;
+  // What is not there, or the same of both, is NaN or 0: the next one says it. `iat` is in whole seconds.
+  for (const timeOf of [issuedAt, refreshableUntil, (session: Session) => session.goodUntilMs]) {
+    const ahead = timeOf(one) - timeOf(other);
+    if (ahead) return ahead > 0;
+  }
+  return false;
 }
 
 /** Reads what `write` made of a session; undefined of anything else. */
@@ -38,6 +51,14 @@ function lifetimeMs(tokens: Tokens): number {
   if (iat !== undefined && exp !== undefined && exp > iat) return (exp - iat) * 1000;
   // Not a JWT that can be read here; the stated time will do.
   return Date.parse(tokens.accessTokenExpiresAt) - Date.now();
+}
+
+function issuedAt({ tokens }: Session): number {
+  return claimsOf(tokens).iat ?? Number.NaN;
+}
+
+function refreshableUntil({ tokens }: Session): number {
+  return Date.parse(tokens.refreshTokenExpiresAt);
 }
 
 function claimsOf({ accessToken }: Tokens): Claims {

@@ -30,9 +30,10 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** Tokens whose access token lives `lifeSec` by its own claims. */
-function tokens(name: string, lifeSec = 900) {
-  const claims = Buffer.from(JSON.stringify({ iat: 1_000, exp: 1_000 + lifeSec })).toString('base64url');
+/** Tokens whose access token lives a quarter of an hour by its own claims, of one sign-in. */
+function tokens(name: string, issuedAtSec = 1_000) {
+  const times = { iat: issuedAtSec, exp: issuedAtSec + 900 };
+  const claims = Buffer.from(JSON.stringify(times)).toString('base64url');
   return {
     accessToken: `h.${claims}.${name}`,
     accessTokenExpiresAt: '2000-01-01T00:00:00.000Z',
@@ -196,6 +197,71 @@ test('two windows on one storage use each refresh token once, and go on with wha
       : { status: 401, body: { code: 'UNAUTHORIZED', message: '' } };
   await first.http.get('/users/me');
   expect(used).toEqual(['refresh-login', 'refresh-renewal 1']);
+});
+
+test('which tokens are the newer ones is said by the server, whatever clocks the windows have', async () => {
+  const storage = new MemoryStorage();
+  let serverSec = 1_000;
+  let nth = 0;
+  const used: string[] = [];
+  answers['/auth/login'] = () => ({ body: tokens('login', serverSec) });
+  answers['/auth/refresh-token'] = (init) => {
+    const { refreshToken } = JSON.parse(String(init.body));
+    if (used.includes(refreshToken)) return { status: 401, body: { code: 'REFRESH_REUSED', message: '' } };
+    used.push(refreshToken);
+    return { body: tokens(`renewal ${++nth}`, serverSec) };
+  };
+  answers['/users/me'] = (init) => {
+    const { authorization } = init.headers as Record<string, string>;
+    const { exp } = JSON.parse(Buffer.from(authorization!.split('.')[1]!, 'base64url').toString());
+    const isGood = serverSec < exp;
+    return isGood ? { body: { id: 'me' } } : { status: 401, body: { code: 'UNAUTHORIZED', message: '' } };
+  };
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  const first = client(storage);
+  await first.auth.login('ada@demo.duet', 'duet-demo');
+  // The machine sleeps for an hour: the clock of this window stands still. The second one opens afterwards.
+  serverSec += 3_600;
+  clock.mockReturnValue(3_600_000);
+  const second = client(storage);
+  await second.http.get('/users/me');
+  // The second one is frozen in the background while the first one, refused, renews.
+  serverSec += 960;
+  clock.mockReturnValue(960_000);
+  await first.http.get('/users/me');
+  serverSec += 60;
+  clock.mockReturnValue(3_600_000 + 1_020_000);
+  await second.http.get('/users/me');
+  expect(used).toEqual(['refresh-login', 'refresh-renewal 1']);
+  expect([first, second].map(({ auth }) => auth.isSignedIn)).toEqual([true, true]);
+  clock.mockRestore();
+});
+
+test('a refused renewal goes on with what another window keeps by then, and ends where that is refused too', async () => {
+  const storage = new MemoryStorage();
+  const { auth, http } = client(storage);
+  answers['/auth/login'] = () => ({ body: tokens('login') });
+  await auth.login('ada@demo.duet', 'duet-demo');
+  const ended: string[] = [];
+  auth.on('signedOut', ({ reason }) => ended.push(reason));
+  const refuse = (code: string) => ({ status: 401, body: { code, message: '' } });
+  // Without locks another window may renew, or change the password, while this one asks.
+  answers['/auth/refresh-token'] = () => {
+    const session = { tokens: tokens('theirs', 900), goodUntilMs: Number.MAX_SAFE_INTEGER };
+    storage.setItem('duet.session', JSON.stringify(session));
+    return refuse('UNAUTHORIZED');
+  };
+  answers['/users/me'] = (init) =>
+    String((init.headers as Record<string, string>).authorization).endsWith('theirs')
+      ? { body: { id: 'me' } }
+      : refuse('UNAUTHORIZED');
+  expect(await http.get('/users/me')).toEqual({ id: 'me' });
+  expect(ended).toEqual([]);
+
+  answers['/auth/refresh-token'] = () => refuse('REFRESH_REUSED');
+  await expect(auth.refresh()).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
+  expect(ended).toEqual(['revoked']);
+  expect(storage.getItem('duet.session')).toBe(null);
 });
 
 test('a window that is a copy of another hears of its renewals; one of somebody else does not', async () => {
