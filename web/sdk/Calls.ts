@@ -26,14 +26,12 @@ export class Calls {
 
   /**
    * Calls the other of a match. When the other has just called too, both have the same call, and wanting to call is
-   * answering it. Errors: `MATCH_NOT_ACTIVE`, `BUSY`, `EMAIL_UNVERIFIED`.
+   * answering it. A server that cannot be reached is asked again for some twenty seconds: it may ring at the other's
+   * already. Errors: `MATCH_NOT_ACTIVE`, `BUSY`, `EMAIL_UNVERIFIED`, `TOO_MANY_REQUESTS`.
    */
   async start(matchId: string, options: { media?: Media } = {}): Promise<CallSession> {
     const media = options.media ?? 'audio';
-    const key = crypto.randomUUID();
-    const session = await this.#talk(() =>
-      this.#parts.seats.ask(`/calls/initiate/${matchId}`, { media }, key),
-    );
+    const session = await this.#talk(() => this.#parts.seats.insist(`/calls/initiate/${matchId}`, { media }));
     const { phase, calleeId } = session.snapshot;
     if (phase === 'ringing' && calleeId === session.userId) {
       // Nobody else has this session yet, so nobody else would give it up.

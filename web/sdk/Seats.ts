@@ -25,8 +25,8 @@ export class Seats {
   }
 
   /** POSTs for an answer with a seat in it, and reads the server's clock from it. */
-  ask<T extends { seat: Seat }>(path: string, body?: unknown, idempotencyKey?: string): Promise<T> {
-    return this.#sample(() => this.#http.post<T>(path, body, { idempotencyKey }));
+  ask<T extends { seat: Seat }>(path: string, body?: unknown): Promise<T> {
+    return this.#sample(() => this.#http.post<T>(path, body));
   }
 
   /** The same where it is worth asking again: for an answer that is lost, or a server that is away for a moment. */

@@ -8,7 +8,8 @@ const ATTEMPT_MS = 5_000;
 const GIVE_UP_MS = 20_000;
 
 /**
- * Asks until it is answered or refused, for some twenty seconds. What is asked for must be the same thing however often
+ * Asks until it is answered or refused, for some twenty seconds. Where a limit says when it may be asked again, that is
+ * waited for, or it is a refusal if it is later than that. What is asked for must be the same thing however often
  * it is asked for.
  */
 export async function persist<T>(ask: () => Promise<T>): Promise<T> {
@@ -21,11 +22,16 @@ export async function persist<T>(ask: () => Promise<T>): Promise<T> {
       // Under an idempotency key: the asking before is still being worked on.
       const isUnderWay = attempt > 0 && error.code === 'CONFLICT';
       if (!error.isTemporary && !isUnderWay) throw error;
-      const delayMs = backoffMs(attempt);
+      const delayMs = Math.max(backoffMs(attempt), limitedMs(error));
       if (performance.now() + delayMs > untilMs) throw error;
       await pause(delayMs);
     }
   }
+}
+
+/** How long a limit lets nobody ask. A server that is away says a time as well, and does not know it. */
+function limitedMs({ code, retryAfterSec = 0 }: DuetApiError): number {
+  return code === 'TOO_MANY_REQUESTS' ? retryAfterSec * 1000 : 0;
 }
 
 /** Rejects with NETWORK where nothing has come by then. */

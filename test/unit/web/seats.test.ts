@@ -62,6 +62,31 @@ test('but not after a refusal, and not for ever', async () => {
   expect(keys.length).toBeGreaterThan(4);
 });
 
+test('what may be asked again so late only is refused at once', async () => {
+  answers = [
+    () => {
+      throw new DuetApiError(429, { code: 'TOO_MANY_REQUESTS' }, 3_000);
+    },
+  ];
+  const asking = seats.insist('/calls/initiate/match').catch((error) => error.code);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(keys).toHaveLength(1);
+  expect(await Promise.race([asking, 'still asking'])).toBe('TOO_MANY_REQUESTS');
+
+  keys = [];
+  answers = [
+    () => {
+      throw new DuetApiError(429, { code: 'TOO_MANY_REQUESTS' }, 3);
+    },
+    () => ({ seat }),
+  ];
+  const later = seats.insist('/calls/initiate/match');
+  await vi.advanceTimersByTimeAsync(2_900);
+  expect(keys).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(await later).toEqual({ seat });
+});
+
 test('an answer that was kept for a later asking does not set the clock back', async () => {
   answers = [() => ({ seat: { serverNow: localNow() } })];
   await seats.ask('/calls/call/join');

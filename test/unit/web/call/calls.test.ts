@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Calls } from '../../../../web/sdk/Calls.ts';
 import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
-import type { Http } from '../../../../web/sdk/Http.ts';
+import type { Http, RequestOptions } from '../../../../web/sdk/Http.ts';
 import { Seats } from '../../../../web/sdk/Seats.ts';
 import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
 import { fakeSeats } from '../FakeRoom.ts';
@@ -9,15 +9,18 @@ import { fakeSeats } from '../FakeRoom.ts';
 /** What the server does, one asking after the other. */
 let answers: (() => unknown)[];
 let asked: string[];
+let keys: (string | undefined)[];
 let calls: Calls;
 
 beforeEach(() => {
   vi.useFakeTimers();
   asked = [];
+  keys = [];
   const http = {
     baseUrl: 'http://duet.test',
-    post: async (path: string) => {
+    post: async (path: string, _body?: unknown, { idempotencyKey }: RequestOptions = {}) => {
       asked.push(path);
+      keys.push(idempotencyKey);
       return await answers[asked.length - 1]!();
     },
   } as unknown as Http;
@@ -50,6 +53,24 @@ test('one lost packet costs neither an answer nor a declining', async () => {
   await vi.advanceTimersByTimeAsync(5_000);
   expect(await answered).toBe('CALL_NOT_ACTIVE');
   expect(asked).toEqual(['/calls/call/answer', '/calls/call/answer']);
+});
+
+test('a call whose beginning is not answered is asked for again as the same call', async () => {
+  answers = [
+    lost,
+    () => {
+      throw new DuetApiError(409, { code: 'CONFLICT' });
+    },
+    () => {
+      throw new DuetApiError(409, { code: 'BUSY' });
+    },
+  ];
+  const started = calls.start('match').catch((error) => error.code);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await started).toBe('BUSY');
+  expect(asked).toEqual(Array(3).fill('/calls/initiate/match'));
+  expect(new Set(keys).size).toBe(1);
+  expect(keys[0]).toMatch(/^[\w-]{36}$/);
 });
 
 test('who calls at the same time as the other, and cannot answer, has neither a microphone on nor a seat', async () => {
