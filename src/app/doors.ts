@@ -14,6 +14,7 @@ import { presentEvent } from '../calling/presentEvent.ts';
 import { sleep } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { DuetError } from '../errors.ts';
+import type { RouteLimit } from '../http/route.ts';
 import { type LimitedCaller, Router } from '../http/router.ts';
 import { loadStaticFiles } from '../http/staticFiles.ts';
 import type { Limits } from '../platform/Limits.ts';
@@ -76,8 +77,7 @@ export async function openDoors(
         return principal;
       },
       isStranger: (authorization) => accounts.accounts.isStranger(authorization),
-      limit: (limit, caller) =>
-        limit === 'none' || limit === 'login' ? undefined : countRequest(limits, limit, caller),
+      limit: (limit, caller) => (limit === 'none' ? undefined : countRequest(limits, limit, caller)),
       turnedAway: (auth, route, caller) => accounts.adminDesk.turnAway(auth, route, caller),
       observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
       log,
@@ -227,7 +227,7 @@ function ownNames({ publicUrl, port }: Config): string[] {
 
 function countRequest(
   limits: Limits,
-  limit: 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'safety',
+  limit: Exclude<RouteLimit, 'none'>,
   caller: LimitedCaller,
 ): Promise<void> {
   if (limit === 'safety' && caller.sessionId !== undefined) return limits.consume(limit, caller.sessionId);

@@ -15,7 +15,7 @@ export type RouteWho = 'anyone' | 'user' | 'admin';
  * Which allowance a call counts against. `safety` is for what gets somebody out of trouble, and counts each session by
  * itself; `none` is for what must never be refused.
  */
-export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'safety' | 'login' | 'none';
+export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'safety' | 'none';
 
 /** The caller as the access token says. */
 export type Auth = { userId: string; sessionId: string; role: 'user' | 'admin' };
