@@ -99,6 +99,7 @@ const Environment = z.object({
   LIMIT_DECIDE: count(300),
   LIMIT_WRITE: count(100),
   LIMIT_UPLOAD: count(30),
+  LIMIT_LIVE: limit.optional(),
   LIMIT_SAFETY: limit.optional(),
   LIMIT_PROFILES_PER_DAY: count(2_000),
   LIMIT_MOVES_PER_DAY: count(20),
@@ -249,7 +250,7 @@ function shape(env: z.infer<typeof Environment>) {
     },
     drainMs: env.DRAIN_SEC * 1000,
     /**
-     * Requests per 15 minutes (login, anonymous, browse, decide, write, upload, safety), people shown and moves
+     * Requests per 15 minutes (login, anonymous, browse, decide, write, upload, live, safety), people shown and moves
      * per day, unanswered calls of a pair per hour, messages per minute.
      */
     limits: {
@@ -259,6 +260,8 @@ function shape(env: z.infer<typeof Environment>) {
       decide: env.LIMIT_DECIDE,
       write: env.LIMIT_WRITE,
       upload: env.LIMIT_UPLOAD,
+      // A client whose sockets do not last asks for its places every few seconds.
+      live: env.LIMIT_LIVE ?? Math.max(env.LIMIT_BROWSE, env.LIMIT_DECIDE),
       // Who raises what people may do raises what they may do about it.
       safety: env.LIMIT_SAFETY ?? Math.max(env.LIMIT_DECIDE, env.LIMIT_WRITE),
       profilesPerDay: env.LIMIT_PROFILES_PER_DAY,

@@ -230,7 +230,8 @@ function countRequest(
   limit: Exclude<RouteLimit, 'none'>,
   caller: LimitedCaller,
 ): Promise<void> {
-  if (limit === 'safety' && caller.sessionId !== undefined) return limits.consume(limit, caller.sessionId);
+  const isOfSession = limit === 'live' || limit === 'safety';
+  if (isOfSession && caller.sessionId !== undefined) return limits.consume(limit, caller.sessionId);
   // `address` is worked out when it is read, and is dear: only who is not signed in is counted by it.
   return limits.consume(limit, caller.userId ?? addressKey(caller.address));
 }

@@ -12,10 +12,11 @@ export type RouteMethod = 'get' | 'post' | 'put' | 'patch' | 'delete';
 export type RouteWho = 'anyone' | 'user' | 'admin';
 
 /**
- * Which allowance a call counts against. `safety` is for what gets somebody out of trouble, and counts each session by
- * itself; `none` is for what must never be refused.
+ * Which allowance a call counts against. `live` is for what rings somebody and keeps a call going, `safety` for
+ * what gets somebody out of trouble: nothing else uses them up, and each session is counted by itself. `none` is for
+ * what must never be refused.
  */
-export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'safety' | 'none';
+export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'live' | 'safety' | 'none';
 
 /** The caller as the access token says. */
 export type Auth = { userId: string; sessionId: string; role: 'user' | 'admin' };

@@ -48,6 +48,8 @@ export function limitRules(limits: Config['limits']) {
     decide: { points: limits.decide, ...reading },
     write: { points: limits.write, ...reading },
     upload: { points: limits.upload, ...reading },
+    /** What rings somebody and keeps a call going, per session: one that goes wrong keeps no other from answering. */
+    live: { points: limits.live, ...reading },
     /** What gets somebody out of trouble, per session: whoever stole one uses up nobody's but its own. */
     safety: { points: limits.safety, ...reading },
     /** Different people that discovery shows to one viewer. */

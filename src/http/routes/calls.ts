@@ -39,7 +39,7 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
     name: string,
     summary: string,
     given: PersonCommand,
-    limit: 'decide' | 'safety' = 'decide',
+    limit: 'live' | 'safety' = 'live',
   ): Route =>
     route({
       method: 'post',
@@ -87,7 +87,7 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
         'Counts as accepting the match. `media: "video"` consents to the video that the caller asked for.',
       tags,
       who: 'user',
-      limit: 'decide',
+      limit: 'live',
       params,
       body: AnswerCall,
       status: 200,
@@ -109,7 +109,7 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
         '`returns: true` for a client that asks by itself and not because its person wants it: the join is refused (CONFLICT) where they talk on another device by now.',
       tags,
       who: 'user',
-      limit: 'decide',
+      limit: 'live',
       params,
       body: JoinCall,
       status: 200,
@@ -122,7 +122,7 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       summary: 'TURN servers with short-lived credentials, for the participants of a live call',
       tags,
       who: 'user',
-      limit: 'browse',
+      limit: 'live',
       status: 200,
       out: z.strictObject({
         iceServers: z.array(

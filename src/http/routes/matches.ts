@@ -65,7 +65,7 @@ export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): R
       summary: 'A seat in the room of an active match',
       tags,
       who: 'user',
-      limit: 'decide',
+      limit: 'live',
       params,
       status: 200,
       out: z.strictObject({ match: MatchView, seat: SeatView }),

@@ -11,7 +11,7 @@ export function realtimeRoutes({ actors }: { actors: Actors }): Route[] {
       summary: 'A seat in your inbox',
       tags: ['realtime'],
       who: 'user',
-      limit: 'browse',
+      limit: 'live',
       status: 200,
       out: z.strictObject({ seat: SeatView }),
       run: async ({ auth }) => ({ seat: await actors.inboxSeat(auth.userId) }),
