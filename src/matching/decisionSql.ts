@@ -35,7 +35,8 @@ export interface DecidedRow {
  * - `taken`: a like from the day's allowance, under the lock of the person's row, if one is left.
  * - `written`: in the order of the pairs' ids, so that no two batches wait for each other in a circle. A mutual like makes
  *   the match here and nowhere else: the row's lock lets one transaction see it first. Pairs that were matched or blocked
- *   meanwhile are not written.
+ *   meanwhile are not written. The row of a pair may be written with the other one's half only: whether a like had none
+ *   left to be paid with is asked first.
  *
  * What was written is asked about with `in` inside a `case`, which hashes: PostgreSQL takes a batch for ten rows, and would
  * join each row with each.
@@ -98,9 +99,9 @@ export const decideOrders = sql<DecidedRow>(
    ), ${STORE_TOLD}
    select case
        when verdict is not null then verdict
+       when kind = 'like' and actor not in (select user_id from taken) then 'used_up'
        when (low, high) in (select low_id, high_id from written) then 'decided'
-       when kind = 'dislike' or actor in (select user_id from taken) then 'settled'
-       else 'used_up' end as verdict,
+       else 'settled' end as verdict,
      ord, case when match_id in (select id from made) then match_id end as match_id,
      actor in (select user_id from taken) as paid,
      null::uuid as user_id, null::bigint as seq, null::bigint as epoch, null::timestamptz as at

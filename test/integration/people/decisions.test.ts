@@ -197,6 +197,23 @@ describe('the daily likes', () => {
     expect(await codeOf(world.decisions.decide(me, extra, 'dislike'))).toBe('none');
   });
 
+  it('refuse the one beyond them also in the moment in which the other one likes', async () => {
+    const { world } = at;
+    // Whose id is lower is whose half of the row is the first.
+    for (const reverse of [false, true]) {
+      const pair = (await world.persons(2)).sort();
+      const [me, peer] = reverse ? pair.reverse() : pair;
+      for (const id of await world.persons(20)) await world.decisions.decide(me!, id, 'like');
+      // At one process and in one turn of its loop: they share a batch.
+      const both = await Promise.all([
+        codeOf(world.decisions.decide(me!, peer!, 'like')),
+        codeOf(world.decisions.decide(peer!, me!, 'like')),
+      ]);
+      expect(both).toEqual(['TOO_MANY_REQUESTS', 'none']);
+      expect(await codeOf(world.decisions.decide(me!, peer!, 'dislike'))).toBe('none');
+    }
+  });
+
   it('are more for a premium person', async () => {
     const { world } = at;
     const me = await world.person({ tier: 'premium' });
