@@ -123,13 +123,12 @@ export const lastMatch = sql<{ id: string; status: string; ended_at: number | nu
 );
 
 /** Lets a pair begin anew, long after their match ended: both decisions are forgotten. */
-export const forgetPair = sql<{ low_id: string }>(
+export const forgetPair = sql(
   'decision-forget-pair',
   `update pair_decisions set low_decision = null, low_at = null, high_decision = null, high_at = null, matched = false
    where low_id = $1 and high_id = $2 and matched and not low_blocked and not high_blocked
      and not exists (select from matches m where m.low_id = $1 and m.high_id = $2
-       and (m.status = 'active' or m.ended_at > $3))
-   returning low_id`,
+       and (m.status = 'active' or m.ended_at > $3))`,
 );
 
 /** The viewer's newest dislike that was made after $2 and may be taken back. */

@@ -119,12 +119,10 @@ export class Decisions {
       if (kind === 'dislike') throw new DuetError('CONFLICT');
       return { decision: 'like', matchId: last.id };
     }
-    const forgotten = await db.query(forgetPair, [
-      low,
-      high,
-      new Date(clock.now() - ENDED_MATCH_DAYS * DAY_MS),
-    ]);
-    if (forgotten.length === 0) throw new DuetError('CONFLICT');
+    const since = clock.now() - ENDED_MATCH_DAYS * DAY_MS;
+    if (last.ended_at !== null && last.ended_at > since) throw new DuetError('CONFLICT');
+    // Nothing to forget is no refusal: the other one, who likes again at this moment, has let them begin anew.
+    await db.query(forgetPair, [low, high, new Date(since)]);
     return 'again';
   }
 }

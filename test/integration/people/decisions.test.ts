@@ -168,6 +168,22 @@ describe('decisions', () => {
     expect(again.matchId).not.toBeNull();
     expect(again.matchId).not.toBe(matchId);
   });
+
+  it('lets a pair begin anew also when both like at once', async () => {
+    const { world } = at;
+    const [me, peer] = await world.persons(2);
+    await world.decisions.decide(me!, peer!, 'like');
+    const { matchId } = await world.decisions.decide(peer!, me!, 'like');
+    await world.db.query(endMatch, [matchId!, new Date(Date.now() - 91 * 86_400_000)]);
+    const answers = await Promise.all([
+      world.decisions.decide(me!, peer!, 'like'),
+      world.decisions.decide(peer!, me!, 'like'),
+    ]);
+    const { matchId: begun } = await world.decisions.decide(me!, peer!, 'like');
+    expect(begun).not.toBeNull();
+    expect(begun).not.toBe(matchId);
+    expect(answers.map((answer) => answer.matchId)).toContain(begun);
+  });
 });
 
 describe('the daily likes', () => {
