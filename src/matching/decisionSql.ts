@@ -32,7 +32,8 @@ export interface DecidedRow {
  * - `known`: what is clear before anything is written. Who may not like at all learns nothing about the other one. The
  *   pair is looked up LATERAL with a limit: as a plain join, planned while the partitions are small, it becomes a scan
  *   of all of them.
- * - `taken`: a like from the day's allowance, under the lock of the person's row, if one is left.
+ * - `taken`: a like from the day's allowance, under the lock of the person's row, if one is left. A process whose clock is
+ *   behind counts on in the day that another has begun; a day further ahead is of a clock that was set, and begins anew.
  * - `written`: in the order of the pairs' ids, so that no two batches wait for each other in a circle. A mutual like makes
  *   the match here and nowhere else: the row's lock lets one transaction see it first. Pairs that were matched or blocked
  *   meanwhile are not written. The row of a pair may be written with the other one's half only: whether a like had none
@@ -62,8 +63,9 @@ export const decideOrders = sql<DecidedRow>(
      insert into like_counts as c (user_id, day, used)
      select actor, $8, 1 from known where verdict is null and kind = 'like' order by actor
      on conflict (user_id) do update
-       set day = excluded.day, used = case when c.day = excluded.day then c.used + 1 else 1 end
-     where c.day <> excluded.day or c.used < (
+       set day = case when c.day = excluded.day + 1 then c.day else excluded.day end,
+         used = case when c.day between excluded.day and excluded.day + 1 then c.used + 1 else 1 end
+     where c.day not between excluded.day and excluded.day + 1 or c.used < (
        select case tier when 'premium' then $10::int else $9::int end from users where id = excluded.user_id)
      returning user_id
    ), open as (
@@ -110,10 +112,10 @@ export const decideOrders = sql<DecidedRow>(
    select null, null, (payload ->> 'matchId')::uuid, null, user_id, seq, epoch, at from stored`,
 );
 
-/** Gives a like of day $2 back to each person in $1. */
+/** Gives a like of day $2, or of the next if that had begun elsewhere, back to each person in $1. */
 export const returnLikes = sql(
   'decision-return-likes',
-  `update like_counts set used = used - 1 where user_id = any ($1::uuid[]) and day = $2`,
+  `update like_counts set used = used - 1 where user_id = any ($1::uuid[]) and day between $2::date and $2::date + 1`,
 );
 
 /** The last match of a pair, if any. */

@@ -88,13 +88,14 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number, keys: 
   const shows = new ShowCounts({ db, clock, log });
   const discovery = new Discovery({ db, clock, cache, people, shows });
   const published: StoredEvent[] = [];
-  const decisions = new Decisions({
+  const decisionOptions = {
     db,
     clock,
     match: { acceptMs: 86_400_000, warningMs: 3_600_000 },
     likesPerDay: { regular: likesPerDay, premium: likesPerDay * 10 },
-    publish: (events) => published.push(...events),
-  });
+    publish: (events: readonly StoredEvent[]) => void published.push(...events),
+  };
+  const decisions = new Decisions(decisionOptions);
   const severed: [string, string][] = [];
   const blocks = new Blocks({
     db,
@@ -121,6 +122,8 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number, keys: 
     shows,
     discovery,
     decisions,
+    /** For another process's decisions on the same database. */
+    decisionOptions,
     blocks,
     reports,
     published,

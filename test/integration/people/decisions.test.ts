@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { DAY_MS } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { Decisions } from '../../../src/matching/decisions.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
 
 const countMatches = sql<{ matches: number; pairs: number }>(
@@ -228,6 +231,28 @@ describe('the daily likes', () => {
       expect(both).toEqual(['TOO_MANY_REQUESTS', 'none']);
       expect(await codeOf(world.decisions.decide(me!, peer!, 'dislike'))).toBe('none');
     }
+  });
+
+  it('are of one day for processes between whose clocks midnight lies, and begin anew for both after it', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const midnight = Date.UTC(2027, 0, 2);
+    const [slow, fast] = [new FakeClock(midnight - 50), new FakeClock(midnight + 50)];
+    const processes = [fast, slow].map((clock) => new Decisions({ ...world.decisionOptions, clock }));
+    const likeInTurn = async () => {
+      const codes: string[] = [];
+      for (const [i, id] of (await world.persons(25)).entries())
+        codes.push(await codeOf(processes[i % 2]!.decide(me, id, 'like')));
+      return codes.filter((code) => code === 'none').length;
+    };
+    expect(await likeInTurn()).toBe(20);
+    for (const clock of [slow, fast]) clock.advance(DAY_MS);
+    expect(await likeInTurn()).toBe(20);
+    // A clock that was set far ahead for a while takes nobody's likes for long.
+    fast.advance(30 * DAY_MS);
+    expect(await codeOf(processes[0]!.decide(me, await world.person(), 'like'))).toBe('none');
+    fast.advance(-30 * DAY_MS);
+    expect(await likeInTurn()).toBe(20);
   });
 
   it('are more for a premium person', async () => {
