@@ -34,7 +34,7 @@ export interface BatchResult {
   /** In the order of the orders. */
   outcomes: Outcome[];
   events: StoredEvent[];
-  /** Who paid for a like that was not written. */
+  /** Who paid for a like that was not written, or was there already. */
   unused: string[];
 }
 
@@ -66,7 +66,7 @@ export function readBatch(orders: readonly Order[], rows: readonly DecidedRow[],
     else events.push(eventOf(row));
   }
   const unused = [...byOrder]
-    .filter(([, row]) => row.paid && row.verdict === 'settled')
+    .filter(([, row]) => row.paid && (row.verdict === 'settled' || row.repeated))
     .map(([i]) => orders[i]!.actorId);
   return { outcomes: orders.map((order, i) => outcomeOf(order, byOrder.get(i), now)), events, unused };
 }

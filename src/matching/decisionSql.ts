@@ -18,6 +18,8 @@ export interface DecidedRow {
   match_id: string | null;
   /** Whether a like was taken from the day's allowance for it. */
   paid: boolean | null;
+  /** Whether this half of the pair's row was a like already: of the same moment, `known` did not see it. */
+  repeated: boolean | null;
   user_id: string | null;
   seq: number | null;
   epoch: number | null;
@@ -89,7 +91,11 @@ export const decideOrders = sql<DecidedRow>(
        matched = coalesce(coalesce(excluded.low_decision, d.low_decision) = 'like'
          and coalesce(excluded.high_decision, d.high_decision) = 'like', false)
      where not d.matched and not d.low_blocked and not d.high_blocked
-     returning d.low_id, d.high_id, d.matched
+     returning d.low_id, d.high_id, d.matched, old.low_decision as low_before, old.high_decision as high_before
+   ), repeated as (
+     select low_id, high_id, low_id as actor from written where low_before = 'like'
+     union all
+     select low_id, high_id, high_id from written where high_before = 'like'
    ), made as (
      insert into matches (id, low_id, high_id, status, phase, created_at, accept_by, due_at)
      select match_id, low, high, 'active', 'awaiting_accept', $5, $6, $7 from pairs
@@ -106,10 +112,11 @@ export const decideOrders = sql<DecidedRow>(
        else 'settled' end as verdict,
      ord, case when match_id in (select id from made) then match_id end as match_id,
      actor in (select user_id from taken) as paid,
+     (low, high, actor) in (select low_id, high_id, actor from repeated) as repeated,
      null::uuid as user_id, null::bigint as seq, null::bigint as epoch, null::timestamptz as at
    from known
    union all
-   select null, null, (payload ->> 'matchId')::uuid, null, user_id, seq, epoch, at from stored`,
+   select null, null, (payload ->> 'matchId')::uuid, null, null, user_id, seq, epoch, at from stored`,
 );
 
 /** Gives a like of day $2, or of the next if that had begun elsewhere, back to each person in $1. */

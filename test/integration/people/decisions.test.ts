@@ -3,6 +3,7 @@ import { DAY_MS } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { Decisions } from '../../../src/matching/decisions.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
 
@@ -23,6 +24,14 @@ const setDislikeAt = sql(
   'test-age-decisions',
   `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`,
 );
+
+const holdCount = sql('test-hold-count', 'select from like_counts where user_id = $1 for update');
+const countWaiting = sql<{ waiting: number }>(
+  'test-count-waiting',
+  `select count(*) as waiting from pg_stat_activity
+   where datname = current_database() and wait_event_type = 'Lock' and query like '%like_counts%'`,
+);
+const likesUsed = sql<{ used: number }>('test-likes-used', 'select used from like_counts where user_id = $1');
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
@@ -253,6 +262,22 @@ describe('the daily likes', () => {
     expect(await codeOf(processes[0]!.decide(me, await world.person(), 'like'))).toBe('none');
     fast.advance(-30 * DAY_MS);
     expect(await likeInTurn()).toBe(20);
+  });
+
+  it('pay once for the same like at two processes at once', async () => {
+    const { world } = at;
+    const [me, peer, before] = await world.persons(3);
+    const processes = [0, 1].map(() => new Decisions(world.decisionOptions));
+    await processes[0]!.decide(me!, before!, 'like');
+    // Both have looked before either may write: the day's count is held until they wait for it.
+    let likes: Promise<unknown>[] = [];
+    await world.db.transaction(async (tx) => {
+      await tx.query(holdCount, [me!]);
+      likes = processes.map((process) => process.decide(me!, peer!, 'like'));
+      await eventually(async () => (await world.db.query(countWaiting))[0]!.waiting).toBe(2);
+    });
+    await Promise.all(likes);
+    expect(await world.db.query(likesUsed, [me!])).toEqual([{ used: 2 }]);
   });
 
   it('are more for a premium person', async () => {
