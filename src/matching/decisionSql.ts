@@ -140,15 +140,16 @@ export const forgetPair = sql(
        and (m.status = 'active' or m.ended_at > $3))`,
 );
 
-/** The viewer's newest dislike that was made after $2 and may be taken back. */
+/** The viewer's newest dislike that was made after $2 and may be taken back: of somebody whom he still may see. */
 export const lastDislike = sql<{ target_id: string; at: number }>(
   'decision-last-dislike',
   `select target_id, at from (
      select high_id as target_id, low_at as at from pair_decisions
-       where low_id = $1 and low_decision = 'dislike' and low_at > $2
+       where low_id = $1 and low_decision = 'dislike' and low_at > $2 and not low_blocked and not high_blocked
      union all
      select low_id, high_at from pair_decisions
-       where high_id = $1 and high_decision = 'dislike' and high_at > $2) mine
+       where high_id = $1 and high_decision = 'dislike' and high_at > $2 and not low_blocked and not high_blocked) mine
+   where exists (select from users where id = target_id and status = 'active')
    order by at desc limit 1`,
 );
 

@@ -25,6 +25,7 @@ const setDislikeAt = sql(
   `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`,
 );
 
+const setStatus = sql('test-fate', 'update users set status = $2 where id = $1');
 const holdCount = sql('test-hold-count', 'select from like_counts where user_id = $1 for update');
 const countWaiting = sql<{ waiting: number }>(
   'test-count-waiting',
@@ -164,6 +165,23 @@ describe('decisions', () => {
     await world.decisions.decide(me!, first!, 'dislike');
     await world.db.query(setDislikeAt, [me!, 2]);
     expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+  });
+
+  it('takes back the newest dislike of those who are still there', async () => {
+    const { world } = at;
+    const [me, still, ...gone] = await world.persons(6);
+    await world.decisions.decide(me!, still!, 'dislike');
+    for (const id of gone) await world.decisions.decide(me!, id, 'dislike');
+    const [blocker, blocked, banned, deleted] = gone;
+    await world.blocks.block(blocker!, me!);
+    await world.blocks.block(me!, blocked!);
+    await world.db.query(setStatus, [banned!, 'banned']);
+    await world.db.query(setStatus, [deleted!, 'deleted']);
+    expect(await world.decisions.undo(me!)).toBe(still);
+    expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+    // Whoever is there again meanwhile may be taken back like everybody else.
+    await world.db.query(setStatus, [banned!, 'active']);
+    expect(await world.decisions.undo(me!)).toBe(banned);
   });
 
   it('lets a pair begin anew only long after their match ended', async () => {
