@@ -49,17 +49,20 @@ export class Blocks {
       await tx.query(addBlock, [blockerId, blockedId, new Date(clock.now())]);
       await tx.query(severPair, [blockerId, blockedId]);
     });
+    // First what does not fail: nobody is dealt the other one because a call could not be ended.
+    await forgetCandidates([blockerId, blockedId]);
     // At once, instead of with the next sweep, which ends the match when this process dies here.
     await pairSevered(blockerId, blockedId);
-    await forgetCandidates([blockerId, blockedId]);
   }
 
   /** Takes a block back; without one it changes nothing. What was ended by it stays ended. */
   async unblock(blockerId: string, blockedId: string): Promise<void> {
     const { db, forgetCandidates } = this.#options;
     await db.transaction(async (tx) => {
-      await tx.query(unblockPair, [blockerId, blockedId]);
-      await tx.query(removeBlock, [blockerId, blockedId]);
+      // The lock of the pair's row makes a block that comes now wait. Without a row nothing was blocked, and a block may
+      // have come since: taking back only its half in the list would leave one that nobody can undo.
+      const [pair] = await tx.query(unblockPair, [blockerId, blockedId]);
+      if (pair !== undefined) await tx.query(removeBlock, [blockerId, blockedId]);
     });
     await forgetCandidates([blockerId, blockedId]);
   }

@@ -37,12 +37,13 @@ export const severPair = sql(
    where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid) and status = 'active'`,
 );
 
-/** Undoes only the block: what the two decided about each other before stays decided. */
-export const unblockPair = sql(
+/** Undoes only the block: what the two decided about each other before stays decided. Nothing comes back without a row. */
+export const unblockPair = sql<{ low_id: string }>(
   'safety-unblock-pair',
   `update pair_decisions set
      low_blocked = low_blocked and low_id <> $1, high_blocked = high_blocked and high_id <> $1
-   where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)`,
+   where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)
+   returning low_id`,
 );
 export const removeBlock = sql<{ blocked_id: string }>(
   'safety-unblock',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { overdueMatches } from '../../../src/actors/Keeper.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
@@ -6,6 +6,7 @@ import { newId } from '../../../src/ids.ts';
 import { Matches } from '../../../src/matching/Matches.ts';
 import type { StoredText } from '../../../src/platform/DataKeys.ts';
 import { Blocks } from '../../../src/safety/Blocks.ts';
+import { unblockPair } from '../../../src/safety/safetySql.ts';
 import { ReportInput } from '../../../src/safety/shapes.ts';
 import { usePeople } from '../../support/people.ts';
 
@@ -101,6 +102,43 @@ describe('blocks and reports', () => {
     expect(await codeOf(world.decisions.decide(me!, other!, 'like'))).toBe('NOT_FOUND');
     await world.blocks.unblock(other!, me!);
     expect(await codeOf(world.people.card(me!, other!))).toBe('none');
+  });
+
+  it('are whole or not at all: one that comes while there is none to take back stands, and can be taken back', async () => {
+    const { world } = at;
+    const [me, other] = await world.persons(2);
+    const transaction = world.db.transaction.bind(world.db);
+    const meanwhile = vi.spyOn(world.db, 'transaction').mockImplementationOnce((work) =>
+      transaction((tx) =>
+        work({
+          query: async (statement, values) => {
+            const rows = await tx.query(statement, values);
+            if (statement.name === unblockPair.name) await world.blocks.block(me!, other!);
+            return rows;
+          },
+        }),
+      ),
+    );
+    await world.blocks.unblock(me!, other!);
+    meanwhile.mockRestore();
+    expect(await codeOf(world.people.card(me!, other!))).toBe('NOT_FOUND');
+    expect((await world.blocks.list(me!, { limit: 10 })).items.map((item) => item.id)).toEqual([other]);
+    await world.blocks.unblock(me!, other!);
+    expect(await codeOf(world.decisions.decide(me!, other!, 'like'))).toBe('none');
+  });
+
+  it('make decks forget the other one also when a call could not be ended at once', async () => {
+    const { world } = at;
+    const [me, other] = await world.persons(2);
+    const forgotten: string[] = [];
+    const blocks = new Blocks({
+      db: world.db,
+      clock: world.clock,
+      pairSevered: () => Promise.reject(new DuetError('UNAVAILABLE')),
+      forgetCandidates: async (ids) => void forgotten.push(...ids),
+    });
+    expect(await codeOf(blocks.block(me!, other!))).toBe('UNAVAILABLE');
+    expect(forgotten).toEqual([me, other]);
   });
 
   it('refuse oneself and whoever is not there, in one way', async () => {
