@@ -8,12 +8,15 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
+import type { Bus } from '../platform/Bus.ts';
 import { Rounds } from '../platform/Rounds.ts';
 import * as colyseus from './colyseus.ts';
 
 export interface KeeperOptions {
   db: Database;
   calls: CallStore;
+  /** On which processes say what they took over. */
+  bus: Bus;
   clock: Clock;
   log: Log;
   /** Acts on a match whose deadline has passed. */
@@ -38,6 +41,13 @@ const SWEEP_BATCH = 100;
 /** How often inboxes are compared with the log, for hints that were lost. */
 const RECONCILE_EVERY_MS = 3_000;
 const DROP_EVERY_MS = 3_600_000;
+const TAKEN_OVER = 'calls.taken_over';
+
+/** Said on the bus: a call that somebody held before is held in this epoch now. */
+interface TakenOver {
+  callId: string;
+  epoch: number;
+}
 
 // `skip locked` keeps two processes that sweep at once from waiting for each other; that each deadline acts once is
 // the rules' doing, which decide under the row's lock or the lease. What is due is so by the clock $1 of this process, as
@@ -65,6 +75,9 @@ export class Keeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    options.bus.subscribe(TAKEN_OVER, (message) => {
+      if (isTakenOver(message)) this.#heedTakenOver(message);
+    });
   }
 
   start(): void {
@@ -77,9 +90,15 @@ export class Keeper {
     this.#every('retention', DROP_EVERY_MS, () => this.#options.dropOld());
   }
 
-  /** The actor is held by this process from now on. */
+  /**
+   * The actor is held by this process from now on. Whoever held its call before is told: one whose way to the database is
+   * cut would learn it from no renewal.
+   */
   hold(actor: CallActor): void {
-    this.#held.set(actor.call.id, actor);
+    const { id: callId } = actor.call;
+    const { epoch } = actor;
+    this.#held.set(callId, actor);
+    if (epoch > 1) this.#options.bus.publish(TAKEN_OVER, { callId, epoch } satisfies TakenOver);
   }
 
   /** The actor is no longer held here. */
@@ -106,11 +125,20 @@ export class Keeper {
       if (actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor) continue;
       const severed = still.get(actor.call.id);
       if (severed) void this.#attempt(() => actor.system({ type: 'sever' }));
-      if (severed !== undefined) continue;
-      this.#options.log.warn({ callId: actor.call.id }, 'another process took this call over');
-      this.letGo(actor);
-      actor.abandon();
+      if (severed === undefined) this.#abandon(actor);
     }
+  }
+
+  /** A message that is late, or comes twice, names an epoch that is no higher. */
+  #heedTakenOver({ callId, epoch }: TakenOver): void {
+    const actor = this.#held.get(callId);
+    if (actor !== undefined && actor.call.phase !== 'ended' && actor.epoch < epoch) this.#abandon(actor);
+  }
+
+  #abandon(actor: CallActor): void {
+    this.#options.log.warn({ callId: actor.call.id }, 'another process took this call over');
+    this.letGo(actor);
+    actor.abandon();
   }
 
   async #sweepCalls(): Promise<void> {
@@ -152,4 +180,9 @@ export class Keeper {
     this.#rounds.push(rounds);
     rounds.start();
   }
+}
+
+function isTakenOver(message: unknown): message is TakenOver {
+  const { callId, epoch } = (message ?? {}) as Partial<TakenOver>;
+  return typeof callId === 'string' && Number.isSafeInteger(epoch);
 }

@@ -26,7 +26,7 @@ export async function openCalls(
   { people, matchLists }: PeopleServices,
   closing: AsyncDisposableStack,
 ) {
-  const { clock, db, hub, log, metrics, cache } = stores;
+  const { clock, db, bus, hub, log, metrics, cache } = stores;
   const push = openPush(config, stores);
   closing.defer(() => push?.close());
   const publish = (events: readonly StoredEvent[]) => {
@@ -90,6 +90,7 @@ export async function openCalls(
   const keeper = new Keeper({
     db,
     calls: callStore,
+    bus,
     clock,
     log,
     tickMatch: (matchId) => matches.system(matchId, { type: 'tick' }),

@@ -81,6 +81,7 @@ export class SimProcess implements Host {
     this.keeper = new Keeper({
       db,
       calls: this.callStore,
+      bus: this.bus,
       clock,
       log,
       tickMatch: (matchId) => this.matches.system(matchId, { type: 'tick' }),

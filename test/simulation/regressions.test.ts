@@ -9,6 +9,7 @@ import type { Call, CallSettings } from '../../src/calling/state.ts';
 import type { Database } from '../../src/db/Database.ts';
 import type { Sql } from '../../src/db/sql.ts';
 import { createLog } from '../../src/log.ts';
+import { MemoryBus } from '../../src/platform/Bus.ts';
 import { FakeClock } from '../support/FakeClock.ts';
 import { MemoryDatabase } from './MemoryDatabase.ts';
 
@@ -115,6 +116,7 @@ async function setUp() {
     const keeper = new Keeper({
       db,
       calls: store,
+      bus: new MemoryBus(),
       clock,
       log: createLog('silent'),
       tickMatch: () => Promise.resolve(),

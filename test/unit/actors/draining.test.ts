@@ -5,6 +5,7 @@ import { Keeper } from '../../../src/actors/Keeper.ts';
 import type { CallStore, Claim } from '../../../src/calling/CallStore.ts';
 import type { Database } from '../../../src/db/Database.ts';
 import { createLog } from '../../../src/log.ts';
+import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
 const CALL = '00000000-0000-7000-8000-000000000004';
@@ -60,6 +61,7 @@ test('calls that nobody holds are not looked for, deadlines of matches are', asy
       wasAway: () => false,
     } as unknown as Database,
     calls: {} as CallStore,
+    bus: new MemoryBus(),
     clock,
     log,
     tickMatch: () => Promise.resolve(),
