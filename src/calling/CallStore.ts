@@ -18,9 +18,16 @@ export const LEASE_MS = 2_000;
 export const RENEW_EVERY_MS = 500;
 /** And after this those of an owner that is gone: its name is free, and it has missed a renewal. */
 export const GONE_MS = 750;
-/** SQL: whether the lease of row `call` has run out, or its owner is gone. */
+/** A lease that lasts longer than this was written before the database's clock was set back. */
+export const IMPOSSIBLE_LEASE_MS = 2 * LEASE_MS;
+/**
+ * SQL: whether the lease of row `call` has run out, or its owner is gone. An impossible lease says nothing: those who live
+ * write another with their next renewal, and until then are known by their names.
+ */
 export const isUnheld = (call: string) => `(${call}.leased_until < clock_timestamp()
-  or ${call}.leased_until < clock_timestamp() + interval '${LEASE_MS - GONE_MS} ms' and ${nameIsFree(`${call}.owner`)})`;
+  or ${call}.leased_until < clock_timestamp() + interval '${LEASE_MS - GONE_MS} ms' and ${nameIsFree(`${call}.owner`)}
+  or ${call}.leased_until > clock_timestamp() + interval '${IMPOSSIBLE_LEASE_MS} ms'
+     and (${call}.owner is null or not ${nameIsHeld(`${call}.owner`)}))`;
 
 /** Clocks that differ by more than this do not run differently: one was set. */
 const STEP_MS = 30_000;

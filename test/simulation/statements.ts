@@ -2,7 +2,7 @@
  * What each SQL statement of matches, calls and inboxes does, in terms of the tables of the simulator. A statement is
  * known by its name; `test/integration/simulation` runs the same random histories against PostgreSQL and compares.
  */
-import { GONE_MS, LEASE_MS } from '../../src/calling/CallStore.ts';
+import { GONE_MS, IMPOSSIBLE_LEASE_MS, LEASE_MS } from '../../src/calling/CallStore.ts';
 import type { Call } from '../../src/calling/state.ts';
 import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
@@ -252,7 +252,9 @@ function liveCallOf(tables: Tables, matchId: string): CallRow | undefined {
 /** `isUnheld` of `src/calling/CallStore.ts`. */
 function isUnheld({ freeNames }: Tables, { owner, leased_until: until }: CallRow, now: number): boolean {
   if (until === null) return false;
-  return until < now || (until < now + LEASE_MS - GONE_MS && owner !== null && freeNames.has(owner));
+  const isFree = owner !== null && freeNames.has(owner);
+  if (until > now + IMPOSSIBLE_LEASE_MS) return owner === null || isFree;
+  return until < now || (until < now + LEASE_MS - GONE_MS && isFree);
 }
 
 function rowsOf<Row extends object>(row: Row | undefined): Row[] {

@@ -123,6 +123,34 @@ test('the database’s clock was set by 1 h: what a kill -9 then takes of a call
   }
 });
 
+test('the database’s clock is set back by 1 h as a process dies: its calls are taken over, those of the living are not', async () => {
+  const held = async (callId: string): Promise<{ epoch: number; lasts: boolean }> => {
+    const { rows } = await client.query(
+      `select epoch::int, leased_until > clock_timestamp() + interval '1 minute' as lasts from calls where id = $1`,
+      [callId],
+    );
+    return rows[0];
+  };
+  const [other, { ann, matchId }] = await Promise.all([newMatch(server), newMatch(server)]);
+  const holder = await start(0);
+  try {
+    const { call: living } = await other.ann.ok('POST', `/calls/initiate/${other.matchId}`, {});
+    const { call } = await again(() => at(holder, ann).ok('POST', `/calls/initiate/${matchId}`, {}));
+    await holder.kill();
+    await setDatabaseClock(-HOUR_MS);
+    const taken = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
+    const creditedMs = Date.parse(taken.call.ringUntil) - Date.parse(call.ringUntil);
+    expect(creditedMs).toBeGreaterThanOrEqual(0);
+    expect(creditedMs).toBeLessThan(RING_MS);
+    expect((await at(ahead, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
+    await eventually(() => held(living.id)).toEqual({ epoch: 1, lasts: false });
+    await other.ann.ok('POST', `/calls/${living.id}/end`);
+  } finally {
+    await holder.kill();
+    await setDatabaseClock(0);
+  }
+});
+
 test('whoever starts after the database’s clock was set has the clock of those who run', async () => {
   const { ann } = await newMatch(server);
   await setDatabaseClock(HOUR_MS);
