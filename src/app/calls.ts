@@ -67,7 +67,7 @@ export async function openCalls(
     ring,
     isOpen,
   });
-  const callCommands = new CallCommands({ calls, actors });
+  const callCommands = new CallCommands({ calls, actors, log });
   const matches: Matches = new Matches({
     db,
     clock,
@@ -75,10 +75,7 @@ export async function openCalls(
     cards,
     publish,
     onChanged: (userIds) => matchLists.changed(userIds),
-    onClosed: async (matchId) => {
-      const call = await calls.liveOf(matchId);
-      if (call !== undefined) await actors.callCommand(call.id, { command: { type: 'sever' } });
-    },
+    onClosed: (matchId) => callCommands.sever(matchId),
   });
   const blocks = new Blocks({
     db,

@@ -98,7 +98,7 @@ export class Matches {
   async severAll(userId: string): Promise<void> {
     let failure: { error: unknown } | undefined;
     for (const { id } of await this.#options.db.query(activeOf, [userId])) {
-      // One that cannot be ended now (its call's process is away) must not keep the others from ending.
+      // One that cannot be ended now must not keep the others from ending.
       await this.system(id, { type: 'sever' }).catch((error: unknown) => {
         failure ??= { error };
       });

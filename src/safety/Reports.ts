@@ -50,8 +50,12 @@ export class Reports {
       callId,
       new Date(clock.now()),
     ]);
-    if (input.block) await blocks.blockNow(reporterId, reportedId);
-    await onReport(reportedId);
+    try {
+      if (input.block) await blocks.blockNow(reporterId, reportedId);
+    } finally {
+      // It is filed: it counts, also where the block could not be made.
+      await onReport(reportedId);
+    }
     return { reportId };
   }
 

@@ -66,17 +66,14 @@ export class SimProcess implements Host {
       isOpen: () => true,
       publish,
     });
-    this.#callCommands = new CallCommands({ calls: this.calls, actors: this.actors });
+    this.#callCommands = new CallCommands({ calls: this.calls, actors: this.actors, log });
     this.matches = new Matches({
       db,
       clock,
       settings: durations.match,
       cards: () => Promise.resolve(new Map()),
       publish,
-      onClosed: async (matchId) => {
-        const call = await this.calls.liveOf(matchId);
-        if (call !== undefined) await this.actors.callCommand(call.id, { command: { type: 'sever' } });
-      },
+      onClosed: (matchId) => this.#callCommands.sever(matchId),
     });
     this.keeper = new Keeper({
       db,

@@ -6,6 +6,7 @@ import { newId } from '../../../src/ids.ts';
 import { Matches } from '../../../src/matching/Matches.ts';
 import type { StoredText } from '../../../src/platform/DataKeys.ts';
 import { Blocks } from '../../../src/safety/Blocks.ts';
+import { Reports } from '../../../src/safety/Reports.ts';
 import { unblockPair } from '../../../src/safety/safetySql.ts';
 import { ReportInput } from '../../../src/safety/shapes.ts';
 import { usePeople } from '../../support/people.ts';
@@ -156,6 +157,24 @@ describe('blocks and reports', () => {
       expect(await codeOf(world.blocks.block(me, id))).toBe('NOT_FOUND');
       expect(await codeOf(world.reports.report(me, id, input))).toBe('NOT_FOUND');
     }
+  });
+
+  it('a report counts, whatever becomes of what is live between the two', async () => {
+    const { world } = at;
+    const { db, clock, keys } = world;
+    const [me, other] = await world.persons(2);
+    const blocks = new Blocks({
+      db,
+      clock,
+      pairSevered: () => Promise.reject(new DuetError('UNAVAILABLE')),
+      forgetCandidates: async () => {},
+    });
+    const counted: string[] = [];
+    const onReport = async (reportedId: string) => void counted.push(reportedId);
+    const reports = new Reports({ db, clock, keys, blocks, onReport });
+    const input = ReportInput.parse({ reason: 'spam' });
+    expect(await codeOf(reports.report(me!, other!, input))).toBe('UNAVAILABLE');
+    expect(counted).toEqual([other]);
   });
 
   it('a report blocks unless told otherwise, and ends what is live between the two', async () => {
