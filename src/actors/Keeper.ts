@@ -57,7 +57,8 @@ export const overdueMatches = sql<{ id: string }>(
   `select id from matches where due_at <= $1 order by due_at limit ${SWEEP_BATCH} for update skip locked`,
 );
 // A call whose holder died is held again as soon as that is known, whether or not anybody asks for it: what it
-// would be credited otherwise is all the time until its deadline. One that nobody has held yet is being activated.
+// would be credited otherwise is all the time until its deadline. One that nobody has held yet is given a second to be; an
+// earlier release wrote no lease for it.
 export const unheldCalls = sql<{ id: string }>(
   'sweep-calls',
   `select id from calls c where due_at is not null and phase <> 'ended'

@@ -168,6 +168,8 @@ export class CallStore {
       const recentIds = await this.#recentIds(tx, callId);
       if (until === null) return { call: state, epoch, version, recentIds };
       const { heldUntil, now } = outage({ heldUntil: until, dbNow, ownNow, ownerLives });
+      // Nobody held it before, and nobody had to yet.
+      if (epoch === 1 && heldUntil === now) return { call: state, epoch, version, recentIds };
       const change = bySystem(state, { type: 'recover', heldUntil }, now, this.#settings);
       const recovered = await this.#write(tx, {
         call: change.call,

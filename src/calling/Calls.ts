@@ -32,6 +32,8 @@ export interface CallsOptions {
 
 const MAX_UNANSWERED = 3;
 const UNANSWERED_WINDOW_MS = 3_600_000;
+/** How long a new call may go without anybody who holds it. */
+export const UNHELD_MS = 1_000;
 /** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */
 const TURN_MARGIN_SEC = 30;
 
@@ -52,10 +54,11 @@ const countUnanswered = sql<{ n: number; oldest: number | null }>(
      and c.created_at > $2
      and not exists (select from call_journal j where j.call_id = c.id and j.command = 'answer')`,
 );
+// It is held by whoever asked for it within milliseconds: after this the sweeper looks who does, and what it lost counts.
 const insertCall = sql(
   'call-insert',
-  `insert into calls (id, match_id, caller_id, callee_id, phase, state, created_at, due_at)
-   values ($1, $2, $3, $4, 'ringing', $5::jsonb, $6, $7)`,
+  `insert into calls (id, match_id, caller_id, callee_id, phase, state, created_at, due_at, leased_until)
+   values ($1, $2, $3, $4, 'ringing', $5::jsonb, $6, $7, clock_timestamp() + interval '${UNHELD_MS} ms')`,
 );
 const insertLive = sql<{ user_id: string }>(
   'call-insert-live',

@@ -2,6 +2,7 @@
  * The books of a run. After every step what was newly written is read and held against what may be: each line of the
  * journal, each lease, each event, each answer that somebody got.
  */
+import { UNHELD_MS } from '../../src/calling/Calls.ts';
 import type { Call, Role } from '../../src/calling/state.ts';
 import { personOf, roleOf } from '../../src/calling/state.ts';
 import type { PersonCommand } from '../../src/calling/transitions.ts';
@@ -158,6 +159,8 @@ export class Ledger implements Books {
     if (line.epoch === 1) account.creditedEpoch = 1;
     // Whoever commits holds: an outage counts from then on, whenever the lease was renewed.
     if (line.epoch === account.creditedEpoch) account.servedUntil = line.at;
+    // And whoever asks for a call has a moment to hold it.
+    if (line.command === 'initiate') account.servedUntil = line.at + UNHELD_MS;
     if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {
       this.fail(`${name} and its journal differ`);
     }

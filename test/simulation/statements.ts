@@ -3,6 +3,7 @@
  * known by its name; `test/integration/simulation` runs the same random histories against PostgreSQL and compares.
  */
 import { GONE_MS, IMPOSSIBLE_LEASE_MS, LEASE_MS } from '../../src/calling/CallStore.ts';
+import { UNHELD_MS } from '../../src/calling/Calls.ts';
 import type { Call } from '../../src/calling/state.ts';
 import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
@@ -40,7 +41,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       .map((call) => call.created_at);
     return [{ n: times.length, oldest: times.length === 0 ? null : Math.min(...times) }];
   },
-  'call-insert': ({ tables, write }, [id, matchId, callerId, calleeId, state, createdAt, dueAt]) => {
+  'call-insert': ({ tables, write, now }, [id, matchId, callerId, calleeId, state, createdAt, dueAt]) => {
     if (liveCallOf(tables, matchId as string) !== undefined) throw new ConstraintError('calls_one_live');
     const row: CallRow = {
       id: id as string,
@@ -55,7 +56,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       version: 1,
       owner: null,
       epoch: 0,
-      leased_until: null,
+      leased_until: now + UNHELD_MS,
       due_at: timeOf(dueAt),
     };
     write.set(tables.calls, row.id, row);

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { CallActor } from '../../../src/calling/CallActor.ts';
 import { CallStore } from '../../../src/calling/CallStore.ts';
-import { Calls } from '../../../src/calling/Calls.ts';
+import { Calls, UNHELD_MS } from '../../../src/calling/Calls.ts';
+import type { RingingCall } from '../../../src/calling/state.ts';
 import type { Database } from '../../../src/db/Database.ts';
 import { createLog } from '../../../src/log.ts';
 import { SEVERED_DUE_MS } from '../../../src/matching/transitions.ts';
@@ -88,6 +89,22 @@ describe('no call begins', () => {
     await expect(stranger).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
+
+test.each([
+  [0, ['initiate'], 0],
+  [UNHELD_MS - 1, ['initiate'], 0],
+  [UNHELD_MS + 4_000, ['initiate', 'recover'], 4_000],
+])(
+  'first held after %i ms a call is credited what was lost, if anything was',
+  async (afterMs, commands, credit) => {
+    const { calls, actor, clock, memory } = setUp();
+    const call = await calls.initiate(MATCH, ANN, 'audio');
+    clock.jump(afterMs);
+    const { ringUntil } = (await actor(call.id)).call as RingingCall;
+    expect(memory.tables.journal.map(({ command }) => command)).toEqual(commands);
+    expect(ringUntil - (call as RingingCall).ringUntil).toBe(credit);
+  },
+);
 
 test.each([
   ['expired', (memory: MemoryDatabase) => ({ ...memory.tables.matches.get(MATCH)!, accept_by: 1 })],
