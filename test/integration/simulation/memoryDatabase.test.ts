@@ -78,6 +78,8 @@ beforeAll(async () => {
   await replaceClock(made.url, 'to_timestamp(ms / 1000)');
   const client = new pg.Client(made.url);
   await client.connect();
+  // Further from the processes' clocks than this no name can be held.
+  await client.query('update test_clock set ms = $1', [START_MS]);
   await client.query(
     `insert into users (id, email, email_key, email_verified_at, password_hash, display_name, birth_date, gender)
      select id, id || '@example.org', id || '@example.org', now(), '', 'Somebody', '1990-01-01', 'woman'
