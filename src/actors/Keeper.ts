@@ -4,7 +4,7 @@
  */
 import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, isUnheld, LEASE_MS, RENEW_EVERY_MS } from '../calling/CallStore.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -36,8 +36,10 @@ export interface KeeperOptions {
 /** How often calls are looked for that nobody holds: what one whose owner is gone waits at most until somebody sees it. */
 const SWEEP_CALLS_EVERY_MS = 250;
 const SWEEP_MATCHES_EVERY_MS = 500;
-/** Deadlines found in one sweep, and acted on at once. */
+/** Deadlines found in one look, and acted on at once. */
 const SWEEP_BATCH = 100;
+/** Looks in one sweep at most, where each finds as many as that: what fell due in an outage need not wait for the next. */
+const SWEEP_LOOKS = 20;
 /** How often inboxes are compared with the log, for hints that were lost. */
 const RECONCILE_EVERY_MS = 3_000;
 const DROP_EVERY_MS = 3_600_000;
@@ -70,8 +72,11 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #held = new Map<string, CallActor>();
   readonly #rounds: Rounds[] = [];
-  /** What earlier sweeps found and is still being acted on: one that takes long holds up nothing else. */
-  readonly #acting = new Set<string>();
+  /**
+   * What earlier looks found and is still being acted on, and whether that could be done: one that takes long holds up
+   * nothing else.
+   */
+  readonly #acting = new Map<string, Promise<boolean>>();
   #closed = false;
 
   constructor(options: KeeperOptions) {
@@ -85,7 +90,7 @@ export class Keeper {
     this.#every('renew', RENEW_EVERY_MS, () => this.#renew());
     this.#every('calls', SWEEP_CALLS_EVERY_MS, () => this.#sweepCalls());
     this.#every('matches', SWEEP_MATCHES_EVERY_MS, () =>
-      this.#sweep(overdueMatches, this.#options.tickMatch),
+      this.#sweep(overdueMatches, SWEEP_MATCHES_EVERY_MS, this.#options.tickMatch),
     );
     this.#every('reconcile', RECONCILE_EVERY_MS, () => this.#options.reconcileInboxes());
     this.#every('retention', DROP_EVERY_MS, () => this.#options.dropOld());
@@ -144,28 +149,46 @@ export class Keeper {
 
   async #sweepCalls(): Promise<void> {
     const { db, isOpen, activateCall } = this.#options;
-    if ((isOpen?.() ?? true) && !db.wasAway(LEASE_MS)) await this.#sweep(unheldCalls, activateCall);
+    if ((isOpen?.() ?? true) && !db.wasAway(LEASE_MS))
+      await this.#sweep(unheldCalls, SWEEP_CALLS_EVERY_MS, activateCall);
   }
 
-  async #sweep(due: Statement<{ id: string }>, act: (id: string) => Promise<unknown>): Promise<void> {
+  /** Looks again as soon as a full look is acted on, and where that takes long `everyMs` later; not where some of it failed. */
+  async #sweep(
+    due: Statement<{ id: string }>,
+    everyMs: number,
+    act: (id: string) => Promise<unknown>,
+  ): Promise<void> {
     const { db, clock } = this.#options;
-    for (const { id } of await db.query(due, [new Date(clock.now())])) this.#actOn(id, act);
+    for (let looks = 0; looks < SWEEP_LOOKS && !this.#closed; looks++) {
+      const found = await db.query(due, [new Date(clock.now())]);
+      const acted = Promise.all(found.map(({ id }) => this.#actOn(id, act)));
+      if (found.length < SWEEP_BATCH) return;
+      const done = await Promise.race([acted, sleep(clock, everyMs)]);
+      if (done?.includes(false)) return;
+    }
   }
 
-  #actOn(id: string, act: (id: string) => Promise<unknown>): void {
-    if (this.#closed || this.#acting.has(id) || this.#acting.size >= 2 * SWEEP_BATCH) return;
-    this.#acting.add(id);
-    void this.#attempt(() => act(id)).finally(() => this.#acting.delete(id));
+  #actOn(id: string, act: (id: string) => Promise<unknown>): Promise<boolean> {
+    const acting = this.#acting.get(id);
+    if (acting !== undefined) return acting;
+    if (this.#closed || this.#acting.size >= 2 * SWEEP_BATCH) return Promise.resolve(false);
+    const started = this.#attempt(() => act(id)).finally(() => this.#acting.delete(id));
+    this.#acting.set(id, started);
+    return started;
   }
 
-  async #attempt(act: () => Promise<unknown>): Promise<void> {
+  /** Whether it could be done. */
+  async #attempt(act: () => Promise<unknown>): Promise<boolean> {
     try {
       await act();
+      return true;
     } catch (err) {
       this.#options.log.warn(
         { err },
         'an overdue deadline could not be acted on, the next sweep tries again',
       );
+      return false;
     }
   }
 
