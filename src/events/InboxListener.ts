@@ -109,6 +109,8 @@ export class InboxListener {
       })
       .finally(() => {
         this.#reading = false;
+        // Whoever asked after the last look at the log, and before now, relied on this one.
+        if (this.#behind && !this.#unread.has(this)) this.catchUp();
       });
   }
 

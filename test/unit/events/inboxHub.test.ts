@@ -179,6 +179,20 @@ test('a log that could not be read is read with the next comparison', async () =
   expect(heard).toEqual(['user 0: 1', 'user 0: 2']);
 });
 
+test('what is missed at any moment of a read is read without a comparison', async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const { log, heard, hub } = await listening(1);
+    log.seqs.set('user 0', 2);
+    // Its number tells that one before it is missing.
+    hub.publish([eventOf('user 0', 2)]);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    log.seqs.set('user 0', 4);
+    hub.publish([eventOf('user 0', 4)]);
+    await settled();
+    expect([turns, heard]).toEqual([turns, ['user 0: 1', 'user 0: 2', 'user 0: 3', 'user 0: 4']]);
+  }
+});
+
 test('nothing is asked where nobody listens', async () => {
   const { log, reconcile } = await listening(0);
   await reconcile();
