@@ -4,7 +4,7 @@
  * The bus carries a hint, the log is the truth: a subscription delivers in order of `seq`; where a hint was lost or
  * overtaken, the gap is read from the log before what comes after it is delivered.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -62,18 +62,26 @@ export const writeAck = sql(
   'update inboxes set acked = greatest(acked, least($2, seq)) where user_id = $1 and acked < $2',
 );
 /** Who was told something in the last seconds. What it costs follows what happens, not how many are connected. */
-export const readRecent = sql<{ user_id: string; seq: number }>(
+export const readRecent = sql<{ user_id: string; seq: number; at: number }>(
   'inbox-recent',
   // The upper end tells the planner that these are few; without it a generic plan expects a third of the month.
-  `select user_id, max(seq) as seq from outbox
+  `select user_id, max(seq) as seq, max(at) as at from outbox
    where at >= now() - make_interval(secs => $1) and at < 'infinity'
    group by user_id`,
 );
-/** Whose log is not where delivery stands: ahead, or behind what was delivered, after a failover that lost its end. */
-export const readBehind = sql<{ user_id: string; seq: number }>(
+/**
+ * Whose log is not where delivery stands: ahead, or behind what was delivered, after a failover that lost its end; or it
+ * was filled up again since, and has nothing of that time by that number. Times are known to the millisecond; said as a
+ * range of their own column, they lead to the one month that is looked in.
+ */
+export const readBehind = sql<{ user_id: string }>(
   'inbox-behind',
-  `select distinct here.user_id, coalesce(i.seq, 0) as seq from unnest($1::uuid[], $2::bigint[]) as here (user_id, seq)
-   left join inboxes i on i.user_id = here.user_id where coalesce(i.seq, 0) <> here.seq`,
+  `select distinct here.user_id
+   from unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) as here (user_id, seq, at)
+   left join inboxes i on i.user_id = here.user_id
+   where coalesce(i.seq, 0) <> here.seq or here.at is not null and not exists (
+     select from outbox o where o.user_id = here.user_id and o.seq = here.seq
+       and o.at >= here.at and o.at < here.at + interval '1 ms')`,
 );
 
 export interface InboxHubOptions {
@@ -170,7 +178,11 @@ export class InboxHub {
     // Whoever comes later reads the log on coming.
     if (this.#byUser.size > 0) {
       const sinceSec = Math.ceil((now - this.#comparedAt) / 1_000) + COMMIT_WITHIN_SEC;
-      this.#catchUpTo(await db.query(readRecent, [sinceSec]));
+      for (const { user_id, seq, at } of await db.query(readRecent, [sinceSec])) {
+        for (const listener of this.#byUser.get(user_id) ?? []) {
+          if (listener.last !== seq || listener.doubts({ seq, at })) listener.catchUp();
+        }
+      }
     }
     this.#comparedAt = now;
     const sinceMs = now - this.#comparedAllAt;
@@ -183,15 +195,13 @@ export class InboxHub {
     const listeners = [...this.#byUser.values()].flatMap((ofOne) => [...ofOne]);
     for (let from = 0; from < listeners.length; from += COMPARED_AT_ONCE) {
       const some = listeners.slice(from, from + COMPARED_AT_ONCE);
-      const [userIds, delivered] = [some.map(({ userId }) => userId), some.map(({ last }) => last)];
-      this.#catchUpTo(await this.#options.db.query(readBehind, [userIds, delivered]));
-    }
-  }
-
-  #catchUpTo(positions: readonly { user_id: string; seq: number }[]): void {
-    for (const { user_id, seq } of positions) {
-      for (const listener of this.#byUser.get(user_id) ?? []) {
-        if (listener.last !== seq) listener.catchUp();
+      const delivered = [
+        some.map(({ userId }) => userId),
+        some.map(({ last }) => last),
+        some.map(({ lastAt }) => isoTime(lastAt ?? null)),
+      ];
+      for (const { user_id } of await this.#options.db.query(readBehind, delivered)) {
+        for (const listener of this.#byUser.get(user_id) ?? []) listener.catchUp();
       }
     }
   }

@@ -46,9 +46,9 @@ export const readPosition = sql<Position>(
   'inbox-position',
   'select epoch, seq, acked from inboxes where user_id = $1',
 );
-export const readAfter = sql<EventRow>(
-  'inbox-read-after',
-  'select user_id, seq, epoch, type, payload, at from outbox where user_id = $1 and seq > $2 order by seq limit $3',
+export const readFrom = sql<EventRow>(
+  'inbox-read-from',
+  'select user_id, seq, epoch, type, payload, at from outbox where user_id = $1 and seq >= $2 order by seq limit $3',
 );
 
 /** One subscriber's place in one user's log. */
@@ -60,6 +60,11 @@ export class InboxListener {
   readonly #unread: Set<InboxListener>;
   /** The last `seq` delivered. */
   last: number;
+  /**
+   * When that was told, as far as it is known. A log that lost its end and was filled up again has another event by that
+   * number; from one told at the same millisecond it could not be told apart.
+   */
+  lastAt: number | undefined;
   #reading = false;
   #behind = false;
   #closed = false;
@@ -83,11 +88,21 @@ export class InboxListener {
     const isNext = event.seq === this.last + 1 && !this.#reading;
     // A client that reads slowly gets the rest from the log, as fast as it reads: nothing piles up for it here.
     if (isNext && !this.#subscriber.isBusy?.()) this.#deliver(event);
-    else if (event.seq > this.last) this.catchUp();
+    else if (this.doubts(event)) this.catchUp();
+  }
+
+  /**
+   * Whether the log may have more than was delivered, or something else: a number that was delivered stands for another
+   * event. Times alone prove nothing, the database's clock may have been set: the log does.
+   */
+  doubts({ seq, at }: { seq: number; at: number }): boolean {
+    if (seq > this.last) return true;
+    if (this.lastAt === undefined) return false;
+    return seq === this.last ? at !== this.lastAt : at > this.lastAt;
   }
 
   restart(after: number): void {
-    this.last = after;
+    this.#moveTo(after);
     this.catchUp();
   }
 
@@ -118,16 +133,20 @@ export class InboxListener {
     while (this.#behind && !this.#closed) {
       this.#behind = false;
       const from = this.last;
-      const rows = await this.#options.db.query(readAfter, [this.userId, from, BATCH]);
+      const told = await this.#options.db.query(readFrom, [this.userId, from, BATCH]);
       if (this.#closed) return;
       if (from !== this.last) {
         // A replay moved the place while the log was being read.
         this.#behind = true;
         continue;
       }
-      const first = rows[0];
-      if (first === undefined) await this.#resyncIfBehind(from);
-      else if (first.seq !== from + 1) await this.#resync();
+      // The last one delivered comes first, where retention has left it, and says whether this is still the same log.
+      const known = told[0]?.seq === from ? told[0] : undefined;
+      const rows = known === undefined ? told : told.slice(1);
+      this.lastAt ??= known?.at;
+      if (told.length === 0) await this.#resyncIfBehind(from);
+      else if (known !== undefined && known.at !== this.lastAt) await this.#resync();
+      else if (rows.length > 0 && rows[0]!.seq !== from + 1) await this.#resync();
       for (const row of rows) {
         if (row.seq <= this.last) continue;
         if (this.#subscriber.isBusy?.()) await this.#subscriber.ready?.();
@@ -139,7 +158,7 @@ export class InboxListener {
         }
         this.#deliver({ ...row, userId: row.user_id });
       }
-      if (rows.length === BATCH) this.#behind = true;
+      if (told.length === BATCH) this.#behind = true;
     }
   }
 
@@ -150,7 +169,7 @@ export class InboxListener {
     if (end === from) return;
     // Perhaps it was told between the two looks: then it is in the log by now. A place that the log has not reached is
     // of another log (it was restored, or a failover lost its end), or made up.
-    const rows = end < from ? [] : await db.query(readAfter, [this.userId, from, 1]);
+    const rows = end < from ? [] : await db.query(readFrom, [this.userId, from + 1, 1]);
     if (this.#closed || from !== this.last || rows.length > 0) this.#behind = true;
     else await this.#resync();
   }
@@ -158,7 +177,7 @@ export class InboxListener {
   async #resync(): Promise<void> {
     const position = await this.#position();
     if (this.#closed) return;
-    this.last = position.seq;
+    this.#moveTo(position.seq);
     this.#subscriber.resync(position);
   }
 
@@ -171,5 +190,11 @@ export class InboxListener {
   #deliver(event: StoredEvent): void {
     this.#subscriber.deliver(event);
     this.last = event.seq;
+    this.lastAt = event.at;
+  }
+
+  #moveTo(seq: number): void {
+    this.last = seq;
+    this.lastAt = undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** The inbox: at least once, in order, without a gap that the client is not told of. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Database } from '../../../src/db/Database.ts';
 import { InboxHub } from '../../../src/events/InboxHub.ts';
 import { append } from '../../../src/events/outbox.ts';
@@ -122,6 +122,104 @@ describe('delivery', () => {
       ['10', 'resync at 8', '9', '10'],
       ['9', '10'],
     ]);
+  });
+
+  describe('a log that lost its end and was filled up again', () => {
+    /** Two devices, of which one came back since, have heard of three events when the last is lost. */
+    async function rewound() {
+      const ann = await newPerson(app);
+      await tell(ann, 2);
+      const bus = new MemoryBus();
+      const clock = new FakeClock();
+      const hub = new InboxHub({ db, bus, clock, log: createLog('silent') });
+      const listen = (after: number) => {
+        const heard: string[] = [];
+        hub.subscribe(ann.id, after, {
+          deliver: ({ seq, payload }) => heard.push(`${seq} ${(payload as { matchId: string }).matchId}`),
+          resync: ({ seq }) => heard.push(`resync at ${seq}`),
+        });
+        return heard;
+      };
+      const write = async (matchId: string) => {
+        const events = await db.transaction((tx) =>
+          append(tx, [{ userId: ann.id, type: 'match:ready', payload: { matchId } }]),
+        );
+        return () => hub.publish(events);
+      };
+      const first = listen(2);
+      (await write('lost'))();
+      await eventually(() => first).toEqual(['3 lost']);
+      const asked = vi.spyOn(db, 'query');
+      const second = listen(3);
+      await Promise.all(asked.mock.results.map(({ value }) => value));
+      asked.mockRestore();
+      await db.pool.query('delete from outbox where user_id = $1 and seq > 2', [ann.id]);
+      await db.pool.query('update inboxes set seq = 2 where user_id = $1', [ann.id]);
+      return { hub, clock, write, first, second };
+    }
+
+    test('is told as a resync when its news are, and what comes afterwards is heard', async () => {
+      const { write, first, second } = await rewound();
+      (await write('new'))();
+      await eventually(() => [first, second]).toEqual([['3 lost', 'resync at 3'], ['resync at 3']]);
+      (await write('next'))();
+      await eventually(() => [first, second]).toEqual([
+        ['3 lost', 'resync at 3', '4 next'],
+        ['resync at 3', '4 next'],
+      ]);
+    });
+
+    test('is found by its news of more', async () => {
+      const { write, first, second } = await rewound();
+      await write('new');
+      await write('newer');
+      (await write('next'))();
+      await eventually(() => [first, second]).toEqual([['3 lost', 'resync at 5'], ['resync at 5']]);
+    });
+
+    test.each([
+      ['among what was told lately', 3_000],
+      ['when everybody is compared', 60_000],
+    ])('is found without its news: %s', async (_when, afterMs) => {
+      const { hub, clock, write, first, second } = await rewound();
+      await write('new');
+      if (afterMs === 60_000) await db.pool.query(`update outbox set at = at - interval '1 h' where seq = 3`);
+      clock.advance(afterMs);
+      await hub.reconcile();
+      await eventually(() => [first, second]).toEqual([['3 lost', 'resync at 3'], ['resync at 3']]);
+    });
+  });
+
+  test('news that come again are none, also when the database has been set back meanwhile', async () => {
+    const ann = await newPerson(app);
+    const hub = new InboxHub({ db, bus: new MemoryBus(), clock: new FakeClock(), log: createLog('silent') });
+    const heard: string[] = [];
+    hub.subscribe(ann.id, 0, {
+      deliver: ({ seq }) => heard.push(`${seq}`),
+      resync: () => heard.push('resync'),
+    });
+    const events = await db.transaction((tx) =>
+      append(
+        tx,
+        ['a', 'b', 'c'].map((matchId) => ({ userId: ann.id, type: 'match:ready', payload: { matchId } })),
+      ),
+    );
+    const set = { user: ann.id, at: events[2]!.at - 3_600_000 };
+    await db.pool.query('update outbox set at = $2 where user_id = $1 and seq = 3', [
+      set.user,
+      new Date(set.at),
+    ]);
+    const told = [events[0]!, events[1]!, { ...events[2]!, at: set.at }];
+    for (const event of [...told, ...told]) hub.publish([event]);
+    await hub.reconcile();
+    const next = await db.transaction((tx) =>
+      append(tx, [{ userId: ann.id, type: 'match:ready', payload: {} }]),
+    );
+    hub.publish([...next, ...told]);
+    await eventually(() => heard).toEqual(['1', '2', '3', '4']);
+    await hub.reconcile();
+    hub.publish([{ ...next[0]!, seq: 5 }]);
+    await eventually(() => heard).toEqual(['1', '2', '3', '4', '5']);
   });
 
   test('an acknowledgement of what was never sent acknowledges nothing beyond the log', async () => {

@@ -91,7 +91,7 @@ describe('the plans of the hot statements', () => {
   );
 
   it('an inbox is read from the index of each month, in order', async () => {
-    const nodes = await planOf(listener.readAfter);
+    const nodes = await planOf(listener.readFrom);
     const months = nodes.filter((node) => node['Relation Name'] !== undefined);
     expect(months.length).toBeGreaterThanOrEqual(4);
     for (const node of months) expect(node['Index Cond']).toMatch(/user_id.*seq/s);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../../src/db/Database.ts';
 import type { Bind, Statement } from '../../../src/db/sql.ts';
 import { InboxHub, readBehind, readRecent } from '../../../src/events/InboxHub.ts';
-import { readAfter, readPosition } from '../../../src/events/InboxListener.ts';
+import { readFrom, readPosition } from '../../../src/events/InboxListener.ts';
 import type { StoredEvent } from '../../../src/events/outbox.ts';
 import { createLog } from '../../../src/log.ts';
 import { MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
@@ -25,19 +25,20 @@ class FakeLog {
   async query({ name }: Statement<unknown>, values: readonly Bind[] = []): Promise<object[]> {
     this.asked.push(name);
     if (this.away) throw new Error('away');
-    const position = (userId: string) => ({ user_id: userId, seq: this.seqs.get(userId) ?? 0 });
+    const position = (userId: string) => ({ user_id: userId, seq: this.seqs.get(userId) ?? 0, at: 0 });
     if (name === readRecent.name) return [...this.recent].map(position);
     if (name === readPosition.name) return [{ ...position(values[0] as string), epoch: 1, acked: 0 }];
     if (name === readBehind.name) {
       const [userIds, seqs] = values as [string[], number[]];
       return userIds.map(position).filter(({ seq }, i) => seq !== seqs[i]!);
     }
-    expect(name).toBe(readAfter.name);
-    const [userId, after] = values as [string, number];
+    expect(name).toBe(readFrom.name);
+    const [userId, asked] = values as [string, number];
+    const from = Math.max(asked, 1);
     const { seq } = position(userId);
-    return Array.from({ length: Math.max(0, seq - after) }, (_, i) => ({
+    return Array.from({ length: Math.max(0, seq - from + 1) }, (_, i) => ({
       user_id: userId,
-      seq: after + i + 1,
+      seq: from + i,
       epoch: 1,
       type: 'match:ready',
       payload: {},
@@ -88,7 +89,7 @@ test('one question, whoever listens; only who was told something lately is read'
   log.seqs.set('user 7', 2).set('somebody elsewhere', 1);
   log.recent.add('user 7').add('somebody elsewhere');
   await reconcile();
-  expect(log.asked).toEqual([readRecent.name, readRecent.name, readAfter.name]);
+  expect(log.asked).toEqual([readRecent.name, readRecent.name, readFrom.name]);
   expect(heard).toEqual(['user 7: 1', 'user 7: 2']);
 });
 
@@ -125,7 +126,7 @@ test.each([
   log.seqs.set('user 0', 1);
   bus.publish('inbox', [{ ...eventOf('user 0', 1), ...wrong }]);
   await settled();
-  expect(log.asked).toContain(readAfter.name);
+  expect(log.asked).toContain(readFrom.name);
   expect(heard).toEqual(['user 0: 1']);
 });
 
