@@ -24,23 +24,24 @@ export class InboxFeed implements Subscriber {
   // Putting into words may wait for the database, so one chain a client keeps the order.
   #last: Promise<void> | undefined;
   #unsent = 0;
-  /** The last news of a call that was sent and not acknowledged; 0: none. */
-  #callSeq = 0;
+  /** The last news of a call that was sent and not acknowledged. */
+  #callNews: { seq: number; at: number } | undefined;
 
   constructor(client: DuetClient, services: RoomServices) {
     this.#client = client;
     this.#services = services;
   }
 
-  /** Whether acknowledging `seq` says that this device knows of a call, for the first time. */
-  hearsOfCall(seq: number): boolean {
-    if (this.#callSeq === 0 || seq < this.#callSeq) return false;
-    this.#callSeq = 0;
-    return true;
+  /** What acknowledging `seq` says this device knows of a call, the first time that it says so. */
+  hearsOfCall(seq: number): { seq: number; at: number } | undefined {
+    const news = this.#callNews;
+    if (news === undefined || seq < news.seq) return undefined;
+    this.#callNews = undefined;
+    return news;
   }
 
   deliver(event: StoredEvent): void {
-    if (event.type.startsWith('call:')) this.#callSeq = event.seq;
+    if (event.type.startsWith('call:')) this.#callNews = { seq: event.seq, at: event.at };
     const { present } = this.#services;
     if (this.#last !== undefined) {
       this.#inOrder(async () => this.#send(event, await present(event)));

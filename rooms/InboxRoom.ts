@@ -25,9 +25,8 @@ export abstract class InboxRoom extends BaseRoom {
     this.handle('inbox:ack', messages['inbox:ack'].payload, async (room, client, { seq }) => {
       const { hub } = room.services;
       const { userId, sessionId } = client.auth!;
-      if (room.#subscriptions.get(client.sessionId)?.feed.hearsOfCall(seq)) {
-        hub.tellHeard({ userId, sessionId, seq });
-      }
+      const news = room.#subscriptions.get(client.sessionId)?.feed.hearsOfCall(seq);
+      if (news !== undefined) hub.tellHeard({ userId, sessionId, seq: news.seq, at: news.at });
       await hub.ack(userId, seq);
     });
     this.handle('inbox:replay', messages['inbox:replay'].payload, (room, client, { after }) => {

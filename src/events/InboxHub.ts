@@ -31,6 +31,8 @@ export interface Heard {
   /** The sign-in of the device. */
   sessionId: string;
   seq: number;
+  /** When the last of those news was told, for the log may lose its end. A release before this one does not say it. */
+  at?: number;
 }
 
 const TOPIC = 'inbox';
@@ -232,8 +234,9 @@ function isEvent(told: Partial<StoredEvent> | null): told is StoredEvent {
 }
 
 function isHeard(message: unknown): message is Heard {
-  const { userId, sessionId, seq } = (message ?? {}) as Partial<Heard>;
-  return typeof userId === 'string' && typeof sessionId === 'string' && isCount(seq);
+  const { userId, sessionId, seq, at } = (message ?? {}) as Partial<Heard>;
+  const isDated = at === undefined || isCount(at);
+  return typeof userId === 'string' && typeof sessionId === 'string' && isCount(seq) && isDated;
 }
 
 function isCount(value: unknown): boolean {

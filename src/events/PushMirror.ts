@@ -99,7 +99,7 @@ export class PushMirror {
   /** What this process has seen to, by kind and call. */
   readonly #mirrored = new LruMap<string, true>(MAX_REMEMBERED);
   /** Up to where, by sign-in: also of what nothing waits for here, for a call may be found here later. */
-  readonly #heard = new LruMap<string, number>(MAX_HEARD);
+  readonly #heard = new LruMap<string, Heard>(MAX_HEARD);
 
   constructor(options: PushMirrorOptions) {
     this.#options = options;
@@ -199,13 +199,13 @@ export class PushMirror {
 
   async #push(event: StoredEvent, message: PushMessage): Promise<void> {
     const { db, push, hub, clock, keys } = this.#options;
-    const { userId, seq } = event;
+    const { userId, seq, at } = event;
     // A ring that is over by now is none.
     const mustRing = message.type === 'call:incoming' ? message.callId : null;
     const targets = await db.query(findTargets, [userId, new Date(clock.now()), mustRing]);
     const outcomes = await Promise.allSettled(
       targets.map(async (row) => {
-        const heard: Heard = { userId, sessionId: row.session_id, seq };
+        const heard: Heard = { userId, sessionId: row.session_id, seq, at };
         if (this.#hasHeard(heard)) return;
         const target = opened(row, keys);
         const outcome = await push.send(target, message, TTL_SEC);
@@ -220,11 +220,13 @@ export class PushMirror {
   }
 
   #noteHeard(heard: Heard): void {
-    if (!this.#hasHeard(heard)) this.#heard.set(signInOf(heard), heard.seq);
+    if (!this.#hasHeard(heard)) this.#heard.set(signInOf(heard), heard);
   }
 
+  /** A log that lost its end gives out numbers again that were heard: what was told later than those is news. */
   #hasHeard(heard: Heard): boolean {
-    return (this.#heard.get(signInOf(heard)) ?? 0) >= heard.seq;
+    const last = this.#heard.get(signInOf(heard));
+    return last !== undefined && last.seq >= heard.seq && isNoLater(heard.at, last.at);
   }
 }
 
@@ -243,6 +245,10 @@ function keyOf({ type, callId }: PushMessage): string {
 
 function signInOf({ userId, sessionId }: Heard): string {
   return `${userId} ${sessionId}`;
+}
+
+function isNoLater(at: number | undefined, than: number | undefined): boolean {
+  return at === undefined || than === undefined || at <= than;
 }
 
 function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys): PushTarget {

@@ -335,6 +335,23 @@ test('what one device could not be told is tried again with the ring; the others
   expect(received.map(({ path }) => path).sort()).toEqual(['/lea', '/other', '/other']);
 });
 
+test('a number that was heard and is given again, of a log that lost its end, is news', async () => {
+  received.length = 0;
+  const mia = await newPerson(app);
+  const { target, keys, auth } = device('/mia');
+  const ofMia = await deviceOf(mia);
+  await push.subscribe(ofMia, target);
+  const newCall = () => ({ id: newId(), calleeId: mia.id, outcome: null });
+  const { at: lostAt } = await write(mia.id, 'call:incoming', newCall());
+  await db.pool.query('delete from outbox where user_id = $1', [mia.id]);
+  await db.pool.query('update inboxes set seq = 0 where user_id = $1', [mia.id]);
+  for (const listener of heard) listener({ ...ofMia, seq: 1, at: lostAt });
+  const call = newCall();
+  expect(await tell(mia.id, 'call:incoming', call)).toBe(1);
+  await eventually(1);
+  expect(decrypt(received[0]!.body, keys, auth)).toEqual({ type: 'call:incoming', callId: call.id });
+});
+
 test('a device that unsubscribed is forgotten', async () => {
   received.length = 0;
   const carl = await newPerson(app);
