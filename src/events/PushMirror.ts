@@ -98,6 +98,8 @@ export class PushMirror {
   readonly #sending = new Set<Promise<void>>();
   /** What this process has seen to, by kind and call. */
   readonly #mirrored = new LruMap<string, true>(MAX_REMEMBERED);
+  /** When the calls of the last seconds began to ring, by the clock that their ends are told by as well. */
+  readonly #rangAt = new LruMap<string, number>(MAX_REMEMBERED);
   /** Up to where, by sign-in: also of what nothing waits for here, for a call may be found here later. */
   readonly #heard = new LruMap<string, Heard>(MAX_HEARD);
 
@@ -170,7 +172,8 @@ export class PushMirror {
     const key = keyOf(message);
     if (this.#mirrored.get(key)) return;
     this.#mirrored.set(key, true);
-    if (isTooSoon(event, message, this.#graceMs)) return;
+    if (message.type === 'call:incoming') this.#rangAt.set(message.callId, event.at);
+    else if (this.#isTooSoon(event, message)) return;
     const timer = this.#options.clock.after(delayMs, () => {
       this.#waiting.delete(waiting);
       this.#send(waiting);
@@ -191,6 +194,15 @@ export class PushMirror {
 
   #failed(err: unknown): void {
     this.#options.log.warn({ err }, 'a push could not be sent; the inbox has the event');
+  }
+
+  /**
+   * So soon after it began, no device was pushed to that would have to stop ringing. Towards the end of that time one may
+   * have been, and where it is not known when it began, or the database's clock was set since.
+   */
+  #isTooSoon({ at }: StoredEvent, { callId }: PushMessage): boolean {
+    const rangMs = at - (this.#rangAt.get(callId) ?? Number.NEGATIVE_INFINITY);
+    return rangMs >= 0 && rangMs < this.#graceMs / 2;
   }
 
   get #graceMs(): number {
@@ -234,7 +246,6 @@ interface CallFacts {
   id: string;
   calleeId: string;
   outcome: string | null;
-  createdAt?: string;
   startedAt?: string | null;
 }
 
@@ -257,12 +268,6 @@ function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys):
     p256dh: keys.open(p256dh),
     auth: keys.open(auth),
   };
-}
-
-/** So soon after it began, no device was pushed to that would have to stop ringing. */
-function isTooSoon({ at, payload }: StoredEvent, { type }: PushMessage, graceMs: number): boolean {
-  const { call } = payload as { call: CallFacts };
-  return type !== 'call:incoming' && at - Date.parse(call.createdAt ?? '') < graceMs;
 }
 
 function messageOf(event: StoredEvent): PushMessage | undefined {

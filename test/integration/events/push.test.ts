@@ -271,11 +271,31 @@ test('nothing rings that somebody answered before anything could be pushed', asy
   const { ann, bob, matchId } = await newMatch(app);
   await push.subscribe(await deviceOf(bob), device('/bob').target);
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`);
-  await tell(bob.id, 'call:incoming', call, patient);
   await bob.ok('POST', `/calls/${call.id}/answer`);
+  await tell(bob.id, 'call:incoming', call, patient);
   await tell(bob.id, 'call:answered', call, patient);
   await pause(PATIENCE_MS + 500);
   expect(received).toEqual([]);
+});
+
+test.each([
+  ['half of the time after which it would ring', 100],
+  ['when the database was set back meanwhile', -3_600_000],
+])('a phone is told to stop %s', async (_when, afterMs) => {
+  received.length = 0;
+  const nora = await newPerson(app);
+  const { target, keys, auth } = device('/nora');
+  await push.subscribe(await deviceOf(nora), target);
+  // Of a process whose clock is ahead of the database's.
+  const createdAt = new Date(Date.now() + 3_600_000).toISOString();
+  const call = { id: newId(), calleeId: nora.id, outcome: null, createdAt };
+  const rings = await write(nora.id, 'call:incoming', call);
+  push.mirror([rings]);
+  await eventually(1);
+  const missed = await write(nora.id, 'call:ended', { ...call, outcome: 'missed' });
+  push.mirror([{ ...missed, at: rings.at + afterMs }]);
+  await eventually(2);
+  expect(decrypt(received[1]!.body, keys, auth)).toEqual({ type: 'call:missed', callId: call.id });
 });
 
 test('a call that rings is pushed though whoever committed it did not see to it, once', async () => {
