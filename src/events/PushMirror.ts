@@ -10,7 +10,7 @@ import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
 import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { LruMap } from '../platform/LruMap.ts';
-import type { PushTarget, WebPush } from '../platform/WebPush.ts';
+import { PushRefused, type PushTarget, type WebPush } from '../platform/WebPush.ts';
 import type { Heard, InboxHub } from './InboxHub.ts';
 import { eventsOfCall, type StoredEvent } from './outbox.ts';
 
@@ -35,6 +35,9 @@ export interface PushMessage {
 const GRACE_MS = 1_500;
 /** A call that nobody hears of for this long is none any more. */
 const TTL_SEC = 30;
+/** What could not be sent is tried again: a moment later, then twice as late each time, up to this late. */
+const AGAIN_FIRST_MS = 1_000;
+const AGAIN_MOST_MS = 8_000;
 /** Pushes that wait for their moment; beyond it they are dropped, and the inbox alone tells. */
 const MAX_WAITING = 10_000;
 /** Pushes that are remembered, so that none goes twice: those of the last seconds, during which a call may ring. */
@@ -88,7 +91,11 @@ const STOPPED: readonly (string | null)[] = ['cancelled', 'unavailable', 'failed
 interface Waiting {
   event: StoredEvent;
   message: PushMessage;
-  timer: Timer;
+  /** How often that failed. */
+  failures: number;
+  /** When it is worth nothing any more, by the clock. */
+  endsAt: number;
+  timer?: Timer;
 }
 
 export class PushMirror {
@@ -96,6 +103,7 @@ export class PushMirror {
   readonly #waiting = new Set<Waiting>();
   /** Being pushed. */
   readonly #sending = new Set<Promise<void>>();
+  #closed = false;
   /** What this process has seen to, by kind and call. */
   readonly #mirrored = new LruMap<string, true>(MAX_REMEMBERED);
   /** When the calls of the last seconds began to ring, by the clock that their ends are told by as well. */
@@ -141,14 +149,24 @@ export class PushMirror {
    * out where it says so in time: it is given as long again.
    */
   ring(call: { id: string; calleeId: string }): void {
-    if (this.#mirrored.get(keyOf({ type: 'call:incoming', callId: call.id }))) return;
+    this.#ring(call, this.#options.clock.now() + TTL_SEC * 1_000, 0);
+  }
+
+  #ring(call: { id: string; calleeId: string }, endsAt: number, failures: number): void {
+    if (this.#closed || this.#mirrored.get(keyOf({ type: 'call:incoming', callId: call.id }))) return;
     const told = eventsOfCall(this.#options.db, call.id, [call.calleeId]);
     told.then(
       (events) => {
         for (const event of events)
           if (event.type === 'call:incoming') this.#mirror(event, 2 * this.#graceMs);
       },
-      (err: unknown) => this.#failed(err),
+      (err: unknown) => {
+        this.#failed(err);
+        const { clock } = this.#options;
+        const delayMs = againMs(failures + 1);
+        if (clock.now() + delayMs < endsAt)
+          clock.after(delayMs, () => this.#ring(call, endsAt, failures + 1));
+      },
     );
   }
 
@@ -157,8 +175,9 @@ export class PushMirror {
    * whoever takes it over.
    */
   async close(): Promise<void> {
+    this.#closed = true;
     for (const waiting of this.#waiting) {
-      waiting.timer.cancel();
+      waiting.timer?.cancel();
       if (waiting.message.type !== 'call:incoming') this.#send(waiting);
     }
     this.#waiting.clear();
@@ -174,26 +193,43 @@ export class PushMirror {
     this.#mirrored.set(key, true);
     if (message.type === 'call:incoming') this.#rangAt.set(message.callId, event.at);
     else if (this.#isTooSoon(event, message)) return;
-    const timer = this.#options.clock.after(delayMs, () => {
+    const endsAt = this.#options.clock.now() + TTL_SEC * 1_000;
+    this.#wait({ event, message, failures: 0, endsAt }, delayMs);
+  }
+
+  #wait(waiting: Waiting, delayMs: number): void {
+    waiting.timer = this.#options.clock.after(delayMs, () => {
       this.#waiting.delete(waiting);
       this.#send(waiting);
     });
-    const waiting: Waiting = { event, message, timer };
     this.#waiting.add(waiting);
   }
 
-  #send({ event, message }: Waiting): void {
-    const sending = this.#push(event, message)
+  #send(waiting: Waiting): void {
+    const sending = this.#push(waiting.event, waiting.message)
       .catch((err: unknown) => {
-        this.#mirrored.delete(keyOf(message));
         this.#failed(err);
+        this.#tryAgain(waiting);
       })
       .finally(() => this.#sending.delete(sending));
     this.#sending.add(sending);
   }
 
+  /** Those that were told are left out then, and nothing rings that is over by then. */
+  #tryAgain(waiting: Waiting): void {
+    waiting.failures += 1;
+    const delayMs = againMs(waiting.failures);
+    const isWorthIt = this.#options.clock.now() + delayMs < waiting.endsAt;
+    const hasRoom = this.#waiting.size < MAX_WAITING;
+    if (isWorthIt && hasRoom && !this.#closed) this.#wait(waiting, delayMs);
+    else this.#mirrored.delete(keyOf(waiting.message));
+  }
+
   #failed(err: unknown): void {
-    this.#options.log.warn({ err }, 'a push could not be sent; the inbox has the event');
+    this.#options.log.warn(
+      { err },
+      'a push could not be sent: it is tried again while it is worth it; the inbox has the event',
+    );
   }
 
   /**
@@ -220,9 +256,13 @@ export class PushMirror {
         const heard: Heard = { userId, sessionId: row.session_id, seq, at };
         if (this.#hasHeard(heard)) return;
         const target = opened(row, keys);
-        const outcome = await push.send(target, message, TTL_SEC);
+        const outcome = await push.send(target, message, TTL_SEC).catch((err: unknown) => {
+          if (!(err instanceof PushRefused)) throw err;
+          this.#failed(err);
+        });
         if (outcome === 'gone') return this.unsubscribe(userId, target.endpoint);
-        // Where the bus is down as well, what is tried again goes to none of them twice.
+        // Where the bus is down as well, what is tried again goes to none of them twice. One that is refused will be the
+        // next time too.
         this.#noteHeard(heard);
         hub.tellHeard(heard);
       }),
@@ -256,6 +296,12 @@ function keyOf({ type, callId }: PushMessage): string {
 
 function signInOf({ userId, sessionId }: Heard): string {
   return `${userId} ${sessionId}`;
+}
+
+/** Half of it by chance, so that what failed together does not come again together. */
+function againMs(failures: number): number {
+  const mostMs = Math.min(AGAIN_FIRST_MS * 2 ** (failures - 1), AGAIN_MOST_MS);
+  return (mostMs / 2) * (1 + Math.random());
 }
 
 function isNoLater(at: number | undefined, than: number | undefined): boolean {

@@ -23,6 +23,11 @@ export interface WebPushOptions {
   agent?: Agent;
 }
 
+/** What was to be sent will not be taken, however often it is sent. */
+export class PushRefused extends Error {}
+
+/** Asked for too much, or too slowly: the same may be taken a moment later. */
+const NOT_NOW: readonly number[] = [408, 429];
 /** From the first attempt to reach the push service to its answer, whatever it sends meanwhile. */
 const DEADLINE_MS = 5_000;
 
@@ -45,13 +50,14 @@ export class WebPush {
 
   /**
    * Sends a message that is worth nothing after `ttlSec`. Resolves with `gone` when the device unsubscribed; rejects
-   * when the push service is not one of ours, cannot be reached, or does not take the message.
+   * when the push service cannot be reached or does not take the message now, and with `PushRefused` when it never will
+   * or is not one of ours.
    */
   async send(target: PushTarget, message: object, ttlSec: number): Promise<'sent' | 'gone'> {
     const { vapid, subject, hosts, agent } = this.#options;
     // Once more: what is stored may be older than the rule.
     const address = pushAddress(target.endpoint, hosts);
-    if (address === undefined) throw new Error('not a push service that is known here');
+    if (address === undefined) throw new PushRefused('not a push service that is known here');
     const { headers, body } = webpush.generateRequestDetails(
       { endpoint: address.origin, keys: { p256dh: target.p256dh, auth: target.auth } },
       JSON.stringify(message),
@@ -59,8 +65,9 @@ export class WebPush {
     );
     const status = await post(address, headers, body, agent);
     if (status === 404 || status === 410) return 'gone';
-    if (status < 200 || status > 299) throw new Error(`a push service answered ${status}`);
-    return 'sent';
+    if (status >= 200 && status < 300) return 'sent';
+    const isFinal = status < 500 && !NOT_NOW.includes(status);
+    throw new (isFinal ? PushRefused : Error)(`a push service answered ${status}`);
   }
 }
 

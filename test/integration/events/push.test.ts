@@ -337,7 +337,7 @@ test('a call that is found after another process has pushed it is not pushed aga
   expect(received).toHaveLength(1);
 });
 
-test('what one device could not be told is tried again with the ring; the others are not told twice', async () => {
+test('what one device could not be told is tried again until it is; the others are not told twice', async () => {
   received.length = 0;
   const lea = await registerPerson(app.url);
   const other = await signIn(app.url, lea.email);
@@ -346,13 +346,56 @@ test('what one device could not be told is tried again with the ring; the others
   const call = { id: newId(), calleeId: lea.id, outcome: null };
   answers.set('/other', 503);
   await tell(lea.id, 'call:incoming', call);
-  await eventually(2);
-  await pause(200);
+  await eventually(3);
   answers.clear();
   push.ring(call);
-  await eventually(3);
+  await eventually(4);
   await pause(200);
-  expect(received.map(({ path }) => path).sort()).toEqual(['/lea', '/other', '/other']);
+  expect(received.map(({ path }) => path).sort()).toEqual(['/lea', '/other', '/other', '/other']);
+});
+
+test('a database that is away for a moment keeps no phone from ringing, nor from being told to stop', async () => {
+  received.length = 0;
+  const olga = await newPerson(app);
+  await push.subscribe(await deviceOf(olga), device('/olga').target);
+  const away = vi.spyOn(db, 'query').mockRejectedValueOnce(new Error('away'));
+  await tell(olga.id, 'call:ended', { id: newId(), calleeId: olga.id, outcome: 'cancelled' });
+  await eventually(1);
+  expect(away).toHaveBeenCalledTimes(2);
+  const call = { id: newId(), calleeId: olga.id, outcome: null };
+  await write(olga.id, 'call:incoming', call);
+  away.mockRejectedValueOnce(new Error('away'));
+  push.ring(call);
+  await eventually(2);
+  expect(away).toHaveBeenCalledTimes(5);
+  away.mockRestore();
+});
+
+test('a device whose push service refuses it is not tried again', async () => {
+  received.length = 0;
+  const pia = await newPerson(app);
+  await push.subscribe(await deviceOf(pia), device('/pia').target);
+  answers.set('/pia', 403);
+  await tell(pia.id, 'call:incoming', { id: newId(), calleeId: pia.id, outcome: null });
+  await eventually(1);
+  await pause(1_500);
+  answers.clear();
+  expect(received).toHaveLength(1);
+});
+
+test('what is to be tried again is tried once more by a process that ends', async () => {
+  received.length = 0;
+  const rosa = await newPerson(app);
+  const ending = newMirror();
+  await ending.subscribe(await deviceOf(rosa), device('/rosa').target);
+  answers.set('/rosa', 429);
+  await tell(rosa.id, 'call:ended', { id: newId(), calleeId: rosa.id, outcome: 'missed' }, ending);
+  await eventually(1);
+  await pause(300);
+  await ending.close();
+  await pause(1_500);
+  answers.clear();
+  expect(received).toHaveLength(2);
 });
 
 test('a number that was heard and is given again, of a log that lost its end, is news', async () => {
