@@ -34,6 +34,7 @@ export async function openCalls(
     hub.publish(events);
     push?.mirror(events);
   };
+  push?.lookBack();
   const ring = (call: { id: string; calleeId: string }) => push?.ring(call);
   const cards = people.cards.bind(people);
   const media = await MediaWorkers.start({

@@ -37,6 +37,7 @@ export interface Heard {
 
 const TOPIC = 'inbox';
 const HEARD = 'inbox.heard';
+const SEEN_TO = 'push.seen_to';
 /** How long before its commit an event may have been given its time, as far as the frequent comparison knows. */
 const COMMIT_WITHIN_SEC = 10;
 /**
@@ -164,6 +165,27 @@ export class InboxHub {
   onHeard(listener: (heard: Heard) => void): void {
     this.#options.bus.subscribe(HEARD, (message) => {
       if (isHeard(message)) listener(message);
+    });
+  }
+
+  /** Calls `listener` with what any process publishes, this one included. Some of it may be lost, some come again. */
+  onPublished(listener: (event: StoredEvent) => void): void {
+    this.#options.bus.subscribe(TOPIC, (message) => {
+      if (!Array.isArray(message)) return;
+      for (const told of message as (Partial<StoredEvent> | null)[]) if (isEvent(told)) listener(told);
+    });
+  }
+
+  /** Says to every process that the devices of a call's callee were pushed to, to stop ringing. */
+  tellSeenTo(callId: string): void {
+    this.#options.bus.publish(SEEN_TO, { callId });
+  }
+
+  /** Calls `listener` when a process says so. Some of it may be lost. */
+  onSeenTo(listener: (callId: string) => void): void {
+    this.#options.bus.subscribe(SEEN_TO, (message) => {
+      const { callId } = (message ?? {}) as { callId?: unknown };
+      if (typeof callId === 'string') listener(callId);
     });
   }
 

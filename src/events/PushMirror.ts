@@ -17,8 +17,11 @@ import { eventsOfCall, type StoredEvent } from './outbox.ts';
 export interface PushMirrorOptions {
   db: Database;
   push: WebPush;
-  /** Says which devices have heard of a call by themselves, and is told which were pushed to. */
-  hub: Pick<InboxHub, 'onHeard' | 'tellHeard'>;
+  /**
+   * Says which devices have heard of a call by themselves, and is told which were pushed to; says what all processes
+   * publish, and which of it one of them has seen to.
+   */
+  hub: Pick<InboxHub, 'onHeard' | 'tellHeard' | 'onPublished' | 'onSeenTo' | 'tellSeenTo'>;
   clock: Clock;
   log: Log;
   keys: DataKeys;
@@ -72,6 +75,20 @@ const saveTarget = sql(
    on conflict (endpoint) do update set user_id = excluded.user_id, session_id = excluded.session_id,
      p256dh = excluded.p256dh, auth = excluded.auth, address = excluded.address`,
 );
+/**
+ * What people were told of calls at the end of all that was told lately: whoever did it may have died before it was
+ * pushed. $1: lately, $2: the end of it; in seconds.
+ */
+const readLast = sql<StoredEvent & { user_id: string }>(
+  'push-last',
+  `with lately as (
+     select user_id, seq, epoch, at, type, payload from outbox
+     where at >= now() - make_interval(secs => $1) and at < 'infinity'
+   )
+   select * from lately
+   where type like 'call:%' and at >= (select max(at) from lately) - make_interval(secs => $2)
+   order by at`,
+);
 const trimTargets = sql(
   'push-trim',
   `delete from push_subscriptions where endpoint in (
@@ -91,6 +108,8 @@ const STOPPED: readonly (string | null)[] = ['cancelled', 'unavailable', 'failed
 interface Waiting {
   event: StoredEvent;
   message: PushMessage;
+  /** Whether another process has it to do, and this one only if that does not say that it has. */
+  isOthers: boolean;
   /** How often that failed. */
   failures: number;
   /** When it is worth nothing any more, by the clock. */
@@ -101,6 +120,8 @@ interface Waiting {
 export class PushMirror {
   readonly #options: PushMirrorOptions;
   readonly #waiting = new Set<Waiting>();
+  /** Of those, what another process has to do. */
+  readonly #othersByCall = new Map<string, Waiting>();
   /** Being pushed. */
   readonly #sending = new Set<Promise<void>>();
   #closed = false;
@@ -114,6 +135,8 @@ export class PushMirror {
   constructor(options: PushMirrorOptions) {
     this.#options = options;
     options.hub.onHeard((heard) => this.#noteHeard(heard));
+    options.hub.onPublished((event) => this.#overhear(event));
+    options.hub.onSeenTo((callId) => this.#leave(callId));
   }
 
   get publicKey(): string {
@@ -144,6 +167,20 @@ export class PushMirror {
   }
 
   /**
+   * Looks once, at the start, at what was told last before: whoever was to push it may have died, with nobody there to
+   * hear of it. Returns at once and never throws.
+   */
+  lookBack(): void {
+    const { db } = this.#options;
+    db.query(readLast, [TTL_SEC, this.#graceMs / 1_000]).then(
+      (rows) => {
+        for (const { user_id: userId, ...event } of rows) this.#overhear({ ...event, userId });
+      },
+      (err: unknown) => this.#failed(err),
+    );
+  }
+
+  /**
    * A call rings, and whether its callee was pushed to is not known: whoever committed it may have died before, or never
    * have heard that it is committed. Returns at once and never throws. Those that another process pushes to are left
    * out where it says so in time: it is given as long again.
@@ -171,38 +208,66 @@ export class PushMirror {
   }
 
   /**
-   * What waits to tell devices that a call is over is told at once: nobody else would. A call that still rings is seen to by
-   * whoever takes it over.
+   * What waits to tell devices that a call is over is told at once, unless that is another process's. A call that still
+   * rings is seen to by whoever takes it over.
    */
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiting of this.#waiting) {
       waiting.timer?.cancel();
-      if (waiting.message.type !== 'call:incoming') this.#send(waiting);
+      if (waiting.message.type !== 'call:incoming' && !waiting.isOthers) this.#send(waiting);
     }
     this.#waiting.clear();
+    this.#othersByCall.clear();
     if (this.#sending.size === 0) return;
     await Promise.race([Promise.all(this.#sending), sleep(this.#options.clock, CLOSE_WITHIN_MS)]);
   }
 
-  #mirror(event: StoredEvent, delayMs: number): void {
+  /**
+   * What any process publishes. Whoever did may die before its devices are told to stop ringing: the others give it as
+   * long again, and do it one after the other, so that the first can say so. A call that rings is found by whoever takes
+   * it over.
+   */
+  #overhear(event: StoredEvent): void {
     const message = messageOf(event);
-    if (message === undefined || this.#waiting.size >= MAX_WAITING) return;
+    if (message?.type === 'call:incoming') this.#rangAt.set(message.callId, event.at);
+    else this.#mirror(event, (2 + Math.random()) * this.#graceMs, true);
+  }
+
+  /** Another process has told the devices that a call is over, or goes on trying to. */
+  #leave(callId: string): void {
+    const waiting = this.#othersByCall.get(callId);
+    if (waiting === undefined) return;
+    waiting.timer?.cancel();
+    this.#drop(waiting);
+  }
+
+  #mirror(event: StoredEvent, delayMs: number, isOthers = false): void {
+    const message = messageOf(event);
+    // What others have to do leaves room for what only this process does.
+    const most = isOthers ? MAX_WAITING / 2 : MAX_WAITING;
+    if (message === undefined || this.#closed || this.#waiting.size >= most) return;
     const key = keyOf(message);
     if (this.#mirrored.get(key)) return;
     this.#mirrored.set(key, true);
     if (message.type === 'call:incoming') this.#rangAt.set(message.callId, event.at);
     else if (this.#isTooSoon(event, message)) return;
     const endsAt = this.#options.clock.now() + TTL_SEC * 1_000;
-    this.#wait({ event, message, failures: 0, endsAt }, delayMs);
+    this.#wait({ event, message, isOthers, failures: 0, endsAt }, delayMs);
   }
 
   #wait(waiting: Waiting, delayMs: number): void {
     waiting.timer = this.#options.clock.after(delayMs, () => {
-      this.#waiting.delete(waiting);
+      this.#drop(waiting);
       this.#send(waiting);
     });
     this.#waiting.add(waiting);
+    if (waiting.isOthers) this.#othersByCall.set(waiting.message.callId, waiting);
+  }
+
+  #drop(waiting: Waiting): void {
+    this.#waiting.delete(waiting);
+    if (waiting.isOthers) this.#othersByCall.delete(waiting.message.callId);
   }
 
   #send(waiting: Waiting): void {
@@ -211,13 +276,19 @@ export class PushMirror {
         this.#failed(err);
         this.#tryAgain(waiting);
       })
-      .finally(() => this.#sending.delete(sending));
+      .finally(() => {
+        this.#sending.delete(sending);
+        // From the first time on, whatever came of it: whoever fails tries again.
+        if (waiting.message.type !== 'call:incoming' && waiting.failures <= 1)
+          this.#options.hub.tellSeenTo(waiting.message.callId);
+      });
     this.#sending.add(sending);
   }
 
   /** Those that were told are left out then, and nothing rings that is over by then. */
   #tryAgain(waiting: Waiting): void {
     waiting.failures += 1;
+    waiting.isOthers = false;
     const delayMs = againMs(waiting.failures);
     const isWorthIt = this.#options.clock.now() + delayMs < waiting.endsAt;
     const hasRoom = this.#waiting.size < MAX_WAITING;
@@ -318,8 +389,9 @@ function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys):
 
 function messageOf(event: StoredEvent): PushMessage | undefined {
   if (!event.type.startsWith('call:')) return undefined;
-  const { call } = event.payload as { call: CallFacts };
-  if (call.calleeId !== event.userId) return undefined;
+  // Of a release that is not this one it may look otherwise.
+  const { call } = event.payload as { call?: CallFacts | null };
+  if (!call || call.calleeId !== event.userId) return undefined;
   const of = (type: PushMessage['type']): PushMessage => ({ type, callId: call.id });
   switch (event.type) {
     case 'call:incoming':

@@ -41,6 +41,9 @@ const received: { path: string; headers: Record<string, unknown>; body: Buffer }
 
 /** Told of what the server's rooms hear acknowledged. */
 const heard = new Set<(heard: Heard) => void>();
+/** Told of what is published, and of what somebody says to have seen to. */
+const published = new Set<(event: StoredEvent) => void>();
+const seenTo = new Set<(callId: string) => void>();
 const tellHeard = InboxHub.prototype.tellHeard;
 vi.spyOn(InboxHub.prototype, 'tellHeard').mockImplementation(function (this: InboxHub, device) {
   for (const listener of heard) listener(device);
@@ -92,7 +95,15 @@ beforeAll(async () => {
       log,
       keys,
       graceMs,
-      hub: { onHeard: (listener) => heard.add(listener), tellHeard: tell },
+      hub: {
+        onHeard: (listener) => heard.add(listener),
+        tellHeard: tell,
+        onPublished: (listener) => published.add(listener),
+        onSeenTo: (listener) => seenTo.add(listener),
+        tellSeenTo: (callId) => {
+          for (const listener of seenTo) listener(callId);
+        },
+      },
       push: new WebPush({
         vapid: newVapidKeys(),
         subject: 'mailto:push@example.org',
@@ -396,6 +407,62 @@ test('what is to be tried again is tried once more by a process that ends', asyn
   await pause(1_500);
   answers.clear();
   expect(received).toHaveLength(2);
+});
+
+test('a phone is told to stop though whoever ended the call died, by one of the others', async () => {
+  received.length = 0;
+  const sara = await newPerson(app);
+  const { target, keys, auth } = device('/sara');
+  await push.subscribe(await deviceOf(sara), target);
+  const call = { id: newId(), calleeId: sara.id, outcome: null };
+  const rings = await write(sara.id, 'call:incoming', call);
+  const over = await write(sara.id, 'call:answered', call);
+  const seen = await write(sara.id, 'call:ended', { ...call, id: newId(), outcome: 'missed' });
+  const late = { ...over, at: rings.at + 60_000 };
+  const [overhear] = published;
+  for (const event of [rings, late]) overhear!(event);
+  await eventually(1);
+  expect(decrypt(received[0]!.body, keys, auth)).toEqual({ type: 'call:answered', callId: call.id });
+  // Where one has seen to it the others do not.
+  newMirror(1_000);
+  [...published].at(-1)!(seen);
+  push.mirror([seen]);
+  await eventually(2);
+  await pause(3_000);
+  expect(received).toHaveLength(2);
+});
+
+test('what others have heard of is nothing to a process that ends', async () => {
+  received.length = 0;
+  const tess = await newPerson(app);
+  const ending = newMirror(60_000);
+  await ending.subscribe(await deviceOf(tess), device('/tess').target);
+  const over = await write(tess.id, 'call:ended', { id: newId(), calleeId: tess.id, outcome: 'missed' });
+  [...published].at(-1)!(over);
+  await ending.close();
+  expect(received).toEqual([]);
+});
+
+test('a process that starts sees to what ended just before, and to nothing of longer ago', async () => {
+  received.length = 0;
+  const uma = await newPerson(app);
+  const { target, keys, auth } = device('/uma');
+  await push.subscribe(await deviceOf(uma), target);
+  const newCall = () => ({ id: newId(), calleeId: uma.id, outcome: 'missed' });
+  const [old, just] = [newCall(), newCall()];
+  const { seq } = await write(uma.id, 'call:ended', old);
+  await db.pool.query(`update outbox set at = at - interval '5 s' where user_id = $1 and seq = $2`, [
+    uma.id,
+    seq,
+  ]);
+  await write(uma.id, 'call:ended', just);
+  newMirror().lookBack();
+  const told = () =>
+    received.filter(({ path }) => path === '/uma').map(({ body }) => decrypt(body, keys, auth));
+  const justNow = [{ type: 'call:missed', callId: just.id }];
+  await expect.poll(told, { timeout: 20_000 }).toEqual(justNow);
+  await pause(600);
+  expect(told()).toEqual(justNow);
 });
 
 test('a number that was heard and is given again, of a log that lost its end, is news', async () => {

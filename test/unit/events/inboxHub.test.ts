@@ -136,8 +136,11 @@ test.each([[{}], [[null]], [[{}]], [['x']], [[{ userId: 7 }]]])(
     const { log, heard, bus, hub } = await listening(1);
     const told: unknown[] = [];
     hub.onHeard((heardOf) => told.push(heardOf));
+    hub.onPublished((event) => told.push(event));
+    hub.onSeenTo((callId) => told.push(callId));
     bus.publish('inbox', message);
     bus.publish('inbox.heard', message);
+    bus.publish('push.seen_to', message);
     hub.tellHeard({ userId: 'user 0', sessionId: 'a', seq: 1 });
     await settled();
     expect([heard, log.asked]).toEqual([[], []]);
