@@ -148,6 +148,18 @@ test.each([[{}], [[null]], [[{}]], [['x']], [[{ userId: 7 }]]])(
   },
 );
 
+test('what is published and seen to is heard by whoever asks for it', async () => {
+  const { hub } = await listening(0);
+  const told: unknown[] = [];
+  hub.onPublished((event) => told.push(event));
+  hub.onSeenTo((callId) => told.push(callId));
+  const events = [eventOf('ann', 1), eventOf('bob', 1)];
+  hub.publish(events);
+  hub.tellSeenTo('a call');
+  await settled();
+  expect(told).toEqual([...events, 'a call']);
+});
+
 test('what a listener could not take is not passed over', async () => {
   const { log, hub, reconcile } = await listening(0);
   const heard: number[] = [];
