@@ -21,6 +21,7 @@ import { Migration0019DataKeys } from './migrations/0019DataKeys.ts';
 import { Migration0020NextSeals } from './migrations/0020NextSeals.ts';
 import { Migration0021Counted } from './migrations/0021Counted.ts';
 import { Migration0022KeyHolders } from './migrations/0022KeyHolders.ts';
+import { Migration0024Sightings } from './migrations/0024Sightings.ts';
 
 export const migrations = [
   Migration0001House,
@@ -45,4 +46,5 @@ export const migrations = [
   Migration0020NextSeals,
   Migration0021Counted,
   Migration0022KeyHolders,
+  Migration0024Sightings,
 ];

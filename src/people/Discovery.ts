@@ -110,7 +110,8 @@ export class Discovery {
         : await this.#allowed(viewerId, await this.#deal(viewerId, browsing, page.limit));
     if (again.length === 0 && ids.length > 0) {
       const since = new Date(browsing.since);
-      await db.query(recordShown, [viewerId, monthOf(now, 0), since, browsing.page, ids]);
+      const at = new Date(now);
+      await db.query(recordShown, [viewerId, monthOf(now, 0), since, browsing.page, ids, at]);
       shows.add(viewerId, fresh);
     }
     const cards = await people.cards(viewerId, ids);

@@ -7,6 +7,7 @@
 import { sql } from '../db/sql.ts';
 import { COHORT_SQL } from './age.ts';
 import { EARTH_KM } from './place.ts';
+import { PAIR_SQL } from './sightings.ts';
 
 export interface CandidateRow {
   id: string;
@@ -154,8 +155,7 @@ export const stillFit = sql<{ id: string }>(
      and not exists (
        select from matches m where m.low_id = least(u.id, $1) and m.high_id = greatest(u.id, $1)
          and (m.status = 'active' or m.ended_at > now() - $3 * interval '1 day'))
-     and not exists (
-       select from sightings s where s.month = any ($5::date[]) and s.viewer_id = $1 and s.since = $4 and s.seen_id = u.id)
+     and u.id not in (${SHOWN})
    order by c.ord`,
 );
 
@@ -181,16 +181,18 @@ export const pageShown = sql<{ id: string }>(
 
 export const recordShown = sql(
   'discovery-record-shown',
-  `insert into sightings (month, viewer_id, since, seen_id, page, nth)
-   select $2, $1, $3, id, $4, nth from unnest($5::uuid[]) with ordinality as g (id, nth)
+  `insert into sightings (month, viewer_id, since, seen_id, page, nth, at)
+   select $2, $1, $3, id, $4, nth, $6 from unnest($5::uuid[]) with ordinality as g (id, nth)
    on conflict do nothing`,
 );
 
-/** Which of $4 the viewer was shown since $3, in the months $2. */
+/** Which of $4 the viewer was shown since $3, in the months $2. One row of each is enough, however many there are. */
 export const seenSince = sql<{ id: string }>(
   'discovery-seen-since',
-  `select distinct seen_id as id from sightings
-   where month = any ($2::date[]) and viewer_id = $1 and since >= $3 and seen_id = any ($4::uuid[])`,
+  `select c.id from unnest($4::uuid[]) as c (id) cross join lateral (
+     select from sightings s
+     where s.month = any ($2::date[]) and ${PAIR_SQL} = uuid_send($1::uuid) || uuid_send(c.id) and s.at >= $3
+     order by s.at desc limit 1) shown`,
 );
 
 /** Adds to the day's counts; whoever reaches $3 rests until tomorrow. */

@@ -3,6 +3,7 @@ import { sql } from '../db/sql.ts';
 import type { StoredText } from '../platform/DataKeys.ts';
 import type { StoredPhoto } from './Photos.ts';
 import type { Gender, Me } from './shapes.ts';
+import { PAIR_SQL } from './sightings.ts';
 
 /** What a card is made of: the same for every viewer, and what the cache keeps of a person. */
 export interface Person {
@@ -68,7 +69,8 @@ export const visiblePeople = sql<{ id: string; version: number }>(
 export const hasMet = sql<{ met: boolean }>(
   'people-has-met',
   `select exists (select from matches where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid))
-       or exists (select from sightings where month = any ($3::date[]) and viewer_id = $1 and seen_id = $2) as met`,
+       or exists (select from sightings s where s.month = any ($3::date[])
+                  and ${PAIR_SQL} = uuid_send($1::uuid) || uuid_send($2::uuid)) as met`,
 );
 
 /** The people of the demo town. */

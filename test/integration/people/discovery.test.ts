@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { DAY_MS } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { Discovery } from '../../../src/people/Discovery.ts';
 import { ShowCounts } from '../../../src/people/ShowCounts.ts';
 import type { ProfileEdit } from '../../../src/people/shapes.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
 
 const setStatus = sql('test-status', `update users set status = $2 where id = $1`);
@@ -250,6 +252,35 @@ describe('discovery', () => {
     expect(await isShownTo(another!)).toBe(true);
     // Now two have seen them.
     expect(await isShownTo(me!)).toBe(false);
+  });
+
+  it('asks when somebody was shown and not what a cursor says: written by hand, it counts nobody twice', async () => {
+    const { world } = at;
+    const clock = new FakeClock(world.clock.now());
+    const counted: number[] = [];
+    const allowance = async (_: string, granted: number) => {
+      counted.push(granted);
+      return { granted, retryAfterSec: 0 };
+    };
+    const discovery = new Discovery({ ...world, clock, allowance });
+    const [me, star] = await world.persons(2, { gender: 'nonbinary' });
+    await world.people.editPreferences(me!, { genders: ['nonbinary'] });
+    const isShown = async (cursor?: string) => {
+      const { items } = await discovery.list(me!, { limit: 100, cursor });
+      return items.some((card) => card.id === star);
+    };
+    for (let again = 0; again < 4; again++) {
+      // The oldest beginning that a cursor may have: a second later it is more than a day ago.
+      const cursor = Buffer.from(`${clock.now() - DAY_MS + 1}.1`).toString('base64url');
+      expect(await isShown(cursor)).toBe(true);
+      clock.advance(1_000);
+    }
+    expect(counted).toHaveLength(1);
+    clock.advance(DAY_MS);
+    expect(await isShown()).toBe(true);
+    clock.advance(1_000);
+    expect(await isShown()).toBe(true);
+    expect(counted).toHaveLength(2);
   });
 
   it('shows a card to who met it in discovery or a match, and to nobody else', async () => {

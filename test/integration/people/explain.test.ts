@@ -98,6 +98,20 @@ describe('the plans of the hot statements', () => {
     expect(nodes.map((node) => node['Node Type'])).not.toContain('Sort');
   });
 
+  it('whom a viewer has seen is found by the pair, however much he has seen', async () => {
+    const readsOf = async (statement: Statement<unknown>) =>
+      (await planOf(statement)).filter((node) => node['Relation Name']?.startsWith('sightings'));
+    for (const statement of [discovery.seenSince, people.hasMet]) {
+      const reads = (await planOf(statement)).filter((node) => node['Index Name']?.startsWith('sightings'));
+      expect(reads.length).toBeGreaterThanOrEqual(3);
+      for (const node of reads) expect(node['Index Cond']).toMatch(/viewer_id.*\|\|.*seen_id.* = /s);
+    }
+    for (const statement of [discovery.stillFit, discovery.findWithin, discovery.pageShown]) {
+      for (const node of await readsOf(statement))
+        expect(node['Index Cond']).toMatch(/month.*viewer_id.*since =/s);
+    }
+  });
+
   it('upkeep of places reads a range of people and their tallies, and no more', async () => {
     const nodes = await planOf(places.misplaced);
     const conditionOn = (index: string) => nodes.find((node) => node['Index Name'] === index)?.['Index Cond'];
