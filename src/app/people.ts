@@ -46,6 +46,7 @@ export function openPeople(
     people,
     shows,
     allowance: (viewerId, wanted) => limits.takeUpTo('profiles', viewerId, wanted),
+    cardAllowance: (viewerId, wanted) => limits.takeUpTo('cards', viewerId, wanted),
   });
   const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
   const decisions = new Decisions({

@@ -42,9 +42,14 @@ export interface DiscoveryOptions {
   cache: Cache;
   people: People;
   shows: ShowCounts;
-  /** How many of `wanted` more people a viewer may be shown in 24 hours, taking them. Default: all. */
-  allowance?: (viewerId: string, wanted: number) => Promise<{ granted: number; retryAfterSec: number }>;
+  /** Of people whom the viewer was not shown in the last 24 hours. Default: no end. */
+  allowance?: Allowance;
+  /** Of cards, those of the same people again too: each is a row that is kept for two months. Default: no end. */
+  cardAllowance?: Allowance;
 }
+
+/** How many of `wanted` more a viewer may be shown in 24 hours, taking them. */
+type Allowance = (viewerId: string, wanted: number) => Promise<{ granted: number; retryAfterSec: number }>;
 
 /** Candidates in the order in which they are dealt. */
 interface Deck {
@@ -132,22 +137,25 @@ export class Discovery {
     return rows.map((row) => row.id);
   }
 
-  /** Those of a page who may be shown today: who was shown in the last 24 hours is not counted again. */
+  /** Those of a page who may be shown today: who was shown in the last 24 hours counts as a card, not as a person. */
   async #allowed(viewerId: string, dealt: Dealt): Promise<Allowed> {
-    const { db, clock, allowance } = this.#options;
+    const { db, clock, allowance, cardAllowance } = this.#options;
     if (dealt.ids.length === 0) return { ...dealt, fresh: [] };
     const now = clock.now();
     const since = new Date(now - DAY_MS);
     const rows = await db.query(seenSince, [viewerId, monthsOf(now), since, dealt.ids]);
     const seen = new Set(rows.map((row) => row.id));
-    const fresh = dealt.ids.filter((id) => !seen.has(id));
-    if (allowance === undefined || fresh.length === 0) return { ...dealt, fresh };
-    const { granted, retryAfterSec } = await allowance(viewerId, fresh.length);
-    if (granted === fresh.length) return { ...dealt, fresh };
-    const shown = fresh.slice(0, granted);
-    const ids = dealt.ids.filter((id) => seen.has(id) || shown.includes(id));
-    if (ids.length === 0) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
-    return { ids, more: false, fresh: shown };
+    const strangers = dealt.ids.filter((id) => !seen.has(id));
+    const people = await take(allowance, viewerId, strangers);
+    const allowed = dealt.ids.filter((id) => seen.has(id) || people.ids.includes(id));
+    if (allowed.length === 0) throw new DuetError('TOO_MANY_REQUESTS', people);
+    const cards = await take(cardAllowance, viewerId, allowed);
+    if (cards.ids.length === 0) throw new DuetError('TOO_MANY_REQUESTS', cards);
+    return {
+      ids: cards.ids,
+      more: dealt.more && cards.ids.length === dealt.ids.length,
+      fresh: cards.ids.filter((id) => !seen.has(id)),
+    };
   }
 
   /** The next `limit` people, from the cached deck as far as it goes. */
@@ -259,6 +267,13 @@ export class Discovery {
       dayOf(now),
     ];
   }
+}
+
+/** As many of `ids` as there is room for. */
+async function take(allowance: Allowance | undefined, viewerId: string, ids: string[]) {
+  if (allowance === undefined || ids.length === 0) return { ids, retryAfterSec: 0 };
+  const { granted, retryAfterSec } = await allowance(viewerId, ids.length);
+  return { ids: ids.slice(0, granted), retryAfterSec };
 }
 
 function writeCursor(browsing: Browsing): string {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../../src/config.ts';
+import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { createLog } from '../../../src/log.ts';
 import { Discovery } from '../../../src/people/Discovery.ts';
@@ -8,6 +9,10 @@ import { openRedis, waitUntilReady } from '../../../src/platform/redis.ts';
 import { usePeople } from '../../support/people.ts';
 import { useRedis } from '../../support/redis.ts';
 
+const countSightings = sql<{ count: number }>(
+  'test-count-sightings',
+  `select count(*) from sightings where viewer_id = $1`,
+);
 const HERE = { lat: -12, lon: 33 };
 const PER_DAY = 45;
 
@@ -29,7 +34,9 @@ describe('LD-05: whoever looks at everybody', () => {
         const { limits: config } = readConfig({ LIMIT_PROFILES_PER_DAY: String(PER_DAY) });
         const limits = new Limits({ rules: limitRules(config), redis: client });
         const allowance = (viewerId: string, wanted: number) => limits.takeUpTo('profiles', viewerId, wanted);
-        return new Discovery({ ...world, allowance });
+        const cardAllowance = (viewerId: string, wanted: number) =>
+          limits.takeUpTo('cards', viewerId, wanted);
+        return new Discovery({ ...world, allowance, cardAllowance });
       }),
     );
     everybody = await world.persons(90);
@@ -72,6 +79,26 @@ describe('LD-05: whoever looks at everybody', () => {
     expect((refused as DuetError).retryAfterSec).toBeGreaterThan(80_000);
     // Others are not held up by it.
     expect((await discovery!.list(await viewer(), { limit: 20 })).items).toHaveLength(20);
+  });
+
+  it('LD-04: can make it remember only so much by asking for the same people over and over again', async () => {
+    const me = await viewer();
+    let shown = 0;
+    let refused: unknown;
+    // Each first page, and each beginning that is written by hand, is a browsing of its own.
+    for (let i = 0; refused === undefined && i < 1_000; i++) {
+      const cursor =
+        i % 2 === 0 ? undefined : Buffer.from(`${Date.now() - 1_000 * i}.${i}`).toString('base64url');
+      const page = await processes[i % 2]!.list(me, { limit: 40, cursor }).catch((error: unknown) => {
+        refused = error;
+      });
+      shown += page?.items.length ?? 0;
+    }
+    expect(refused).toMatchObject({ code: 'TOO_MANY_REQUESTS' });
+    expect((refused as DuetError).retryAfterSec).toBeGreaterThan(80_000);
+    expect(shown).toBe(10 * PER_DAY);
+    const [remembered] = await at.world.db.query(countSightings, [me]);
+    expect(remembered!.count).toBeLessThanOrEqual(10 * PER_DAY);
   });
 
   it('gets no more by asking two processes for everything at once', async () => {
