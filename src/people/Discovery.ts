@@ -4,7 +4,7 @@
  *
  * A cursor names when the browsing began and the number of the page. What was dealt is remembered per beginning, so
  * that pages neither repeat nor skip anybody while scores and decisions change between them, and asking for a page
- * again gives the same page.
+ * again gives the same page, less those who were decided on or may not be shown any longer.
  */
 import type { Clock } from '../clock.ts';
 import { DAY_MS, dayOf, monthOf } from '../days.ts';
@@ -111,7 +111,7 @@ export class Discovery {
     const again = page.cursor === undefined ? [] : await this.#dealtBefore(viewerId, browsing);
     const { ids, more, fresh } =
       again.length > 0
-        ? { ids: again, more: true, fresh: [] }
+        ? { ids: await this.#stillFit(await people.self(viewerId), null, again), more: true, fresh: [] }
         : await this.#allowed(viewerId, await this.#deal(viewerId, browsing, page.limit));
     if (again.length === 0 && ids.length > 0) {
       const since = new Date(browsing.since);
@@ -126,6 +126,7 @@ export class Discovery {
     };
   }
 
+  /** The page as it was dealt, whoever of it is out of the question now. */
   async #dealtBefore(viewerId: string, browsing: Browsing): Promise<string[]> {
     const months = monthsOf(this.#options.clock.now());
     const rows = await this.#options.db.query(pageShown, [
@@ -238,14 +239,15 @@ export class Discovery {
     ]);
   }
 
-  async #stillFit(viewer: Self, browsing: Browsing, ids: string[]): Promise<string[]> {
+  /** Who of `ids` may be shown now and was not dealt in this browsing; null: dealt or not. */
+  async #stillFit(viewer: Self, browsing: Browsing | null, ids: string[]): Promise<string[]> {
     const filter = this.#filter(viewer, browsing);
     const rows = await this.#options.db.query(stillFit, [...filter, ids, audiencesFor(viewer)]);
     return rows.map((row) => row.id);
   }
 
   /** Parameters $1 to $14 of the statements of discovery. */
-  #filter(viewer: Self, browsing: Browsing): Bind[] {
+  #filter(viewer: Self, browsing: Browsing | null): Bind[] {
     const { clock } = this.#options;
     const now = clock.now();
     const born = birthDatesFor(viewer.minAge, viewer.maxAge, now);
@@ -254,7 +256,7 @@ export class Discovery {
       viewer.id,
       DISLIKE_DAYS,
       ENDED_MATCH_DAYS,
-      new Date(browsing.since),
+      browsing === null ? null : new Date(browsing.since),
       monthsOf(now),
       born.from,
       born.to,

@@ -32,7 +32,7 @@ const SETTLED = `
   union all
   select low_id from matches where high_id = $1 and (status = 'active' or ended_at > now() - $3 * interval '1 day')`;
 
-/** Shown to viewer $1 since $4 (the cursor's beginning). */
+/** Shown to viewer $1 in the browsing that began at $4; nobody where that is null. */
 const SHOWN = `select seen_id from sightings where month = any ($5::date[]) and viewer_id = $1 and since = $4`;
 
 const SHOWN_AT_ALL = `u.status = 'active' and u.discoverable and u.email_verified_at is not null`;

@@ -108,7 +108,7 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       path: '/users/discovery',
       summary: 'People you may like',
       description:
-        'Best first. A cursor is good for a day; asking for a page again gives the same page as long as nobody on it was decided on. 429 when somebody has been shown as many different people as a day allows, or the same ones over and over again.',
+        'Best first. A cursor is good for a day; asking for a page again gives the same page, less those who were decided on or may not be shown any longer. 429 when somebody has been shown as many different people as a day allows, or the same ones over and over again.',
       tags,
       who: 'user',
       limit: 'browse',

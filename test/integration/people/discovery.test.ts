@@ -136,6 +136,28 @@ describe('discovery', () => {
     }
   });
 
+  it('gives the same page again without who was decided on, has paused or wants others now', async () => {
+    const { world } = at;
+    const me = await world.person();
+    await live(me, town(13));
+    await world.people.editPreferences(me, { maxDistanceKm: 20 });
+    for (const id of await world.persons(12)) await live(id, town(13));
+    const first = await world.discovery.list(me, { limit: 4 });
+    const second = await world.discovery.list(me, { limit: 4, cursor: first.nextCursor! });
+    const [decided, paused, choosy, stays] = second.items.map((card) => card.id);
+    await world.decisions.decide(me, decided!, 'dislike');
+    await world.people.editPreferences(paused!, { discoverable: false });
+    await world.people.editPreferences(choosy!, { genders: ['man'] });
+    const again = await world.discovery.list(me, { limit: 4, cursor: first.nextCursor! });
+    expect(again.items.map((card) => card.id)).toEqual([stays]);
+    await world.decisions.decide(me, stays!, 'dislike');
+    // A page that nobody is left on is still that page, and no other people are dealt for it.
+    const empty = await world.discovery.list(me, { limit: 4, cursor: first.nextCursor! });
+    expect(empty).toEqual({ items: [], nextCursor: second.nextCursor });
+    const third = await world.discovery.list(me, { limit: 4, cursor: empty.nextCursor! });
+    expect(third.items).toHaveLength(4);
+  });
+
   it('ranks by shared interests, nearness and who can talk now', async () => {
     const { world } = at;
     const me = await world.person();
