@@ -122,8 +122,8 @@ export class Places {
   }
 
   /**
-   * Moves somebody, in the caller's transaction. Null forgets the place. NOT_FOUND for who is not active,
-   * TOO_MANY_REQUESTS beyond the day's moves. Returns whose stored place changed: his, and of those he leaves behind.
+   * Moves somebody, in the caller's transaction. Null forgets the place, always. NOT_FOUND for who is not active,
+   * TOO_MANY_REQUESTS for a place beyond the day's moves. Returns whose stored place changed: his, and of those he leaves behind.
    *
    * Counts are locked before rows of people: the caller has written none yet.
    */
@@ -138,7 +138,8 @@ export class Places {
 
     const today = dayOf(nowMs);
     const movesToday = place.moved_on === today ? place.moves : 0;
-    if (movesToday >= this.#movesPerDay)
+    // Forgetting counts too, so that nobody goes on moving by it, but nobody is kept in a place that he wants forgotten.
+    if (to !== null && movesToday >= this.#movesPerDay)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
     const shared = await this.#count(tx, [
       { tags: before, change: place.counted ? -1 : 0 },

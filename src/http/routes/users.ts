@@ -36,7 +36,7 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       path: '/users/me',
       summary: 'Change your profile',
       description:
-        'Fields that are left out stay as they are. The birth date cannot be changed. A new place beyond the moves of a day is a 429, and nothing is changed then.',
+        'Fields that are left out stay as they are. The birth date cannot be changed. A new place beyond the moves of a day is a 429, and nothing is changed then; the place can always be forgotten.',
       tags,
       who: 'user',
       limit: 'write',

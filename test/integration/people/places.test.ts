@@ -189,6 +189,14 @@ describe('places', () => {
     await expect(moveTo(me, { lat: 19, lon: 5 })).resolves.toBeDefined();
   });
 
+  it('can be forgotten however often one has moved, which counts as a move', async () => {
+    const me = await at.world.person();
+    for (let i = 0; i < 20; i++) await moveTo(me, { lat: i, lon: 5 });
+    expect((await moveTo(me, null)).location).toBeNull();
+    await expect(moveTo(me, { lat: 19, lon: 5 })).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
+    expect((await moveTo(me, null)).location).toBeNull();
+  });
+
   it('can be changed as often as is configured', async () => {
     const { db } = at.world;
     const places = new Places({ secret: SECRET, movesPerDay: 1 });
