@@ -14,6 +14,8 @@ const schema = defineEntity({
     page: p.integer(),
     /** In the order of the page. */
     nth: p.smallint(),
+    /** When the page was dealt. */
+    at: p.datetime(),
   },
 });
 
