@@ -195,19 +195,23 @@ export const seenSince = sql<{ id: string }>(
      order by s.at desc limit 1) shown`,
 );
 
-/** Adds to the day's counts; whoever reaches $3 rests until tomorrow. */
+/**
+ * Adds to the counts of day $4; whoever reaches $3 rests until tomorrow. Around midnight another process may have begun the
+ * next day already: it is gone on with. A day that is further ahead was written by a clock that was wrong.
+ */
 export const countShows = sql<{ id: string }>(
   'discovery-count-shows',
   `with counted as (
      insert into show_counts as s (user_id, day, shows)
      select id, $4, n from unnest($1::uuid[], $2::int[]) as g (id, n) order by id
-     on conflict (user_id) do update set day = excluded.day,
-       shows = case when s.day = excluded.day then s.shows else 0 end + excluded.shows
-     returning user_id, shows
+     on conflict (user_id) do update set
+       day = case when s.day = excluded.day + 1 then s.day else excluded.day end,
+       shows = case when s.day in (excluded.day, excluded.day + 1) then s.shows else 0 end + excluded.shows
+     returning user_id, day, shows
    )
-   update users u set rested_on = $4
-   from (select u.id from users u join counted c on c.user_id = u.id
-         where c.shows >= $3 and u.rested_on <> $4 order by u.id for no key update of u) them
+   update users u set rested_on = them.day
+   from (select u.id, c.day from users u join counted c on c.user_id = u.id
+         where c.shows >= $3 and u.rested_on <> c.day order by u.id for no key update of u) them
    where u.id = them.id
    returning u.id`,
 );

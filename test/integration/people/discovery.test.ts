@@ -18,6 +18,10 @@ const ageDecisions = sql(
   'test-age',
   `update pair_decisions set low_at = low_at - $3 * interval '1 day', high_at = high_at - $3 * interval '1 day' where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)`,
 );
+const showsOf = sql<{ day: string; shows: number; rested_on: string }>(
+  'test-shows-of',
+  `select s.day, s.shows, u.rested_on from show_counts s join users u on u.id = s.user_id where u.id = $1`,
+);
 const rawBlock = sql(
   'test-raw-block',
   `insert into blocks (blocker_id, blocked_id, created_at) values ($1, $2, now())`,
@@ -252,6 +256,28 @@ describe('discovery', () => {
     for (let i = 0; i < 1_000; i++) world.shows.add(`viewer ${i}`, [star!]);
     await world.shows.flush();
     expect(await idsFor(me!)).not.toContain(star);
+  });
+
+  it('goes on counting around midnight, whichever process’s clock is ahead, and anew after a clock was wrong', async () => {
+    const { world } = at;
+    const midnight = Date.UTC(2027, 0, 2);
+    const star = await world.person();
+    let viewers = 0;
+    const showAt = async (nowMs: number) => {
+      const shows = new ShowCounts({ ...world, clock: new FakeClock(nowMs), showsPerDay: 3 });
+      shows.add(`viewer ${viewers++}`, [star]);
+      await shows.flush();
+      const [row] = await world.db.query(showsOf, [star]);
+      return row;
+    };
+    const [early, late] = [midnight - 50, midnight + 50];
+    await showAt(early);
+    expect(await showAt(late)).toMatchObject({ day: '2027-01-02', shows: 1 });
+    expect(await showAt(early)).toMatchObject({ day: '2027-01-02', shows: 2 });
+    // The day that is counted is the one to rest on.
+    expect(await showAt(early)).toEqual({ day: '2027-01-02', shows: 3, rested_on: '2027-01-02' });
+    await showAt(midnight + 300 * DAY_MS);
+    expect(await showAt(late)).toMatchObject({ day: '2027-01-02', shows: 1 });
   });
 
   it('counts a person once for a viewer, who so cannot make anybody rest by asking again', async () => {

@@ -1,5 +1,6 @@
 import { cellToLatLng, getResolution, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
+import { DAY_MS } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { PeopleUpkeep } from '../../../src/people/PeopleUpkeep.ts';
@@ -36,6 +37,10 @@ const miscounts = sql<{ tag: string }>(
    union all
    select p.user_id::text from places p join users u on u.id = p.user_id
    where p.tags <> '{}' and p.counted <> (u.status = 'active' and not u.hide_distance)`,
+);
+const movesOf = sql<{ moved_on: string; moves: number }>(
+  'test-moves',
+  'select moved_on, moves from places where user_id = $1',
 );
 const setStatus = sql('test-place-status', `update users set status = $2 where id = $1`);
 const erase = sql('test-erase', `delete from users where id = $1`);
@@ -195,6 +200,26 @@ describe('places', () => {
     expect((await moveTo(me, null)).location).toBeNull();
     await expect(moveTo(me, { lat: 19, lon: 5 })).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
     expect((await moveTo(me, null)).location).toBeNull();
+  });
+
+  it('are counted once around midnight, whichever process’s clock is ahead, and anew after a clock was wrong', async () => {
+    const { db } = at.world;
+    const midnight = Date.UTC(2027, 0, 2);
+    const places = new Places({ secret: SECRET, movesPerDay: 3 });
+    const me = await at.world.person();
+    let lat = 0;
+    const moveAt = (nowMs: number) =>
+      db.transaction((tx) => places.move(tx, me, { lat: lat++, lon: 5 }, nowMs));
+    const [early, late] = [midnight - 50, midnight + 50];
+    await moveAt(early);
+    // The first one of the new day, and what the process that is behind counts on it.
+    for (const nowMs of [late, early, late]) await moveAt(nowMs);
+    for (const nowMs of [early, late])
+      await expect(moveAt(nowMs)).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' });
+    await moveAt(midnight + 300 * DAY_MS);
+    await moveAt(late);
+    const [row] = await db.query(movesOf, [me]);
+    expect(row).toEqual({ moved_on: '2027-01-02', moves: 1 });
   });
 
   it('can be changed as often as is configured', async () => {
