@@ -1,5 +1,5 @@
 /**
- * People's lists of matches. The first page of each is cached for a minute and forgotten with every change of a
+ * People's lists of matches. The first rows of each are cached for a minute and forgotten with every change of a
  * match of theirs; whom a list shows is asked anew for every answer, so a block or a ban is in force whatever is cached.
  */
 import type { Database } from '../db/Database.ts';
@@ -23,8 +23,11 @@ export interface MatchListsOptions {
 export type MatchListName = 'active' | 'history';
 
 const LIST_MS = 60_000;
-/** The largest page that may be asked for (`Page`), and one more to know whether there is another. */
-const CACHED_ROWS = 101;
+/**
+ * A page of the usual size (`Page`), and one more to know whether there is another: some 8 KB. Most people have fewer
+ * matches, and so every page they ask for is in it; a longer page of a longer list is read each time.
+ */
+const CACHED_ROWS = 21;
 /** Above every UUIDv7: where a list starts. Ids sort by time of making, so the newest come first. */
 const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
@@ -86,14 +89,15 @@ export class MatchLists {
   async #rows(viewerId: string, which: MatchListName, page: Page): Promise<MatchRow[]> {
     const { db, cache } = this.#options;
     const statement = STATEMENTS[which];
-    if (page.cursor !== undefined) {
-      if (!isId(page.cursor)) throw notOfThisList();
-      return db.query(statement, [viewerId, page.cursor, page.limit + 1]);
+    const { cursor, limit } = page;
+    if (cursor !== undefined && !isId(cursor)) throw notOfThisList();
+    if (cursor === undefined) {
+      const rows = await cache.one(kindOf(which), viewerId, LIST_MS, async () => {
+        return new Map([[viewerId, await db.query(statement, [viewerId, NEWEST, CACHED_ROWS])]]);
+      });
+      if (rows!.length < CACHED_ROWS || limit < CACHED_ROWS) return rows!;
     }
-    const rows = await cache.one(kindOf(which), viewerId, LIST_MS, async () => {
-      return new Map([[viewerId, await db.query(statement, [viewerId, NEWEST, CACHED_ROWS])]]);
-    });
-    return rows!;
+    return db.query(statement, [viewerId, cursor ?? NEWEST, limit + 1]);
   }
 }
 

@@ -27,7 +27,10 @@ interface Entry {
   expiresAt: number;
 }
 
-/** In this process's memory. */
+/**
+ * In this process's memory. The largest are a page of matches, a deck of candidates and a person with six photos, some
+ * 8 KB each: 400 MB if there were nothing else. What keeps longer lists bounds them itself.
+ */
 const MAX_ENTRIES = 50_000;
 const TOPIC = 'cache:forget';
 /** Another release may run beside this one: the number goes up with each change of the shape of what is kept. */
@@ -111,9 +114,15 @@ export class Cache {
     const now = this.#clock.now();
     let missing: string[] = [];
     for (const id of ids) {
-      const entry = this.#entries.get(`${kind}:${id}`);
-      if (entry !== undefined && entry.expiresAt > now) found.set(id, entry.value as T);
-      else missing.push(id);
+      const key = `${kind}:${id}`;
+      const entry = this.#entries.get(key);
+      if (entry !== undefined && entry.expiresAt > now) {
+        found.set(id, entry.value as T);
+        continue;
+      }
+      // Now, and not when others push it out: there may be nothing to take its place.
+      if (entry !== undefined) this.#entries.delete(key);
+      missing.push(id);
     }
     if (missing.length === 0) return found;
     const keys = missing.map((id) => `${kind}:${id}`);

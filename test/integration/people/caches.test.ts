@@ -155,6 +155,32 @@ describe('caches of two processes', () => {
     expect(past.items.map((one) => one.id)).toEqual([matchId]);
   });
 
+  it('matches: as many as a usual page shows are cached, whatever is asked for, and every page is right', async () => {
+    const [me, shy, ...peers] = await at.world.persons(28);
+    const made: string[] = [];
+    for (const peer of peers) {
+      await at.world.decisions.decide(me!, peer, 'like');
+      made.unshift((await at.world.decisions.decide(peer, me!, 'like')).matchId!);
+    }
+    const pageOf = async (userId: string, limit: number, cursor?: string) => {
+      const { items, nextCursor } = await a.lists.list(userId, 'active', { limit, cursor });
+      return { ids: items.map((match) => match.id), nextCursor };
+    };
+    for (const again of [false, true]) {
+      expect(await pageOf(me!, 100), `again: ${again}`).toEqual({ ids: made, nextCursor: null });
+      for (const limit of [1, 20, 21, 22, 25])
+        expect(await pageOf(me!, limit)).toEqual({ ids: made.slice(0, limit), nextCursor: made[limit - 1] });
+      expect(await pageOf(me!, 26)).toEqual({ ids: made, nextCursor: null });
+      expect((await pageOf(me!, 20, made[19])).ids).toEqual(made.slice(20));
+      expect(await a.cache.held<unknown[]>('matches-active', me!, 60_000)).toHaveLength(21);
+    }
+    // A list that is in the cache from end to end is shown from there, also on the largest page.
+    expect((await pageOf(shy!, 100)).ids).toEqual([]);
+    await at.world.decisions.decide(shy!, me!, 'like');
+    await at.world.decisions.decide(me!, shy!, 'like');
+    expect((await pageOf(shy!, 100)).ids).toEqual([]);
+  });
+
   it('a start or an answer of a call counts as a change of its match', async () => {
     const [me, peer] = await at.world.persons(2);
     for (const type of ['call:incoming', 'call:answered'] as const) {

@@ -37,6 +37,17 @@ function loader(source: Map<string, number>) {
 }
 
 describe('the cache', () => {
+  it('lets go of what is over as soon as it meets it, whatever takes its place', async () => {
+    const clock = new FakeClock();
+    const cache = new Cache({ clock, bus: new MemoryBus() });
+    await cache.one('n', 'a', 1_000, loader(new Map([['a', 1]])).load);
+    clock.jump(1_001);
+    expect(await cache.held('n', 'a', 1_000)).toBeUndefined();
+    // Even a time that comes back finds nothing of it.
+    clock.jump(-500);
+    expect(await cache.held('n', 'a', 1_000)).toBeUndefined();
+  });
+
   it('asks only for what it does not have, and for its time only', async () => {
     const clock = new FakeClock();
     const cache = new Cache({ clock, bus: new MemoryBus() });
