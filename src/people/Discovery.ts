@@ -14,7 +14,7 @@ import { DuetError } from '../errors.ts';
 import { ENDED_MATCH_DAYS } from '../matching/transitions.ts';
 import type { Cache } from '../platform/Cache.ts';
 import { notOfThisList, type Page } from '../shapes.ts';
-import { ageAt, birthDatesFor } from './age.ts';
+import { birthDatesFor, preferredAgeAt } from './age.ts';
 import { audiencesFor } from './audience.ts';
 import { Directory } from './Directory.ts';
 import {
@@ -260,7 +260,7 @@ export class Discovery {
       monthsOf(now),
       born.from,
       born.to,
-      ageAt(viewer.birthDate, now),
+      preferredAgeAt(viewer.birthDate, now),
       spot?.x ?? null,
       spot?.y ?? null,
       spot?.z ?? null,

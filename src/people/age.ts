@@ -2,6 +2,7 @@
 import { DAY_MS, dayOf } from '../days.ts';
 
 export const MIN_AGE = 18;
+/** The highest age of a preference: as an upper end it means that age and older, both of who looks and of who is looked at. */
 export const MAX_AGE = 99;
 /** Eight years: of most viewers' ranges of ages two or three cohorts. */
 const COHORT_DAYS = 2922;
@@ -21,9 +22,15 @@ export function ageAt(birthDate: string, nowMs: number): number {
   return now.getUTCFullYear() - year - (hadBirthday ? 0 : 1);
 }
 
-/** The first and the last birth date of those who are `minAge` to `maxAge` years old at `nowMs`. */
+/** The age that preferences are asked about: who is older than they go counts as of their highest age. */
+export function preferredAgeAt(birthDate: string, nowMs: number): number {
+  return Math.min(ageAt(birthDate, nowMs), MAX_AGE);
+}
+
+/** The first and the last birth date of those whose `preferredAgeAt` is `minAge` to `maxAge` at `nowMs`. */
 export function birthDatesFor(minAge: number, maxAge: number, nowMs: number): { from: string; to: string } {
-  return { from: shifted(nowMs, maxAge + 1, 1), to: shifted(nowMs, minAge, 0) };
+  const from = maxAge >= MAX_AGE ? MIN_BIRTH_DATE : shifted(nowMs, maxAge + 1, 1);
+  return { from, to: shifted(nowMs, minAge, 0) };
 }
 
 /** The number of the eight years that somebody was born in. */

@@ -99,7 +99,11 @@ export type ProfileEdit = z.infer<typeof ProfileEdit>;
 export const PreferencesEdit = z
   .strictObject({
     minAge: z.int().min(MIN_AGE).max(MAX_AGE),
-    maxAge: z.int().min(MIN_AGE).max(MAX_AGE),
+    maxAge: z
+      .int()
+      .min(MIN_AGE)
+      .max(MAX_AGE)
+      .meta({ description: `${MAX_AGE} means that age and older.` }),
     genders: z
       .array(Gender)
       .min(1, 'must name one at least')

@@ -100,6 +100,23 @@ describe('discovery', () => {
     expect(later).toEqual(expect.arrayContaining([good, bad.paused, bad.blocked, bad.disliked]));
   });
 
+  it('shows people of a hundred and more to who looks up to 99, and them whoever does', async () => {
+    const { world } = at;
+    const old = await world.person({ birthDate: `${new Date().getUTCFullYear() - 102}-01-01` });
+    const [open, young] = await world.persons(2);
+    for (const id of [old, open!, young!]) {
+      await live(id, town(14));
+      await world.people.editPreferences(id, { maxDistanceKm: 20 });
+    }
+    await world.people.editPreferences(young!, { maxAge: 98 });
+    expect(await idsFor(open!)).toContain(old);
+    expect(await idsFor(young!)).not.toContain(old);
+    expect(await idsFor(old)).toContain(open);
+    expect(await idsFor(old)).not.toContain(young);
+    await world.people.editPreferences(old, { minAge: 99 });
+    expect(await idsFor(old)).not.toContain(open);
+  });
+
   it('never repeats and never skips anybody over its pages, while scores change', async () => {
     const { world } = at;
     const me = await world.person();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ageAt, birthDatesFor } from '../../../src/people/age.ts';
+import { ageAt, birthDatesFor, preferredAgeAt } from '../../../src/people/age.ts';
 
 const day = (text: string) => Date.parse(`${text}T12:00:00Z`);
 
@@ -22,5 +22,23 @@ describe('ages', () => {
         );
       }
     }
+  });
+
+  it('beyond those of preferences are within a range that goes up to the highest one, and no other', () => {
+    const now = day('2030-06-15');
+    const fits = (birthDate: string, minAge: number, maxAge: number) => {
+      const { from, to } = birthDatesFor(minAge, maxAge, now);
+      return birthDate >= from && birthDate <= to;
+    };
+    for (const birthDate of ['1931-06-15', '1930-06-15', '1929-01-01', '1900-01-01']) {
+      expect(preferredAgeAt(birthDate, now)).toBe(99);
+      expect([fits(birthDate, 18, 99), fits(birthDate, 99, 99), fits(birthDate, 18, 98)]).toEqual([
+        true,
+        true,
+        false,
+      ]);
+    }
+    expect(preferredAgeAt('1931-06-16', now)).toBe(98);
+    expect([fits('1931-06-16', 18, 98), fits('1931-06-16', 99, 99)]).toEqual([true, false]);
   });
 });
