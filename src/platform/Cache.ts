@@ -28,8 +28,8 @@ interface Entry {
 }
 
 /**
- * In this process's memory. The largest are a page of matches, a deck of candidates and a person with six photos, some
- * 8 KB each: 400 MB if there were nothing else. What keeps longer lists bounds them itself.
+ * In this process's memory. The largest are a deck of candidates (sixty ids, two hundred at most: 4 to 12 KB) and a page of
+ * matches (8 KB): some 400 MB if there were nothing else. What would keep more bounds it itself.
  */
 const MAX_ENTRIES = 50_000;
 const TOPIC = 'cache:forget';
