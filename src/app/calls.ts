@@ -6,13 +6,10 @@ import { Keeper } from '../actors/Keeper.ts';
 import { CallStore } from '../calling/CallStore.ts';
 import { Calls } from '../calling/Calls.ts';
 import type { Config } from '../config.ts';
-import type { StoredEvent } from '../events/outbox.ts';
-import { PushMirror } from '../events/PushMirror.ts';
 import { keepMonths } from '../events/retention.ts';
 import { Idempotency } from '../http/Idempotency.ts';
 import { Matches } from '../matching/Matches.ts';
 import { MediaWorkers } from '../media/MediaWorkers.ts';
-import { WebPush } from '../platform/WebPush.ts';
 import { Blocks } from '../safety/Blocks.ts';
 import type { PeopleServices } from './people.ts';
 import type { Stores } from './stores.ts';
@@ -23,18 +20,10 @@ export type CallServices = Awaited<ReturnType<typeof openCalls>>;
 export async function openCalls(
   config: Config,
   stores: Stores,
-  { people, matchLists }: PeopleServices,
+  { people, matchLists, publish, push }: PeopleServices,
   closing: AsyncDisposableStack,
 ) {
   const { clock, db, bus, hub, log, metrics, cache } = stores;
-  const push = openPush(config, stores);
-  closing.defer(() => push?.close());
-  const publish = (events: readonly StoredEvent[]) => {
-    matchLists.heed(events);
-    hub.publish(events);
-    push?.mirror(events);
-  };
-  push?.lookBack();
   const ring = (call: { id: string; calleeId: string }) => push?.ring(call);
   const cards = people.cards.bind(people);
   const media = await MediaWorkers.start({
@@ -116,12 +105,4 @@ export async function openCalls(
     idempotency,
     keeper,
   };
-}
-
-/** Push, where there are keys for it: made in development, given in production or left out. */
-function openPush(config: Config, { db, hub, clock, log, secrets, keys }: Stores): PushMirror | undefined {
-  const { publicKey, privateKey, subject, hosts } = config.push;
-  const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
-  const push = vapid && new WebPush({ vapid, subject, hosts });
-  return push && new PushMirror({ db, hub, clock, log, keys, push });
 }

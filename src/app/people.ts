@@ -1,4 +1,6 @@
 import type { Config } from '../config.ts';
+import type { StoredEvent } from '../events/outbox.ts';
+import { PushMirror } from '../events/PushMirror.ts';
 import { Decisions } from '../matching/decisions.ts';
 import { MatchLists } from '../matching/MatchLists.ts';
 import { Activity } from '../people/Activity.ts';
@@ -9,11 +11,12 @@ import { PhotoLinks } from '../people/PhotoLinks.ts';
 import { Photos } from '../people/Photos.ts';
 import { Places } from '../people/Places.ts';
 import { ShowCounts } from '../people/ShowCounts.ts';
+import { WebPush } from '../platform/WebPush.ts';
 import type { Stores } from './stores.ts';
 
 export type PeopleServices = ReturnType<typeof openPeople>;
 
-/** Who people are to each other: profiles, photos, discovery. */
+/** Who people are to each other: profiles, photos, discovery, decisions; and how they are told of what happens. */
 export function openPeople(
   config: Config,
   stores: Stores,
@@ -49,16 +52,30 @@ export function openPeople(
     cardAllowance: (viewerId, wanted) => limits.takeUpTo('cards', viewerId, wanted),
   });
   const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
+  const push = openPush(config, stores);
+  closing.defer(() => push?.close());
+  push?.lookBack();
+  /** What was committed: to who lists it, who is connected and who is not. */
+  const publish = (events: readonly StoredEvent[]) => {
+    matchLists.heed(events);
+    hub.publish(events);
+    push?.mirror(events);
+  };
   const decisions = new Decisions({
     db,
     clock,
     match: config.match,
     likesPerDay: config.likesPerDay,
-    publish: (events) => {
-      matchLists.heed(events);
-      hub.publish(events);
-    },
+    publish,
   });
   closing.defer(() => decisions.close());
-  return { people, matchLists, photos, discovery, decisions, places, activity };
+  return { people, matchLists, photos, discovery, decisions, places, activity, publish, push };
+}
+
+/** Push, where there are keys for it: made in development, given in production or left out. */
+function openPush(config: Config, { db, hub, clock, log, secrets, keys }: Stores): PushMirror | undefined {
+  const { publicKey, privateKey, subject, hosts } = config.push;
+  const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
+  const push = vapid && new WebPush({ vapid, subject, hosts });
+  return push && new PushMirror({ db, hub, clock, log, keys, push });
 }

@@ -12,7 +12,7 @@ import type { MediaKind } from './shapes.ts';
 import { type Call, type CallSettings, type EndedCall, roleOf } from './state.ts';
 import { byPerson, dueAt, type PersonCommand, ring } from './transitions.ts';
 import { type IceServer, turnCredentials } from './turn.ts';
-import { callView } from './view.ts';
+import { inboxEvents } from './view.ts';
 
 export interface CallsOptions {
   db: Database;
@@ -187,16 +187,7 @@ export class Calls {
     if (seated.length < 2) throw new DuetError('BUSY');
     await tx.query(insertJournal, [call.id, callerId, state]);
     const ofMatch = await save(tx, locked, accepted, matchSettings);
-    const told = await append(
-      tx,
-      effects
-        .filter((effect) => effect.kind === 'notify')
-        .map((effect) => ({
-          userId: effect.to === 'caller' ? callerId : calleeId,
-          type: effect.type,
-          payload: { call: callView(call, now), fromId: callerId },
-        })),
-    );
+    const told = await append(tx, inboxEvents(call, effects, now));
     return { call: call as Call, events: [...ofMatch, ...told] };
   }
 }

@@ -20,7 +20,7 @@ export function presentEvent(sources: EventSources, event: StoredEvent): object 
     case 'match:created':
       return withMatch(sources, event.userId, event.payload as { matchId: string });
     case 'call:incoming':
-      return withCaller(sources, event.userId, event.payload as { call: CallView; fromId: string });
+      return withCaller(sources, event.userId, event.payload as { call: CallView });
     case 'call:ended': {
       const { call } = event.payload as { call: CallView };
       return { call, outcome: call.outcome, durationSec: call.durationSec };
@@ -40,11 +40,7 @@ async function withMatch({ matches }: EventSources, userId: string, { matchId }:
   return { matchId, match };
 }
 
-async function withCaller(
-  { cards }: EventSources,
-  userId: string,
-  { call, fromId }: { call: CallView; fromId: string },
-) {
-  const shown = await cards(userId, [fromId]);
-  return { call, from: shown.get(fromId) ?? null };
+async function withCaller({ cards }: EventSources, userId: string, { call }: { call: CallView }) {
+  const shown = await cards(userId, [call.callerId]);
+  return { call, from: shown.get(call.callerId) ?? null };
 }
