@@ -27,6 +27,7 @@ export async function serveRoutes(routes: readonly Route[]): Promise<number> {
         if (principal === undefined) throw new DuetError('UNAUTHORIZED');
         return principal;
       },
+      hasEnded: () => false,
       isStranger: () => true,
       limit: () => {},
       observe: () => {},

@@ -76,6 +76,7 @@ export async function openDoors(
         activity.seen(principal.userId);
         return principal;
       },
+      hasEnded: ({ sessionId }) => accounts.revocations.has(sessionId),
       isStranger: (authorization) => accounts.accounts.isStranger(authorization),
       limit: (limit, caller) => (limit === 'none' ? undefined : countRequest(limits, limit, caller)),
       turnedAway: (auth, route, caller) => accounts.adminDesk.turnAway(auth, route, caller),

@@ -22,7 +22,10 @@ const MAX_QUEUED_BYTES = 128 * 1024;
 const SPILL_ABOVE_BYTES = 32 * 1024 * 1024;
 /** Enough to know any image by. */
 const START_BYTES = 16;
-/** However steadily it comes: 10 MB at 11 KB/s. */
+/**
+ * However steadily it comes: 10 MB at 11 KB/s. Ended sessions must be remembered for longer (`Revocations`): whose it is is
+ * asked again when it is there.
+ */
 const MAX_DURATION_MS = 15 * 60_000;
 
 const writeAll = promisify(writev);

@@ -40,6 +40,11 @@ export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;
 export type RouterPorts = {
   /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
   authenticate(authorization: string): Auth | Promise<Auth>;
+  /**
+   * Whether the session of a caller that was known by its token has ended since. Asked once more before anything runs:
+   * a body may take a quarter of an hour to arrive. A token that merely ran out meanwhile was good when it came.
+   */
+  hasEnded(auth: Auth): boolean;
   /** Whether nothing in an `Authorization` header was ever made here: a token that has merely run out was. */
   isStranger(authorization: string): boolean;
   /**
@@ -249,9 +254,11 @@ export class Router {
   }
 
   #run(call: Call, { params, query }: Address, body: unknown): void | Promise<void> {
-    const { exchange, entry } = call;
-    // Whoever hung up while the body or a token was being checked does not start anything.
+    const { exchange, entry, auth } = call;
+    // Whoever hung up while the body or a token was being checked does not start anything, and no more does who was
+    // signed out meanwhile: by then the account may be somebody else's.
     if (!exchange.isOpen) return;
+    if (auth !== undefined && this.#ports.hasEnded(auth)) throw new DuetError('UNAUTHORIZED');
     const value = entry.route.run(new RequestContext(call, params, query, body));
     if (value instanceof Promise) return value.then((awaited) => this.#answer(call, awaited));
     this.#answer(call, value);

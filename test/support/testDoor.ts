@@ -65,6 +65,7 @@ export async function openTestDoor(options: {
   const router = new Router(
     {
       authenticate,
+      hasEnded: () => false,
       isStranger: (authorization) => authorization !== 'Bearer expired',
       limit: () => {},
       observe: (route, status, durationMs) => observed.push({ route, status, durationMs }),

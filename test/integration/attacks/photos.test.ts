@@ -3,10 +3,13 @@ import { deflateSync } from 'node:zlib';
 import pg from 'pg';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
-import type { Answer, Json, Person } from '../../support/client.ts';
+import { type Answer, type Json, type Person, request } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 import { chunk, hollowPng, picture } from '../../support/images.ts';
-import { match, newPeople } from '../../support/signedIn.ts';
+import { openRaw, requestText } from '../../support/rawHttp.ts';
+import { match, newPeople, signIn } from '../../support/signedIn.ts';
 
 const app = useApp();
 let db: pg.Client;
@@ -28,6 +31,67 @@ async function upload(person: Person, bytes: Buffer, type = 'image/jpeg'): Promi
   });
   return { status: response.status, headers: response.headers, body: await response.json() };
 }
+
+/** Begins a request; resolves with how to send the rest of it, once the first part was taken. */
+async function begin(person: Person, method: string, path: string, type: string, bytes: Buffer) {
+  const connection = await openRaw(Number(new URL(app.url).port));
+  const headers = {
+    authorization: `Bearer ${person.token}`,
+    'content-type': type,
+    'content-length': String(bytes.length),
+  };
+  connection.send(requestText(method, `/api/v1${path}`, headers));
+  connection.send(bytes.subarray(0, -1));
+  // Answered on another connection, after what was sent before on this one.
+  await person.ok('GET', '/users/me');
+  return async () => {
+    connection.send(bytes.subarray(-1));
+    const [answer] = await connection.answers(1);
+    connection.destroy();
+    return answer?.status;
+  };
+}
+
+test('AUTH-13, AUTH-15: what began before a session ended is not carried out with it', async () => {
+  const [me] = await people(1);
+  const profile = Buffer.from(JSON.stringify({ displayName: 'Too late' }));
+  const [sendPhoto, sendProfile] = [
+    await begin(me!, 'POST', '/users/me/photos', 'image/jpeg', await picture(90)),
+    await begin(me!, 'PUT', '/users/me', 'application/json', profile),
+  ];
+  await me!.ok('POST', '/auth/logout');
+  expect([await sendPhoto(), await sendProfile()]).toEqual([401, 401]);
+  const again = await signIn(app.url, me!.email);
+  expect(await again.ok('GET', '/users/me')).toMatchObject({ displayName: 'Somebody', photos: [] });
+});
+
+test('AUTH-44: what began before its owner came does not end up in his account', async () => {
+  const email = `slowly-${newId()}@example.org`;
+  const mallory = {
+    email,
+    password: 'mallorys own choice',
+    displayName: 'Mallory',
+    birthDate: '1990-05-05',
+    gender: 'man',
+  };
+  await request(app.url, 'POST', '/api/v1/auth/register', { body: mallory });
+  const early = await signIn(app.url, email, mallory.password);
+  const send = await begin(early, 'POST', '/users/me/photos', 'image/jpeg', await picture(91));
+  await request(app.url, 'POST', '/api/v1/auth/forgot-password', { body: { email } });
+  let token: string | undefined;
+  await eventually(async () => {
+    const { body } = await request(app.url, 'GET', `/dev/mailbox?to=${encodeURIComponent(email)}`);
+    token = body.items
+      .map((mail: Json) => /reset[^\s]*[?&]token=([\w.~-]+)/.exec(mail.text)?.[1])
+      .find((found: string | undefined) => found !== undefined);
+    return token !== undefined;
+  }).toBe(true);
+  const body = { token, password: 'the owners own choice' };
+  expect((await request(app.url, 'POST', '/api/v1/auth/reset-password', { body })).status).toBeLessThan(300);
+  expect(await send()).toBe(401);
+  const owner = await signIn(app.url, email, body.password);
+  expect((await owner.ok('GET', '/users/me')).photos).toEqual([]);
+});
 
 test('AZ-16: somebody else’s are not to be removed or put in order', async () => {
   const [me, other] = await people(2);

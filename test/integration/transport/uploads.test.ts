@@ -33,6 +33,8 @@ const photos = route({
 });
 
 let door: TestDoor;
+/** Whether the session that everybody has here is over. */
+let hasEnded = false;
 /** What whoever is `slow` waits for until it is known who that is. */
 let known: Promise<void> = Promise.resolve();
 
@@ -42,6 +44,7 @@ beforeAll(async () => {
     config: { slowBodyMs: 1_500 },
     ports: {
       limit: async () => {},
+      hasEnded: () => hasEnded,
       authenticate: (authorization) => {
         const user = { userId: 'U1', sessionId: 's', role: 'user' as const };
         if (authorization === 'Bearer slow') return known.then(() => user);
@@ -136,6 +139,20 @@ describe('an upload', () => {
     expect((await connection.answers(1))[0]?.status).toBe(401);
     expect(filesOpen()).toBe(0);
     connection.destroy();
+  });
+
+  test('of whoever was signed out while it came is not carried out', async () => {
+    const connection = await openRaw(door.port);
+    connection.send(head({ 'content-length': String(start.length) }));
+    connection.send(start.subarray(0, 7));
+    await eventually(() => door.router.openBodies).toBe(1);
+    hasEnded = true;
+    connection.send(start.subarray(7));
+    const [answer] = await connection.answers(1);
+    hasEnded = false;
+    expect([answer?.status, JSON.parse(answer!.body).code]).toEqual([401, 'UNAUTHORIZED']);
+    connection.destroy();
+    await eventually(filesOpen).toBe(0);
   });
 
   test('that stops is a 408; one that goes on may take its time', async () => {
