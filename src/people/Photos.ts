@@ -28,6 +28,7 @@ import {
   lockBanned,
   lockPerson,
   makeReady,
+  lockStanding,
   positionOf,
   readyPhotos,
   reservePhoto,
@@ -231,21 +232,16 @@ export class Photos {
   }
 
   async #finish(userId: string, id: string, key: string, image: PhotoImage): Promise<number> {
-    const position = await this.#options.db.transaction(async (tx) => {
-      await tx.query(lockPerson, [userId]);
-      const [ready] = await tx.query(makeReady, [
-        id,
-        image.width,
-        image.height,
-        image.placeholder,
-        image.phash,
-        key,
-      ]);
-      // Swept meanwhile: it took longer than any upload may.
+    const { width, height, placeholder, phash } = image;
+    const [status, position] = await this.#options.db.transaction(async (tx) => {
+      const [person] = await tx.query(lockStanding, [userId]);
+      if (person?.status !== 'active' && person?.status !== 'banned') throw new DuetError('NOT_FOUND');
+      const [ready] = await tx.query(makeReady, [id, width, height, placeholder, phash, key]);
+      // Swept meanwhile, for it took longer than any upload may, or the account's new owner has none of it.
       if (ready === undefined) throw new DuetError('UNAVAILABLE');
       await renumber(tx, userId);
       const [photo] = await tx.query(positionOf, [id]);
-      return photo!.position;
+      return [person.status, photo!.position];
     });
     await this.#options.onChange(userId);
     return position;
@@ -255,6 +251,10 @@ export class Photos {
 /** After every change of somebody's photos: their places, their number, the person's version. */
 async function renumber(tx: Sql, userId: string): Promise<void> {
   await tx.query(closeGaps, [userId]);
+  /**
+   * Much may have happened since the place was taken. Of who was banned meanwhile the picture is kept with the others, and
+   * on the list with them; of who left or was suspended, or of an account that has another owner now, nothing is.
+   */
   await tx.query(countPhotos, [userId]);
 }
 
@@ -266,3 +266,5 @@ export function fileOf(key: string, file: PhotoFile): string {
 function filesOf(key: string): string[] {
   return PHOTO_FILES.map((file) => fileOf(key, file));
 }
+      if (person.status === 'banned') await this.banPicturesOf(tx, userId);
+    if (status === 'banned') throw new DuetError('NOT_FOUND');

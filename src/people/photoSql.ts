@@ -10,6 +10,11 @@ export const lockPerson = sql<{ id: string }>(
   'photo-lock-person',
   `select id from users where id = $1 and status = 'active' for no key update`,
 );
+/** The same, whatever became of him. */
+export const lockStanding = sql<{ status: 'active' | 'suspended' | 'banned' | 'deleted' }>(
+  'photo-lock-standing',
+  `select status from users where id = $1 for no key update`,
+);
 export const findBanned = sql<{ found: boolean }>(
   'photo-find-banned',
   `select exists (select from banned_photos where bit_count(phash # $1::bit(64)) <= ${ALIKE_BITS}) as found`,

@@ -37,6 +37,20 @@ function partsOf(url: string) {
 }
 
 async function allKeys(store: ObjectStore): Promise<string[]> {
+/** An image that is there when it is let through. */
+function gated(bytes: Buffer) {
+  const asked = Promise.withResolvers<void>();
+  const open = Promise.withResolvers<void>();
+  const source = {
+    bytes: async () => {
+      asked.resolve();
+      await open.promise;
+      return bytes;
+    },
+  };
+  return { source, asked: asked.promise, open: open.resolve };
+}
+
   const keys: string[] = [];
   for await (const page of store.list('photos/')) keys.push(...page.map((file) => file.key));
   return keys;
@@ -340,3 +354,31 @@ describe('photos', () => {
     expect(await codeOf(world.photos.upload(again!, await picture(62)))).toBe('none');
   });
 });
+
+  it('of who was banned while they were decoded are known again too, until the ban is lifted', async () => {
+    const { world } = at;
+    const [banned, again] = await world.persons(2);
+    const { source, asked, open } = gated(await picture(63));
+    const upload = codeOf(world.photos.upload(banned!, source));
+    await asked;
+    await world.db.query(setStatus, [banned!, 'banned']);
+    await world.photos.banPicturesOf(world.db, banned!);
+    open();
+    expect(await upload).toBe('NOT_FOUND');
+    expect(await codeOf(world.photos.upload(again!, await picture(63)))).toBe('FORBIDDEN');
+    await world.db.query(setStatus, [banned!, 'active']);
+    await world.photos.allowPicturesOf(world.db, banned!);
+    expect(await codeOf(world.photos.upload(again!, await picture(63)))).toBe('none');
+  });
+
+  it.each(['suspended', 'deleted'])('of who was %s while they were decoded are not kept', async (status) => {
+    const { world } = at;
+    const me = await world.person();
+    const { source, asked, open } = gated(await picture(64));
+    const upload = codeOf(world.photos.upload(me, source));
+    await asked;
+    await world.db.query(setStatus, [me, status]);
+    open();
+    expect(await upload).toBe('NOT_FOUND');
+    expect(await world.db.query(rowsOf, [me])).toEqual([]);
+  });
