@@ -93,12 +93,17 @@ export class ObjectStore {
     });
   }
 
-  /** Removes files; those that do not exist count as removed. */
+  /** Removes files; those that do not exist count as removed. UNAVAILABLE where any was not. */
   async remove(keys: readonly string[]): Promise<void> {
     for (let from = 0; from < keys.length; from += DELETE_AT_ONCE) {
       const Objects = keys.slice(from, from + DELETE_AT_ONCE).map((Key) => ({ Key }));
       const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
-      await this.#ask((bounded) => this.#client.send(command, bounded));
+      await this.#ask(async (bounded) => {
+        const answer = await this.#client.send(command, bounded);
+        // The whole is a 200 though some of them are still there.
+        const [refused] = answer.Errors ?? [];
+        if (refused !== undefined) throw new Error(`A file was not removed: ${refused.Code}`);
+      });
     }
   }
 

@@ -5,11 +5,12 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { newId } from '../../../src/ids.ts';
 import { PeopleUpkeep } from '../../../src/people/PeopleUpkeep.ts';
 import { Photos } from '../../../src/people/Photos.ts';
 import { ObjectStore } from '../../../src/platform/ObjectStore.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
-import { chunk, hollowPng, picture } from '../../support/images.ts';
+import { animation, chunk, hollowPng, hollowWebp, manyParted, picture } from '../../support/images.ts';
 import { usePeople } from '../../support/people.ts';
 
 const rowsOf = sql<{ key: string; ready: boolean; position: number }>(
@@ -20,7 +21,7 @@ const setStatus = sql('test-set-status', `update users set status = $2 where id 
 const eraseUser = sql('test-erase-user', `delete from users where id = $1`);
 const addPending = sql(
   'test-pending',
-  `insert into photos (id, user_id, key, width, height, position, ready, created_at) values (gen_random_uuid(), $1, $2, 1, 1, 5, false, now() - interval '1 hour')`,
+  `insert into photos (id, user_id, key, width, height, position, ready, created_at) values (gen_random_uuid(), $1, $2, 1, 1, $3, false, now() - interval '1 hour')`,
 );
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -36,7 +37,6 @@ function partsOf(url: string) {
   return [key!, file!, searchParams.get('t')!, searchParams.get('s')!] as const;
 }
 
-async function allKeys(store: ObjectStore): Promise<string[]> {
 /** An image that is there when it is let through. */
 function gated(bytes: Buffer) {
   const asked = Promise.withResolvers<void>();
@@ -51,6 +51,7 @@ function gated(bytes: Buffer) {
   return { source, asked: asked.promise, open: open.resolve };
 }
 
+async function allKeys(store: ObjectStore): Promise<string[]> {
   const keys: string[] = [];
   for await (const page of store.list('photos/')) keys.push(...page.map((file) => file.key));
   return keys;
@@ -174,14 +175,57 @@ describe('photos', () => {
       sharp({ create: { width: side, height: side, channels: 3, background: '#345' } });
     const progressive = (side: number) =>
       flat(side).jpeg({ progressive: true, chromaSubsampling: '4:4:4' }).toBuffer();
-    const large = [blackPng(4_000, { interlaced: true }), await progressive(4_200), blackPng(4_600)];
+    const large = [
+      blackPng(4_000, { interlaced: true }),
+      await progressive(4_200),
+      blackPng(4_600),
+      await animation(4_000),
+      hollowWebp(5_100),
+    ];
     const before = process.cpuUsage();
-    for (const bytes of large) expect(await codeOf(world.photos.upload(me, bytes))).toBe('VALIDATION_FAILED');
+    const tooLarge = { details: [{ message: expect.stringContaining('too much memory') }] };
+    for (const bytes of large) await expect(world.photos.upload(me, bytes)).rejects.toMatchObject(tooLarge);
     // Decoding any of them would take more than that.
     const { user, system } = process.cpuUsage(before);
     expect(user + system).toBeLessThan(500_000);
-    const usual = [blackPng(1_000, { interlaced: true }), await progressive(2_000), blackPng(1_000)];
+    const usual = [
+      blackPng(1_000, { interlaced: true }),
+      await progressive(2_000),
+      blackPng(1_000),
+      await animation(1_000),
+    ];
     for (const bytes of usual) expect(await codeOf(world.photos.upload(me, bytes))).toBe('none');
+  });
+
+  it('of more parts than anybody needs are refused before anything decodes them', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const text = chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(9))]));
+    const intricate = [
+      await manyParted(1_000, 0),
+      await manyParted(0, 40),
+      await animation(100, 1_000),
+      hollowPng(500, 500, Array(65).fill(text)),
+      hollowPng(500, 500, Array(1_000).fill(chunk('prVt', Buffer.alloc(1)))),
+    ];
+    const tooMany = { details: [{ message: 'The image has too many parts.' }] };
+    for (const bytes of intricate)
+      await expect(world.photos.upload(me, bytes)).rejects.toMatchObject(tooMany);
+    const usual = [await manyParted(900, 0), await animation(100, 900)];
+    for (const bytes of usual) expect(await codeOf(world.photos.upload(me, bytes))).toBe('none');
+  });
+
+  it('of 16 bits a channel keep the colours that their profile gives them', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const source = sharp({ create: { width: 200, height: 200, channels: 3, background: '#c04020' } });
+    const wide = source.toColourspace('rgb16').withIccProfile('p3').png();
+    const { depth, hasProfile } = await sharp(await wide.toBuffer()).metadata();
+    expect({ depth, hasProfile }).toEqual({ depth: 'ushort', hasProfile: true });
+    const [key] = partsOf((await world.photos.upload(me, await wide.toBuffer())).url);
+    const { channels } = await sharp((await world.store.get(`photos/${key}/full.webp`))!).stats();
+    const away = channels.map(({ mean }, nth) => Math.abs(mean - [0xc0, 0x40, 0x20][nth]!));
+    expect(Math.max(...away)).toBeLessThan(5);
   });
 
   it('take every type, and only the first frame of an animation', async () => {
@@ -321,11 +365,93 @@ describe('photos', () => {
     expect((await world.photos.upload(me, await picture(41))).position).toBe(0);
   });
 
+  it('leave no file of an upload that was refused after they were stored', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const before = await allKeys(world.store);
+    const photos = new Photos({
+      ...world,
+      store: Object.assign(Object.create(world.store) as ObjectStore, {
+        put: async (key: string, bytes: Buffer, type: string) => {
+          await world.store.put(key, bytes, type);
+          await world.db.query(setStatus, [me, 'suspended']);
+        },
+        remove: (keys: string[]) => world.store.remove(keys),
+      }),
+      onChange: async () => {},
+    });
+    expect(await codeOf(photos.upload(me, await picture(42)))).toBe('NOT_FOUND');
+    expect(await world.db.query(rowsOf, [me])).toEqual([]);
+    expect(await allKeys(world.store)).toEqual(before);
+  });
+
+  it('keep the files of one that is ready though its answer was lost', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const photos = new Photos({
+      ...world,
+      onChange: async () => {
+        throw new DuetError('UNAVAILABLE');
+      },
+    });
+    expect(await codeOf(photos.upload(me, await picture(43)))).toBe('UNAVAILABLE');
+    const [row] = await world.db.query(rowsOf, [me]);
+    expect(row!.ready).toBe(true);
+    expect(await world.store.get(`photos/${row!.key}/card.webp`)).toBeDefined();
+  });
+
+  it('sent again while the first is on its way are the same one', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const id = newId();
+    const { source, asked, open } = gated(await picture(44));
+    const first = world.photos.upload(me, source, id);
+    await asked;
+    const second = world.photos.upload(me, await picture(44), id);
+    open();
+    expect((await second).id).toBe(id);
+    expect(await first).toEqual(await second);
+    expect(await world.photos.upload(me, await picture(44), id)).toEqual(await first);
+  });
+
+  it('take no place for longer than an upload lasts when a crash left it taken', async () => {
+    const { world } = at;
+    const me = await world.person();
+    for (let n = 0; n < 6; n++) await world.db.query(addPending, [me, `left-${n}`, n]);
+    expect((await world.photos.upload(me, await picture(45))).position).toBe(0);
+    expect(await world.db.query(rowsOf, [me])).toHaveLength(1);
+  });
+
+  it('that a store refuses to remove are not taken for removed', async () => {
+    const refusing = createServer((_, response) => {
+      response.setHeader('content-type', 'application/xml');
+      response.end(
+        '<DeleteResult><Error><Key>photos/a/full.webp</Key><Code>AccessDenied</Code></Error></DeleteResult>',
+      );
+    });
+    await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve));
+    const { port } = refusing.address() as AddressInfo;
+    const store = new ObjectStore({
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'us-east-1',
+      bucket: 'duet',
+      accessKeyId: 'x',
+      secretAccessKey: 'x',
+    });
+    await expect(store.remove(['photos/a/full.webp'])).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      cause: { message: expect.stringContaining('AccessDenied') },
+    });
+    store.close();
+    refusing.closeAllConnections();
+    refusing.close();
+  });
+
   it('that a crash left half done are swept, and files without a photo too', async () => {
     const { world } = at;
     const me = await world.person();
     const kept = await world.photos.upload(me, await picture(51));
-    await world.db.query(addPending, [me, 'abandoned']);
+    await world.db.query(addPending, [me, 'abandoned', 5]);
     await world.store.put('photos/abandoned/full.webp', Buffer.from('x'), 'image/webp');
     await world.store.put('photos/orphan/card.webp', Buffer.from('x'), 'image/webp');
     const upkeep = new PeopleUpkeep({ ...world });
@@ -353,7 +479,6 @@ describe('photos', () => {
     expect(await codeOf(world.photos.upload(again!, disguised))).toBe('FORBIDDEN');
     expect(await codeOf(world.photos.upload(again!, await picture(62)))).toBe('none');
   });
-});
 
   it('of who was banned while they were decoded are known again too, until the ban is lifted', async () => {
     const { world } = at;
@@ -382,3 +507,4 @@ describe('photos', () => {
     expect(await upload).toBe('NOT_FOUND');
     expect(await world.db.query(rowsOf, [me])).toEqual([]);
   });
+});
