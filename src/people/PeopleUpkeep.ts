@@ -11,7 +11,7 @@ import type { Log } from '../log.ts';
 import type { ObjectStore } from '../platform/ObjectStore.ts';
 import { Rounds } from '../platform/Rounds.ts';
 import type { People } from './People.ts';
-import { PHOTO_PREFIX } from './Photos.ts';
+import { ABANDONED_AFTER_MS, PHOTO_PREFIX } from './Photos.ts';
 import { misplaced } from './Places.ts';
 import { SCORE_SQL } from './score.ts';
 
@@ -25,8 +25,6 @@ export interface PeopleUpkeepOptions {
 
 const FAILURE = 'Upkeep of people failed and will be tried again';
 const HOUR_MS = 3_600_000;
-/** Longer than any upload takes. */
-const ABANDONED_AFTER_MS = 600_000;
 /** A file younger than this may belong to an upload that is still running. */
 const ORPHAN_AFTER_MS = HOUR_MS;
 const PEOPLE_AT_ONCE = 2_000;

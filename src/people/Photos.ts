@@ -64,6 +64,8 @@ export interface StoredPhoto {
 /** Where the files of a photo are in the store. */
 export const PHOTO_PREFIX = 'photos/';
 /** Images that are decoded at once; each may take 150 MB for a moment. */
+/** Longer than any upload takes: a place that was taken before is one that a crash has left. */
+export const ABANDONED_AFTER_MS = 600_000;
 const DECODERS_AT_ONCE = 2;
 /** They wait in files, not in memory. */
 const UPLOADS_WAITING = 256;
@@ -206,7 +208,7 @@ export class Photos {
       if (person === undefined) throw new DuetError('NOT_FOUND');
       const [made] = await tx.query(findReady, [id, userId]);
       if (made !== undefined) return made;
-      await tx.query(dropLeftBehind, [id, userId]);
+      await tx.query(dropLeftBehind, [id, userId, new Date(clock.now() - ABANDONED_AFTER_MS)]);
       const taken = await tx.query(takenPositions, [userId]);
       if (taken.length >= MAX_PHOTOS) throw new DuetError('CONFLICT');
       const position = taken.reduce((next, row) => Math.max(next, row.position + 1), 0);

@@ -44,10 +44,14 @@ export const findReady = sql<StoredPhoto>(
   'photo-find-ready',
   `select id, key, width, height, position, placeholder from photos where id = $1 and user_id = $2 and ready`,
 );
-/** A reservation that an earlier try under the same id has left. */
+export const findReadyKey = sql<{ id: string }>(
+  'photo-find-ready-key',
+  `select id from photos where key = $1 and ready`,
+);
+/** Reservations that an earlier try under the same id has left, or any from before $3. */
 export const dropLeftBehind = sql(
   'photo-drop-left-behind',
-  `delete from photos where id = $1 and user_id = $2 and not ready`,
+  `delete from photos where user_id = $2 and not ready and (id = $1 or created_at < $3)`,
 );
 export const readyPhotos = sql<{ id: string }>(
   'photo-list',
