@@ -82,6 +82,8 @@ async function encode(bytes: Buffer): Promise<PhotoImage> {
   const [full, card, thumb, tiny, phash] = await Promise.all([
     upright().webp({ quality: 86 }).toBuffer(),
     upright()
+    // Without it a profile of 16-bit images would be dropped and their colours taken for those of sRGB.
+    .withIccProfile('srgb')
       .resize({ width: CARD_SIDE, height: CARD_SIDE, fit: 'inside', withoutEnlargement: true })
       .webp({ quality: 80 })
       .toBuffer({ resolveWithObject: true }),
