@@ -4,6 +4,7 @@
  */
 import sharp, { type Metadata } from 'sharp';
 import { DuetError } from '../errors.ts';
+import { type ImageStructure, structureOf } from './imageStructure.ts';
 import { perceptualHash } from './perceptualHash.ts';
 
 export interface PhotoImage {
@@ -26,7 +27,7 @@ export const MAX_PHOTO_BYTES = 10 * 1024 * 1024;
 const MAX_PIXELS = 40_000_000;
 /** Of all its pixels as they are decoded, row by row: 40 megapixels of RGBA, or half as many with 16 bits each. */
 const MAX_DECODED_BYTES = 160_000_000;
-/** The same for what a decoder must hold whole: interlaced and progressive images. */
+/** The same for what a decoder must hold whole: interlaced and progressive images, WebP that moves or is lossless. */
 const MAX_HELD_BYTES = 100_000_000;
 const MAX_SIDE = 16_000;
 const MIN_SIDE = 64;
@@ -36,8 +37,8 @@ const THUMB_SIDE = 256;
 const PLACEHOLDER_SIDE = 16;
 
 /**
- * Throws 415 for what is no JPEG, PNG or WebP by its content, 400 for what is broken, too small, or too large to decode
- * (found out from the header, before any pixel is decoded).
+ * Throws 415 for what is no JPEG, PNG or WebP by its content, 400 for what is broken, too small, or too large or too
+ * intricate to decode (found out from the headers, before any pixel is decoded).
  */
 export async function readPhoto(bytes: Buffer): Promise<PhotoImage> {
   if (bytes.length === 0) throw refused('must not be empty');
@@ -52,14 +53,21 @@ export async function readPhoto(bytes: Buffer): Promise<PhotoImage> {
 }
 
 async function checkHeader(bytes: Buffer): Promise<void> {
+  const structure = structureOf(bytes);
+  if (structure.isTooIntricate) throw refused('has too many parts');
   const header = await sharp(bytes, { limitInputPixels: false }).metadata();
   const { width, height } = header;
   if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) throw refused('has too many pixels');
   if (Math.min(width, height) < MIN_SIDE) throw refused(`must be at least ${MIN_SIDE} pixels wide and high`);
-  if (decodedBytes(header) > (header.isProgressive ? MAX_HELD_BYTES : MAX_DECODED_BYTES))
+  if (decodedBytes(header) > MAX_DECODED_BYTES || heldBytes(header, structure) > MAX_HELD_BYTES)
     throw refused(
-      'takes too much memory to decode: it must be smaller, of 8 bits a channel or not interlaced',
+      'takes too much memory to decode: it must be smaller, of 8 bits a channel, not interlaced and not animated',
     );
+}
+
+function heldBytes(header: Metadata, { heldWhole }: ImageStructure): number {
+  if (header.isProgressive) return decodedBytes(header);
+  return header.width * header.height * 4 * heldWhole;
 }
 
 function decodedBytes({ width, height, channels, depth, format, isProgressive }: Metadata): number {
@@ -74,6 +82,8 @@ async function encode(bytes: Buffer): Promise<PhotoImage> {
     .autoOrient()
     .resize({ width: FULL_SIDE, height: FULL_SIDE, fit: 'inside', withoutEnlargement: true })
     .flatten({ background: '#ffffff' })
+    // Without it a profile of 16-bit images would be dropped and their colours taken for those of sRGB.
+    .withIccProfile('srgb')
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -82,8 +92,6 @@ async function encode(bytes: Buffer): Promise<PhotoImage> {
   const [full, card, thumb, tiny, phash] = await Promise.all([
     upright().webp({ quality: 86 }).toBuffer(),
     upright()
-    // Without it a profile of 16-bit images would be dropped and their colours taken for those of sRGB.
-    .withIccProfile('srgb')
       .resize({ width: CARD_SIDE, height: CARD_SIDE, fit: 'inside', withoutEnlargement: true })
       .webp({ quality: 80 })
       .toBuffer({ resolveWithObject: true }),

@@ -1,0 +1,88 @@
+/**
+ * What an image file is made of, found out by its headers alone: before anything that decodes sees it, for their time and
+ * memory grow with the number of parts and not with the pixels. A JPEG of 130 KB with 900 scans took 24 s, a WebP of
+ * 1.5 MB with 30,000 frames 4.5 s, a PNG of 6 MB with 900 compressed texts 8 s.
+ *
+ * JPEG: ITU-T T.81, annex B. PNG: W3C PNG, section 5. WebP: RFC 9649, section 2.
+ */
+export interface ImageStructure {
+  /** More parts than cameras and editors write, by far. */
+  isTooIntricate: boolean;
+  /** How many times a decoder of WebP holds all pixels, four bytes each: of a lossy still it holds some rows. */
+  heldWhole: number;
+}
+
+/** Segments of a JPEG, chunks of a PNG (without those of its pixels, which are as many as it is large) or a WebP. */
+const MAX_PARTS = 1_000;
+/** Scans of a JPEG: each goes over all of it. Encoders make up to twenty. */
+const MAX_SCANS = 32;
+/** Compressed texts of a PNG: each may be megabytes. */
+const MAX_TEXTS = 64;
+/** Of an animation the frame before and the one after are held, of a lossless still the one there is. */
+const HELD_OF_ANIMATION = 2;
+const HELD_OF_LOSSLESS = 1;
+
+/** As a number: there may be a million of them. */
+const IDAT = 0x49444154;
+
+/** Of bytes that `looksLikePhoto`. */
+export function structureOf(bytes: Buffer): ImageStructure {
+  if (bytes[0] === 0xff) return { isTooIntricate: isIntricateJpeg(bytes), heldWhole: 0 };
+  return bytes[0] === 0x89 ? { isTooIntricate: isIntricatePng(bytes), heldWhole: 0 } : webpStructure(bytes);
+}
+
+function isIntricateJpeg(bytes: Buffer): boolean {
+  let segments = 0;
+  let scans = 0;
+  let at = 2;
+  while (at + 4 <= bytes.length) {
+    const marker = bytes[at + 1]!;
+    if (bytes[at] !== 0xff || marker === 0xff) {
+      // A scan's data, what does not belong there, or fill: decoders pass over it as well.
+      at += 1;
+    } else if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+      // No length follows: an 0xff of the data, TEM, a restart, SOI.
+      at += 2;
+    } else if (marker === 0xd9) {
+      return false;
+    } else {
+      segments += 1;
+      if (marker === 0xda) scans += 1;
+      if (segments > MAX_PARTS || scans > MAX_SCANS) return true;
+      // A length counts itself.
+      at += 2 + Math.max(2, bytes.readUInt16BE(at + 2));
+    }
+  }
+  return false;
+}
+
+function isIntricatePng(bytes: Buffer): boolean {
+  let chunks = 0;
+  let texts = 0;
+  for (let at = 8; at + 8 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {
+    if (bytes.readUInt32BE(at + 4) === IDAT) continue;
+    const type = bytes.toString('latin1', at + 4, at + 8);
+    if (type === 'IEND') return false;
+    chunks += 1;
+    if (type === 'zTXt' || type === 'iTXt' || type === 'iCCP') texts += 1;
+    if (chunks > MAX_PARTS || texts > MAX_TEXTS) return true;
+  }
+  return false;
+}
+
+function webpStructure(bytes: Buffer): ImageStructure {
+  let chunks = 0;
+  let heldWhole = 0;
+  // What comes after is no part of it, whatever it is.
+  const end = Math.min(bytes.length, 8 + bytes.readUInt32LE(4));
+  for (let at = 12; at + 8 <= end; ) {
+    const type = bytes.toString('latin1', at, at + 4);
+    const size = bytes.readUInt32LE(at + 4);
+    chunks += 1;
+    if (chunks > MAX_PARTS) return { isTooIntricate: true, heldWhole };
+    if (type === 'ANMF') heldWhole = HELD_OF_ANIMATION;
+    else if (type === 'VP8L') heldWhole = Math.max(heldWhole, HELD_OF_LOSSLESS);
+    at += 8 + size + (size % 2);
+  }
+  return { isTooIntricate: false, heldWhole };
+}
