@@ -69,7 +69,7 @@ export const ABANDONED_AFTER_MS = 600_000;
 const DECODERS_AT_ONCE = 2;
 /** They wait in files, not in memory. */
 const UPLOADS_WAITING = 256;
-const FILES_IN_MEMORY = 400;
+const BYTES_IN_MEMORY = 64 * 1024 * 1024;
 
 export class Photos {
   readonly #options: PhotosOptions;

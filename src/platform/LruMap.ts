@@ -8,12 +8,18 @@
  */
 export class LruMap<K, V> {
   readonly #half: number;
+  readonly #weigh: (value: V) => number;
   #young = new Map<K, V>();
+  #youngWeight = 0;
   #old = new Map<K, V>();
 
-  /** `max`: entries at most; at least half as many of the last used ones are kept. */
-  constructor(max: number) {
+  /**
+   * `max`: entries at most; at least half as many of the last used ones are kept. With `weigh` it is what all of them
+   * weigh, as long as none is heavier than half of it.
+   */
+  constructor(max: number, weigh: (value: V) => number = () => 1) {
     this.#half = Math.max(1, Math.floor(max / 2));
+    this.#weigh = weigh;
   }
 
   get size(): number {
@@ -31,20 +37,29 @@ export class LruMap<K, V> {
   }
 
   set(key: K, value: V): void {
-    if (this.#young.size >= this.#half && !this.#young.has(key)) {
+    const before = this.#young.get(key);
+    const weight = this.#weigh(value);
+    if (before !== undefined) {
+      this.#youngWeight -= this.#weigh(before);
+    } else if (this.#youngWeight + weight > this.#half) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#youngWeight = 0;
     }
     this.#young.set(key, value);
+    this.#youngWeight += weight;
   }
 
   delete(key: K): boolean {
+    const young = this.#young.get(key);
+    if (young !== undefined) this.#youngWeight -= this.#weigh(young);
     const wasYoung = this.#young.delete(key);
     return this.#old.delete(key) || wasYoung;
   }
 
   clear(): void {
     this.#young.clear();
+    this.#youngWeight = 0;
     this.#old.clear();
   }
 }

@@ -13,6 +13,22 @@ describe('a map of bounded size', () => {
     expect(map.get(0)).toBeUndefined();
   });
 
+  it('is bounded by what its entries weigh, where they are weighed', () => {
+    const map = new LruMap<number, number>(100, (weight) => weight);
+    for (let key = 0; key < 10; key++) map.set(key, 25);
+    // Looking moves what is found, so the last ones first.
+    const kept = [9, 8, 7, 6, 5, 4].filter((key) => map.get(key) !== undefined);
+    expect(kept.length).toBeGreaterThanOrEqual(2);
+    expect(kept.length).toBeLessThanOrEqual(4);
+    map.delete(9);
+    map.delete(8);
+    map.set(9, 10);
+    map.set(9, 20);
+    map.set(8, 20);
+    map.set(7, 10);
+    expect([9, 8, 7].map((key) => map.get(key))).toEqual([20, 20, 10]);
+  });
+
   it('keeps what is used again and again', () => {
     const map = new LruMap<number, string>(10);
     map.set(-1, 'kept');
