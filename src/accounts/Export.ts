@@ -18,6 +18,8 @@ export interface ExportOptions {
   keys: DataKeys;
   /** A user as he sees himself. */
   me: (userId: string) => Promise<Me>;
+  /** The address of the largest picture that is held of a photo, for its owner and a while. */
+  photoUrl: (userId: string, key: string) => string;
 }
 
 export const Exported = z
@@ -41,7 +43,7 @@ const signedInAt = sql<{ created_at: number }>(
 
 /**
  * Everything that is held on a person, put together when it is asked for and kept nowhere: there is no file that could
- * be found and no link that could be passed on.
+ * be found and no link that could be passed on, but to the photos, for an hour or two.
  */
 export class Export {
   readonly #o: ExportOptions;
@@ -55,7 +57,7 @@ export class Export {
    * left on a table, or a stolen token that was refreshed, does not give everything away.
    */
   async give(principal: Principal, caller: Caller): Promise<Exported> {
-    const { db, clock, audit, keys, me } = this.#o;
+    const { db, clock, audit, keys, me, photoUrl } = this.#o;
     const { userId, sessionId } = principal;
     const [session] = await db.query(signedInAt, [sessionId, userId]);
     if (session === undefined) throw new DuetError('UNAUTHORIZED');
@@ -67,9 +69,13 @@ export class Export {
       });
     }
     const held: Exported['held'] = {};
-    for (const [table, { give, sealed = [] }] of Object.entries(HOLDINGS)) {
+    for (const [table, { give, files, sealed = [] }] of Object.entries(HOLDINGS)) {
       if ('kept' in give) continue;
-      held[table] = (await db.query(give, [userId])).map(({ item }) => opened(item, sealed, keys));
+      const items = (await db.query(give, [userId])).map(({ item }) => opened(item, sealed, keys));
+      held[table] =
+        files === undefined
+          ? items
+          : items.map(({ key, ...item }) => ({ ...item, full: photoUrl(userId, String(key)) }));
     }
     await audit.record(db, { action: 'account_exported', userId, sessionId, caller });
     return { exportedAt: isoTime(clock.now())!, profile: await me(userId), held };

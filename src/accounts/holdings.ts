@@ -11,6 +11,8 @@ export interface Holding {
   erase: 'gone' | { stays: string };
   /** Rows of user `$1` as JSON, or why they are not given out. */
   give: Statement<{ item: Record<string, unknown> }> | { kept: string };
+  /** Whether the files behind those rows are given as well, by an address in place of their `key`. */
+  files?: 'photo';
   /** Columns of those rows that are sealed. No others are opened: what people write may look as if it were. */
   sealed?: readonly string[];
 }
@@ -51,8 +53,9 @@ export const HOLDINGS: Readonly<Record<string, Holding>> = {
     erase: 'gone',
     give: give(
       'photos',
-      `select id, width, height, position, created_at as "createdAt" from photos where user_id = $1 and ready`,
+      `select id, key, width, height, position, created_at as "createdAt" from photos where user_id = $1 and ready`,
     ),
+    files: 'photo',
   },
   pair_decisions: {
     erase: 'gone',

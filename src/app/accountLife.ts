@@ -74,6 +74,13 @@ export function openAccountLife(
   closing.defer(() => deadlines.close());
   const adminDesk = new AdminDesk({ db, clock, audit, addresses });
   const reportDesk = new ReportDesk({ db, clock, audit, keys });
-  const exporting = new Export({ db, clock, audit, keys, me: (userId) => people.me(userId) });
+  const exporting = new Export({
+    db,
+    clock,
+    audit,
+    keys,
+    me: (userId) => people.me(userId),
+    photoUrl: (userId, key) => photos.fullUrl(userId, key),
+  });
   return { standing, departure, deadlines, adminDesk, reports, reportDesk, exporting };
 }

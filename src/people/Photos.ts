@@ -156,6 +156,11 @@ export class Photos {
     const [owner] = await this.#options.db.query(findVisible, [key, link.viewerId]);
     if (owner === undefined) throw new DuetError('FORBIDDEN');
     const path = fileOf(key, link.file);
+  /** Where its owner finds the largest picture of a photo, as long as any address is good for. */
+  fullUrl(ownerId: string, key: string): string {
+    return this.#options.links.urlFor(ownerId, key, 'full');
+  }
+
     const known = this.#files.get(path);
     if (known !== undefined) return known;
     const bytes = await this.#options.store.get(path);

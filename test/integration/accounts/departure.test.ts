@@ -203,6 +203,11 @@ describe('what is held (PV-11)', () => {
       else expect(given.held[table].length, table).toBeGreaterThan(0);
     }
     expect(given.held.reports).toMatchObject([{ userId: bob.id, reason: 'rude as well' }]);
+    const [photo] = given.held.photos;
+    expect(Object.keys(photo)).not.toContain('key');
+    const largest = await fetch(photo.full);
+    expect([largest.status, largest.headers.get('content-type')]).toEqual([200, 'image/webp']);
+    await largest.arrayBuffer();
     const text = JSON.stringify(given);
     expect(text).not.toContain(bob.email);
     expect(text).not.toMatch(/argon2|password_hash|token_hash/);
