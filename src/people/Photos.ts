@@ -23,12 +23,13 @@ import {
   dropReservation,
   findBanned,
   findReady,
+  findReadyKey,
   findVisible,
   keysOf,
   lockBanned,
   lockPerson,
-  makeReady,
   lockStanding,
+  makeReady,
   positionOf,
   readyPhotos,
   reservePhoto,
@@ -63,9 +64,9 @@ export interface StoredPhoto {
 
 /** Where the files of a photo are in the store. */
 export const PHOTO_PREFIX = 'photos/';
-/** Images that are decoded at once; each may take 150 MB for a moment. */
 /** Longer than any upload takes: a place that was taken before is one that a crash has left. */
 export const ABANDONED_AFTER_MS = 600_000;
+/** Images that are decoded at once; each may take 150 MB for a moment. */
 const DECODERS_AT_ONCE = 2;
 /** They wait in files, not in memory. */
 const UPLOADS_WAITING = 256;
@@ -75,7 +76,9 @@ export class Photos {
   readonly #options: PhotosOptions;
   readonly #decoders = new Semaphore(DECODERS_AT_ONCE, UPLOADS_WAITING);
   /** Files asked for lately. Keys are random and files never change, so there is nothing to invalidate. */
-  readonly #files = new LruMap<string, Buffer>(FILES_IN_MEMORY);
+  readonly #files = new LruMap<string, Buffer>(BYTES_IN_MEMORY, (bytes) => bytes.length);
+  /** Uploads in work, by id: the same one sent again waits for what comes of the first. */
+  readonly #inWork = new Map<string, Promise<Photo>>();
 
   constructor(options: PhotosOptions) {
     this.#options = options;
@@ -84,12 +87,16 @@ export class Photos {
   /**
    * Adds an image as the last photo. 400 unreadable or too large in pixels, 403 a banned picture, 409 six are
    * there, 415 no JPEG, PNG or WebP, 503 the store or too many uploads at once. Where there is a photo of this `id`
-   * already, that is it.
+   * already, or one on its way, that is it.
    */
   upload(userId: string, image: Buffer | PhotoSource, id = newId()): Promise<Photo> {
+    const inWork = this.#inWork.get(id);
+    if (inWork !== undefined) return inWork;
     // Read when its turn comes: those that wait cost no memory.
     const read = async () => readPhoto(Buffer.isBuffer(image) ? image : await image.bytes());
-    return this.#add(userId, id, () => this.#decoders.run(read));
+    const made = this.#add(userId, id, () => this.#decoders.run(read));
+    this.#inWork.set(id, made);
+    return made.finally(() => this.#inWork.delete(id));
   }
 
   /** One of a person's own; NOT_FOUND when it is not there. */
@@ -149,6 +156,11 @@ export class Photos {
     return { id, url, thumbnailUrl, width, height, position, placeholder };
   }
 
+  /** Where its owner finds the largest picture of a photo, as long as any address is good for. */
+  fullUrl(ownerId: string, key: string): string {
+    return this.#options.links.urlFor(ownerId, key, 'full');
+  }
+
   /** The file behind an address (`PhotoLinks`). FORBIDDEN whatever is wrong with it, a block included. */
   async file(key: string, file: string, token: string, signature: string): Promise<Buffer> {
     const link = this.#options.links.read(key, file, token, signature);
@@ -156,11 +168,6 @@ export class Photos {
     const [owner] = await this.#options.db.query(findVisible, [key, link.viewerId]);
     if (owner === undefined) throw new DuetError('FORBIDDEN');
     const path = fileOf(key, link.file);
-  /** Where its owner finds the largest picture of a photo, as long as any address is good for. */
-  fullUrl(ownerId: string, key: string): string {
-    return this.#options.links.urlFor(ownerId, key, 'full');
-  }
-
     const known = this.#files.get(path);
     if (known !== undefined) return known;
     const bytes = await this.#options.store.get(path);
@@ -192,17 +199,31 @@ export class Photos {
     const key = newSecret();
     const made = await this.#reserve(userId, id, key);
     if (made !== undefined) return this.present(userId, made);
+    let isStored = false;
     try {
       const image = await read();
       await this.#refuseBanned(image);
+      isStored = true;
       await this.#storeFiles(key, image);
       const position = await this.#finish(userId, id, key, image);
       const { width, height, placeholder } = image;
       return this.present(userId, { id, key, width, height, position, placeholder });
     } catch (error) {
-      await this.#options.db.query(dropReservation, [id, key]);
+      await this.#undo(id, key, isStored).catch(() => {
+        // The database or the store is away: the sweeper removes the row, and files that have no photo.
+      });
       throw error;
     }
+  }
+
+  /** Gives the place back and removes the files, unless the photo is ready: then only the answer was lost. */
+  async #undo(id: string, key: string, isStored: boolean): Promise<void> {
+    const { db, store } = this.#options;
+    await db.query(dropReservation, [id, key]);
+    if (!isStored) return;
+    // Asked after the deletion, which has waited for a commit that was still under way.
+    const [ready] = await db.query(findReadyKey, [key]);
+    if (ready === undefined) await store.remove(filesOf(key));
   }
 
   /** Resolves with the photo if it is there already. */
@@ -230,14 +251,15 @@ export class Photos {
   async #storeFiles(key: string, image: PhotoImage): Promise<void> {
     const { store } = this.#options;
     const puts = PHOTO_FILES.map((file) => store.put(fileOf(key, file), image.files[file], 'image/webp'));
+    // All of them: none is to arrive after it was removed.
     const failure = (await Promise.allSettled(puts)).find((result) => result.status === 'rejected');
-    if (failure === undefined) return;
-    await store.remove(filesOf(key)).catch(() => {
-      // The store is away: files that made it there have no photo, and the sweeper removes them.
-    });
-    throw failure.reason;
+    if (failure !== undefined) throw failure.reason;
   }
 
+  /**
+   * Much may have happened since the place was taken. Of who was banned meanwhile the picture is kept with the others, and
+   * on the list with them; of who left or was suspended, or of an account that has another owner now, nothing is.
+   */
   async #finish(userId: string, id: string, key: string, image: PhotoImage): Promise<number> {
     const { width, height, placeholder, phash } = image;
     const [status, position] = await this.#options.db.transaction(async (tx) => {
@@ -247,10 +269,12 @@ export class Photos {
       // Swept meanwhile, for it took longer than any upload may, or the account's new owner has none of it.
       if (ready === undefined) throw new DuetError('UNAVAILABLE');
       await renumber(tx, userId);
+      if (person.status === 'banned') await this.banPicturesOf(tx, userId);
       const [photo] = await tx.query(positionOf, [id]);
       return [person.status, photo!.position];
     });
     await this.#options.onChange(userId);
+    if (status === 'banned') throw new DuetError('NOT_FOUND');
     return position;
   }
 }
@@ -258,10 +282,6 @@ export class Photos {
 /** After every change of somebody's photos: their places, their number, the person's version. */
 async function renumber(tx: Sql, userId: string): Promise<void> {
   await tx.query(closeGaps, [userId]);
-  /**
-   * Much may have happened since the place was taken. Of who was banned meanwhile the picture is kept with the others, and
-   * on the list with them; of who left or was suspended, or of an account that has another owner now, nothing is.
-   */
   await tx.query(countPhotos, [userId]);
 }
 
@@ -273,5 +293,3 @@ export function fileOf(key: string, file: PhotoFile): string {
 function filesOf(key: string): string[] {
   return PHOTO_FILES.map((file) => fileOf(key, file));
 }
-      if (person.status === 'banned') await this.banPicturesOf(tx, userId);
-    if (status === 'banned') throw new DuetError('NOT_FOUND');
