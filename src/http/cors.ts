@@ -20,6 +20,8 @@ export class Cors {
       ['referrer-policy', 'no-referrer'],
     ];
     if (hsts) base.push(['strict-transport-security', 'max-age=31536000; includeSubDomains']);
+    // What no origin or another one is told must not be kept for one that is on the list.
+    if (allowedOrigins.length > 0) base.push(['vary', 'origin']);
     this.#base = headerText(base);
     this.#byOrigin = new Map(
       allowedOrigins.map((origin) => [
@@ -29,7 +31,6 @@ export class Cors {
           ['access-control-allow-origin', origin],
           ['access-control-allow-credentials', 'true'],
           ['access-control-expose-headers', EXPOSED],
-          ['vary', 'origin'],
         ]),
       ]),
     );

@@ -50,6 +50,8 @@ describe('IN-38 origins', () => {
         });
         const names = Object.keys(answer.headers).filter((name) => name.startsWith('access-control-'));
         expect(names).toEqual([]);
+        // What was kept of this answer must not be shown to a page that is one of ours.
+        expect(answer.headers.vary).toContain('origin');
       }
     }
   });
