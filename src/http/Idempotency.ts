@@ -30,7 +30,14 @@ const GIVE_UP_SEC = 15;
 const GONE_SEC = 1;
 
 // `status` says that it is done, `body` what: `{ done }`. Until then `body` is what was settled, if anything was.
-const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null; body: unknown }>(
+// `at` is exact as a text only, and says which attempt has the key.
+const takeKey = sql<{
+  taken: boolean;
+  fingerprint: Buffer;
+  status: number | null;
+  body: unknown;
+  at: string;
+}>(
   'idempotency-take',
   `with taken as (
      insert into idempotency_keys as k (user_id, key, fingerprint, holder) values ($1, $2, $3, $4)
@@ -38,11 +45,11 @@ const takeKey = sql<{ taken: boolean; fingerprint: Buffer; status: number | null
        where k.status is null and k.fingerprint = excluded.fingerprint
          and (k.created_at < clock_timestamp() - interval '${GIVE_UP_SEC} seconds'
            or k.created_at < clock_timestamp() - interval '${GONE_SEC} seconds' and ${nameIsFree('k.holder')})
-     returning fingerprint, status, body
+     returning fingerprint, status, body, created_at::text as at
    )
    select true as taken, * from taken
    union all
-   select false, fingerprint, status, body from idempotency_keys
+   select false, fingerprint, status, body, created_at::text from idempotency_keys
    where user_id = $1 and key = $2 and not exists (select from taken)`,
 );
 // Who was given up and goes on all the same does as the next one.
@@ -57,13 +64,14 @@ const keepDone = sql(
 );
 const releaseKey = sql(
   'idempotency-release',
-  'delete from idempotency_keys where user_id = $1 and key = $2 and status is null and body is null',
+  `delete from idempotency_keys
+   where user_id = $1 and key = $2 and status is null and created_at = $3::text::timestamptz and (body is null or $4)`,
 );
-/** The next one need not wait until this one is given up. */
+/** The next one need not wait until this one is given up; unless it was, and the key is another's. */
 const leaveKey = sql(
   'idempotency-leave',
   `update idempotency_keys set created_at = clock_timestamp() - interval '${GIVE_UP_SEC} seconds'
-   where user_id = $1 and key = $2 and status is null`,
+   where user_id = $1 and key = $2 and status is null and created_at = $3::text::timestamptz`,
 );
 const dropOld = sql(
   'idempotency-drop',
@@ -105,7 +113,7 @@ export class Idempotency {
     const fingerprint = await fingerprintOf(route, ctx);
     const [known] = await this.#db.query(takeKey, [userId, key, fingerprint, this.#processName()]);
     if (known === undefined) throw new DuetError('CONFLICT');
-    if (known.taken) return this.#first(route, ctx, key, known.body);
+    if (known.taken) return this.#first(route, ctx, key, known);
     if (!known.fingerprint.equals(fingerprint) || known.status === null || !isDone(known.body))
       throw new DuetError('CONFLICT');
     const { done } = known.body;
@@ -114,9 +122,16 @@ export class Idempotency {
   }
 
   /** The first one under its key, or the next after one that failed. */
-  async #first(route: Route, ctx: AnyContext, key: string, settled: unknown): Promise<unknown> {
+  async #first(
+    route: Route,
+    ctx: AnyContext,
+    key: string,
+    { body: settled, at }: { body: unknown; at: string },
+  ): Promise<unknown> {
     const { userId } = ctx.auth!;
     let isKept = false;
+    // Whether what is settled was settled by another attempt, which has perhaps done it.
+    let isAnothers = settled !== null;
     const keep = async (done: unknown) => {
       isKept = true;
       const kept = JSON.stringify({ done: done ?? null });
@@ -124,16 +139,29 @@ export class Idempotency {
         // The database is away. It is done all the same; who asks again finds what was settled.
       });
     };
-    const settle: Settle = async <T extends string>(choose: () => T | Promise<T>) =>
-      (settled ?? (await this.#settle(userId, key, await choose()))) as T;
+    const settle: Settle = async <T extends string>(choose: () => T | Promise<T>) => {
+      if (settled !== null) return settled as T;
+      const chosen = await choose();
+      const kept = await this.#settle(userId, key, chosen);
+      isAnothers = kept !== chosen;
+      return kept as T;
+    };
     ctx.once = async (work) => {
       const done = await work(settle);
       await keep(done);
       return done;
     };
-    const answer = await this.#attempt(userId, key, () => route.run(ctx));
-    if (!isKept) await keep(null);
-    return answer;
+    try {
+      const answer = await route.run(ctx);
+      if (!isKept) await keep(null);
+      return answer;
+    } catch (error) {
+      const isRefusal = error instanceof DuetError && error.status < 500;
+      await this.#letGo(userId, key, at, { isRefusal, isAnothers }).catch(() => {
+        // The database is away; the key frees itself after a while.
+      });
+      throw error;
+    }
   }
 
   async #settle(userId: string, key: string, value: string): Promise<unknown> {
@@ -142,19 +170,15 @@ export class Idempotency {
     return row.body;
   }
 
-  /** Runs the work; where it fails the key is for the next one to take. */
-  async #attempt(userId: string, key: string, work: () => unknown): Promise<unknown> {
-    try {
-      return await work();
-    } catch (error) {
-      try {
-        if (error instanceof DuetError && error.status < 500) await this.#db.query(releaseKey, [userId, key]);
-        await this.#db.query(leaveKey, [userId, key]);
-      } catch {
-        // The database is away; the key frees itself after a while.
-      }
-      throw error;
-    }
+  /** After a failure the key is for the next one to take; after a refusal there is none, unless another attempt did it. */
+  async #letGo(
+    userId: string,
+    key: string,
+    at: string,
+    { isRefusal, isAnothers }: { isRefusal: boolean; isAnothers: boolean },
+  ): Promise<void> {
+    if (isRefusal) await this.#db.query(releaseKey, [userId, key, at, !isAnothers]);
+    await this.#db.query(leaveKey, [userId, key, at]);
   }
 }
 

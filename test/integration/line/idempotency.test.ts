@@ -1,8 +1,11 @@
 /** IN-33: the same key, the same answer, one effect. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
+import type { Json } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
+import { picture } from '../../support/images.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
 
 const app = useApp();
@@ -137,6 +140,48 @@ test('a refusal is not remembered', async () => {
   expect((await ann.call('POST', `/calls/${call.id}/extend`, undefined, withKey('later'))).body.code).toBe(
     'CALL_NOT_ACTIVE',
   );
+});
+
+test('… also where the request had settled what it was to make: another may be sent under the same key', async () => {
+  const me = await newPerson(app);
+  const send = async (bytes: Buffer) => {
+    const response = await fetch(`${app.url}/api/v1/users/me/photos`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${me.token}`, 'content-type': 'image/jpeg', ...withKey('photo') },
+      body: new Uint8Array(bytes),
+    });
+    return { status: response.status, body: (await response.json()) as Json };
+  };
+  const good = await picture(1);
+  expect((await send(good.subarray(0, 2_000))).status).toBe(400);
+  const made = await send(good);
+  expect(made.status).toBe(201);
+  expect((await send(good)).body.id).toBe(made.body.id);
+});
+
+test('… but not where an earlier attempt settled it, and has perhaps done it', async () => {
+  const { ann, bob } = await newMatch(app);
+  const settled = newId();
+  const report = () =>
+    ann.call('POST', `/users/report/${bob.id}`, { reason: 'rude', callId: settled }, withKey('settled'));
+  const blocker = new pg.Client(app.dbUrl);
+  await blocker.connect();
+  // Holds up what comes after the key was taken, until somebody else seems to have it.
+  await blocker.query('begin');
+  await blocker.query('lock table blocks in access exclusive mode');
+  const first = report();
+  const find = `select body from idempotency_keys where user_id = $1 and key = 'settled'`;
+  await eventually(async () => (await db.query(find, [ann.id])).rows.length).toBe(1);
+  await db.query(
+    `update idempotency_keys set body = to_jsonb($2::text), created_at = clock_timestamp()
+     where user_id = $1 and key = 'settled'`,
+    [ann.id, settled],
+  );
+  await blocker.query('commit');
+  await blocker.end();
+  expect((await first).status).toBe(400);
+  expect((await db.query(find, [ann.id])).rows).toEqual([{ body: settled }]);
+  expect((await report()).body.code).toBe('CONFLICT');
 });
 
 test.each(['', 'x'.repeat(256), 'käse'])('a key must be readable: %#', async (key) => {
