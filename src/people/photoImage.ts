@@ -44,28 +44,28 @@ export async function readPhoto(bytes: Buffer): Promise<PhotoImage> {
   if (bytes.length === 0) throw refused('must not be empty');
   if (!looksLikePhoto(bytes)) throw new DuetError('UNSUPPORTED_MEDIA_TYPE');
   try {
-    await checkHeader(bytes);
-    return await encode(bytes);
+    const structure = structureOf(bytes);
+    if (structure.isTooIntricate) throw refused('has too many parts');
+    await checkHeader(structure);
+    return await encode(structure.decodable);
   } catch (error) {
     if (error instanceof DuetError) throw error;
     throw refused('cannot be read as an image', error);
   }
 }
 
-async function checkHeader(bytes: Buffer): Promise<void> {
-  const structure = structureOf(bytes);
-  if (structure.isTooIntricate) throw refused('has too many parts');
-  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+async function checkHeader({ decodable, heldWhole }: ImageStructure): Promise<void> {
+  const header = await sharp(decodable, { limitInputPixels: false }).metadata();
   const { width, height } = header;
   if (width * height > MAX_PIXELS || Math.max(width, height) > MAX_SIDE) throw refused('has too many pixels');
   if (Math.min(width, height) < MIN_SIDE) throw refused(`must be at least ${MIN_SIDE} pixels wide and high`);
-  if (decodedBytes(header) > MAX_DECODED_BYTES || heldBytes(header, structure) > MAX_HELD_BYTES)
+  if (decodedBytes(header) > MAX_DECODED_BYTES || heldBytes(header, heldWhole) > MAX_HELD_BYTES)
     throw refused(
       'takes too much memory to decode: it must be smaller, of 8 bits a channel, not interlaced and not animated',
     );
 }
 
-function heldBytes(header: Metadata, { heldWhole }: ImageStructure): number {
+function heldBytes(header: Metadata, heldWhole: number): number {
   if (header.isProgressive) return decodedBytes(header);
   return header.width * header.height * 4 * heldWhole;
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { forgetPredecessor } from '../../../src/accounts/predecessor.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { newId } from '../../../src/ids.ts';
@@ -200,19 +201,54 @@ describe('photos', () => {
   it('of more parts than anybody needs are refused before anything decodes them', async () => {
     const { world } = at;
     const me = await world.person();
-    const text = chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(9))]));
     const intricate = [
       await manyParted(1_000, 0),
       await manyParted(0, 40),
       await animation(100, 1_000),
-      hollowPng(500, 500, Array(65).fill(text)),
       hollowPng(500, 500, Array(1_000).fill(chunk('prVt', Buffer.alloc(1)))),
     ];
     const tooMany = { details: [{ message: 'The image has too many parts.' }] };
     for (const bytes of intricate)
       await expect(world.photos.upload(me, bytes)).rejects.toMatchObject(tooMany);
-    const usual = [await manyParted(900, 0), await animation(100, 900)];
+    const usual = [
+      await manyParted(900, 0),
+      await animation(100, 900),
+      Buffer.concat([await picture(8, 'png'), Buffer.alloc(50_000)]),
+    ];
     for (const bytes of usual) expect(await codeOf(world.photos.upload(me, bytes))).toBe('none');
+  });
+
+  it('cost no memory for texts that nobody reads', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const megabytes = deflateSync(Buffer.alloc(20_000_000, 'x'));
+    const texts = ['zTXt', 'iTXt'].flatMap((type) =>
+      Array.from({ length: 10 }, (_, nth) => {
+        const head = type === 'zTXt' ? `Key ${nth}\0\0` : `Key ${nth}\0\x01\0\0\0`;
+        return chunk(type, Buffer.concat([Buffer.from(head, 'latin1'), megabytes]));
+      }),
+    );
+    const plain = await picture(9, 'png');
+    const first = plain.indexOf('IDAT') - 4;
+    const bytes = Buffer.concat([plain.subarray(0, first), ...texts, plain.subarray(first)]);
+    const { maxRSS: before } = process.resourceUsage();
+    expect((await world.photos.upload(me, bytes)).width).toBe(640);
+    // In kilobytes: all of them in words would be 400 MB, and a decoder copies them.
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(200_000);
+  });
+
+  it('leave nothing of an account that another owner took over while they were decoded', async () => {
+    const { world } = at;
+    const me = await world.person();
+    const before = await allKeys(world.store);
+    const { source, asked, open } = gated(await picture(65));
+    const upload = codeOf(world.photos.upload(me, source));
+    await asked;
+    await world.db.transaction((tx) => forgetPredecessor(tx, me, undefined));
+    open();
+    expect(await upload).toBe('UNAVAILABLE');
+    expect(await world.db.query(rowsOf, [me])).toEqual([]);
+    expect(await allKeys(world.store)).toEqual(before);
   });
 
   it('of 16 bits a channel keep the colours that their profile gives them', async () => {
