@@ -1,3 +1,5 @@
+import { inflateSync } from 'node:zlib';
+
 /**
  * What an image file is made of, found out by its headers alone: before anything that decodes sees it, for their time and
  * memory grow with the number of parts and not with the pixels. A JPEG of 130 KB with 900 scans took 24 s, a WebP of
@@ -8,7 +10,10 @@
 export interface ImageStructure {
   /** More parts than cameras and editors write, by far. */
   isTooIntricate: boolean;
-  /** What is to be decoded: of a PNG all but its texts, which are dropped anyway and may be compressed a thousandfold. */
+  /**
+   * What is to be decoded: of a PNG neither its texts, which are dropped anyway, nor a profile larger than there are. Both
+   * may be compressed a thousandfold.
+   */
   decodable: Buffer;
   /** How many times a decoder of WebP holds all pixels, four bytes each: of a lossy still it holds some rows. */
   heldWhole: number;
@@ -18,6 +23,8 @@ export interface ImageStructure {
 const MAX_PARTS = 1_000;
 /** Scans of a JPEG: each goes over all of it. Encoders make up to twenty. */
 const MAX_SCANS = 32;
+/** A colour profile of a PNG, in words. */
+const MAX_PROFILE_BYTES = 4 * 1024 * 1024;
 const TEXTS: ReadonlySet<string> = new Set(['tEXt', 'zTXt', 'iTXt']);
 /** Of an animation the frame before and the one after are held, of a lossless still the one there is. */
 const HELD_OF_ANIMATION = 2;
@@ -61,6 +68,7 @@ function pngStructure(bytes: Buffer): ImageStructure {
   const kept: Buffer[] = [];
   let keptFrom = 0;
   let chunks = 0;
+  let profiles = 0;
   for (let at = 8; at + 8 <= bytes.length; ) {
     const next = at + 12 + bytes.readUInt32BE(at);
     if (bytes.readUInt32BE(at + 4) !== IDAT) {
@@ -69,7 +77,10 @@ function pngStructure(bytes: Buffer): ImageStructure {
       if (type === 'IEND') break;
       chunks += 1;
       if (chunks > MAX_PARTS) return { isTooIntricate: true, decodable: bytes, heldWhole: 0 };
-      if (TEXTS.has(type)) {
+      // There is one profile in a file, and only so many are looked into.
+      const isProfile =
+        type === 'iCCP' && ++profiles === 1 && isSmallProfile(bytes.subarray(at + 8, next - 4));
+      if (TEXTS.has(type) || (type === 'iCCP' && !isProfile)) {
         kept.push(bytes.subarray(keptFrom, at));
         keptFrom = next;
       }
@@ -82,6 +93,16 @@ function pngStructure(bytes: Buffer): ImageStructure {
     decodable: kept.length === 1 ? bytes : Buffer.concat(kept),
     heldWhole: 0,
   };
+}
+
+/** W3C PNG, section 11.3.2.3: a name, a zero, the method, and the compressed profile. */
+function isSmallProfile(chunk: Buffer): boolean {
+  try {
+    inflateSync(chunk.subarray(chunk.indexOf(0) + 2), { maxOutputLength: MAX_PROFILE_BYTES });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function webpStructure(bytes: Buffer): ImageStructure {
