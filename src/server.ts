@@ -4,7 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { asyncapi } from '../rooms/asyncapi.ts';
 import { rooms } from '../rooms/index.ts';
 import type { RoomServices } from '../rooms/services.ts';
-import type { PushMirror } from './events/PushMirror.ts';
+import type { PushDevices } from './events/PushDevices.ts';
 import type { Idempotency } from './http/Idempotency.ts';
 import { documentationRoutes } from './http/openapi.ts';
 import { type Route, route } from './http/route.ts';
@@ -85,7 +85,8 @@ export interface RouteServices
   metrics: Deps<typeof healthRoutes>['metrics'];
   readiness: Deps<typeof healthRoutes>['readiness'];
   idempotency: Idempotency;
-  push: PushMirror | undefined;
+  /** Absent where there are no keys for push. */
+  devices: PushDevices | undefined;
   pushHosts: readonly string[];
   /** Only where mails go nowhere else. */
   mailbox: Deps<typeof devMailboxRoutes>['mailbox'] | undefined;
@@ -109,9 +110,9 @@ export function routes(services: RouteServices): Route[] {
     ...callRoutes(services),
     ...realtimeRoutes(services),
     ...healthRoutes(services),
-    ...(services.push === undefined
+    ...(services.devices === undefined
       ? []
-      : pushRoutes({ push: services.push, pushHosts: services.pushHosts })),
+      : pushRoutes({ devices: services.devices, pushHosts: services.pushHosts })),
     ...(services.mailbox === undefined ? [] : devMailboxRoutes({ mailbox: services.mailbox })),
     ...(services.hasDemoTown ? devPeopleRoutes(services) : []),
     asyncapiRoute(asyncapi(VERSION)),

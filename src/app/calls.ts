@@ -90,8 +90,6 @@ export async function openCalls(
   });
   closing.defer(() => keeper.close());
   return {
-    push,
-    publish,
     ring,
     cards,
     media,

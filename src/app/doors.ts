@@ -37,13 +37,13 @@ export async function openDoors(
   config: Config,
   stores: Stores,
   accounts: AccountServices & AccountLife,
-  { people, matchLists, photos, discovery, decisions, activity }: PeopleServices,
+  { people, matchLists, photos, discovery, decisions, activity, publish, devices }: PeopleServices,
   live: CallServices,
   site: { url: string },
   closing: AsyncDisposableStack,
 ) {
   const { clock, db, redis, objects, hub, log, limits, metrics } = stores;
-  const { actors, calls, callStore, matches, media, keeper, publish, ring, cards, publicAddress } = live;
+  const { actors, calls, callStore, matches, media, keeper, ring, cards, publicAddress } = live;
   const names = ownNames(config);
   /** Whose pages may open sockets and refresh by cookie. Asked each time: the address may be known only when listening. */
   const allowedOrigins = {
@@ -175,7 +175,7 @@ export async function openDoors(
   router.add(
     routes({
       idempotency: live.idempotency,
-      push: live.push,
+      devices,
       pushHosts: config.push.hosts,
       ...accounts,
       clock,

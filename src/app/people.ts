@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import type { StoredEvent } from '../events/outbox.ts';
+import { PushDevices } from '../events/PushDevices.ts';
 import { PushMirror } from '../events/PushMirror.ts';
 import { Decisions } from '../matching/decisions.ts';
 import { MatchLists } from '../matching/MatchLists.ts';
@@ -52,7 +53,8 @@ export function openPeople(
     cardAllowance: (viewerId, wanted) => limits.takeUpTo('cards', viewerId, wanted),
   });
   const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
-  const push = openPush(config, stores);
+  const devices = openDevices(config, stores);
+  const push = devices && new PushMirror({ db, devices, hub, clock, log });
   closing.defer(() => push?.close());
   push?.lookBack();
   /** What was committed: to who lists it, who is connected and who is not. */
@@ -69,13 +71,16 @@ export function openPeople(
     publish,
   });
   closing.defer(() => decisions.close());
-  return { people, matchLists, photos, discovery, decisions, places, activity, publish, push };
+  return { people, matchLists, photos, discovery, decisions, places, activity, publish, devices, push };
 }
 
-/** Push, where there are keys for it: made in development, given in production or left out. */
-function openPush(config: Config, { db, hub, clock, log, secrets, keys }: Stores): PushMirror | undefined {
+/** What is pushed to, where there are keys for it: made in development, given in production or left out. */
+function openDevices(
+  config: Config,
+  { db, hub, clock, log, secrets, keys }: Stores,
+): PushDevices | undefined {
   const { publicKey, privateKey, subject, hosts } = config.push;
   const vapid = publicKey && privateKey ? { publicKey, privateKey } : secrets.vapid;
   const push = vapid && new WebPush({ vapid, subject, hosts });
-  return push && new PushMirror({ db, hub, clock, log, keys, push });
+  return push && new PushDevices({ db, hub, clock, log, keys, push });
 }

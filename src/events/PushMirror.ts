@@ -8,31 +8,20 @@ import { type Clock, sleep, type Timer } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
-import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { LruMap } from '../platform/LruMap.ts';
-import { PushRefused, type PushTarget, type WebPush } from '../platform/WebPush.ts';
-import type { Heard, InboxHub } from './InboxHub.ts';
+import type { InboxHub } from './InboxHub.ts';
 import { eventsOfCall, type StoredEvent } from './outbox.ts';
+import type { PushDevices, PushMessage } from './PushDevices.ts';
 
 export interface PushMirrorOptions {
   db: Database;
-  push: WebPush;
-  /**
-   * Says which devices have heard of a call by themselves, and is told which were pushed to; says what all processes
-   * publish, and which of it one of them has seen to.
-   */
-  hub: Pick<InboxHub, 'onHeard' | 'tellHeard' | 'onPublished' | 'onSeenTo' | 'tellSeenTo'>;
+  devices: PushDevices;
+  /** Says what all processes publish, and which of it one of them has seen to. */
+  hub: Pick<InboxHub, 'onPublished' | 'onSeenTo' | 'tellSeenTo'>;
   clock: Clock;
   log: Log;
-  keys: DataKeys;
   /** How long a connected client may take to acknowledge. Default 1,500 ms. */
   graceMs?: number;
-}
-
-/** What a device is told: which call, and what became of it. Who calls, it asks for when it wakes up. */
-export interface PushMessage {
-  type: 'call:incoming' | 'call:answered' | 'call:rejected' | 'call:cancelled' | 'call:missed';
-  callId: string;
 }
 
 const GRACE_MS = 1_500;
@@ -45,36 +34,9 @@ const AGAIN_MOST_MS = 8_000;
 const MAX_WAITING = 10_000;
 /** Pushes that are remembered, so that none goes twice: those of the last seconds, during which a call may ring. */
 const MAX_REMEMBERED = 10_000;
-/** Sign-ins that have heard of calls lately: many times as many as do while a call rings. One more forgets the longest silent. */
-const MAX_HEARD = 50_000;
 /** What waits when the process ends has this long of the little time that closing may take. */
 const CLOSE_WITHIN_MS = 300;
-/** Devices a person. */
-export const MAX_DEVICES = 10;
 
-/** A device: found by the keyed hash of its address, which itself is sealed. In rows from before, found by its address. */
-interface TargetRow {
-  session_id: string;
-  endpoint: string;
-  address: StoredText | null;
-  p256dh: StoredText;
-  auth: StoredText;
-}
-
-const findTargets = sql<TargetRow>(
-  'push-targets',
-  `select s.session_id, s.endpoint, s.address, s.p256dh, s.auth from push_subscriptions s
-     join sessions l on l.id = s.session_id and l.revoked_at is null and l.expires_at > $2
-   where s.user_id = $1 and not exists (select from calls where id = $3 and phase <> 'ringing')
-   limit ${MAX_DEVICES}`,
-);
-const saveTarget = sql(
-  'push-subscribe',
-  `with before as (delete from push_subscriptions where endpoint = $7)
-   insert into push_subscriptions (endpoint, user_id, session_id, p256dh, auth, address) values ($1, $2, $3, $4, $5, $6)
-   on conflict (endpoint) do update set user_id = excluded.user_id, session_id = excluded.session_id,
-     p256dh = excluded.p256dh, auth = excluded.auth, address = excluded.address`,
-);
 /**
  * What people were told of calls at the end of all that was told lately: whoever did it may have died before it was
  * pushed. $1: lately, $2: the end of it; in seconds.
@@ -88,17 +50,6 @@ const readLast = sql<StoredEvent & { user_id: string }>(
    select * from lately
    where type like 'call:%' and at >= (select max(at) from lately) - make_interval(secs => $2)
    order by at`,
-);
-const trimTargets = sql(
-  'push-trim',
-  `delete from push_subscriptions where endpoint in (
-     select s.endpoint from push_subscriptions s left join sessions l on l.id = s.session_id
-     where s.user_id = $1 order by l.revoked_at is null and l.expires_at > $2 desc nulls last, s.created_at desc
-     offset ${MAX_DEVICES})`,
-);
-const dropTarget = sql(
-  'push-unsubscribe',
-  'delete from push_subscriptions where endpoint = any ($1::text[]) and user_id = $2',
 );
 
 /** How a call may end that was not answered, or that could not begin then. */
@@ -129,36 +80,10 @@ export class PushMirror {
   readonly #mirrored = new LruMap<string, true>(MAX_REMEMBERED);
   /** When the calls of the last seconds began to ring, by the clock that their ends are told by as well. */
   readonly #rangAt = new LruMap<string, number>(MAX_REMEMBERED);
-  /** Up to where, by sign-in: also of what nothing waits for here, for a call may be found here later. */
-  readonly #heard = new LruMap<string, Heard>(MAX_HEARD);
-
   constructor(options: PushMirrorOptions) {
     this.#options = options;
-    options.hub.onHeard((heard) => this.#noteHeard(heard));
     options.hub.onPublished((event) => this.#overhear(event));
     options.hub.onSeenTo((callId) => this.#leave(callId));
-  }
-
-  get publicKey(): string {
-    return this.#options.push.publicKey;
-  }
-
-  /**
-   * A device of this person is to be told from now on, for as long as it is signed in. Beyond `MAX_DEVICES` those that
-   * were signed out are forgotten, then the oldest.
-   */
-  async subscribe(device: { userId: string; sessionId: string }, target: PushTarget): Promise<void> {
-    const { db, clock, keys } = this.#options;
-    const { userId, sessionId } = device;
-    const { endpoint } = target;
-    const sealed = [target.p256dh, target.auth, endpoint].map((text) => keys.seal('push', text));
-    await db.query(saveTarget, [keys.tag('push', endpoint), userId, sessionId, ...sealed, endpoint]);
-    await db.query(trimTargets, [userId, new Date(clock.now())]);
-  }
-
-  async unsubscribe(userId: string, endpoint: string): Promise<void> {
-    const { db, keys } = this.#options;
-    await db.query(dropTarget, [[keys.tag('push', endpoint), endpoint], userId]);
   }
 
   /** Looks at committed events; returns at once and never throws. An event that comes again is not pushed again. */
@@ -271,7 +196,8 @@ export class PushMirror {
   }
 
   #send(waiting: Waiting): void {
-    const sending = this.#push(waiting.event, waiting.message)
+    const sending = this.#options.devices
+      .tell(waiting.event, waiting.message, TTL_SEC)
       .catch((err: unknown) => {
         this.#failed(err);
         this.#tryAgain(waiting);
@@ -315,42 +241,6 @@ export class PushMirror {
   get #graceMs(): number {
     return this.#options.graceMs ?? GRACE_MS;
   }
-
-  async #push(event: StoredEvent, message: PushMessage): Promise<void> {
-    const { db, push, hub, clock, keys } = this.#options;
-    const { userId, seq, at } = event;
-    // A ring that is over by now is none.
-    const mustRing = message.type === 'call:incoming' ? message.callId : null;
-    const targets = await db.query(findTargets, [userId, new Date(clock.now()), mustRing]);
-    const outcomes = await Promise.allSettled(
-      targets.map(async (row) => {
-        const heard: Heard = { userId, sessionId: row.session_id, seq, at };
-        if (this.#hasHeard(heard)) return;
-        const target = opened(row, keys);
-        const outcome = await push.send(target, message, TTL_SEC).catch((err: unknown) => {
-          if (!(err instanceof PushRefused)) throw err;
-          this.#failed(err);
-        });
-        if (outcome === 'gone') return this.unsubscribe(userId, target.endpoint);
-        // Where the bus is down as well, what is tried again goes to none of them twice. One that is refused will be the
-        // next time too.
-        this.#noteHeard(heard);
-        hub.tellHeard(heard);
-      }),
-    );
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  }
-
-  #noteHeard(heard: Heard): void {
-    if (!this.#hasHeard(heard)) this.#heard.set(signInOf(heard), heard);
-  }
-
-  /** A log that lost its end gives out numbers again that were heard: what was told later than those is news. */
-  #hasHeard(heard: Heard): boolean {
-    const last = this.#heard.get(signInOf(heard));
-    return last !== undefined && last.seq >= heard.seq && isNoLater(heard.at, last.at);
-  }
 }
 
 interface CallFacts {
@@ -365,26 +255,10 @@ function keyOf({ type, callId }: PushMessage): string {
   return `${type === 'call:incoming' ? 'rings' : 'is over'} ${callId}`;
 }
 
-function signInOf({ userId, sessionId }: Heard): string {
-  return `${userId} ${sessionId}`;
-}
-
 /** Half of it by chance, so that what failed together does not come again together. */
 function againMs(failures: number): number {
   const mostMs = Math.min(AGAIN_FIRST_MS * 2 ** (failures - 1), AGAIN_MOST_MS);
   return (mostMs / 2) * (1 + Math.random());
-}
-
-function isNoLater(at: number | undefined, than: number | undefined): boolean {
-  return at === undefined || than === undefined || at <= than;
-}
-
-function opened({ endpoint, address, p256dh, auth }: TargetRow, keys: DataKeys): PushTarget {
-  return {
-    endpoint: address === null ? endpoint : keys.open(address),
-    p256dh: keys.open(p256dh),
-    auth: keys.open(auth),
-  };
 }
 
 function messageOf(event: StoredEvent): PushMessage | undefined {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { DuetError } from '../../errors.ts';
-import type { PushMirror } from '../../events/PushMirror.ts';
+import type { PushDevices } from '../../events/PushDevices.ts';
 import { pushAddress } from '../../platform/WebPush.ts';
 import { type Route, route } from '../route.ts';
 
 export interface PushRouteDeps {
-  push: PushMirror;
+  devices: PushDevices;
   /** Hosts of push services that devices may name: our server calls whatever they name. */
   pushHosts: readonly string[];
 }
@@ -31,7 +31,7 @@ const Subscription = z.strictObject({
   keys: z.strictObject({ p256dh: base64url(65), auth: base64url(16) }),
 });
 
-export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
+export function pushRoutes({ devices, pushHosts }: PushRouteDeps): Route[] {
   return [
     route({
       method: 'get',
@@ -42,7 +42,7 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
       limit: 'browse',
       status: 200,
       out: z.strictObject({ publicKey: z.string() }),
-      run: () => ({ publicKey: push.publicKey }),
+      run: () => ({ publicKey: devices.publicKey }),
     }),
     route({
       method: 'post',
@@ -59,7 +59,7 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
             details: [{ path: 'endpoint', message: 'is not a push service that is known here' }],
           });
         }
-        await once(() => push.subscribe(auth, { endpoint, ...keys }));
+        await once(() => devices.subscribe(auth, { endpoint, ...keys }));
       },
     }),
     route({
@@ -71,7 +71,7 @@ export function pushRoutes({ push, pushHosts }: PushRouteDeps): Route[] {
       limit: 'write',
       body: z.strictObject({ endpoint: Endpoint }),
       status: 204,
-      run: ({ auth, body }) => push.unsubscribe(auth.userId, body.endpoint),
+      run: ({ auth, body }) => devices.unsubscribe(auth.userId, body.endpoint),
     }),
   ];
 }

@@ -13,7 +13,8 @@ import { SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
 import { type Heard, InboxHub } from '../../../src/events/InboxHub.ts';
 import { append, type InboxEventType, type StoredEvent } from '../../../src/events/outbox.ts';
-import { MAX_DEVICES, PushMirror } from '../../../src/events/PushMirror.ts';
+import { MAX_DEVICES, PushDevices } from '../../../src/events/PushDevices.ts';
+import { PushMirror } from '../../../src/events/PushMirror.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
@@ -27,6 +28,7 @@ const log = createLog('silent');
 let db: Database;
 let service: Server;
 let origin: string;
+let devices: PushDevices;
 let push: PushMirror;
 /** Of another process. */
 let otherPush: PushMirror;
@@ -88,28 +90,35 @@ beforeAll(async () => {
   const tell = (device: Heard) => {
     for (const listener of heard) listener(device);
   };
-  newMirror = (graceMs = 200) =>
-    new PushMirror({
+  const newDevices = () =>
+    new PushDevices({
       db,
       clock: new SystemClock(),
       log,
       keys,
-      graceMs,
-      hub: {
-        onHeard: (listener) => heard.add(listener),
-        tellHeard: tell,
-        onPublished: (listener) => published.add(listener),
-        onSeenTo: (listener) => seenTo.add(listener),
-        tellSeenTo: (callId) => {
-          for (const listener of seenTo) listener(callId);
-        },
-      },
+      hub: { onHeard: (listener) => heard.add(listener), tellHeard: tell },
       push: new WebPush({
         vapid: newVapidKeys(),
         subject: 'mailto:push@example.org',
         hosts: [new URL(origin).host],
         agent: new Agent({ rejectUnauthorized: false }),
       }),
+    });
+  devices = newDevices();
+  newMirror = (graceMs = 200) =>
+    new PushMirror({
+      db,
+      devices: newDevices(),
+      clock: new SystemClock(),
+      log,
+      graceMs,
+      hub: {
+        onPublished: (listener) => published.add(listener),
+        onSeenTo: (listener) => seenTo.add(listener),
+        tellSeenTo: (callId) => {
+          for (const listener of seenTo) listener(callId);
+        },
+      },
     });
   push = newMirror();
   otherPush = newMirror();
@@ -185,7 +194,7 @@ test('who is not connected is pushed to: incoming, cancelled, missed; sealed and
   received.length = 0;
   const ann = await newPerson(app);
   const { target, keys, auth } = device('/ann');
-  await push.subscribe(await deviceOf(ann), target);
+  await devices.subscribe(await deviceOf(ann), target);
   const call = { id: newId(), calleeId: ann.id, outcome: null };
   await tell(ann.id, 'call:incoming', call);
   await eventually(1);
@@ -207,7 +216,7 @@ test('whatever ends a call that rings, the phone is told to stop; once, and not 
   received.length = 0;
   const ida = await newPerson(app);
   const { target, keys, auth } = device('/ida');
-  await push.subscribe(await deviceOf(ida), target);
+  await devices.subscribe(await deviceOf(ida), target);
   const newCall = (outcome: string | null) => ({ id: newId(), calleeId: ida.id, outcome, startedAt: null });
   const [severed, failed, answered] = [newCall('unavailable'), newCall('failed'), newCall(null)];
   await tell(ida.id, 'call:ended', severed);
@@ -232,7 +241,7 @@ test('a process that ends tells those who would ring on; what rings is left to w
   const jan = await newPerson(app);
   const { target, keys, auth } = device('/jan');
   const ending = newMirror(60_000);
-  await ending.subscribe(await deviceOf(jan), target);
+  await devices.subscribe(await deviceOf(jan), target);
   const newCall = (outcome: string | null) => ({ id: newId(), calleeId: jan.id, outcome });
   const over = newCall('cancelled');
   await tell(jan.id, 'call:ended', over, ending);
@@ -248,7 +257,7 @@ test('a process that ends tells those who would ring on; what rings is left to w
 test('who acknowledges is connected and is not pushed to; nor is the caller, nor what is no news', async () => {
   received.length = 0;
   const bob = await newPerson(app);
-  await push.subscribe(await deviceOf(bob), device('/bob').target);
+  await devices.subscribe(await deviceOf(bob), device('/bob').target);
   const inbox = await bob.inbox();
   await tellAndHear(inbox, bob.id, 'call:incoming', { id: newId(), calleeId: bob.id, outcome: null });
   await tell(bob.id, 'call:ended', { id: newId(), calleeId: newId(), outcome: 'missed' });
@@ -262,8 +271,8 @@ test('a page that is open at home does not keep the phone from ringing, nor from
   const home = await registerPerson(app.url);
   const phone = await signIn(app.url, home.email);
   const [atHome, onPhone] = [device('/home'), device('/phone')];
-  await push.subscribe(await deviceOf(home), atHome.target);
-  await push.subscribe(await deviceOf(phone), onPhone.target);
+  await devices.subscribe(await deviceOf(home), atHome.target);
+  await devices.subscribe(await deviceOf(phone), onPhone.target);
   const inbox = await home.inbox();
   const call = { id: newId(), calleeId: home.id, outcome: null, createdAt: new Date(0).toISOString() };
   await tellAndHear(inbox, home.id, 'call:incoming', call);
@@ -280,7 +289,7 @@ test('a page that is open at home does not keep the phone from ringing, nor from
 test('nothing rings that somebody answered before anything could be pushed', async () => {
   received.length = 0;
   const { ann, bob, matchId } = await newMatch(app);
-  await push.subscribe(await deviceOf(bob), device('/bob').target);
+  await devices.subscribe(await deviceOf(bob), device('/bob').target);
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`);
   await bob.ok('POST', `/calls/${call.id}/answer`);
   await tell(bob.id, 'call:incoming', call, patient);
@@ -296,7 +305,7 @@ test.each([
   received.length = 0;
   const nora = await newPerson(app);
   const { target, keys, auth } = device('/nora');
-  await push.subscribe(await deviceOf(nora), target);
+  await devices.subscribe(await deviceOf(nora), target);
   // Of a process whose clock is ahead of the database's.
   const createdAt = new Date(Date.now() + 3_600_000).toISOString();
   const call = { id: newId(), calleeId: nora.id, outcome: null, createdAt };
@@ -312,7 +321,7 @@ test.each([
 test('a call that rings is pushed though whoever committed it did not see to it, once', async () => {
   received.length = 0;
   const gina = await newPerson(app);
-  await push.subscribe(await deviceOf(gina), device('/gina').target);
+  await devices.subscribe(await deviceOf(gina), device('/gina').target);
   const call = { id: newId(), calleeId: gina.id, outcome: null };
   await write(gina.id, 'call:incoming', call);
   push.ring(call);
@@ -326,7 +335,7 @@ test('a call that rings is pushed though whoever committed it did not see to it,
 test('a call that rings is not pushed again to those that another process pushes to', async () => {
   received.length = 0;
   const hanna = await newPerson(app);
-  await push.subscribe(await deviceOf(hanna), device('/hanna').target);
+  await devices.subscribe(await deviceOf(hanna), device('/hanna').target);
   const call = { id: newId(), calleeId: hanna.id, outcome: null };
   await tell(hanna.id, 'call:incoming', call);
   otherPush.ring(call);
@@ -338,7 +347,7 @@ test('a call that rings is not pushed again to those that another process pushes
 test('a call that is found after another process has pushed it is not pushed again', async () => {
   received.length = 0;
   const kim = await newPerson(app);
-  await push.subscribe(await deviceOf(kim), device('/kim').target);
+  await devices.subscribe(await deviceOf(kim), device('/kim').target);
   const call = { id: newId(), calleeId: kim.id, outcome: null };
   await tell(kim.id, 'call:incoming', call);
   await eventually(1);
@@ -352,8 +361,8 @@ test('what one device could not be told is tried again until it is; the others a
   received.length = 0;
   const lea = await registerPerson(app.url);
   const other = await signIn(app.url, lea.email);
-  await push.subscribe(await deviceOf(lea), device('/lea').target);
-  await push.subscribe(await deviceOf(other), device('/other').target);
+  await devices.subscribe(await deviceOf(lea), device('/lea').target);
+  await devices.subscribe(await deviceOf(other), device('/other').target);
   const call = { id: newId(), calleeId: lea.id, outcome: null };
   answers.set('/other', 503);
   await tell(lea.id, 'call:incoming', call);
@@ -368,7 +377,7 @@ test('what one device could not be told is tried again until it is; the others a
 test('a database that is away for a moment keeps no phone from ringing, nor from being told to stop', async () => {
   received.length = 0;
   const olga = await newPerson(app);
-  await push.subscribe(await deviceOf(olga), device('/olga').target);
+  await devices.subscribe(await deviceOf(olga), device('/olga').target);
   const away = vi.spyOn(db, 'query').mockRejectedValueOnce(new Error('away'));
   await tell(olga.id, 'call:ended', { id: newId(), calleeId: olga.id, outcome: 'cancelled' });
   await eventually(1);
@@ -385,7 +394,7 @@ test('a database that is away for a moment keeps no phone from ringing, nor from
 test('a device whose push service refuses it is not tried again', async () => {
   received.length = 0;
   const pia = await newPerson(app);
-  await push.subscribe(await deviceOf(pia), device('/pia').target);
+  await devices.subscribe(await deviceOf(pia), device('/pia').target);
   answers.set('/pia', 403);
   await tell(pia.id, 'call:incoming', { id: newId(), calleeId: pia.id, outcome: null });
   await eventually(1);
@@ -398,7 +407,7 @@ test('what is to be tried again is tried once more by a process that ends', asyn
   received.length = 0;
   const rosa = await newPerson(app);
   const ending = newMirror();
-  await ending.subscribe(await deviceOf(rosa), device('/rosa').target);
+  await devices.subscribe(await deviceOf(rosa), device('/rosa').target);
   answers.set('/rosa', 429);
   await tell(rosa.id, 'call:ended', { id: newId(), calleeId: rosa.id, outcome: 'missed' }, ending);
   await eventually(1);
@@ -413,7 +422,7 @@ test('a phone is told to stop though whoever ended the call died, by one of the 
   received.length = 0;
   const sara = await newPerson(app);
   const { target, keys, auth } = device('/sara');
-  await push.subscribe(await deviceOf(sara), target);
+  await devices.subscribe(await deviceOf(sara), target);
   const call = { id: newId(), calleeId: sara.id, outcome: null };
   const rings = await write(sara.id, 'call:incoming', call);
   const over = await write(sara.id, 'call:answered', call);
@@ -436,7 +445,7 @@ test('what others have heard of is nothing to a process that ends', async () => 
   received.length = 0;
   const tess = await newPerson(app);
   const ending = newMirror(60_000);
-  await ending.subscribe(await deviceOf(tess), device('/tess').target);
+  await devices.subscribe(await deviceOf(tess), device('/tess').target);
   const over = await write(tess.id, 'call:ended', { id: newId(), calleeId: tess.id, outcome: 'missed' });
   [...published].at(-1)!(over);
   await ending.close();
@@ -447,7 +456,7 @@ test('a process that starts sees to what ended just before, and to nothing of lo
   received.length = 0;
   const uma = await newPerson(app);
   const { target, keys, auth } = device('/uma');
-  await push.subscribe(await deviceOf(uma), target);
+  await devices.subscribe(await deviceOf(uma), target);
   const newCall = () => ({ id: newId(), calleeId: uma.id, outcome: 'missed' });
   const [old, just] = [newCall(), newCall()];
   const { seq } = await write(uma.id, 'call:ended', old);
@@ -470,7 +479,7 @@ test('a number that was heard and is given again, of a log that lost its end, is
   const mia = await newPerson(app);
   const { target, keys, auth } = device('/mia');
   const ofMia = await deviceOf(mia);
-  await push.subscribe(ofMia, target);
+  await devices.subscribe(ofMia, target);
   const newCall = () => ({ id: newId(), calleeId: mia.id, outcome: null });
   const { at: lostAt } = await write(mia.id, 'call:incoming', newCall());
   await db.pool.query('delete from outbox where user_id = $1', [mia.id]);
@@ -485,7 +494,7 @@ test('a number that was heard and is given again, of a log that lost its end, is
 test('a device that unsubscribed is forgotten', async () => {
   received.length = 0;
   const carl = await newPerson(app);
-  await push.subscribe(await deviceOf(carl), device('/carl').target);
+  await devices.subscribe(await deviceOf(carl), device('/carl').target);
   answerWith = 410;
   await tell(carl.id, 'call:incoming', { id: newId(), calleeId: carl.id, outcome: null });
   await eventually(1);
@@ -504,7 +513,7 @@ test('a device that was signed out is told nothing, however that came; the other
   );
   const subscribed = { erin, loggedOut: loggedOut!, signedOut: signedOut!, gone: gone! };
   for (const [name, person] of Object.entries(subscribed))
-    await push.subscribe(await deviceOf(person), device(`/${name}`).target);
+    await devices.subscribe(await deviceOf(person), device(`/${name}`).target);
   await loggedOut!.ok('POST', '/auth/logout');
   await erin.ok('DELETE', `/users/me/sessions/${(await deviceOf(signedOut!)).sessionId}`);
   await tell(erin.id, 'call:incoming', { id: newId(), calleeId: erin.id, outcome: null });
@@ -523,12 +532,12 @@ test('a device that was signed out is told nothing, however that came; the other
 test('those that are signed out make way before those that are not', async () => {
   received.length = 0;
   const fred = await registerPerson(app.url);
-  await push.subscribe(await deviceOf(fred), device('/fred').target);
+  await devices.subscribe(await deviceOf(fred), device('/fred').target);
   const other = await signIn(app.url, fred.email);
   const left = await deviceOf(other);
   for (let nth = 0; nth < MAX_DEVICES; nth++) {
     if (nth === MAX_DEVICES - 1) await other.ok('POST', '/auth/logout');
-    await push.subscribe(left, device(`/other${nth}`).target);
+    await devices.subscribe(left, device(`/other${nth}`).target);
   }
   await tell(fred.id, 'call:incoming', { id: newId(), calleeId: fred.id, outcome: null });
   await eventually(1);
