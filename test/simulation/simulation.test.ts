@@ -86,8 +86,8 @@ describe('the simulation finds', () => {
     [
       'events that are skipped',
       {
-        'inbox-read-after': (running, [id, after, limit]) =>
-          STATEMENTS['inbox-read-after']!(running, [id!, (after as number) + 1, limit!]),
+        'inbox-read-from': (running, [id, from, limit]) =>
+          STATEMENTS['inbox-read-from']!(running, [id!, from!, limit!]).filter((_, nth) => nth !== 1),
       },
     ],
     [

@@ -226,14 +226,26 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     [...tables.outbox.values()].flatMap((log) =>
       rowsOf(log.findLast((event) => event.at >= now - (sec as number) * 1_000)),
     ),
-  'inbox-behind': ({ tables }, [userIds, seqs]) =>
-    (userIds as string[]).flatMap((userId, i) =>
-      rowsOf(tables.inboxes.get(userId)).filter(({ seq }) => seq !== (seqs as number[])[i]!),
-    ),
-  'inbox-read-after': ({ tables }, [userId, after, limit]) =>
+  'inbox-behind': ({ tables }, [userIds, seqs, ats]) =>
+    (userIds as string[])
+      .filter((userId, i) => {
+        const [seq, at] = [(seqs as number[])[i]!, (ats as (string | null)[])[i]!];
+        const isTold = tables.outbox
+          .get(userId)
+          ?.some((event) => event.seq === seq && event.at === Date.parse(at!));
+        return (tables.inboxes.get(userId)?.seq ?? 0) !== seq || (at !== null && !isTold);
+      })
+      .map((user_id) => ({ user_id })),
+  'inbox-read-from': ({ tables }, [userId, from, limit]) =>
     (tables.outbox.get(userId as string) ?? [])
-      .filter((event) => event.seq > (after as number))
+      .filter((event) => event.seq >= (from as number))
       .slice(0, limit as number),
+  'outbox-of-call': ({ tables }, [userIds, callId]) =>
+    (userIds as string[]).flatMap((userId) =>
+      (tables.outbox.get(userId) ?? []).filter(
+        ({ payload }) => (payload as { call?: { id: string } }).call?.id === callId,
+      ),
+    ),
   'inbox-ack': ({ tables, write }, [userId, seq]) => {
     const inbox = tables.inboxes.get(userId as string);
     if (inbox === undefined || inbox.acked >= (seq as number)) return [];
