@@ -54,8 +54,15 @@ export function limitRules(limits: Config['limits']) {
     safety: { points: limits.safety, ...reading },
     /** Different people that discovery shows to one viewer. */
     profiles: { points: limits.profilesPerDay, windowSec: DAY_SEC, whenGone: 'local' },
-    /** Cards that it shows to one viewer, of the same people again too: ten times all of them is more than anybody looks at. */
-    cards: { points: 10 * limits.profilesPerDay, windowSec: DAY_SEC, whenGone: 'local' },
+    /**
+     * Cards that it shows to one viewer, of the same people again too: ten times all of them is more than anybody looks at.
+     * Who raises how often people may look raises how many that shows.
+     */
+    cards: {
+      points: Math.max(10 * limits.profilesPerDay, 30 * limits.browse),
+      windowSec: DAY_SEC,
+      whenGone: 'local',
+    },
   } satisfies Record<string, LimitRule>;
 }
 

@@ -31,7 +31,10 @@ describe('LD-05: whoever looks at everybody', () => {
         const client = openRedis(redis.url, createLog('silent'));
         clients.push(client);
         await waitUntilReady(client, 10_000);
-        const { limits: config } = readConfig({ LIMIT_PROFILES_PER_DAY: String(PER_DAY) });
+        const { limits: config } = readConfig({
+          LIMIT_PROFILES_PER_DAY: String(PER_DAY),
+          LIMIT_BROWSE: '15',
+        });
         const limits = new Limits({ rules: limitRules(config), redis: client });
         const allowance = (viewerId: string, wanted: number) => limits.takeUpTo('profiles', viewerId, wanted);
         const cardAllowance = (viewerId: string, wanted: number) =>
