@@ -6,7 +6,7 @@ import { runInForeground } from './foreground.mjs';
 import { LOGS, NODE_MODULES } from './paths.mjs';
 import { prepareAll } from './prepare.mjs';
 import { step } from './progress.mjs';
-import { countTests } from './testReport.mjs';
+import { countTests, triedAgain } from './testReport.mjs';
 import { prepareTestTools } from './testTools.mjs';
 
 const VITEST = join(NODE_MODULES, 'vitest', 'vitest.mjs');
@@ -27,7 +27,8 @@ await run(async (args) => {
     wholeGroup: true,
   });
 
-  const { passed, failed } = readReport(exitCode);
+  const { passed, failed, again } = readReport(exitCode);
+  for (const { file, test, failure } of again) console.log(`\ntried again: ${file}\n  ${test}\n  ${failure}`);
   console.log(`\n${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? exitCode : exitCode || 1;
 });
@@ -35,8 +36,9 @@ await run(async (args) => {
 /** A run that left no report failed as a whole. */
 function readReport(exitCode) {
   try {
-    return countTests(JSON.parse(readFileSync(REPORT, 'utf8')), exitCode);
+    const report = JSON.parse(readFileSync(REPORT, 'utf8'));
+    return { ...countTests(report, exitCode), again: triedAgain(report) };
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failed: 1, again: [] };
   }
 }

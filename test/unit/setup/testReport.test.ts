@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countTests } from '../../../deploy/setup/testReport.mjs';
+import { countTests, triedAgain } from '../../../deploy/setup/testReport.mjs';
 
 const file = (status: string, ...tests: string[]) => ({
   status,
@@ -31,4 +31,19 @@ test('so is a run that failed though no test did', () => {
 
 test('no test at all counts as none', () => {
   expect(countTests(report(0, 0), 0)).toEqual({ passed: 0, failed: 0 });
+});
+
+test('what passed only when it was tried again is named', () => {
+  const results = [
+    { status: 'passed', fullName: 'holds', failureMessages: [] },
+    {
+      status: 'passed',
+      fullName: 'holds mostly',
+      failureMessages: ['Error: late\n  at here', 'Error: late'],
+    },
+    { status: 'failed', fullName: 'does not', failureMessages: ['Error: no'] },
+  ];
+  expect(triedAgain({ testResults: [{ name: 'a.test.ts', assertionResults: results }] })).toEqual([
+    { file: 'a.test.ts', test: 'holds mostly', failure: 'Error: late' },
+  ]);
 });
