@@ -18,3 +18,15 @@ export function monthOf(nowMs: number, shift: number): string {
   const now = new Date(nowMs);
   return dayOf(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + shift, 1));
 }
+
+/**
+ * The day on which something is counted, by what counted last on `last`. Around midnight another process may have begun the
+ * next day already: that is gone on with. A day that is further ahead was written by a clock that was wrong.
+ */
+export function countedOn(last: string, nowMs: number): string {
+  return last === dayOf(nowMs + DAY_MS) ? last : dayOf(nowMs);
+}
+
+/** The same, as SQL, of two expressions of type `date`. */
+export const countedOnSql = (last: string, today: string) =>
+  `case when ${last} = ${today} + 1 then ${last} else ${today} end`;

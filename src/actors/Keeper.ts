@@ -5,6 +5,7 @@
 import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, isUnheld, LEASE_MS, RENEW_EVERY_MS } from '../calling/CallStore.ts';
 import { type Clock, sleep } from '../clock.ts';
+import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -42,7 +43,7 @@ const SWEEP_BATCH = 100;
 const SWEEP_LOOKS = 20;
 /** How often inboxes are compared with the log, for hints that were lost. */
 const RECONCILE_EVERY_MS = 3_000;
-const DROP_EVERY_MS = 3_600_000;
+const DROP_EVERY_MS = HOUR_MS;
 const TAKEN_OVER = 'calls.taken_over';
 
 /** Said on the bus: a call that somebody held before is held in this epoch now. */

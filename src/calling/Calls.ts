@@ -1,5 +1,6 @@
 /** Calls as a use case: starting one, reading one. What happens to a live call is its actor's (`CallActor`). */
 import type { Clock } from '../clock.ts';
+import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import { type Sql, sql } from '../db/sql.ts';
@@ -31,7 +32,7 @@ export interface CallsOptions {
 }
 
 const MAX_UNANSWERED = 3;
-const UNANSWERED_WINDOW_MS = 3_600_000;
+const UNANSWERED_WINDOW_MS = HOUR_MS;
 /** How long a new call may go without anybody who holds it. */
 export const UNHELD_MS = 1_000;
 /** How long TURN credentials outlive the call's clock, for reconnecting at its very end. */

@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { DuetError } from '../errors.ts';
 import { peerAddress, type TrustedProxies } from '../transport/peerAddress.ts';
 import { headerList } from '../transport/uws.ts';
 import { BodyReader, type OpenBodies } from './body.ts';
@@ -159,4 +160,14 @@ export function countPieces(res: HttpResponse): () => number {
 function lengthOf(text: string): number {
   // However many digits: what is beyond a double's whole numbers is beyond every cap as well.
   return /^\d+$/.test(text) ? Number(text) : BAD_LENGTH;
+}
+
+/** 400 for a body whose end is not told in one way; 413 where none is read and one comes that does not end soon. */
+export function refuseUnreadable({ reader, contentLength, entry }: Call): void {
+  if (contentLength === BAD_LENGTH) {
+    const message = 'has a length that is not clear';
+    throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message }] });
+  }
+  if (reader === undefined && !isShort(contentLength, entry.capBytes))
+    throw new DuetError('PAYLOAD_TOO_LARGE');
 }

@@ -9,7 +9,6 @@ import { issueDetails } from '../shapes.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
 import {
-  BAD_LENGTH,
   type Call,
   Caller,
   countPieces,
@@ -18,6 +17,7 @@ import {
   entryOf,
   isShort,
   readCall,
+  refuseUnreadable,
 } from './Call.ts';
 import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
@@ -31,7 +31,7 @@ import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
 import { toHttpError } from './toHttpError.ts';
 import { UploadSpool } from './UploadSpool.ts';
-import { parseQuery, validate } from './validate.ts';
+import { type Address, readAddress, readFields } from './validate.ts';
 
 /** Whom an allowance may be counted by. */
 export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;
@@ -76,7 +76,6 @@ export type RouterConfig = {
 };
 
 type Respond = (res: HttpResponse, req: HttpRequest) => void;
-type Address = { params: unknown; query: unknown };
 
 export class Router {
   readonly #ports: RouterPorts;
@@ -224,7 +223,7 @@ export class Router {
 
   #receive(call: Call): void | Promise<void> {
     const { entry, reader, contentType, contentLength } = call;
-    const address = readAddress(call);
+    const address = readAddress(call.entry.route, call.params, call.query);
     if (reader === undefined) return this.#run(call, address, undefined);
     const { body } = entry.route;
     if (contentLength > entry.capBytes) throw new DuetError('PAYLOAD_TOO_LARGE');
@@ -245,11 +244,7 @@ export class Router {
     }
     return reader.read().then((bytes) => {
       const json = parseJsonBody(bytes);
-      return this.#run(
-        call,
-        address,
-        body === undefined ? noFields(json) : validate(body as z.ZodType, json),
-      );
+      return this.#run(call, address, readFields(body as z.ZodType | undefined, json));
     });
   }
 
@@ -355,46 +350,10 @@ export class Router {
   }
 }
 
-/** 400 for a body whose end is not told in one way; 413 where none is read and one comes that does not end soon. */
-function refuseUnreadable({ reader, contentLength, entry }: Call): void {
-  if (contentLength === BAD_LENGTH) {
-    const message = 'has a length that is not clear';
-    throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message }] });
-  }
-  if (reader === undefined && !isShort(contentLength, entry.capBytes))
-    throw new DuetError('PAYLOAD_TOO_LARGE');
-}
-
-/** What the address says, before the body: where there is nothing, none is read. */
-function readAddress({ entry: { route }, params: given, query }: Call): Address {
-  let params: unknown = given;
-  if (route.params !== undefined) {
-    const read = route.params.safeParse(given);
-    if (!read.success) throw new DuetError(route.unfit ?? 'NOT_FOUND');
-    params = read.data;
-  }
-  return { params, query: readQuery(route, query) };
-}
-
 /** Nobody's megabytes are read before it is known whose they are. */
 function holding<T>({ exchange }: Call, answer: Promise<T>): Promise<T> {
   exchange.hold();
   return answer.finally(() => exchange.release());
-}
-
-function readQuery({ query, unfit }: Route, text: string): unknown {
-  if (query === undefined) return undefined;
-  try {
-    return validate(query, parseQuery(text));
-  } catch (error) {
-    throw unfit === undefined ? error : new DuetError(unfit);
-  }
-}
-
-function noFields(json: object): undefined {
-  if (Object.keys(json).length > 0) {
-    throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message: 'takes no fields' }] });
-  }
 }
 
 function nativeMethod(method: string): 'get' | 'post' | 'put' | 'patch' | 'del' | 'head' {

@@ -2,6 +2,10 @@ import type { z } from 'zod';
 import { DuetError } from '../errors.ts';
 import { issueDetails, MAX_DETAIL_TEXT } from '../shapes.ts';
 import { isStorableText } from './body.ts';
+import type { Route } from './route.ts';
+
+/** What a request's address says, as its route reads it. */
+export type Address = { params: unknown; query: unknown };
 
 /** `value` as `schema` reads it. Throws 400 with what is wrong where. */
 export function validate(schema: z.ZodType, value: unknown): unknown {
@@ -25,4 +29,31 @@ export function parseQuery(query: string): Record<string, string> {
     values[name] = value;
   }
   return values;
+}
+
+/** What the address says, before the body: where there is nothing, none is read. */
+export function readAddress(route: Route, given: Record<string, string>, query: string): Address {
+  let params: unknown = given;
+  if (route.params !== undefined) {
+    const read = route.params.safeParse(given);
+    if (!read.success) throw new DuetError(route.unfit ?? 'NOT_FOUND');
+    params = read.data;
+  }
+  return { params, query: readQuery(route, query) };
+}
+
+function readQuery({ query, unfit }: Route, text: string): unknown {
+  if (query === undefined) return undefined;
+  try {
+    return validate(query, parseQuery(text));
+  } catch (error) {
+    throw unfit === undefined ? error : new DuetError(unfit);
+  }
+}
+
+/** A body as `schema` reads it; one without fields where there is none. */
+export function readFields(schema: z.ZodType | undefined, json: object): unknown {
+  if (schema !== undefined) return validate(schema, json);
+  if (Object.keys(json).length === 0) return undefined;
+  throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message: 'takes no fields' }] });
 }

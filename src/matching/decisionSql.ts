@@ -1,4 +1,5 @@
 /** The statements of decisions: many people's decisions at once, one row lock a pair. */
+import { countedOnSql } from '../days.ts';
 import { sql } from '../db/sql.ts';
 import { STORE_TOLD } from '../events/outbox.ts';
 
@@ -26,6 +27,8 @@ export interface DecidedRow {
   at: number | null;
 }
 
+const LIKE_DAY = `(${countedOnSql('c.day', 'excluded.day')})`;
+
 /**
  * Decides many orders in one statement, one a person: $3[i] of actor $1[i] about target $2[i]; a match of the two would
  * have the id $4[i], the same for both. $5 now, $6 and $7 the match's deadlines (to accept by, next due), $8 the day, $9 and $10 the day's
@@ -34,8 +37,7 @@ export interface DecidedRow {
  * - `known`: what is clear before anything is written. Who may not like at all learns nothing about the other one. The
  *   pair is looked up LATERAL with a limit: as a plain join, planned while the partitions are small, it becomes a scan
  *   of all of them.
- * - `taken`: a like from the day's allowance, under the lock of the person's row, if one is left. A process whose clock is
- *   behind counts on in the day that another has begun; a day further ahead is of a clock that was set, and begins anew.
+ * - `taken`: a like from the day's allowance, under the lock of the person's row, if one is left.
  * - `written`: in the order of the pairs' ids, so that no two batches wait for each other in a circle. A mutual like makes
  *   the match here and nowhere else: the row's lock lets one transaction see it first. Pairs that were matched or blocked
  *   meanwhile are not written. The row of a pair may be written with the other one's half only: whether a like had none
@@ -65,9 +67,8 @@ export const decideOrders = sql<DecidedRow>(
      insert into like_counts as c (user_id, day, used)
      select actor, $8, 1 from known where verdict is null and kind = 'like' order by actor
      on conflict (user_id) do update
-       set day = case when c.day = excluded.day + 1 then c.day else excluded.day end,
-         used = case when c.day between excluded.day and excluded.day + 1 then c.used + 1 else 1 end
-     where c.day not between excluded.day and excluded.day + 1 or c.used < (
+       set day = ${LIKE_DAY}, used = case when c.day = ${LIKE_DAY} then c.used + 1 else 1 end
+     where c.day <> ${LIKE_DAY} or c.used < (
        select case tier when 'premium' then $10::int else $9::int end from users where id = excluded.user_id)
      returning user_id
    ), open as (
@@ -122,7 +123,7 @@ export const decideOrders = sql<DecidedRow>(
 /** Gives a like of day $2, or of the next if that had begun elsewhere, back to each person in $1. */
 export const returnLikes = sql(
   'decision-return-likes',
-  `update like_counts set used = used - 1 where user_id = any ($1::uuid[]) and day between $2::date and $2::date + 1`,
+  `update like_counts set used = used - 1 where user_id = any ($1::uuid[]) and day = ${countedOnSql('day', '$2::date')}`,
 );
 
 /** The last match of a pair, if any. */

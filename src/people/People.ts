@@ -1,6 +1,7 @@
 /** People as a use case: one's own profile and preferences, and the cards that others see. */
 import type { Clock } from '../clock.ts';
 import { isoTime } from '../clock.ts';
+import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Sql } from '../db/sql.ts';
@@ -35,7 +36,7 @@ export interface PeopleOptions {
 }
 
 /** How long a person may be cached; every change of the profile invalidates it before. */
-const PERSON_MS = 3_600_000;
+const PERSON_MS = HOUR_MS;
 
 export class People {
   readonly #options: PeopleOptions;

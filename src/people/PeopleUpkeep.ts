@@ -3,7 +3,7 @@
  * who stay away sink, sightings are kept for two months.
  */
 import type { Clock } from '../clock.ts';
-import { monthOf } from '../days.ts';
+import { HOUR_MS, monthOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { dropMonthsBefore, ensureMonths } from '../db/months.ts';
 import { sql } from '../db/sql.ts';
@@ -24,7 +24,6 @@ export interface PeopleUpkeepOptions {
 }
 
 const FAILURE = 'Upkeep of people failed and will be tried again';
-const HOUR_MS = 3_600_000;
 /** A file younger than this may belong to an upload that is still running. */
 const ORPHAN_AFTER_MS = HOUR_MS;
 const PEOPLE_AT_ONCE = 2_000;

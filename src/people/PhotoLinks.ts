@@ -6,6 +6,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { HOUR_MS } from '../days.ts';
 import { LruMap } from '../platform/LruMap.ts';
 import { PHOTO_FILES, type PhotoFile } from './photoImage.ts';
 
@@ -25,7 +26,7 @@ export interface PhotoLink {
 }
 
 /** How long a link is good for, at least; at most twice that. */
-const VALID_MS = 3_600_000;
+const VALID_MS = HOUR_MS;
 const SIGNATURE_BYTES = 16;
 
 export class PhotoLinks {

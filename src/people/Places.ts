@@ -4,7 +4,7 @@
  * place of anybody than the cell that is shown. Counted is who is active and does not hide the distance.
  */
 import { createHmac } from 'node:crypto';
-import { DAY_MS, dayOf, secondsLeftOf } from '../days.ts';
+import { countedOn, secondsLeftOf } from '../days.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
 import { areaOf, CELL_RESOLUTIONS, cellsAround, cellsWithin, NOWHERE, type Spot, spotOf } from './place.ts';
@@ -242,14 +242,6 @@ export class Places {
   #tag(cell: string): Buffer {
     return createHmac('sha256', this.#secret).update(`duet place ${cell}`).digest().subarray(0, 16);
   }
-}
-
-/**
- * The day on which something is counted whose last day is `last`. Around midnight another process may have begun the next
- * day already: it is not begun again. A day that is further ahead was written by a clock that was wrong.
- */
-function countedOn(last: string, nowMs: number): string {
-  return last === dayOf(nowMs + DAY_MS) ? last : dayOf(nowMs);
 }
 
 /** What the index and others may compute with: nothing, for a place that is unknown or hidden. */

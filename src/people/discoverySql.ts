@@ -4,6 +4,7 @@
  * one sorted array of all who are out of the question, so that the viewer's history is read once and not once a
  * candidate.
  */
+import { countedOnSql } from '../days.ts';
 import { sql } from '../db/sql.ts';
 import { COHORT_SQL } from './age.ts';
 import { EARTH_KM } from './place.ts';
@@ -195,18 +196,15 @@ export const seenSince = sql<{ id: string }>(
      order by s.at desc limit 1) shown`,
 );
 
-/**
- * Adds to the counts of day $4; whoever reaches $3 rests until tomorrow. Around midnight another process may have begun the
- * next day already: it is gone on with. A day that is further ahead was written by a clock that was wrong.
- */
+const SHOW_DAY = `(${countedOnSql('s.day', 'excluded.day')})`;
+/** Adds to the counts of day $4; whoever reaches $3 rests until tomorrow. */
 export const countShows = sql<{ id: string }>(
   'discovery-count-shows',
   `with counted as (
      insert into show_counts as s (user_id, day, shows)
      select id, $4, n from unnest($1::uuid[], $2::int[]) as g (id, n) order by id
      on conflict (user_id) do update set
-       day = case when s.day = excluded.day + 1 then s.day else excluded.day end,
-       shows = case when s.day in (excluded.day, excluded.day + 1) then s.shows else 0 end + excluded.shows
+       day = ${SHOW_DAY}, shows = case when s.day = ${SHOW_DAY} then s.shows else 0 end + excluded.shows
      returning user_id, day, shows
    )
    update users u set rested_on = them.day

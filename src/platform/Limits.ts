@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
+import { DAY_MS } from '../days.ts';
 import { DuetError } from '../errors.ts';
 
 /** How often something may be done, counted in fixed windows that start with the first time. */
@@ -23,7 +24,7 @@ export interface LimitsOptions {
 }
 
 const WINDOW_SEC = 15 * 60;
-const DAY_SEC = 24 * 60 * 60;
+const DAY_SEC = DAY_MS / 1_000;
 
 /** Every allowance of Duet, from the configuration. */
 export function limitRules(limits: Config['limits']) {

@@ -1,5 +1,6 @@
 /** Reports of one person about another, for the people who look after the place. */
 import type { Clock } from '../clock.ts';
+import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
 import { newId } from '../ids.ts';
@@ -18,7 +19,7 @@ export interface ReportsOptions {
 }
 
 /** How long after its end a call is what a report without one is taken to be about. */
-const LATEST_CALL_MS = 3_600_000;
+const LATEST_CALL_MS = HOUR_MS;
 
 export class Reports {
   readonly #options: ReportsOptions;
