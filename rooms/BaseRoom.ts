@@ -3,7 +3,7 @@
  * sends reaches an uncaught frame.
  *
  * Rooms are driven by messages: no patch interval runs (`patch()` sends a change at once), so the room's clock is
- * ticked by hand, on each message.
+ * ticked by hand, for each frame that Colyseus counts by it.
  */
 import {
   type AuthContext,
@@ -41,9 +41,13 @@ interface ClientData {
   isTold: boolean;
 }
 
+type FrameTaker = (this: BaseRoom, client: DuetClient, frame: Buffer) => void;
+
 /** A message as its room takes it. */
 interface Handler {
   schema: z.ZodType;
+  /** The set-up of media, which comes in bursts, has an allowance of its own. */
+  isMediaSetUp: boolean;
   run(room: BaseRoom, client: DuetClient, payload: unknown): Promise<unknown> | unknown;
 }
 
@@ -159,7 +163,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     schema: S,
     run: (room: this, client: DuetClient, payload: z.output<S>) => Promise<unknown> | unknown,
   ): void {
-    const handler = { schema, run } as unknown as Handler;
+    const handler = { schema, isMediaSetUp: isMediaSetUp(type), run } as unknown as Handler;
     HANDLERS.get(this.constructor)!.set(type, handler);
   }
 
@@ -192,9 +196,9 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     return this.clients.filter((client) => client.auth?.userId === userId);
   }
 
-  #charge(client: DuetClient, type: string): void {
+  #charge(client: DuetClient, handler: Handler | undefined): void {
     const allowances = client.userData!;
-    const window = isMediaSetUp(type) ? allowances.media : allowances.messages;
+    const window = handler?.isMediaSetUp ? allowances.media : allowances.messages;
     if (window.take()) {
       allowances.refused = 0;
       return;
@@ -214,7 +218,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   async #take(client: DuetClient, { type, requestId, payload }: Message): Promise<void> {
     const handler = this.#handlers.get(type);
     try {
-      this.#charge(client, type);
+      this.#charge(client, handler);
       if (handler === undefined) throw new DuetError('NOT_FOUND');
       const answer = (await handler.run(this, client, readPayload(handler.schema, payload))) ?? {};
       if (requestId !== undefined) reply(client, requestId, ResponseStatus.OK, answer);
@@ -240,11 +244,12 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
    * decode whatever it is sent before anybody has counted it, and its answers have no code of ours. A frame without a type
    * costs its sender the connection.
    */
-  protected receive(client: DuetClient, frame: Buffer, next: () => void): void {
-    this.clock.tick();
+  protected receive(client: DuetClient, frame: Buffer): void {
     try {
       if (!bringsMessage(frame)) {
-        next();
+        // Its limit of frames a second goes by the room's clock.
+        this.clock.tick();
+        receiveAsColyseus.call(this, client, frame);
         return;
       }
       if (client.state === ClientState.LEAVING) return;
@@ -259,14 +264,9 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
 }
 
 // Colyseus declares `_onMessage` private, so TypeScript cannot override it in the class body.
-const proto = BaseRoom.prototype as unknown as {
-  _onMessage(client: DuetClient, frame: Buffer): void;
-  receive(client: DuetClient, frame: Buffer, next: () => void): void;
-};
-const onMessage = proto._onMessage;
-proto._onMessage = function (client, frame) {
-  this.receive(client, frame, () => onMessage.call(this, client, frame));
-};
+const proto = BaseRoom.prototype as unknown as Record<'_onMessage' | 'receive', FrameTaker>;
+const receiveAsColyseus = proto._onMessage;
+proto._onMessage = proto.receive;
 
 function reply(client: DuetClient, requestId: number, status: ResponseStatus, answer: unknown): void {
   client.enqueueRaw(getMessageBytes[Protocol.ROOM_RESPONSE](requestId, status, answer));

@@ -25,7 +25,7 @@ class PayloadReader {
   #at = 0;
   #depth = 0;
   /** The keys of a record, by the format that stands for it. */
-  readonly #records = new Map<number, readonly string[]>();
+  #records: Map<number, readonly string[]> | undefined;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -39,7 +39,7 @@ class PayloadReader {
     const format = this.#bytes[this.#take(1)]!;
     if (format < FIRST_RECORD) return format;
     if (format < 0x80) {
-      const keys = this.#records.get(format);
+      const keys = this.#records?.get(format);
       return keys === undefined ? format : this.#record(keys);
     }
     if (format < 0x90) return this.#map(format & 0x0f);
@@ -108,8 +108,10 @@ class PayloadReader {
     return from;
   }
 
-  #uint(size: number): number {
-    return this.#bytes.readUIntBE(this.#take(size), size);
+  #uint(size: 1 | 2 | 4): number {
+    const from = this.#take(size);
+    if (size === 1) return this.#bytes[from]!;
+    return size === 2 ? this.#bytes.readUInt16BE(from) : this.#bytes.readUInt32BE(from);
   }
 
   #text(length: number): string {
@@ -124,25 +126,28 @@ class PayloadReader {
 
   #array(length: number): unknown[] {
     const values: unknown[] = [];
-    this.#inside(length, () => values.push(this.value()));
+    this.#enter(length);
+    for (let i = 0; i < length; i++) values.push(this.value());
+    this.#depth--;
     return values;
   }
 
   #map(length: number): Record<string, unknown> {
     const entries: Record<string, unknown> = {};
-    this.#inside(length, () => {
+    this.#enter(length);
+    for (let i = 0; i < length; i++) {
       const key = this.#key(this.value());
       entries[key] = this.value();
-    });
+    }
+    this.#depth--;
     return entries;
   }
 
   #record(keys: readonly string[]): Record<string, unknown> {
     const entries: Record<string, unknown> = {};
-    let i = 0;
-    this.#inside(keys.length, () => {
-      entries[keys[i++]!] = this.value();
-    });
+    this.#enter(keys.length);
+    for (const key of keys) entries[key] = this.value();
+    this.#depth--;
     return entries;
   }
 
@@ -154,6 +159,7 @@ class PayloadReader {
     const keys = this.value();
     if (!Array.isArray(keys)) throw new TypeError('a record has keys');
     const known = keys.map((key) => this.#key(key));
+    this.#records ??= new Map();
     this.#records.set(data, known);
     return this.#record(known);
   }
@@ -164,12 +170,10 @@ class PayloadReader {
   }
 
   /** Each of `count` values takes a byte at least: no more can be announced than there may be. */
-  #inside(count: number, readOne: () => void): void {
+  #enter(count: number): void {
     if (count > this.#bytes.length - this.#at || this.#depth === MAX_DEPTH)
       throw new RangeError('too much is announced');
     this.#depth++;
-    for (let i = 0; i < count; i++) readOne();
-    this.#depth--;
   }
 }
 

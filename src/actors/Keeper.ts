@@ -127,12 +127,13 @@ export class Keeper {
     const actors = [...this.#held.values()].filter((actor) => actor.call.phase !== 'ended');
     if (actors.length === 0) return;
     const mine = actors.map((actor) => ({ id: actor.call.id, epoch: actor.epoch }));
-    const still = await this.#options.calls.renew((this.#options.processId ?? colyseus.processId)(), mine);
+    const fates = await this.#options.calls.renew((this.#options.processId ?? colyseus.processId)(), mine);
+    if (fates.size === 0) return;
     for (const actor of actors) {
       if (actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor) continue;
-      const severed = still.get(actor.call.id);
-      if (severed) void this.#attempt(() => actor.system({ type: 'sever' }));
-      if (severed === undefined) this.#abandon(actor);
+      const fate = fates.get(actor.call.id);
+      if (fate === 'severed') void this.#attempt(() => actor.system({ type: 'sever' }));
+      if (fate === 'lost') this.#abandon(actor);
     }
   }
 

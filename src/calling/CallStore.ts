@@ -35,6 +35,9 @@ const STEP_MS = 30_000;
 /** Ids of commands that are remembered: far more than two people can have under way at once. */
 export const RECENT_IDS = 32;
 
+/** What became of a held call meanwhile: another process took it, or its match has ended. */
+export type HeldFate = 'lost' | 'severed';
+
 /** A call that this process holds. */
 export interface HeldCall {
   call: Call;
@@ -128,16 +131,19 @@ const leaveLive = sql(
 
 // Whoever has a row locked keeps no other call waiting: it is being written, which renews it, or comes in the next round.
 // A call that has ended has no owner; who ended it may not know yet, because that commit was not answered, and reads it again.
-const renewCalls = sql<{ id: string; severed: boolean }>(
+// Nothing comes back for a call that is as it was: a process may hold thousands, and asks twice a second.
+const renewCalls = sql<{ id: string; fate: HeldFate }>(
   'call-renew',
-  `with mine as (select c.id, c.match_id
-                 from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
-                 where c.epoch = mine.epoch and (c.owner = $1 or c.phase = 'ended')),
-        free as (select c.id from calls c join unnest($2::uuid[], $3::bigint[]) as mine (id, epoch) using (id)
-                 where c.epoch = mine.epoch and c.owner = $1 order by c.id for no key update of c skip locked),
+  `with held as (select * from unnest($2::uuid[], $3::bigint[]) as held (id, epoch)),
+        free as (select c.id from calls c join held using (id)
+                 where c.epoch = held.epoch and c.owner = $1 order by c.id for no key update of c skip locked),
         renewed as (update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
                     from free where c.id = free.id)
-   select mine.id, m.phase = 'closed' as severed from mine join matches m on m.id = mine.match_id`,
+   select held.id, case when m.id is null then 'lost' else 'severed' end as fate
+   from held
+     left join calls c on c.id = held.id and c.epoch = held.epoch and (c.owner = $1 or c.phase = 'ended')
+     left join matches m on m.id = c.match_id
+   where m.id is null or m.phase = 'closed'`,
 );
 
 const releaseCall = sql(
@@ -258,15 +264,12 @@ export class CallStore {
     return saved;
   }
 
-  /**
-   * Renews the leases of `owner`; resolves with the ids still held, each with whether its match has ended meanwhile.
-   * What is missing was taken by another process.
-   */
-  async renew(owner: string, held: readonly { id: string; epoch: number }[]): Promise<Map<string, boolean>> {
+  /** Renews the leases of `owner`; resolves with those of `held` that it does not hold as before, by id. */
+  async renew(owner: string, held: readonly { id: string; epoch: number }[]): Promise<Map<string, HeldFate>> {
     const ids = held.map((one) => one.id);
     const epochs = held.map((one) => one.epoch);
     const rows = await this.#db.queryAhead(renewCalls, [owner, ids, epochs, LEASE_MS]);
-    return new Map(rows.map((row) => [row.id, row.severed]));
+    return new Map(rows.map((row) => [row.id, row.fate]));
   }
 
   /** Gives a call back, so that the next process need not wait for the lease to run out. */

@@ -320,9 +320,9 @@ describe('what the simulation found', () => {
   test('a held call hears that its match has ended, when it was not told (seed 30)', async () => {
     const { talk, store, id, memory } = await setUp();
     const { epoch } = (await talk('P')).actor;
-    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map([[id, false]]));
+    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map());
     const match = memory.tables.matches.get(MATCH)!;
     memory.tables.matches.set(MATCH, { ...match, phase: 'closed', status: 'ended' });
-    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map([[id, true]]));
+    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map([[id, 'severed']]));
   });
 });

@@ -110,10 +110,12 @@ describe('the simulation finds', () => {
     [
       'ends whose renewal says that the call is gone',
       {
-        'call-renew': (running, values) =>
-          STATEMENTS['call-renew']!(running, values).filter(
-            (row) => running.tables.calls.get((row as { id: string }).id)!.phase !== 'ended',
+        'call-renew': (running, values) => [
+          ...STATEMENTS['call-renew']!(running, values),
+          ...(values[1] as string[]).flatMap((id) =>
+            running.tables.calls.get(id)!.phase === 'ended' ? [{ id, fate: 'lost' }] : [],
           ),
+        ],
       },
     ],
     ['deadlines that nobody keeps', { 'sweep-calls': () => [] }],

@@ -144,11 +144,11 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-renew': ({ tables, write, now }, [owner, ids, epochs, leaseMs]) =>
     (ids as string[]).flatMap((id, index) => {
       const row = tables.calls.get(id);
-      if (row === undefined || row.epoch !== (epochs as number[])[index]) return [];
-      if (row.owner !== owner && row.phase !== 'ended') return [];
+      if (row === undefined || row.epoch !== (epochs as number[])[index]) return [{ id, fate: 'lost' }];
+      if (row.owner !== owner && row.phase !== 'ended') return [{ id, fate: 'lost' }];
       if (row.owner === owner)
         write.set(tables.calls, id, { ...row, leased_until: now + (leaseMs as number) });
-      return [{ id, severed: tables.matches.get(row.match_id)?.phase === 'closed' }];
+      return tables.matches.get(row.match_id)?.phase === 'closed' ? [{ id, fate: 'severed' }] : [];
     }),
   'call-release': ({ tables, write, now }, [id, epoch]) => {
     const row = tables.calls.get(id as string);

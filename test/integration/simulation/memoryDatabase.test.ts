@@ -235,8 +235,8 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
       case 'renew': {
         const mine = side.held.slice(-4).map((one) => ({ id: one.call.id, epoch: one.epoch }));
         // In whatever order.
-        const still = await side.store.renew(owner, mine);
-        return side.callIds.flatMap((id) => (still.has(id) ? [[id, still.get(id)]] : []));
+        const fates = await side.store.renew(owner, mine);
+        return side.callIds.flatMap((id) => (fates.has(id) ? [[id, fates.get(id)]] : []));
       }
       case 'release':
         if (held === undefined || held.call.phase === 'ended') return null;
