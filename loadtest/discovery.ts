@@ -8,9 +8,11 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { SystemClock } from '../src/clock.ts';
-import { Database } from '../src/db/Database.ts';
+import { Database, PLANNING } from '../src/db/Database.ts';
 import { type Statement, sql } from '../src/db/sql.ts';
 import { createLog } from '../src/log.ts';
+import { batchValues } from '../src/matching/decisionBatch.ts';
+import { decideOrders } from '../src/matching/decisionSql.ts';
 import { Decisions } from '../src/matching/decisions.ts';
 import { listActive, MatchLists } from '../src/matching/MatchLists.ts';
 import { Discovery } from '../src/people/Discovery.ts';
@@ -24,7 +26,7 @@ import { MemoryBus } from '../src/platform/Bus.ts';
 import { Cache } from '../src/platform/Cache.ts';
 import { DataKeys } from '../src/platform/DataKeys.ts';
 import { ObjectStore } from '../src/platform/ObjectStore.ts';
-import { cpuMsOf } from './cpuOf.ts';
+import { cpuMsOf, undone } from './cpuOf.ts';
 import { HEAVY_DECISIONS, HEAVY_VIEWERS } from './generatePeople.ts';
 
 const someViewers = sql<{ id: string }>(
@@ -86,13 +88,8 @@ const shows = new ShowCounts({ db, clock, log, flushEveryMs: 3_600_000 });
 stack.defer(() => shows.close());
 const discovery = new Discovery({ db, clock, cache, people, shows });
 const match = { acceptMs: 86_400_000, warningMs: 3_600_000 };
-const decisions = new Decisions({
-  db,
-  clock,
-  match,
-  likesPerDay: { regular: 1e6, premium: 1e6 },
-  publish: () => {},
-});
+const likesPerDay = { regular: 1e6, premium: 1e6 };
+const decisions = new Decisions({ db, clock, match, likesPerDay, publish: () => {} });
 const matchLists = new MatchLists({ db, cache, cards: people.cards.bind(people) });
 
 const viewers = (await plain(someViewers, [rounds] as never)).map((row) => row.id);
@@ -135,8 +132,14 @@ if (often.length > 0) {
 }
 
 const pairs = viewers.slice(1).map((viewer, i) => [viewers[i]!, viewer] as const);
+await printLike('the statement of a like', pairs);
 print('a like (one at a time, committed)', await timed(pairs, ([a, b]) => decisions.decide(a, b, 'like')));
-print('a mutual like: match and both events', await timed(pairs, ([a, b]) => decisions.decide(b, a, 'like')));
+const answers = pairs.map(([a, b]) => [b, a] as const);
+await printLike('the statement of a mutual like', answers);
+print(
+  'a mutual like: match and both events',
+  await timed(answers, ([a, b]) => decisions.decide(a, b, 'like')),
+);
 parameters.clear();
 const listMatches = (viewer: string) => matchLists.list(viewer, 'active', { limit: 20 });
 print(
@@ -175,6 +178,16 @@ async function browseOn(viewerId: string, pages: number): Promise<number[]> {
   return times;
 }
 
+/** The statement of a like by itself, before it is made. */
+async function printLike(label: string, likes: readonly (readonly [string, string])[]): Promise<void> {
+  const settings = { match, likesPerDay, now: clock.now() };
+  const bound = likes.map(([actorId, targetId]) =>
+    batchValues([{ actorId, targetId, kind: 'like' }], settings),
+  );
+  parameters.set(decideOrders.name, bound);
+  await printStatement(label, decideOrders);
+}
+
 async function timed<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<number[]> {
   const times: number[] = [];
   for (const item of items) {
@@ -202,16 +215,14 @@ async function printSearch(label: string, statement: Statement<unknown>): Promis
 async function printStatement(label: string, statement: Statement<unknown>): Promise<void> {
   const samples = parameters.get(statement.name);
   if (samples === undefined || samples.length === 0) return;
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: url, options: PLANNING });
   await client.connect();
   const times: number[] = [];
   let pages = 0;
+  const text = `explain (analyze, buffers, format json) ${statement.text}`;
   for (const bound of samples) {
     times.push(await cpuMsOf(client, statement, bound));
-    const { rows } = await client.query({
-      text: `explain (analyze, buffers, format json) ${statement.text}`,
-      values: bound,
-    });
+    const { rows } = await undone(client, () => client.query({ text, values: bound }));
     const plan = rows[0]['QUERY PLAN'][0].Plan;
     pages += plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
   }

@@ -36,7 +36,7 @@ export interface DatabaseOptions {
  * keeps a plan with sequential scans that it made while a table was empty until the next analyze. Said once a
  * connection: said in each transaction, it was a tenth of what a batch of likes costs.
  */
-const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
+export const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
 
 /**
  * For how much of its time a statement may wait for a lock: many that wait for one row would have all connections, and
