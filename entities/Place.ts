@@ -15,6 +15,6 @@ const schema = defineEntity({
   },
 });
 
-/** The cells in whose counts a person is, and how often he moved today. */
+/** The cells in whose counts a person is, and how often they moved today. */
 export class Place extends schema.class {}
 schema.setClass(Place);

@@ -43,14 +43,14 @@ const schema = defineEntity({
     minAge: p.smallint().default(18),
     maxAge: p.smallint().default(99),
     genders: p.array().columnType('text[]'),
-    /** Who somebody is and whom he wants to meet, in one number (`src/people/audience.ts`). The database makes it. */
+    /** Who somebody is and whom they want to meet, in one number (`src/people/audience.ts`). The database makes it. */
     audience: p.smallint(),
     maxDistanceKm: p.smallint().default(50),
     discoverable: p.boolean().default(true),
     photoCount: p.smallint().default(0),
     /** What discovery's index is ordered by, best first; `src/people/score.ts` says how it is made. */
     score: p.integer().default(0),
-    /** The day on which enough people had been shown this one; discovery rests him until the next. */
+    /** The day on which enough people had been shown this one; discovery rests them until the next. */
     restedOn: p.string().columnType('date').default('2000-01-01'),
     lastActiveAt: p.datetime(),
     createdAt: p.datetime(),

@@ -13,7 +13,7 @@ const MIN_DIFFERENT = 6;
 /** A secret that is another one written again and again is worth that other one. */
 const MIN_PERIOD = 17;
 const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d{1,3}){3}|\[::1\])$/;
-/** Whole blocks of a registry: no operator has more machines of his own. The widest are 10.0.0.0/8 and fc00::/7. */
+/** Whole blocks of a registry: no operator has more machines. The widest are 10.0.0.0/8 and fc00::/7. */
 const WIDEST = { 4: 8, 6: 7 } as const;
 
 /** What is unsafe among these variables, as `NAME: why`. */

@@ -42,7 +42,7 @@ export interface AccountsOptions {
   bans: Bans;
 }
 
-/** Why somebody may not come in: what he is told, and what the security log is. */
+/** Why somebody may not come in: what they are told, and what the security log is. */
 type LoginRefusal = {
   refused: 'INVALID_CREDENTIALS' | 'ACCOUNT_SUSPENDED';
   reason?: 'BANNED_DEVICE' | 'PASSWORD_CHANGED';
@@ -70,7 +70,7 @@ export class Accounts {
     this.#o = options;
   }
 
-  /** Calls `consider` when somebody has a deleted account back, before he is let in: it may suspend him. */
+  /** Calls `consider` when somebody has a deleted account back, before they are let in: it may suspend them. */
   onRestored(consider: (userId: string) => Promise<void>): void {
     this.#considerAgain = consider;
   }
@@ -140,7 +140,7 @@ export class Accounts {
     return this.#o.sessions.list(principal);
   }
 
-  /** Ends one of the caller's sessions. Throws NOT_FOUND when he has no such live session. */
+  /** Ends one of the caller's sessions. Throws NOT_FOUND when they have no such live session. */
   async endSession(principal: Principal, sessionId: string, caller: Caller): Promise<void> {
     const ended = await this.#o.sessions.revoke(principal.userId, sessionId, 'revoked', caller);
     if (!ended) throw new DuetError('NOT_FOUND');
@@ -245,7 +245,7 @@ export class Accounts {
     if (locked === undefined) return WRONG;
     if (locked.password_hash !== user.password_hash) return STALE;
     const role = await this.#o.admins.roleOf(tx, locked);
-    // An admin who tries things out bans people from a device of his own.
+    // An admin who tries things out bans people from a device of their own.
     if (role !== 'admin' && (await bans.holdsDevice(tx, caller.deviceId, user.id)))
       return { refused: 'ACCOUNT_SUSPENDED', reason: 'BANNED_DEVICE' };
     const restored = locked.status === 'deleted';

@@ -71,7 +71,7 @@ export class Admins {
     for (const { id, sessionIds } of demoted) sessions.announce(id, sessionIds);
   }
 
-  /** The role of somebody who signs in, in his transaction. */
+  /** The role of somebody who signs in, in the transaction of the sign-in. */
   async roleOf(tx: Sql, user: AccountRow): Promise<'user' | 'admin'> {
     const { addresses } = this.#o;
     if (user.role === 'admin') return 'admin';

@@ -35,7 +35,7 @@ export class Bans {
     this.#key = deriveKey(options.secret, 'ban tags');
   }
 
-  /** Remembers somebody who is banned now, in the caller's transaction. `email`: of one that he proved to be his. */
+  /** Remembers somebody who is banned now, in the caller's transaction. `email`: of one that they proved to be theirs. */
   async add(tx: Sql, userId: string, email: string | undefined): Promise<void> {
     const emails = email === undefined ? [] : [this.#email(email)];
     const devices = (await tx.query(devicesOf, [userId])).map((row) => this.#device(row.device_id));

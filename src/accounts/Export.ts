@@ -16,7 +16,7 @@ export interface ExportOptions {
   clock: Clock;
   audit: Audit;
   keys: DataKeys;
-  /** A user as he sees himself. */
+  /** A user as seen by that user. */
   me: (userId: string) => Promise<Me>;
   /** The address of the largest picture that is held of a photo, for its owner and a while. */
   photoUrl: (userId: string, key: string) => string;

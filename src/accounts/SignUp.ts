@@ -87,7 +87,7 @@ export class SignUp {
   async verifyEmail(token: string, caller: Caller): Promise<void> {
     await this.#o.limits.consume('oneTimeToken', addressKey(caller.address));
     const verify = () => this.#o.db.transaction((tx) => this.#verify(tx, token, caller));
-    // A predecessor who moves at this moment locks his place before his row; here it is the other way about.
+    // A predecessor who moves at this moment locks their place before their row; here it is the other way about.
     const verified = await retryDeadlocks(verify);
     if (verified === 'banned') throw badToken();
     if (verified === undefined) {
@@ -126,7 +126,7 @@ export class SignUp {
     const now = new Date(clock.now());
     const stored = addresses.store(body.email);
     if (await bans.holds(tx, body.email, caller.deviceId)) {
-      // Somebody who was banned; he hears what everybody hears, and no mail comes.
+      // Somebody who was banned; they hear what everybody hears, and no mail comes.
       await audit.record(tx, { action: 'registration_refused', email: body.email, caller });
       return;
     }
@@ -197,7 +197,7 @@ export class SignUp {
     }
     let ended: string[] = [];
     if (tookOver) {
-      // Somebody else registered this address before its owner did: what he set and did is void.
+      // Somebody else registered this address before its owner did: what they set and did is void.
       await tx.query(takeOver, [userId, registrationId]);
       await forgetPredecessor(tx, userId, registrationId);
       ended = await sessions.revokeAll(tx, userId, 'email_verified', { caller });

@@ -24,8 +24,8 @@ const give = (table: string, select: string) =>
 
 /**
  * SQL: whether what has this id was made by who has the account. Before its owner came somebody else may have had it
- * (`predecessor.ts`); the last line of the security log that says so is where his own begins, for ids sort by time of
- * making.
+ * (`predecessor.ts`); the last line of the security log that says so is where what the owner made begins, for ids sort
+ * by time of making.
  */
 const isOwn = (id: string) => `${id} >= coalesce((
   select t.id from audit_log t where t.user_id = $1 and t.action in ('email_verified', 'password_reset')

@@ -1,4 +1,4 @@
-/** The words of Duet's mails. Nothing that a stranger typed stands in them: such a mail would carry his message. */
+/** The words of Duet's mails. Nothing that a stranger typed stands in them: such a mail would carry their message. */
 
 export interface MailText {
   subject: string;

@@ -2,13 +2,13 @@ import { type Sql, sql } from '../db/sql.ts';
 import { type AccountRow, recordConsents } from './userStatements.ts';
 
 /**
- * Whoever had an account before the owner of its address came: he typed an address that is not his, and may have signed
- * in, filled in a profile and made decisions. Whoever then proves that he gets the address's mail (verifying it, or
- * choosing a new password) finds none of that. Such an account was never verified, so it has no matches and no calls.
- * Nor is he whom a suspension, a ban or a deletion was meant for; the devices of who was banned stay so (`Bans.ts`).
+ * Whoever had an account before the owner of its address came: they typed an address that is not theirs, and may have
+ * signed in, filled in a profile and made decisions. Whoever then proves that they get the address's mail (verifying it,
+ * or choosing a new password) finds none of that. Such an account was never verified, so it has no matches and no calls.
+ * Nor was a suspension, a ban or a deletion meant for the owner; the devices of who was banned stay so (`Bans.ts`).
  */
 
-// What cannot be empty is as the owner registered it: a registration of $2, or as it is, if he registered none.
+// What cannot be empty is as the owner registered it: a registration of $2, or as it is, if they registered none.
 const clearProfile = sql(
   'predecessor-profile',
   `update users u
@@ -55,8 +55,8 @@ const forgetRest = sql(
 );
 
 /**
- * His sign-ins stay until they are forgotten with the others, for every process must learn that they ended
- * (`Revocations.ts`). What tells his devices goes: the account's owner would be given it, and banned for it.
+ * The predecessor's sign-ins stay until they are forgotten with the others, for every process must learn that they ended
+ * (`Revocations.ts`). What tells their devices goes: the account's owner would be given it, and banned for it.
  */
 const forgetDevices = sql(
   'predecessor-sessions',
@@ -85,6 +85,7 @@ export async function forgetPredecessor(
   await tx.query(forgetDecisions, [userId]);
   await tx.query(forgetRest, [userId]);
   await tx.query(forgetDevices, [userId]);
-  // His consents are added to those of before, which nobody can take out: the newest are those of who has the account.
+  // The owner's consents are added to those of before, which nobody can take out: the newest are those of who has the
+  // account.
   if (registrationId !== undefined) await tx.query(recordConsents, [registrationId]);
 }

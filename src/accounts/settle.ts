@@ -1,5 +1,5 @@
 /**
- * Has an account's leaving (`left`) or coming back noticed: caches forget, and who left has his call and matches ended.
+ * Has an account's leaving (`left`) or coming back noticed: caches forget, and who left has their call and matches ended.
  * Called after the commit; where it throws, the sweeper does it again.
  */
 export type Settle = (userId: string, left: boolean) => Promise<void>;

@@ -71,7 +71,7 @@ export const readRegistration = sql<{ first: boolean; network: string | null; co
    from waiting w where w.id = $1`,
 );
 
-/** Whoever verified gets the account with the address and password that he registered. */
+/** Whoever verified gets the account with the address and password that they registered. */
 export const takeOver = sql(
   'account-take-over',
   `update users u

@@ -9,7 +9,7 @@ const CHECK_MS = 1_000;
 const KEPT_MS = 1_000;
 
 /**
- * Whether each of `asks` answers now, and in time. Anybody may ask, as often as he likes: all are told of the same round
+ * Whether each of `asks` answers now, and in time. Anybody may ask, as often as they like: all are told of the same round
  * of checks, and one round is at work at a time.
  */
 export function sharedChecks(

@@ -213,7 +213,7 @@ function statusLine(status: number): string {
   return line;
 }
 
-/** By chance, so that nobody can have the others' answers counted in place of his. */
+/** By chance, so that nobody can have others' answers counted in place of their own. */
 function isOneIn(count: number): boolean {
   return Math.random() * count < 1;
 }

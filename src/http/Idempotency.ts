@@ -5,7 +5,7 @@
  * changed nothing.
  *
  * Answers are not kept. Each is made for whoever is answered, of what may be seen by then: somebody's card is gone from it
- * when he blocked them, and a seat is one that still admits.
+ * once they have blocked the asker, and a seat is one that still admits.
  *
  * A failure may have come after the commit, or in the midst of it. The key is kept then, with what the request had
  * settled (`Settle`): the next one under it finds what there is. What has settled nothing is the same done twice.

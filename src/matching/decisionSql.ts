@@ -141,7 +141,7 @@ export const forgetPair = sql(
        and (m.status = 'active' or m.ended_at > $3))`,
 );
 
-/** The viewer's newest dislike that was made after $2 and may be taken back: of somebody whom he still may see. */
+/** The viewer's newest dislike that was made after $2 and may be taken back: of somebody whom they still may see. */
 export const lastDislike = sql<{ target_id: string; at: number }>(
   'decision-last-dislike',
   `select target_id, at from (

@@ -99,7 +99,7 @@ export class People {
     return cache.many('person', userIds, PERSON_MS, (missing) => this.#load(missing));
   }
 
-  /** Who can be played on the demo page: each as he sees himself. */
+  /** Who can be played on the demo page: each as they see themselves. */
   async demoPeople(): Promise<
     { displayName: string; email: string; age: number; gender: Gender; thumbnailUrl: string }[]
   > {
@@ -161,14 +161,14 @@ export class People {
     return this.me(userId);
   }
 
-  /** Counts somebody among those who share his cells, or no more, as his status and wishes are now (`Places`). */
+  /** Counts somebody among those who share their cells, or no more, as their status and wishes are now (`Places`). */
   async recount(userId: string): Promise<void> {
     const { db, places } = this.#options;
     const work = (tx: Sql) => places.recount(tx, userId);
     await this.#forgetPlaces(await retryDeadlocks(() => db.transaction(work)));
   }
 
-  /** Makes every process forget what it cached of a person, and of whom he may be shown if that changed too. */
+  /** Makes every process forget what it cached of a person, and of whom they may be shown if that changed too. */
   async changed(userId: string, what: { candidates: boolean }): Promise<void> {
     await forgetCached(this.#options.cache, userId, what);
   }

@@ -128,7 +128,7 @@ export class PeopleUpkeep {
     });
   }
 
-  /** Counts who began or ceased to be counted where he lives, and makes coarser what erased people left too small. */
+  /** Counts who began or ceased to be counted where they live, and makes coarser what erased people left too small. */
   async recountPlaces(): Promise<void> {
     const { db, people } = this.#options;
     await this.#everybody(async (from, to) => {

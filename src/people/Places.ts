@@ -34,7 +34,7 @@ interface PlaceRow {
   moves: number;
   counted: boolean;
   active: boolean;
-  /** Whether he is to be counted. */
+  /** Whether this person is to be counted. */
   counts: boolean;
 }
 
@@ -51,7 +51,7 @@ const MOVES_PER_DAY = 20;
 
 /**
  * Whether enough people share the cell of a tally `t` for anybody to be stored in it: 5 to 12 of them. How many is in the
- * cell's keyed hash, so that nobody can tell from the accounts that he put there himself whether others are there.
+ * cell's keyed hash, so that nobody who puts accounts there can tell from them whether others are there.
  */
 const ENOUGH = `t.people >= 5 + (get_byte(t.tag, 0) & 7)`;
 const COUNTS = `u.status = 'active' and not u.hide_distance`;
@@ -123,7 +123,8 @@ export class Places {
 
   /**
    * Moves somebody, in the caller's transaction. Null forgets the place, always. NOT_FOUND for who is not active,
-   * TOO_MANY_REQUESTS for a place beyond the day's moves. Returns whose stored place changed: his, and of those he leaves behind.
+   * TOO_MANY_REQUESTS for a place beyond the day's moves. Returns whose stored place changed: theirs, and that of those
+   * they leave behind.
    *
    * Counts are locked before rows of people: the caller has written none yet.
    */
@@ -138,7 +139,7 @@ export class Places {
 
     const today = countedOn(place.moved_on, nowMs);
     const movesToday = place.moved_on === today ? place.moves : 0;
-    // Forgetting counts too, so that nobody goes on moving by it, but nobody is kept in a place that he wants forgotten.
+    // Forgetting counts too, so that nobody goes on moving by it, but nobody is kept in a place that they want forgotten.
     if (to !== null && movesToday >= this.#movesPerDay)
       throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec: secondsLeftOf(nowMs) });
     const shared = await this.#count(tx, [
@@ -158,7 +159,7 @@ export class Places {
   }
 
   /**
-   * Counts somebody among those around him or no more, after he began or ceased to be counted, in a transaction that has
+   * Counts somebody among those around them or no more, after they began or ceased to be counted, in a transaction that has
    * written nothing yet. Also for who is stored in a cell that got too small. Returns whose stored place changed.
    */
   async recount(tx: Sql, userId: string): Promise<string[]> {

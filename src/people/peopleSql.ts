@@ -20,7 +20,7 @@ export interface Person {
   photos: StoredPhoto[];
 }
 
-/** What only the person himself sees, and what discovery asks of a viewer. */
+/** What nobody but the person sees, and what discovery asks of a viewer. */
 export interface Self extends Person {
   email: StoredText;
   emailVerified: boolean;

@@ -10,7 +10,7 @@ export const lockPerson = sql<{ id: string }>(
   'photo-lock-person',
   `select id from users where id = $1 and status = 'active' for no key update`,
 );
-/** The same, whatever became of him. */
+/** The same, whatever became of them. */
 export const lockStanding = sql<{ status: 'active' | 'suspended' | 'banned' | 'deleted' }>(
   'photo-lock-standing',
   `select status from users where id = $1 for no key update`,

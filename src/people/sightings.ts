@@ -4,7 +4,7 @@ import { monthOf } from '../days.ts';
 /**
  * The two people of a row `s` as one key, as SQL; migration 0024's index has it spelled the same way. Were they two
  * columns there, a statement that asks for a browsing of the viewer could be planned with that index, while a month is
- * empty, and read all that he has seen when it no longer is.
+ * empty, and read all that they have seen when it no longer is.
  */
 export const PAIR_SQL = 'uuid_send(s.viewer_id) || uuid_send(s.seen_id)';
 

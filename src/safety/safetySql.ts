@@ -4,9 +4,9 @@ import { SEVERED_DUE_MS } from '../matching/transitions.ts';
 
 /**
  * Whether $2 is there for $1 to be blocked or reported: an active account without a block by the other one, or whoever
- * had a match with $1. Who had one knows him anyway, and neither blocking first nor deleting the account protects from a
- * report. No more of his status is asked: the answer would tell somebody who lost a match whether he was blocked, or
- * what became of the other one's account.
+ * had a match with $1. Who had one knows them anyway, and neither blocking first nor deleting the account protects from a
+ * report. No more of $2's status is asked: the answer would tell somebody who lost a match whether they were blocked,
+ * or what became of the other one's account.
  */
 export const isThere = sql<{ there: boolean }>(
   'safety-is-there',

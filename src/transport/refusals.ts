@@ -38,7 +38,7 @@ export function refuse(res: HttpResponse, code: DuetErrorCode): void {
   res.writeHeader('x-content-type-options', 'nosniff');
   res.writeHeader('x-request-id', requestId);
   const body = JSON.stringify({ status, code, message, requestId });
-  // Whoever does not read what he is told asks for no other socket on this connection.
+  // Whoever does not read what they are told asks for no other socket on this connection.
   const [, isSent] = res.tryEnd(body, Buffer.byteLength(body));
   if (!isSent) res.close();
 }

@@ -2,7 +2,7 @@ import { Migration } from '@mikro-orm/migrations';
 
 /**
  * Discovery by cohort: those born within the same eight years stand together in the index. With the ages as filters only,
- * a viewer of 67 made a search walk past seventy people of other ages for each one of his. One size of areas is enough
+ * a viewer of 67 made a search walk past seventy people of other ages for each one of theirs. One size of areas is enough
  * now: within a cohort few live too far away to be walked past.
  */
 export class Migration0015Cohorts extends Migration {

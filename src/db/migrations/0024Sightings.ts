@@ -2,7 +2,7 @@ import { Migration } from '@mikro-orm/migrations';
 
 /**
  * When somebody was shown, and not only when the browsing began: its beginning comes with a cursor, which anybody can
- * write for himself. Who was shown before this counts as shown now: nobody is charged a second time for a day.
+ * make up. Who was shown before this counts as shown now: nobody is charged a second time for a day.
  *
  * And an index by the two people: what is asked about a pair costs the same however much the viewer has seen.
  */

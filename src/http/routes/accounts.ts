@@ -32,7 +32,7 @@ export interface AccountRouteDeps {
   clock: Clock;
   /** Whose pages may refresh by cookie. */
   allowedOrigins: Origins;
-  /** A user as he sees himself. */
+  /** A user as seen by that user. */
   me(userId: string): Promise<Me>;
 }
 

@@ -60,7 +60,7 @@ export function monitorRoutes({ accounts, adminDesk, listRooms, clock }: Monitor
   );
 
   /**
-   * An admin, by bearer or, in a browser's address bar, by the cookie of `POST /monitor/session`. That he looks is kept
+   * An admin, by bearer or, in a browser's address bar, by the cookie of `POST /monitor/session`. That they look is kept
    * in the security log, and so is who tried without being one.
    */
   async function requireAdmin(ctx: Context, label: string): Promise<void> {
