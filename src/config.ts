@@ -1,5 +1,6 @@
 /**
- * The configuration: the environment, read once, checked as a whole, typed. No other file reads `process.env`.
+ * The configuration: the environment, read once, checked as a whole, typed. No other file reads `process.env`,
+ * but for the few variables that a media worker inherits (`src/media/spawnWorker.ts`).
  * What is missing or wrong is told in one list, so that a start fails once and not once a variable.
  */
 import { z } from 'zod';

@@ -90,7 +90,8 @@ export class Actors {
 
   /**
    * A seat in a live call for one of its people. The caller has checked who that is. `returns`: for a client that comes
-   * back by itself; it takes the place of no other device.
+   * back by itself; it takes the place of no other device. Throws NOT_FOUND, CALL_NOT_ACTIVE, and UNAVAILABLE when whoever
+   * holds the call has not answered within `FIND_MS`.
    */
   async callSeat(callId: string, userId: string, { returns = false } = {}): Promise<Seat> {
     return this.#atCall(callId, async ({ here }) => {
@@ -102,7 +103,7 @@ export class Actors {
     });
   }
 
-  /** A command to a live call, from a person or from the server. Throws DuetError. */
+  /** A command to a live call, from a person or from the server. Throws what its actor refuses, and like `callSeat`. */
   async callCommand(callId: string, given: ActorCommand): Promise<Call> {
     // Where no answer comes it is asked again, perhaps of another process: by its id it is done once all the same.
     const command = { id: newId(), until: this.#options.clock.now() + FIND_MS, ...given };
@@ -113,18 +114,18 @@ export class Actors {
     return answer.call;
   }
 
-  /** Holds a call here if nobody holds it, so that its deadlines are kept. */
+  /** Holds a call here if nobody holds it, so that its deadlines are kept. Throws like `callSeat`. */
   async activateCall(callId: string): Promise<void> {
     await this.#place(callId);
   }
 
-  /** A seat in a match's room. It holds nothing but the clients in it, so every process has its own. */
+  /** A seat in a match's room. It holds nothing but the clients in it, so every process has its own. Throws UNAVAILABLE. */
   async matchSeat(matchId: string, userId: string): Promise<Seat> {
     const roomId = `match-${matchId}-${this.#rooms.processId()}`;
     return this.#sharedSeat('match', roomId, { matchId }, userId);
   }
 
-  /** A seat in one of this process's inbox rooms. */
+  /** A seat in one of this process's inbox rooms. Throws UNAVAILABLE. */
   async inboxSeat(userId: string): Promise<Seat> {
     const room = this.#roomyInbox();
     try {

@@ -89,8 +89,9 @@ export class CallActor {
   }
 
   /**
-   * A person's command. Resolves with the call after it; throws DuetError for strangers (NOT_FOUND) and refusals.
-   * Under the same `id` it is done once, however often it comes; again it is answered with the call as it is.
+   * A person's command. Resolves with the call after it. Throws NOT_FOUND for strangers, what the rules refuse, and
+   * UNAVAILABLE where too many wait or the database does not take it. Under the same `id` it is done once, however often
+   * it comes; again it is answered with the call as it is.
    */
   async command(command: PersonCommand, userId: string, id?: string): Promise<Call> {
     const role = roleOf(this.#call, userId);

@@ -74,7 +74,7 @@ export class Matches {
     return row && matchOf(row);
   }
 
-  /** A person's command. Resolves with the match after it. */
+  /** A person's command. Resolves with the match after it. Throws NOT_FOUND for strangers, and what the rules refuse. */
   async command(matchId: string, command: MatchCommand, userId: string): Promise<Match> {
     return this.#change(matchId, (match, now) => {
       const side = sideOf(match, userId);
@@ -94,7 +94,10 @@ export class Matches {
     if (row !== undefined) await this.system(row.id, { type: 'sever' });
   }
 
-  /** Ends all that is between a person and others: the account left. The match with the live call comes first. */
+  /**
+   * Ends all that is between a person and others: the account left. The match with the live call comes first. Throws the
+   * first failure when all were tried.
+   */
   async severAll(userId: string): Promise<void> {
     let failure: { error: unknown } | undefined;
     for (const { id } of await this.#options.db.query(activeOf, [userId])) {

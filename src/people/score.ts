@@ -2,7 +2,7 @@
  * The score that discovery's index is ordered by. It is the part of the rank that is the same for every viewer:
  * recent activity, photos, how much a profile says. Who liked whom is not in it, so no order can tell.
  *
- * It moves in steps (not with every heartbeat: each change rewrites three indexes), and a part that changes by
+ * It moves in steps (not with every heartbeat: each change writes into every index of `users`), and a part that changes by
  * the day mixes those who are equal, so that the same few are not first every day.
  */
 
