@@ -3,8 +3,8 @@
  * stay in their inboxes, or call each other in pairs and stay in the call, each saying something every second.
  *
  *     LIMIT_LOGIN=100000 LIMIT_ANONYMOUS=100000 LIMIT_SOCKETS_PER_ADDRESS=100000 npm start
- *     npm run node -- loadtest/colyseus.ts --endpoint http://127.0.0.1:2567 --room inbox --numClients 200
- *     npm run node -- loadtest/colyseus.ts --endpoint http://127.0.0.1:2567 --room call --numClients 40
+ *     npm run node -- loadtest/colyseus.ts --endpoint http://127.0.0.1:3000 --room inbox --numClients 200
+ *     npm run node -- loadtest/colyseus.ts --endpoint http://127.0.0.1:3000 --room call --numClients 40
  *
  * Draws its figures in a terminal; `q` ends it. New accounts are verified by the mailbox of development, so it is for a
  * server of one's own.

@@ -48,7 +48,8 @@ export function docsPage(document: OpenApiDocument): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title><style>${STYLE}</style></head><body>
 <h1>${title}</h1>
-<p>Generated from the routes as they are served: <a href="/api/v1/openapi.json">openapi.json</a>.</p>
+<p>Generated from the routes as they are served: <a href="/api/v1/openapi.json">openapi.json</a>. What the rooms say over
+WebSockets: <a href="/api/v1/asyncapi.json">asyncapi.json</a>.</p>
 ${sections.join('\n')}
 <h2>Schemas</h2>${schemas.join('\n')}
 </body></html>`;
