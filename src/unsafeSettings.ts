@@ -75,7 +75,7 @@ function whyNotProxy(text: string): string | undefined {
   if (version === 0 || (bits ?? 0) > (version === 4 ? 32 : 128))
     return 'each must be an address or a range such as 10.0.0.0/8';
   if (bits !== undefined && bits < WIDEST[version])
-    return 'must not be half the internet: everybody there could give any address as his own';
+    return 'must not be half the internet: everybody there could give any address as their own';
   return undefined;
 }
 
