@@ -1,6 +1,6 @@
 /**
  * What time does to people's data: uploads that a crash left half done and files without a photo go, scores of those
- * who stay away sink, sightings are kept for two months.
+ * who stay away sink, sightings older than this month and the last one go.
  */
 import type { Clock } from '../clock.ts';
 import { HOUR_MS, monthOf } from '../days.ts';
