@@ -34,7 +34,7 @@ const countAdmins = sql<{ admins: number }>(
 
 /**
  * Who is an admin is what the configuration says (`ADMIN_EMAILS`): whoever signs in with a verified address of it
- * becomes one, and who is on it no longer stops being one at the next start. Nothing that is sent over HTTP makes one.
+ * becomes one, and who is not on it any more stops being one at the next start. Nothing that is sent over HTTP makes one.
  */
 export class Admins {
   readonly #o: AdminsOptions;
