@@ -81,7 +81,7 @@ const people = new People({
   clock,
   cache,
   photos,
-  places: new Places({ secret }),
+  places: new Places({ secret, movesPerDay: 20 }),
   open: keys.open.bind(keys),
 });
 const shows = new ShowCounts({ db, clock, log, flushEveryMs: 3_600_000 });

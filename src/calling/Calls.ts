@@ -22,8 +22,8 @@ export interface CallsOptions {
   matchSettings: MatchSettings;
   /** The TURN server's shared secret and URLs; without either none is offered. */
   turn: { secret: string | undefined; urls: readonly string[] };
-  /** Calls of a pair that nobody answered, in an hour, before the next is refused. Default 3. */
-  maxUnanswered?: number;
+  /** Calls of a pair that nobody answered, in an hour, before the next is refused. */
+  maxUnanswered: number;
   publish: (events: readonly StoredEvent[]) => void;
   /** Told of a call that rings already when it is asked for: nobody may have been pushed to. Default: nobody is told. */
   ring?: (call: { id: string; calleeId: string }) => void;
@@ -31,7 +31,6 @@ export interface CallsOptions {
   isOpen: () => boolean;
 }
 
-const MAX_UNANSWERED = 3;
 const UNANSWERED_WINDOW_MS = HOUR_MS;
 /** How long a new call may go without anybody who holds it. */
 export const UNHELD_MS = 1_000;
@@ -162,7 +161,7 @@ export class Calls {
   async #refuseTooMany(tx: Sql, matchId: string): Promise<void> {
     const now = this.#options.clock.now();
     const [unanswered] = await tx.query(countUnanswered, [matchId, new Date(now - UNANSWERED_WINDOW_MS)]);
-    if (unanswered!.n < (this.#options.maxUnanswered ?? MAX_UNANSWERED)) return;
+    if (unanswered!.n < this.#options.maxUnanswered) return;
     const againAt = unanswered!.oldest! + UNANSWERED_WINDOW_MS;
     const retryAfterSec = Math.max(1, Math.ceil((againAt - now) / 1000));
     throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });

@@ -12,8 +12,8 @@ import { areaOf, CELL_RESOLUTIONS, cellsAround, cellsWithin, NOWHERE, type Spot,
 export interface PlacesOptions {
   /** Secret of the installation: the cells' counts are kept under hashes made with it. */
   secret: string;
-  /** How often a day one person may move to another cell. Default 20. */
-  movesPerDay?: number;
+  /** How often a day one person may move to another cell. */
+  movesPerDay: number;
 }
 
 export interface Coordinate {
@@ -47,7 +47,6 @@ interface Tally {
 const COARSEST = CELL_RESOLUTIONS.length - 1;
 /** Of who is left in a cell that got too small so many are stored anew at once; upkeep finds the others. */
 const LEFT_AT_ONCE = 100;
-const MOVES_PER_DAY = 20;
 
 /**
  * Whether enough people share the cell of a tally `t` for anybody to be stored in it: 5 to 12 of them. How many is in the
@@ -118,7 +117,7 @@ export class Places {
 
   constructor(options: PlacesOptions) {
     this.#secret = options.secret;
-    this.#movesPerDay = options.movesPerDay ?? MOVES_PER_DAY;
+    this.#movesPerDay = options.movesPerDay;
   }
 
   /**

@@ -37,8 +37,8 @@ export type TransportOptions = ConnectionOptions & {
   idleTimeoutSec?: number;
   /** Rooms in which nobody waits for anybody: their sockets may be silent for longer. None, by default. */
   isPatient?(roomId: string): boolean;
-  /** Sockets of one person and of one address, beyond which an upgrade is refused with 429. 20 and 200. */
-  socketLimits?: SocketLimits;
+  /** Sockets of one person and of one address, beyond which an upgrade is refused with 429. */
+  socketLimits: SocketLimits;
   /** Whom an access token names, if it is good: sockets are counted by person. Nobody, by default. */
   userOf?(token: string): string | undefined;
   /** What an address is counted by. Itself, by default. */
@@ -104,7 +104,7 @@ export class HardenedTransport extends Transport {
     super();
     this.#options = options;
     this.#proxies = new TrustedProxies(options.trustedProxies);
-    this.#counts = new SocketCounts(options.socketLimits ?? { perUser: 20, perAddress: 200 });
+    this.#counts = new SocketCounts(options.socketLimits);
     silenceBanner();
     this.app = uws.App();
     setIdleTimeout(this.app, HEAD_TIMEOUT_SEC);

@@ -63,6 +63,7 @@ export class SimProcess implements Host {
       settings: durations.call,
       matchSettings: durations.match,
       turn: { secret: undefined, urls: [] },
+      maxUnanswered: 3,
       isOpen: () => true,
       publish,
     });

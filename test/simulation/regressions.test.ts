@@ -75,6 +75,7 @@ async function setUp() {
     settings,
     matchSettings,
     turn: { secret: undefined, urls: [] },
+    maxUnanswered: 3,
     isOpen: () => true,
     publish: () => {},
   });

@@ -75,7 +75,7 @@ function construct(db: Database, store: ObjectStore, likesPerDay: number, keys: 
   const bus = new MemoryBus();
   const cache = new Cache({ clock, bus });
   const links = new PhotoLinks({ clock, secret: SECRET, publicUrl: () => 'http://duet.test' });
-  const places = new Places({ secret: SECRET });
+  const places = new Places({ secret: SECRET, movesPerDay: 20 });
   const photos = new Photos({
     db,
     store,

@@ -58,6 +58,7 @@ export async function openTestDoor(options: {
     findRoom: options.rooms ?? (() => undefined),
     allowedOrigins: new Set([ALLOWED_ORIGIN]),
     trustedProxies: [],
+    socketLimits: { perUser: 20, perAddress: 200 },
     log,
     clock,
     ...options.transport,

@@ -127,6 +127,7 @@ class Side {
       settings,
       matchSettings,
       turn: { secret: undefined, urls: [] },
+      maxUnanswered: 3,
       isOpen: () => true,
       publish,
     });

@@ -93,6 +93,7 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
     settings,
     matchSettings,
     turn: { secret: undefined, urls: [] },
+    maxUnanswered: 3,
     isOpen: () => true,
     publish,
   });

@@ -68,6 +68,7 @@ export async function startFakeServer(options: Partial<TransportOptions> = {}): 
     findRoom: (roomId) => matchMaker.getLocalRoomById(roomId),
     allowedOrigins: new Set([ALLOWED_ORIGIN]),
     trustedProxies: [],
+    socketLimits: { perUser: 20, perAddress: 200 },
     log,
     clock: new SystemClock(),
     ...options,

@@ -19,6 +19,7 @@ function bareTransport() {
     findRoom: () => undefined,
     allowedOrigins: new Set<string>(),
     trustedProxies: [],
+    socketLimits: { perUser: 20, perAddress: 200 },
     log: new MemoryLog(),
     clock: new SystemClock(),
   });

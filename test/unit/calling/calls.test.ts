@@ -44,6 +44,7 @@ function setUp(match: Partial<StoredMatch> = {}, databaseAheadMs = 0) {
     settings,
     matchSettings,
     turn: { secret: undefined, urls: [] },
+    maxUnanswered: 3,
     isOpen: () => true,
     publish: () => {},
   });
