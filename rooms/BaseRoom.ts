@@ -16,6 +16,7 @@ import {
   Room,
 } from '@colyseus/core';
 import type { z } from 'zod';
+import type { Principal } from '../src/accounts/AccessTokens.ts';
 import type { SeatOptions } from '../src/actors/Actors.ts';
 import { dropSeats, isClosing } from '../src/actors/colyseus.ts';
 import { isoTime, sleep } from '../src/clock.ts';
@@ -26,10 +27,10 @@ import { issueDetails } from '../src/shapes.ts';
 import { FixedWindow } from './FixedWindow.ts';
 import { bringsMessage, type Message, readMessage } from './frame.ts';
 import { decodePayload } from './payload.ts';
-import type { Identity, RoomServices } from './services.ts';
+import type { RoomServices } from './services.ts';
 
 /** A client of a Duet room; `auth` is who it is. */
-export type DuetClient = Client<{ auth: Identity; userData: ClientData }>;
+export type DuetClient = Client<{ auth: Principal; userData: ClientData }>;
 
 interface ClientData {
   room: BaseRoom;
@@ -137,9 +138,9 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   /** A seat is bound to its user: the token that the client connects with must be the same user's. */
-  override async onAuth(client: DuetClient, options: SeatOptions, context: AuthContext): Promise<Identity> {
-    const identity = await this.services.identify(context.token ?? '').catch(() => undefined);
-    if (identity === undefined || identity.userId !== options.userId) {
+  override async onAuth(client: DuetClient, options: SeatOptions, context: AuthContext): Promise<Principal> {
+    const principal = await this.services.authenticate(context.token ?? '').catch(() => undefined);
+    if (principal === undefined || principal.userId !== options.userId) {
       throw new DuetError('UNAUTHORIZED');
     }
     const { clock, limits } = this.services;
@@ -150,7 +151,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
       refused: 0,
       isTold: false,
     };
-    return identity;
+    return principal;
   }
 
   /**
@@ -171,7 +172,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
    * Call first in `onJoin`. A session that was revoked while its client came in is not told of by `onRevoked`, and nobody
    * sends off who comes into a room that is being closed.
    */
-  protected admit(client: DuetClient): Identity {
+  protected admit(client: DuetClient): Principal {
     const { auth } = client;
     if (isClosing(this)) throw new DuetError('UNAVAILABLE');
     if (auth === undefined || this.services.isRevoked(auth.sessionId)) throw new DuetError('UNAUTHORIZED');

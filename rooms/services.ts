@@ -1,3 +1,4 @@
+import type { Principal } from '../src/accounts/AccessTokens.ts';
 import type { Actors } from '../src/actors/Actors.ts';
 import type { Keeper } from '../src/actors/Keeper.ts';
 import type { CallStore } from '../src/calling/CallStore.ts';
@@ -13,16 +14,10 @@ import type { CallMedia } from '../src/media/CallMedia.ts';
 import type { CallMediaOptions } from '../src/media/callMediaPort.ts';
 import type { QualitySummary } from '../src/media/QualityTally.ts';
 
-/** Who a client's access token says it is. */
-export interface Identity {
-  userId: string;
-  sessionId: string;
-}
-
 /** What the rooms are given. */
 export interface RoomServices {
   /** Checks an access token; throws DuetError. */
-  identify(accessToken: string): Promise<Identity>;
+  authenticate(accessToken: string): Promise<Principal>;
   /** The public key that was registered for a sign-in (base64url), if any. */
   deviceKeyOf(sessionId: string): Promise<string | undefined>;
   /** Whether a session has ended, as far as this process knows: within a second of it. */
@@ -45,7 +40,7 @@ export interface RoomServices {
   present(event: StoredEvent): object | Promise<object>;
   createMedia(options: CallMediaOptions): Promise<CallMedia>;
   /** Told of a client whose messages are refused because there are too many: once for each client. */
-  messagesRefused(by: Identity, room: string): void;
+  messagesRefused(by: Principal, room: string): void;
   /** Told how a person heard the other in a call that is over. */
   observeQuality(heard: QualitySummary): void;
   /** Told of a room that could not be ended in order as the process ends. */

@@ -79,7 +79,7 @@ export async function openDoors(
       hasEnded: ({ sessionId }) => accounts.revocations.has(sessionId),
       isStranger: (authorization) => accounts.accounts.isStranger(authorization),
       limit: (limit, caller) => (limit === 'none' ? undefined : countRequest(limits, limit, caller)),
-      turnedAway: (auth, route, caller) => accounts.adminDesk.turnAway(auth, route, caller),
+      turnedAway: (principal, route, caller) => accounts.adminDesk.turnAway(principal, route, caller),
       observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
       log,
       clock,
@@ -96,7 +96,7 @@ export async function openDoors(
   closing.defer(() => router.close());
   const notEnded: unknown[] = [];
   const services: RoomServices = {
-    identify: async (token) => {
+    authenticate: async (token) => {
       const principal = accounts.accounts.authenticateToken(token);
       activity.seen(principal.userId);
       return principal;

@@ -1,10 +1,11 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Principal } from '../accounts/AccessTokens.ts';
 import { DuetError } from '../errors.ts';
 import { peerAddress, type TrustedProxies } from '../transport/peerAddress.ts';
 import { headerList } from '../transport/uws.ts';
 import { BodyReader, type OpenBodies } from './body.ts';
 import type { Exchange } from './Exchange.ts';
-import { type Auth, isRawBody, type Route } from './route.ts';
+import { isRawBody, type Route } from './route.ts';
 import { UploadSpool } from './UploadSpool.ts';
 
 /** A route, and what is derived from it once. */
@@ -34,7 +35,7 @@ export type Call = {
   pieces: () => number;
   reader: BodyReader | UploadSpool | undefined;
   /** Set once the caller is known. */
-  auth: Auth | undefined;
+  auth: Principal | undefined;
 };
 
 export const UNKNOWN_LENGTH = -1;

@@ -1,13 +1,14 @@
+import type { Principal } from '../accounts/AccessTokens.ts';
 import type { Call } from './Call.ts';
 import { headerText, joinHeaders } from './headers.ts';
-import { type Auth, type Once, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
+import { type Once, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
 
 /** What a handler gets. All but the address was read from the socket before and stays good across any `await`. */
 export class RequestContext implements RouteContext<RouteWho, unknown, unknown, unknown, string> {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
-  readonly auth: Auth;
+  readonly auth: Principal;
   readonly requestId: string;
   /** `Idempotency` has it remember. */
   once: Once = (work) => work(async (choose) => choose());
@@ -18,7 +19,7 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
     this.query = query;
     this.body = body;
     // `undefined` on routes for `anyone`; their handlers' type says so.
-    this.auth = call.auth as Auth;
+    this.auth = call.auth as Principal;
     this.requestId = call.exchange.requestId;
     this.#call = call;
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Principal } from '../accounts/AccessTokens.ts';
 import type { ErrorCode } from '../errors.ts';
 
 /**
@@ -17,9 +18,6 @@ export type RouteWho = 'anyone' | 'user' | 'admin';
  * what must never be refused.
  */
 export type RouteLimit = 'anonymous' | 'browse' | 'decide' | 'write' | 'upload' | 'live' | 'safety' | 'none';
-
-/** The caller as the access token says. */
-export type Auth = { userId: string; sessionId: string; role: 'user' | 'admin' };
 
 /** A body that is not JSON: bytes of one of `types`, `maxBytes` at most. `ctx.body` is a `RawUpload`. */
 export type RawBody = {
@@ -83,7 +81,7 @@ export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header 
   readonly query: Query;
   readonly body: Body;
   /** The caller; `undefined` for everyone on routes for `anyone`. */
-  readonly auth: Who extends 'anyone' ? undefined : Auth;
+  readonly auth: Who extends 'anyone' ? undefined : Principal;
   /** The peer's address, through trusted proxies only. Never goes into a log line. */
   readonly address: string;
   readonly requestId: string;

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import type { z } from 'zod';
+import type { Principal } from '../accounts/AccessTokens.ts';
 import type { Clock } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import { describeError } from '../failure.ts';
@@ -25,7 +26,7 @@ import { Exchange } from './Exchange.ts';
 import { headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 import { PathTable } from './PathTable.ts';
 import { RequestContext } from './RequestContext.ts';
-import type { Auth, Route, RouteLimit } from './route.ts';
+import type { Route, RouteLimit } from './route.ts';
 import { isRawBody, Reply } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
@@ -39,12 +40,12 @@ export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;
 /** What the router needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */
 export type RouterPorts = {
   /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
-  authenticate(authorization: string): Auth | Promise<Auth>;
+  authenticate(authorization: string): Principal | Promise<Principal>;
   /**
    * Whether the session of a caller that was known by its token has ended since. Asked once more before anything runs:
    * a body may take a quarter of an hour to arrive. A token that merely ran out meanwhile was good when it came.
    */
-  hasEnded(auth: Auth): boolean;
+  hasEnded(principal: Principal): boolean;
   /** Whether nothing in an `Authorization` header was ever made here: a token that has merely run out was. */
   isStranger(authorization: string): boolean;
   /**
@@ -53,7 +54,11 @@ export type RouterPorts = {
    */
   limit(limit: RouteLimit, caller: LimitedCaller): void | Promise<void>;
   /** Somebody who is no admin called an admin's route. Resolves before the refusal goes out. */
-  turnedAway?(auth: Auth, route: string, caller: { address: string; userAgent: string }): Promise<void>;
+  turnedAway?(
+    principal: Principal,
+    route: string,
+    caller: { address: string; userAgent: string },
+  ): Promise<void>;
   /** One answered request. `route` is the declaration's method and path, never the URL. */
   observe(route: string, status: number, durationMs: number): void;
   log: Log;
@@ -167,7 +172,7 @@ export class Router {
   #authorise(call: Call): void | Promise<void> {
     const { who } = call.entry.route;
     if (who === 'anyone') return this.#limit(call);
-    const checked = (known: Auth) => {
+    const checked = (known: Principal) => {
       call.auth = known;
       call.caller.userId = known.userId;
       call.caller.sessionId = known.sessionId;
@@ -175,13 +180,15 @@ export class Router {
       return this.#limit(call);
     };
     const refused = (error: unknown) => this.#turnStrangerAway(call, error);
-    let auth: Auth | Promise<Auth>;
+    let principal: Principal | Promise<Principal>;
     try {
-      auth = this.#ports.authenticate(call.authorization);
+      principal = this.#ports.authenticate(call.authorization);
     } catch (error) {
       return refused(error);
     }
-    return auth instanceof Promise ? holding(call, auth).then(checked, refused) : checked(auth);
+    return principal instanceof Promise
+      ? holding(call, principal).then(checked, refused)
+      : checked(principal);
   }
 
   #turnStrangerAway(call: Call, error: unknown): Promise<never> {
