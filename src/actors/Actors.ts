@@ -3,6 +3,7 @@
  * lease; whoever asks for it finds it there, or holds it here when nobody does. Doors ask here for seats and give
  * commands here; they never know where an actor lives.
  */
+import type { z } from 'zod';
 import type { SeatTerms } from '../calling/CallSeats.ts';
 import type { CallStore, HeldCall } from '../calling/CallStore.ts';
 import type { Call } from '../calling/state.ts';
@@ -12,18 +13,10 @@ import { DuetError, type ErrorCode } from '../errors.ts';
 import { newId, newSecret } from '../ids.ts';
 import type { Log } from '../log.ts';
 import * as colyseus from './colyseus.ts';
+import type { SeatView } from './shapes.ts';
 
 /** What the SDK's `consumeSeatReservation` takes. Bound to one user, used once, gone after `SEAT_SEC`. */
-export interface Seat {
-  name: 'inbox' | 'match' | 'call';
-  roomId: string;
-  processId: string;
-  sessionId: string;
-  /** `host:port` of the room's process; absent in development, where there is one: the one that was asked. */
-  publicAddress?: string;
-  /** Epoch ms of the clock that all deadlines are written in. */
-  serverNow: number;
-}
+export type Seat = z.infer<typeof SeatView>;
 
 /** What a seat admits: stored with the reservation, handed to the room on join. */
 export interface SeatOptions {
