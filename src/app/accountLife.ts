@@ -21,7 +21,7 @@ export function openAccountLife(
   config: Config,
   { clock, db, log, keys }: Stores,
   { accounts, sessions, emailTokens, mails, mailbox, audit, addresses, bans }: AccountServices,
-  { people, photos }: PeopleServices,
+  { people, photos, links }: PeopleServices,
   { matches, blocks }: CallServices,
   closing: AsyncDisposableStack,
 ) {
@@ -80,7 +80,7 @@ export function openAccountLife(
     audit,
     keys,
     me: (userId) => people.me(userId),
-    photoUrl: (userId, key) => photos.fullUrl(userId, key),
+    photoUrl: (userId, key) => links.urlFor(userId, key, 'full'),
   });
   return { standing, departure, deadlines, adminDesk, reports, reportDesk, exporting };
 }

@@ -71,7 +71,19 @@ export function openPeople(
     publish,
   });
   closing.defer(() => decisions.close());
-  return { people, matchLists, photos, discovery, decisions, places, activity, publish, devices, push };
+  return {
+    people,
+    matchLists,
+    photos,
+    links,
+    discovery,
+    decisions,
+    places,
+    activity,
+    publish,
+    devices,
+    push,
+  };
 }
 
 /** What is pushed to, where there are keys for it: made in development, given in production or left out. */

@@ -28,7 +28,6 @@ import {
   keysOf,
   lockBanned,
   lockPerson,
-  lockStanding,
   makeReady,
   positionOf,
   readyPhotos,
@@ -156,11 +155,6 @@ export class Photos {
     return { id, url, thumbnailUrl, width, height, position, placeholder };
   }
 
-  /** Where its owner finds the largest picture of a photo, as long as any address is good for. */
-  fullUrl(ownerId: string, key: string): string {
-    return this.#options.links.urlFor(ownerId, key, 'full');
-  }
-
   /** The file behind an address (`PhotoLinks`). FORBIDDEN whatever is wrong with it, a block included. */
   async file(key: string, file: string, token: string, signature: string): Promise<Buffer> {
     const link = this.#options.links.read(key, file, token, signature);
@@ -231,7 +225,7 @@ export class Photos {
     const { db, clock } = this.#options;
     return db.transaction(async (tx) => {
       const [person] = await tx.query(lockPerson, [userId]);
-      if (person === undefined) throw new DuetError('NOT_FOUND');
+      if (person?.status !== 'active') throw new DuetError('NOT_FOUND');
       const [made] = await tx.query(findReady, [id, userId]);
       if (made !== undefined) return made;
       await tx.query(dropLeftBehind, [id, userId, new Date(clock.now() - ABANDONED_AFTER_MS)]);
@@ -263,7 +257,7 @@ export class Photos {
   async #finish(userId: string, id: string, key: string, image: PhotoImage): Promise<number> {
     const { width, height, placeholder, phash } = image;
     const [status, position] = await this.#options.db.transaction(async (tx) => {
-      const [person] = await tx.query(lockStanding, [userId]);
+      const [person] = await tx.query(lockPerson, [userId]);
       if (person?.status !== 'active' && person?.status !== 'banned') throw new DuetError('NOT_FOUND');
       const [ready] = await tx.query(makeReady, [id, width, height, placeholder, phash, key]);
       // Swept meanwhile, for it took longer than any upload may, or the account's new owner has none of it.

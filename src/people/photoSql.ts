@@ -6,13 +6,9 @@ import { SCORE_SQL } from './score.ts';
 /** How different two hashes may be for the pictures to count as the same one. */
 const ALIKE_BITS = 8;
 
-export const lockPerson = sql<{ id: string }>(
+/** Whatever became of them: who may do what with photos is for the caller to say. */
+export const lockPerson = sql<{ status: 'active' | 'suspended' | 'banned' | 'deleted' }>(
   'photo-lock-person',
-  `select id from users where id = $1 and status = 'active' for no key update`,
-);
-/** The same, whatever became of them. */
-export const lockStanding = sql<{ status: 'active' | 'suspended' | 'banned' | 'deleted' }>(
-  'photo-lock-standing',
   `select status from users where id = $1 for no key update`,
 );
 export const findBanned = sql<{ found: boolean }>(
