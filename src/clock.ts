@@ -51,3 +51,13 @@ export function isoTime(epochMs: number | null): string | null {
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.after(delayMs, resolve));
 }
+
+/**
+ * What `work` comes to, or undefined when that takes longer than `limitMs`. It goes on all the same; nobody hears of how
+ * it ends then.
+ */
+export function inTime<T>(clock: Clock, limitMs: number, work: Promise<T>): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = clock.after(limitMs, () => resolve(undefined));
+  return Promise.race([work, late]).finally(() => timer.cancel());
+}

@@ -8,7 +8,7 @@ import type { SeatTerms } from '../calling/CallSeats.ts';
 import type { CallStore, HeldCall } from '../calling/CallStore.ts';
 import type { Call } from '../calling/state.ts';
 import type { PersonCommand, SystemCommand } from '../calling/transitions.ts';
-import { type Clock, sleep } from '../clock.ts';
+import { type Clock, inTime, sleep } from '../clock.ts';
 import { DuetError, type ErrorCode } from '../errors.ts';
 import { newId, newSecret } from '../ids.ts';
 import type { Log } from '../log.ts';
@@ -241,7 +241,8 @@ export class Actors {
   async #find(callId: string): Promise<Place> {
     const { calls, clock } = this.#options;
     // A room that lost this call may still be here: no second one beside it, and nobody asks it.
-    if (!(await this.#inTime(this.#rooms.roomClosed(callId)))) throw new DuetError('UNAVAILABLE');
+    const isClosed = this.#rooms.roomClosed(callId).then(() => true);
+    if (!(await inTime(clock, FIND_MS, isClosed))) throw new DuetError('UNAVAILABLE');
     const claimed = () => calls.claim(callId, this.#rooms.processId(), clock.now());
     const claim = await (this.#isDraining ? calls.find(callId) : claimed());
     if ('missing' in claim) throw new DuetError('NOT_FOUND');
@@ -267,12 +268,6 @@ export class Actors {
     await calls.release(call, epoch).catch((err: unknown) => {
       log.warn({ err, callId: call.id }, 'a call could not be given back, its lease runs out');
     });
-  }
-
-  async #inTime(done: Promise<void>): Promise<boolean> {
-    const { promise: late, resolve } = Promise.withResolvers<boolean>();
-    const timer = this.#options.clock.after(FIND_MS, () => resolve(false));
-    return Promise.race([done.then(() => true), late]).finally(() => timer.cancel());
   }
 
   /** Two at once for one id share one attempt. */

@@ -4,7 +4,7 @@
  */
 import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, isUnheld, LEASE_MS, RENEW_EVERY_MS } from '../calling/CallStore.ts';
-import { type Clock, sleep } from '../clock.ts';
+import { type Clock, inTime } from '../clock.ts';
 import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
@@ -166,7 +166,7 @@ export class Keeper {
       const found = await db.query(due, [new Date(clock.now())]);
       const acted = Promise.all(found.map(({ id }) => this.#actOn(id, act)));
       if (found.length < SWEEP_BATCH) return;
-      const done = await Promise.race([acted, sleep(clock, everyMs)]);
+      const done = await inTime(clock, everyMs, acted);
       if (done?.includes(false)) return;
     }
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, inTime } from '../clock.ts';
 import type { Readiness } from '../http/routes/health.ts';
 
 type State = Readiness['checks'][string];
@@ -18,7 +18,9 @@ export function sharedChecks(
 ): () => Promise<Readiness['checks']> {
   const checks = Object.entries(asks).map(([name, ask]) => [name, oneAtATime(ask)] as const);
   const checkAll = async () => {
-    const entries = checks.map(async ([name, ask]) => [name, await inTime(clock, ask())] as const);
+    const entries = checks.map(async ([name, ask]) => {
+      return [name, (await inTime(clock, CHECK_MS, ask())) ?? 'down'] as const;
+    });
     return Object.fromEntries(await Promise.all(entries));
   };
   let round: Promise<Readiness['checks']> | undefined;
@@ -47,10 +49,4 @@ function oneAtATime(ask: () => Promise<unknown>): () => Promise<State> {
       });
     return open;
   };
-}
-
-async function inTime(clock: Clock, asked: Promise<State>): Promise<State> {
-  const { promise: late, resolve } = Promise.withResolvers<'down'>();
-  const timer = clock.after(CHECK_MS, () => resolve('down'));
-  return Promise.race([asked, late]).finally(() => timer.cancel());
 }

@@ -7,7 +7,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pg, { type Pool, type PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
-import { type Clock, SystemClock, type Timer } from '../clock.ts';
+import { type Clock, inTime, SystemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { HeldName } from './HeldName.ts';
 import { KEEP_ALIVE } from './keepAlive.ts';
@@ -277,12 +277,7 @@ export class Database implements Sql {
     this.#pulse.close();
     this.#probe.close();
     this.#name?.close();
-    let late: Timer | undefined;
-    const longEnough = new Promise<void>((resolve) => {
-      late = this.#clock.after(CLOSE_MS, resolve);
-    });
-    await Promise.race([this.orm.close(true), longEnough]);
-    late?.cancel();
+    await inTime(this.#clock, CLOSE_MS, this.orm.close(true));
   }
 }
 

@@ -4,7 +4,7 @@
  * then are pushed to, whatever the others of the same person have heard: a page that is open at home does not keep the
  * phone from ringing.
  */
-import { type Clock, sleep, type Timer } from '../clock.ts';
+import { type Clock, inTime, type Timer } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -144,8 +144,7 @@ export class PushMirror {
     }
     this.#waiting.clear();
     this.#othersByCall.clear();
-    if (this.#sending.size === 0) return;
-    await Promise.race([Promise.all(this.#sending), sleep(this.#options.clock, CLOSE_WITHIN_MS)]);
+    await inTime(this.#options.clock, CLOSE_WITHIN_MS, Promise.all(this.#sending));
   }
 
   /**

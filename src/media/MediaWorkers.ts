@@ -1,4 +1,4 @@
-import { type Clock, sleep, type Timer } from '../clock.ts';
+import { type Clock, inTime, type Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { CallMedia } from './CallMedia.ts';
@@ -230,7 +230,7 @@ export class MediaWorkers {
     slot.retry = clock.after(backoffMs(slot.failures), async () => {
       slot.retry = null;
       // A port asked for by number is free only when the old process is gone.
-      await Promise.race([exited, sleep(clock, REAP_TIMEOUT_MS)]);
+      await inTime(clock, REAP_TIMEOUT_MS, exited);
       if (this.#closed) return;
       try {
         await this.#fill(slot);

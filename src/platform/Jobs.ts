@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Db, PgBoss } from 'pg-boss';
+import { inTime, SystemClock } from '../clock.ts';
 import { KEEP_ALIVE } from '../db/keepAlive.ts';
 import { type Bind, type Sql, sql } from '../db/sql.ts';
 import type { Log } from '../log.ts';
@@ -50,6 +51,7 @@ const STOP_MS = 300;
  */
 export class Jobs {
   readonly #boss: PgBoss;
+  readonly #clock = new SystemClock();
   readonly #log: Log;
   readonly #workers = new Map<string, string[]>();
   #closed: Promise<void> | undefined;
@@ -141,10 +143,7 @@ export class Jobs {
         this.#log.warn({ reason: reasonOf(error) }, 'The job queue did not close cleanly');
       });
     // The queue itself waits for a second at least, and for a database that stands still as long as that does.
-    const { promise: longEnough, resolve } = Promise.withResolvers<void>();
-    const late = setTimeout(resolve, STOP_MS);
-    await Promise.race([stopped, longEnough]);
-    clearTimeout(late);
+    await inTime(this.#clock, STOP_MS, stopped);
   }
 
   async #try(queue: string, job: string, work: () => Promise<void>): Promise<void> {

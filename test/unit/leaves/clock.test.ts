@@ -1,6 +1,7 @@
 /** FT-26: no step of the wall clock moves the clock that deadlines are kept by. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { SystemClock } from '../../../src/clock.ts';
+import { inTime, SystemClock } from '../../../src/clock.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -53,5 +54,32 @@ describe('the clock of the process', () => {
     await new Promise((done) => setTimeout(done, 20));
     timer.cancel();
     expect(fired).toBe(false);
+  });
+});
+
+describe('what is waited for only so long', () => {
+  test('is there, with no timer left behind', async () => {
+    const cancelled: boolean[] = [];
+    const after = () => ({ cancel: () => cancelled.push(true) });
+    expect(await inTime({ now: () => 0, after }, 100, Promise.resolve('there'))).toBe('there');
+    expect(cancelled).toEqual([true]);
+  });
+
+  test('fails in time, and is heard', async () => {
+    await expect(inTime(new FakeClock(), 100, Promise.reject(new Error('no')))).rejects.toThrow('no');
+  });
+
+  test('is late: undefined, and it may fail then, which nobody hears', async () => {
+    const clock = new FakeClock();
+    const { promise: work, reject } = Promise.withResolvers<string>();
+    const waited = inTime(clock, 100, work);
+    clock.advance(100);
+    expect(await waited).toBeUndefined();
+    const unheard = vi.fn();
+    process.on('unhandledRejection', unheard);
+    reject(new Error('too late'));
+    await new Promise((done) => setImmediate(done));
+    process.off('unhandledRejection', unheard);
+    expect(unheard).not.toHaveBeenCalled();
   });
 });
