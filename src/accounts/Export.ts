@@ -34,7 +34,7 @@ export const Exported = z
 export type Exported = z.infer<typeof Exported>;
 
 /** How long after signing in with the password everything is given out. */
-export const EXPORT_WITHIN_MS = 15 * 60_000;
+const EXPORT_WITHIN_MS = 15 * 60_000;
 
 const signedInAt = sql<{ created_at: number }>(
   'export-signed-in-at',

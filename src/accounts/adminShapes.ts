@@ -4,7 +4,7 @@ import { humanText } from '../people/text.ts';
 import { Id, Page, Time } from '../shapes.ts';
 import { GIVEN_STATUSES } from './statusRule.ts';
 
-export const UserStatus = z.enum([...GIVEN_STATUSES, 'deleted']);
+const UserStatus = z.enum([...GIVEN_STATUSES, 'deleted']);
 const Tier = z.enum(['regular', 'premium']);
 
 export const AdminUser = z

@@ -29,7 +29,7 @@ interface Line {
 }
 
 /** How long a line is kept; the database refuses to remove younger ones. */
-export const AUDIT_KEEP_DAYS = 730;
+const AUDIT_KEEP_DAYS = 730;
 const GENESIS = '00'.repeat(32);
 const BATCH = 5_000;
 /** Lines of a chain, and chains, that are shortened at a time: a backlog of years goes in short transactions. */

@@ -43,7 +43,7 @@ export const NewPassword = z
   .meta({ description: `${MIN_PASSWORD} to ${MAX_PASSWORD} characters, none of the most common passwords` });
 
 /** A password that is checked, not chosen. */
-export const GivenPassword = z
+const GivenPassword = z
   .string()
   .min(1)
   .max(2 * MAX_PASSWORD);

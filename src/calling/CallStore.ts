@@ -71,27 +71,27 @@ export interface Commit {
   first?: (tx: Sql) => Promise<Refusal | (() => Promise<StoredEvent[]>)>;
 }
 
-interface CallRow {
+interface ClaimRow {
   state: Call;
   epoch: number;
-  owner: string | null;
-  leased_until: number | null;
+  version: number;
+  held_until: number | null;
+  now: number;
+  owner_lives: boolean;
 }
 
-const findCall = sql<CallRow>(
+const findCall = sql<{ state: Call; owner: string | null }>(
   'call-find',
-  'select state, epoch, owner, leased_until from calls where id = $1',
+  'select state, owner from calls where id = $1',
 );
 
-const claimCall = sql<
-  CallRow & { version: number; held_until: number | null; now: number; owner_lives: boolean }
->(
+const claimCall = sql<ClaimRow>(
   'call-claim',
   `update calls c set owner = $2, epoch = c.epoch + 1, leased_until = clock_timestamp() + $3 * interval '1 ms'
    from (select id, owner, leased_until from calls where id = $1 for update) before
    where c.id = before.id and c.phase <> 'ended'
      and (before.owner is null or before.owner = $2 or $4 and ${isUnheld('before')})
-   returning c.state, c.epoch, c.version, c.owner, c.leased_until, clock_timestamp() as now,
+   returning c.state, c.epoch, c.version, clock_timestamp() as now,
      case when before.owner is null then before.leased_until
           else before.leased_until - $3 * interval '1 ms' end as held_until,
      before.owner is not null and ${nameIsHeld('before.owner')} as owner_lives`,

@@ -67,7 +67,6 @@ export interface EndedCall extends CallBase {
 
 export type LiveCall = RingingCall | ConnectingCall | ActiveCall;
 export type Call = LiveCall | EndedCall;
-export type Phase = Call['phase'];
 
 /** The durations that the rules go by, from the configuration. */
 export interface CallSettings {

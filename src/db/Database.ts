@@ -21,11 +21,9 @@ import { type Bind, isAnswer, type Sql, type Statement, sqlOn } from './sql.ts';
 export interface DatabaseOptions {
   /** postgres:// URL. */
   url: string;
-  /** Connections at most; requests beyond wait `connectionTimeoutMs`, then fail as UNAVAILABLE. */
+  /** Connections at most; requests beyond wait for one, at most `CONNECT_MS`, then fail as UNAVAILABLE. */
   poolSize: number;
   log: Log;
-  /** How long a request waits for a connection. Default 8,000 ms: a burst is worked off, not refused. */
-  connectionTimeoutMs?: number;
   /** How long a statement may run, measured by the server and, 500 ms later, by the client. Default 5,000 ms. */
   statementTimeoutMs?: number;
 }
@@ -44,6 +42,7 @@ export const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan
  */
 const LOCK_SHARE = 0.4;
 
+/** How long a request waits for a connection: a burst is worked off, not refused. */
 const CONNECT_MS = 8_000;
 /** How long closing waits for connections that are in use: those of a server that stands still are, for ever. */
 const CLOSE_MS = 300;
@@ -95,7 +94,7 @@ export class Database implements Sql {
       driverOptions: {
         application_name: 'duet',
         options: PLANNING,
-        connectionTimeoutMillis: options.connectionTimeoutMs ?? CONNECT_MS,
+        connectionTimeoutMillis: CONNECT_MS,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs + 500,
         lock_timeout: LOCK_SHARE * statementTimeoutMs,

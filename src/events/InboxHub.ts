@@ -189,11 +189,6 @@ export class InboxHub {
     });
   }
 
-  /** Whether the user listens on this process. */
-  has(userId: string): boolean {
-    return this.#byUser.has(userId);
-  }
-
   /** Compares what was delivered with the log, for hints that were lost; and reads again what could not be read. */
   async reconcile(): Promise<void> {
     for (const listener of this.#unread) listener.catchUp();

@@ -38,9 +38,9 @@ export type Call = {
   auth: Principal | undefined;
 };
 
-export const UNKNOWN_LENGTH = -1;
+const UNKNOWN_LENGTH = -1;
 /** Where the body ends is said in two ways, or in one that is not understood: RFC 9112 section 6.3. */
-export const BAD_LENGTH = -2;
+const BAD_LENGTH = -2;
 
 const noPieces = () => 0;
 

@@ -9,7 +9,7 @@ import { type Header, type HeaderText, headerText, joinHeaders, NO_HEADERS } fro
  */
 
 /** The client has gone before the answer. nginx's number: nobody reads it, the metrics count it. */
-export const CLIENT_GONE = 499;
+const CLIENT_GONE = 499;
 
 // Whether a client takes what it is sent shows by a body only, and looking costs a microsecond. Of small answers one in so
 // many is looked at, and of those without a body one in so many is the last on its connection: who asks without end and

@@ -172,7 +172,7 @@ export interface Route {
   run(ctx: RouteContext<RouteWho, unknown, unknown, unknown, string>): unknown;
 }
 
-export const API_BASE = '/api/v1';
+const API_BASE = '/api/v1';
 
 const NoQuery = z.strictObject({});
 

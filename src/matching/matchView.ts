@@ -18,7 +18,7 @@ export async function matchViews(
 }
 
 /** A match as the contract shows it to one of its two people. */
-export function matchView(match: Match, viewerId: string, peer: Card): MatchView {
+function matchView(match: Match, viewerId: string, peer: Card): MatchView {
   const side = sideOf(match, viewerId) ?? 'low';
   return {
     id: match.id,

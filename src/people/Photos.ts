@@ -280,7 +280,7 @@ async function renumber(tx: Sql, userId: string): Promise<void> {
 }
 
 /** The store's key of one file of a photo. */
-export function fileOf(key: string, file: PhotoFile): string {
+function fileOf(key: string, file: PhotoFile): string {
   return `${PHOTO_PREFIX}${key}/${file}.webp`;
 }
 

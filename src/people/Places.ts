@@ -245,7 +245,7 @@ export class Places {
 }
 
 /** What the index and others may compute with: nothing, for a place that is unknown or hidden. */
-export function asOthersSee(cell: string | null, hidden: boolean): StoredPlace {
+function asOthersSee(cell: string | null, hidden: boolean): StoredPlace {
   const open = cell !== null && !hidden;
   return { cell, area: open ? areaOf(cell) : NOWHERE, spot: open ? spotOf(cell) : null };
 }

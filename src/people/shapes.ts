@@ -21,7 +21,7 @@ export const Photo = z
   .meta({ id: 'Photo' });
 export type Photo = z.infer<typeof Photo>;
 
-export const Preferences = z
+const Preferences = z
   .strictObject({
     minAge: z.int(),
     maxAge: z.int(),
@@ -69,7 +69,7 @@ export const Card = z
   .meta({ id: 'Card' });
 export type Card = z.infer<typeof Card>;
 
-export const MAX_DISTANCE_KM = 20_000;
+const MAX_DISTANCE_KM = 20_000;
 export const MAX_PHOTOS = 6;
 
 export const DisplayName = humanText({ min: 1, max: 50 });

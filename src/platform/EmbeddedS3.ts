@@ -19,10 +19,6 @@ import { writeWhole } from './wholeFile.ts';
 export interface EmbeddedS3Options {
   /** A folder for everything that is kept; made where it is missing. */
   dataDir: string;
-  /** Default: any free one. */
-  port?: number;
-  /** Made where it is missing. Default `duet`. */
-  bucket?: string;
   /** Decides when presigned URLs expire. Default: the system's. */
   clock?: Clock;
 }
@@ -52,6 +48,8 @@ interface S3Request {
 }
 
 const HOST = '127.0.0.1';
+/** Made where it is missing. */
+const BUCKET = 'duet';
 const BODY_LIMIT_BYTES = 64 * 1024 * 1024;
 const LIST_LIMIT = 1000;
 
@@ -76,11 +74,10 @@ const KEPT_HEADERS =
 export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<EmbeddedS3> {
   const dataDir = resolve(options.dataDir);
   const clock = options.clock ?? new SystemClock();
-  const bucket = options.bucket ?? 'duet';
   const credentials = readCredentials(dataDir);
   const files = new S3Files(dataDir);
   await files.open();
-  await files.createBucket(bucket);
+  await files.createBucket(BUCKET);
 
   const server = createServer((request, response) => {
     serve(request, files, credentials, clock).then(
@@ -88,7 +85,7 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
       () => send(response, refusal('InternalError'), request.method === 'HEAD'),
     );
   });
-  server.listen(options.port ?? 0, HOST);
+  server.listen(0, HOST);
   await once(server, 'listening');
   const address = server.address();
   const port = address !== null && typeof address === 'object' ? address.port : 0;
@@ -102,7 +99,7 @@ export async function startEmbeddedS3(options: EmbeddedS3Options): Promise<Embed
   return {
     ...credentials,
     endpoint: `http://${HOST}:${port}`,
-    bucket,
+    bucket: BUCKET,
     close: () => {
       closing ??= stop();
       return closing;

@@ -7,10 +7,10 @@ export interface RedisBusOptions {
   /** redis:// URL. */
   url: string;
   log: Log;
-  /** In front of every channel's name. Default `duet:bus:`. */
-  prefix?: string;
 }
 
+/** In front of every channel's name. */
+const PREFIX = 'duet:bus:';
 /** How long a bus that could not subscribe waits before it tries again. */
 const SUBSCRIBE_AGAIN_MS = 1_000;
 
@@ -21,7 +21,6 @@ export class RedisBus implements Bus {
     this.#log.warn({ topic, err }, 'A message on the bus was not understood'),
   );
   readonly #log: Log;
-  readonly #prefix: string;
   readonly #out: Redis;
   readonly #in: Redis;
   #isLosing = false;
@@ -29,13 +28,12 @@ export class RedisBus implements Bus {
 
   constructor(options: RedisBusOptions) {
     this.#log = options.log;
-    this.#prefix = options.prefix ?? 'duet:bus:';
     this.#out = openRedis(options.url, options.log);
     this.#in = openRedis(options.url, options.log);
     // ioredis subscribes again by itself after a reconnect, but only to what it once subscribed to: here, all at once.
     this.#in.on('ready', () => {
       const { stream } = this.#in;
-      this.#in.psubscribe(`${this.#prefix}*`).then(
+      this.#in.psubscribe(`${PREFIX}*`).then(
         () => this.#listeners.tell(RESUMED, {}),
         (error: unknown) => {
           if (this.#closed) return;
@@ -60,7 +58,7 @@ export class RedisBus implements Bus {
   }
 
   publish(topic: string, message: object): void {
-    this.#out.publish(this.#prefix + topic, JSON.stringify(message)).then(
+    this.#out.publish(PREFIX + topic, JSON.stringify(message)).then(
       () => {
         this.#isLosing = false;
       },
@@ -93,6 +91,6 @@ export class RedisBus implements Bus {
       this.#log.warn({ channel }, 'A message on the bus was no JSON');
       return;
     }
-    this.#listeners.tell(channel.slice(this.#prefix.length), message);
+    this.#listeners.tell(channel.slice(PREFIX.length), message);
   }
 }

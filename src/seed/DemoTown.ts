@@ -28,7 +28,7 @@ export interface DemoTownOptions {
   emailKey: (email: string) => string;
 }
 
-export const DEMO_PASSWORD = 'duet-demo';
+const DEMO_PASSWORD = 'duet-demo';
 /** The town's quarters, in the middle of a cell each, with people enough for the finest cell wherever it needs most. */
 const QUARTERS = [
   { lat: 51.0604, lon: 3.7304 },
