@@ -8,14 +8,6 @@ export interface Answer<T> {
   body: T;
 }
 
-export interface ErrorBody {
-  status: number;
-  code: string;
-  message: string;
-  requestId: string;
-  details?: { path: string; message: string }[];
-}
-
 /** Any JSON, read field by field in assertions. */
 // biome-ignore lint/suspicious/noExplicitAny: a test reads answers whose shapes it is there to check
 export type Json = any;
