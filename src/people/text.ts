@@ -7,8 +7,8 @@ import { normalized } from '../normalized.ts';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** Control characters, unassigned and private use, and the controls of bidirectional text (UAX 9). */
-const FORBIDDEN = /[\p{Cc}\p{Cn}\p{Co}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+/** Control characters, ends of lines, unassigned and private use, and the controls of bidirectional text (UAX 9). */
+const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cn}\p{Co}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 /**
  * No script needs more combining marks on one letter once text is composed; "zalgo" has dozens. What is not seen, or
  * joins the letter as well, does not begin another one.
@@ -50,7 +50,7 @@ export function humanText(rule: TextRule) {
 
 function tidy(composed: string, lines: boolean): string {
   const text = composed.trim();
-  return lines ? text.replace(/\r\n?/g, '\n').replace(/\n{3,}/g, '\n\n') : text;
+  return lines ? text.replace(/\r\n?|[\u2028\u2029]/g, '\n').replace(/\n{3,}/g, '\n\n') : text;
 }
 
 function problemOf(text: string, rule: TextRule): string | undefined {

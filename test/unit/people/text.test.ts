@@ -32,6 +32,8 @@ describe('text that people write', () => {
       'a\u0085b',
       'a\nb',
       'a\tb',
+      'a\u2028b',
+      'a\u2029b',
       'a\ue000b',
     ]) {
       expect(name.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
@@ -60,6 +62,7 @@ describe('text that people write', () => {
 
   it('keeps line breaks in a bio, as one kind, and never many', () => {
     expect(bio.parse('a\r\nb\n\n\n\nc\rd')).toBe('a\nb\n\nc\nd');
+    expect(bio.parse(`a\u2028b${'\u2029'.repeat(400)}c`)).toBe('a\nb\n\nc');
     expect(bio.safeParse('a\tb').success).toBe(false);
   });
 
