@@ -29,6 +29,8 @@ export type Call = {
   /** In the order of `route.headers`. */
   headerValues: string[];
   contentType: string;
+  /** Whether the body is compressed or the like (RFC 9110 section 8.4). Nothing unpacks it. */
+  isPacked: boolean;
   /** 0 without a body, `UNKNOWN_LENGTH` for a chunked one, `BAD_LENGTH`. */
   contentLength: number;
   /** How many pieces of the body arrived, wanted or not. */
@@ -41,6 +43,8 @@ export type Call = {
 const UNKNOWN_LENGTH = -1;
 /** Where the body ends is said in two ways, or in one that is not understood: RFC 9112 section 6.3. */
 const BAD_LENGTH = -2;
+
+const NOT_PACKED = /^(identity)?$/i;
 
 const noPieces = () => 0;
 
@@ -120,6 +124,7 @@ export function readCall(
     query: route.query === undefined ? '' : (req.getQuery() ?? ''),
     headerValues: route.headers.map((name) => req.getHeader(name)),
     contentType: readsBody ? req.getHeader('content-type') : '',
+    isPacked: readsBody && !NOT_PACKED.test(req.getHeader('content-encoding')),
     contentLength,
     pieces,
     reader,

@@ -229,7 +229,7 @@ export class Router {
   }
 
   #receive(call: Call): void | Promise<void> {
-    const { entry, reader, contentType, contentLength } = call;
+    const { entry, reader, contentType, contentLength, isPacked } = call;
     const address = readAddress(call.entry.route, call.params, call.query);
     if (reader === undefined) return this.#run(call, address, undefined);
     const { body } = entry.route;
@@ -237,7 +237,8 @@ export class Router {
     const type = mediaType(contentType);
     const raw = body !== undefined && isRawBody(body) ? body : undefined;
     const hasBody = contentLength !== 0;
-    if (hasBody && !(raw === undefined ? isJsonType(contentType) : raw.types.includes(type))) {
+    const isWanted = raw === undefined ? isJsonType(contentType) : raw.types.includes(type);
+    if (hasBody && (isPacked || !isWanted)) {
       throw new DuetError('UNSUPPORTED_MEDIA_TYPE');
     }
     if (reader instanceof UploadSpool) {

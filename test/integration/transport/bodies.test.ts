@@ -156,6 +156,18 @@ describe('IN-15 other content types', () => {
     }
   });
 
+  test('what is packed is a 415: nothing here unpacks it', async () => {
+    for (const coding of ['gzip', 'br', 'identity, deflate']) {
+      for (const [method, path, headers] of writers) {
+        const packed = { 'content-type': 'application/json', 'content-encoding': coding, ...headers };
+        const answer = await send(method, path, packed, '{"text":"a"}');
+        expect(answer).toMatchObject({ status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' });
+      }
+    }
+    const plain = { 'content-type': 'application/json', 'content-encoding': 'Identity' };
+    expect((await echo('{"text":"a"}', plain)).status).toBe(200);
+  });
+
   test('none at all is a 415', async () => {
     expect((await echo('{"text":"a"}', {})).status).toBe(415);
   });
