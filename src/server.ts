@@ -130,6 +130,7 @@ function asyncapiRoute(document: object): Route {
     who: 'anyone',
     limit: 'none',
     status: 200,
+    produces: 'application/json',
     run: (ctx) => ctx.reply({ body }),
   });
 }

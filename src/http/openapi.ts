@@ -22,6 +22,9 @@ const ErrorAnswer = z
   })
   .meta({ id: 'Error', description: 'Every answer that is not a success.' });
 
+/** Request headers that a client, or what it is made with, sends by itself: nobody passes them to an operation. */
+const SENT_ANYWAY = new Set(['cookie', 'host', 'origin', 'sec-fetch-site', 'user-agent']);
+
 const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } } });
 
 /** The OpenAPI document of `routes`; hidden ones are left out. */
@@ -57,6 +60,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
       who: 'anyone',
       limit: 'none',
       status: 200,
+      produces: 'application/json',
       run: (ctx) => {
         text ??= Buffer.from(JSON.stringify(document()));
         return ctx.reply({ headers: { 'cache-control': 'no-cache' }, body: text });
@@ -71,6 +75,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
       who: 'anyone',
       limit: 'none',
       status: 200,
+      produces: 'text/html',
       run: (ctx) => {
         page ??= Buffer.from(docsPage(document()));
         const headers = {
@@ -86,10 +91,13 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
 }
 
 function operation(shown: Route): ZodOpenApiOperationObject {
-  const { body, params, query, out, headers } = shown;
+  const { body, params, query, out, produces } = shown;
+  const content =
+    out !== undefined ? json(out) : produces !== undefined ? { content: { [produces]: {} } } : {};
   const answer = (status: number) => ({
-    [status]: { description: STATUS_CODES[status] ?? '', ...(out === undefined ? {} : json(out)) },
+    [status]: { description: STATUS_CODES[status] ?? '', ...content },
   });
+  const headers = shown.headers.filter((name) => !SENT_ANYWAY.has(name));
   const described: ZodOpenApiOperationObject = {
     operationId: operationId(shown),
     summary: shown.summary,

@@ -145,6 +145,8 @@ export interface RouteSpec<
   /** Another status, whose answers are an `out` as well: of an error's, then, and still no `Error`. */
   alsoStatus?: number;
   out?: Out;
+  /** The media type of what a `Reply` gives out as it is. For the documentation. */
+  produces?: string;
   run(
     ctx: RouteContext<Who, Parsed<Params>, Parsed<Query>, ParsedBody<Body>, Header>,
   ): Answer<Out> | Promise<Answer<Out>>;
@@ -169,6 +171,7 @@ export interface Route {
   readonly status: number;
   readonly alsoStatus: number | undefined;
   readonly out: z.ZodType | undefined;
+  readonly produces: string | undefined;
   run(ctx: RouteContext<RouteWho, unknown, unknown, unknown, string>): unknown;
 }
 
@@ -204,6 +207,7 @@ export function route<
     status: spec.status,
     alsoStatus: spec.alsoStatus,
     out: spec.out,
+    produces: spec.produces,
     // The router hands over what these very schemas produced; the erased type cannot say so.
     run: spec.run as Route['run'],
   };

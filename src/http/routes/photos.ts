@@ -6,9 +6,10 @@ export interface PhotoRoutesDeps {
   photos: Photos;
 }
 
+const TYPE = 'image/webp';
 /** What browsers may do with a photo: show it, anywhere, and nothing else. */
 const HEADERS = {
-  'content-type': 'image/webp',
+  'content-type': TYPE,
   'content-security-policy': "default-src 'none'; sandbox",
   'cross-origin-resource-policy': 'cross-origin',
   // Short: a block or a removed photo must not live on in a browser for long.
@@ -32,6 +33,7 @@ export function photoRoutes({ photos }: PhotoRoutesDeps): Route[] {
       unfit: 'FORBIDDEN',
       query: z.strictObject({ t: z.string().max(128).default(''), s: z.string().max(64).default('') }),
       status: 200,
+      produces: TYPE,
       run: async ({ params, query, reply }) => {
         const body = await photos.file(params.key, params.file, query.t, query.s);
         return reply({ status: 200, headers: HEADERS, body });

@@ -300,9 +300,12 @@ describe('AZ-21', () => {
   test('every answer is declared as an exact list of fields', async () => {
     const { body } = await request(app.url, 'GET', '/api/v1/openapi.json');
     const open: string[] = [];
+    const unnamed: string[] = [];
     let objects = 0;
     for (const [path, verbs] of Object.entries<Json>(body.paths)) {
       for (const [method, operation] of Object.entries<Json>(verbs)) {
+        for (const [status, answer] of Object.entries<Json>(operation.responses))
+          if (status !== '204' && answer.content === undefined) unnamed.push(`${status} ${method} ${path}`);
         for (const [at, schema] of objectsIn(operation.responses, `${method} ${path}`)) {
           objects++;
           if (schema.additionalProperties !== false) open.push(at);
@@ -316,6 +319,7 @@ describe('AZ-21', () => {
     }
     expect(objects).toBeGreaterThan(30);
     expect(open).toEqual([]);
+    expect(unnamed).toEqual([]);
   });
 
   test('IN-36: an answer that holds the same person twice holds both in full', async () => {

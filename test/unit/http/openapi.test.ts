@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { docsPage } from '../../../src/http/docsPage.ts';
 import { documentationRoutes, openApiDocument } from '../../../src/http/openapi.ts';
-import { rawBody, route } from '../../../src/http/route.ts';
+import { Reply, rawBody, route } from '../../../src/http/route.ts';
 import { Id, Page } from '../../../src/shapes.ts';
 
 const Thing = z
@@ -16,7 +16,7 @@ const routes = [
     tags: ['things'],
     who: 'user',
     limit: 'write',
-    headers: ['x-auth-mode'],
+    headers: ['x-auth-mode', 'user-agent', 'cookie', 'origin'],
     params: z.object({ thingId: Id }),
     query: Page,
     body: z.strictObject({ name: z.string() }),
@@ -35,6 +35,18 @@ const routes = [
     body: rawBody({ types: ['image/png'], maxBytes: 1_000 }),
     status: 204,
     run: () => {},
+  }),
+  route({
+    method: 'get',
+    path: '/things/:thingId/picture',
+    summary: 'Shows a picture',
+    tags: ['things'],
+    who: 'anyone',
+    limit: 'none',
+    params: z.object({ thingId: Id }),
+    status: 200,
+    produces: 'image/png',
+    run: () => new Reply({ body: new Uint8Array(1) }),
   }),
   route({
     method: 'get',
@@ -62,7 +74,7 @@ describe('openApiDocument', () => {
     ]);
   });
 
-  test('describes parameters, body, answers and who may call', () => {
+  test('describes parameters, body, answers and who may call; no header that a client sends by itself', () => {
     const operation = document.paths?.['/api/v1/things/{thingId}']?.put;
     expect(operation?.operationId).toBe('putThingsByThingId');
     expect(operation?.parameters?.map((one) => ('name' in one ? `${one.in} ${one.name}` : ''))).toEqual([
@@ -88,6 +100,14 @@ describe('openApiDocument', () => {
       content: { 'image/png': { schema: { format: 'binary' } } },
     });
     expect(operation?.responses).toHaveProperty('204');
+  });
+
+  test('names the type of an answer that is no JSON of ours', () => {
+    const operation = document.paths?.['/api/v1/things/{thingId}/picture']?.get;
+    expect(operation?.responses?.[200]).toMatchObject({ content: { 'image/png': {} } });
+    const served = documentationRoutes(routes, '1.2.3');
+    const ofPage = openApiDocument(served, '1.2.3').paths?.['/docs']?.get;
+    expect(ofPage?.responses?.[200]).toMatchObject({ content: { 'text/html': {} } });
   });
 });
 
