@@ -1,3 +1,4 @@
+import { ECDH } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { type Agent, request } from 'node:https';
 import webpush from 'web-push';
@@ -84,6 +85,17 @@ export function pushAddress(endpoint: string, hosts: readonly string[]): URL | u
     known.startsWith('*.') ? url.host.endsWith(known.slice(1)) : url.host === known,
   );
   return isKnown ? url : undefined;
+}
+
+/** Whether a message can be encrypted for whoever has this key: a point of P-256, uncompressed (RFC 8291 section 3.1). */
+export function isPushKey(key: Buffer): boolean {
+  if (key.length !== 65 || key[0] !== 4) return false;
+  try {
+    ECDH.convertKey(key, 'prime256v1');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Resolves with the status. No redirect is followed and nothing of the answer's body is read. */

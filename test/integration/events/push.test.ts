@@ -3,7 +3,7 @@
  * (RFC 8291 section 3, RFC 8188 section 2).
  */
 import { execFileSync } from 'node:child_process';
-import { createDecipheriv, createECDH, type ECDH, hkdfSync, randomBytes, randomInt } from 'node:crypto';
+import { createDecipheriv, createECDH, ECDH, hkdfSync, randomBytes, randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -557,9 +557,9 @@ function longest(character: () => string): string {
 
 test('only known push services can be named', async () => {
   const dora = await newPerson(app);
-  const keys = { p256dh: 'A'.repeat(87), auth: 'B'.repeat(22) };
+  const { p256dh, auth } = device('/').target;
   const subscribe = (endpoint: string) =>
-    dora.call('POST', '/users/me/push-subscriptions', { endpoint, keys });
+    dora.call('POST', '/users/me/push-subscriptions', { endpoint, keys: { p256dh, auth } });
   expect((await subscribe('https://fcm.googleapis.com/fcm/send/abc')).status).toBe(204);
   expect((await subscribe(longest(() => randomInt(36).toString(36)))).status).toBe(204);
   for (const endpoint of [
@@ -592,4 +592,23 @@ test('only known push services can be named', async () => {
   });
   expect(removed.status).toBe(204);
   expect(await devicesOf(dora)).toBe(before - 1);
+});
+
+test('a device names keys that a message can be encrypted for', async () => {
+  const dora = await newPerson(app);
+  const { p256dh, auth } = device('/').target;
+  const subscribe = async (keys: object) => {
+    const endpoint = 'https://fcm.googleapis.com/fcm/send/keys';
+    const { status, body } = await dora.call('POST', '/users/me/push-subscriptions', { endpoint, keys });
+    return [status, body?.details?.[0]?.path];
+  };
+  const point = Buffer.from(p256dh, 'base64url');
+  const compressed = ECDH.convertKey(point, 'prime256v1', undefined, 'base64url', 'compressed');
+  const offTheCurve = Buffer.from(point.with(64, point[64]! ^ 1)).toString('base64url');
+  for (const wrong of ['A', 'A'.repeat(87), p256dh.slice(0, -2), `${p256dh}AA`, compressed, offTheCurve])
+    expect([wrong, await subscribe({ p256dh: wrong, auth })]).toEqual([wrong, [400, 'keys.p256dh']]);
+  for (const wrong of ['A', auth.slice(0, -2), `${auth}AAAA`])
+    expect([wrong, await subscribe({ p256dh, auth: wrong })]).toEqual([wrong, [400, 'keys.auth']]);
+  // Padded, as base64url may be.
+  expect(await subscribe({ p256dh: `${p256dh}=`, auth: `${auth}==` })).toEqual([204, undefined]);
 });
