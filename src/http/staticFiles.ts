@@ -80,7 +80,7 @@ export function fileAnswer(
   ifNoneMatch: string,
   acceptEncoding: string,
 ): [number, HeaderText, Buffer | undefined] {
-  if (ifNoneMatch !== '' && ifNoneMatch.split(',').some((tag) => tag.trim() === file.etag)) {
+  if (ifNoneMatch !== '' && ifNoneMatch.split(',').some((tag) => isTagOf(file, tag.trim()))) {
     return [304, file.headers, undefined];
   }
   if (file.gzip !== undefined && TAKES_GZIP.test(acceptEncoding)) {
@@ -105,6 +105,11 @@ export function contentSecurityPolicy(imageOrigins: readonly string[], styles = 
     "form-action 'self'",
     "frame-ancestors 'none'",
   ].join('; ');
+}
+
+/** By weak comparison (RFC 9110 section 8.8.3.2); `*` is any. */
+function isTagOf({ etag }: StaticFile, tag: string): boolean {
+  return tag === '*' || tag === etag || `W/${tag}` === etag;
 }
 
 function staticFile(path: string, full: string, policy: string): StaticFile {
