@@ -59,6 +59,8 @@ export class WebPush {
     // Once more: what is stored may be older than the rule.
     const address = pushAddress(target.endpoint, hosts);
     if (address === undefined) throw new PushRefused('not a push service that is known here');
+    if (!isPushKey(target.p256dh) || !isPushSecret(target.auth))
+      throw new PushRefused('nothing can be encrypted for these keys');
     const { headers, body } = webpush.generateRequestDetails(
       { endpoint: address.origin, keys: { p256dh: target.p256dh, auth: target.auth } },
       JSON.stringify(message),
@@ -87,8 +89,9 @@ export function pushAddress(endpoint: string, hosts: readonly string[]): URL | u
   return isKnown ? url : undefined;
 }
 
-/** Whether a message can be encrypted for whoever has this key: a point of P-256, uncompressed (RFC 8291 section 3.1). */
-export function isPushKey(key: Buffer): boolean {
+/** Whether this is the base64url of a point of P-256, uncompressed: a device's public key (RFC 8291 section 3.1). */
+export function isPushKey(p256dh: string): boolean {
+  const key = Buffer.from(p256dh, 'base64url');
   if (key.length !== 65 || key[0] !== 4) return false;
   try {
     ECDH.convertKey(key, 'prime256v1');
@@ -96,6 +99,11 @@ export function isPushKey(key: Buffer): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether this is the base64url of 16 bytes: what a device shares with us besides (RFC 8291 section 3.2). */
+export function isPushSecret(auth: string): boolean {
+  return Buffer.from(auth, 'base64url').length === 16;
 }
 
 /** Resolves with the status. No redirect is followed and nothing of the answer's body is read. */

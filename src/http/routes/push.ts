@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DuetError } from '../../errors.ts';
 import type { PushDevices } from '../../events/PushDevices.ts';
-import { isPushKey, pushAddress } from '../../platform/WebPush.ts';
+import { isPushKey, isPushSecret, pushAddress } from '../../platform/WebPush.ts';
 import { type Route, route } from '../route.ts';
 
 export interface PushRouteDeps {
@@ -18,14 +18,13 @@ const Endpoint = z
   // Before it is parsed: hosts of other characters are normalised, which takes long where they are made for it.
   .regex(/^https:\/\/\w[!-~]*$/i, { abort: true })
   .pipe(z.url({ normalize: true }));
-const base64url = (bytes: number, isGood: (decoded: Buffer) => boolean, problem: string) =>
+const base64url = (bytes: number) =>
   z
     .string()
     .regex(/^[\w-]+={0,2}$/)
-    .max(Math.ceil((bytes * 4) / 3) + 4, { abort: true })
-    .refine((text) => isGood(Buffer.from(text, 'base64url')), problem);
-const PublicKey = base64url(65, isPushKey, 'must be an uncompressed point of P-256');
-const Secret = base64url(16, ({ length }) => length === 16, 'must be 16 bytes');
+    .max(Math.ceil((bytes * 4) / 3) + 4, { abort: true });
+const PublicKey = base64url(65).refine(isPushKey, 'must be an uncompressed point of P-256');
+const Secret = base64url(16).refine(isPushSecret, 'must be 16 bytes');
 
 /** A browser's `PushSubscription.toJSON()`. */
 const Subscription = z.strictObject({

@@ -6,7 +6,7 @@ import { Agent } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newVapidKeys, WebPush } from '../../../src/platform/WebPush.ts';
+import { newVapidKeys, PushRefused, type PushTarget, WebPush } from '../../../src/platform/WebPush.ts';
 import { selfSigned } from '../../support/tlsCertificate.ts';
 
 let service: Server;
@@ -36,12 +36,12 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-function send(endpoint = `https://${host}/x`): Promise<'sent' | 'gone'> {
-  const keys = createECDH('prime256v1');
+function send(endpoint = `https://${host}/x`, keys: Partial<PushTarget> = {}): Promise<'sent' | 'gone'> {
   const target = {
     endpoint,
-    p256dh: keys.generateKeys('base64url'),
+    p256dh: createECDH('prime256v1').generateKeys('base64url'),
     auth: randomBytes(16).toString('base64url'),
+    ...keys,
   };
   return push.send(target, { type: 'call:incoming' }, 30);
 }
@@ -109,5 +109,12 @@ test('what was stored before the rule is not called', async () => {
   ]) {
     await expect(send(endpoint)).rejects.toThrow('not a push service');
   }
+  expect(calls).toBe(0);
+});
+
+test('… nor tried again with keys that nothing can be encrypted for', async () => {
+  calls = 0;
+  for (const keys of [{ p256dh: 'A'.repeat(87) }, { p256dh: 'x' }, { auth: 'x' }])
+    await expect(send(undefined, keys)).rejects.toThrow(PushRefused);
   expect(calls).toBe(0);
 });
