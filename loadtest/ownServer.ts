@@ -41,7 +41,7 @@ export async function startOwnServer(): Promise<OwnServer> {
   return {
     url,
     close: async () => {
-      child.kill('SIGTERM');
+      child.kill('SIGINT');
       if (child.exitCode === null) await once(child, 'exit');
       await rm(dataDir, { recursive: true, force: true });
     },

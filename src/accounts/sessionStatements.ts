@@ -2,6 +2,9 @@ import { sql } from '../db/sql.ts';
 
 /** The SQL of sessions. Times are bound as the caller's clock says, so that a test can move it. */
 
+/** However often it is refreshed, a sign-in ends after this. */
+const LONGEST = `interval '90 days'`;
+
 export interface LiveSessionRow {
   id: string;
   device_id: string;
@@ -32,7 +35,7 @@ export const rotateSession = sql<{
   `with rotated as (
      update sessions s
      set previous_hash = s.token_hash, token_hash = $3, rotated_at = $4, rotations = rotations + 1,
-         last_used_at = $4, address = $6, expires_at = least($5, s.created_at + interval '90 days')
+         last_used_at = $4, address = $6, expires_at = least($5, s.created_at + ${LONGEST})
      from users u
      where s.id = $1 and s.token_hash = $2 and s.revoked_at is null and s.expires_at > $4
        and u.id = s.user_id and u.status = 'active'
@@ -71,7 +74,7 @@ export const readSession = sql<SessionRow>(
 export const renewSession = sql<{ device_id: string; expires_at: number }>(
   'session-renew',
   `update sessions set previous_hash = token_hash, token_hash = $3, rotated_at = $4, last_used_at = $4,
-     expires_at = least($5, created_at + interval '90 days')
+     expires_at = least($5, created_at + ${LONGEST})
    where id = $1 and user_id = $2 and revoked_at is null and expires_at > $4 returning device_id, expires_at`,
 );
 

@@ -12,7 +12,7 @@ export interface AccountLifeRouteDeps {
   exporting: Export;
 }
 
-const tags = ['Accounts'];
+const tags = ['accounts'];
 
 /** What is held on a person, and its end. */
 export function accountLifeRoutes({ departure, exporting }: AccountLifeRouteDeps): Route[] {

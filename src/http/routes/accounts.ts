@@ -42,7 +42,7 @@ type TokenHeader = (typeof TOKEN_HEADERS)[number];
 const REGISTERED = { message: 'If the address can be used, a mail with the next step is on its way.' };
 const MAILED = { message: 'If there is such an account, a mail is on its way.' };
 
-const tags = ['Accounts'];
+const tags = ['accounts'];
 
 /** Everything under /auth, and a user's own sessions. */
 export function accountRoutes(deps: AccountRouteDeps): Route[] {

@@ -24,7 +24,7 @@ export interface AdminRoutesDeps {
   clock: Clock;
 }
 
-const tags = ['Admin'];
+const tags = ['admin'];
 const UserParams = z.strictObject({ userId: Id });
 
 /** What admins do. Everything is kept in the security log. */

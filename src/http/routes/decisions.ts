@@ -41,7 +41,7 @@ export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesD
     route({
       method: 'post',
       path: '/matches/undo',
-      summary: 'Take back your last dislike of the day',
+      summary: 'Take back your last dislike, for 24 hours',
       tags,
       who: 'user',
       limit: 'decide',

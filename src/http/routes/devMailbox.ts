@@ -15,7 +15,7 @@ export function devMailboxRoutes(deps: { mailbox: Mailbox }): Route[] {
       path: '/dev/mailbox',
       base: '',
       summary: 'Mails to an address, newest first',
-      tags: ['Development'],
+      tags: ['dev'],
       who: 'anyone',
       limit: 'none',
       query: z.strictObject({ to: Email }),

@@ -13,7 +13,7 @@ export function deviceKeyRoutes({ deviceKeys }: { deviceKeys: DeviceKeys }): Rou
       summary: "Register this device's key",
       description:
         'The public Ed25519 key (RFC 8032, base64url) that this sign-in signs its `call:e2ee_key` with.',
-      tags: ['Accounts'],
+      tags: ['accounts'],
       who: 'user',
       limit: 'write',
       body: z.strictObject({ key: Ed25519Key }),

@@ -38,7 +38,7 @@ const TYPES: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
 };
-const tags = ['Admin'];
+const tags = ['admin'];
 const HEADERS = ['authorization', 'cookie', ...CALLER_HEADERS] as const;
 
 type Context = RouteContext<'anyone', unknown, unknown, unknown, (typeof HEADERS)[number]>;
