@@ -23,6 +23,8 @@ beforeAll(async () => {
     CALL_DURATION_SEC: '30',
     CALL_EXTENSION_SEC: '5',
     CALL_WARNING_SEC: '6',
+    TURN_URLS: 'turn:127.0.0.1:9?transport=udp',
+    TURN_SECRET: 'a-secret-that-coturn-would-know-0123456789',
   });
   browser = await openBrowser();
 });
@@ -32,12 +34,20 @@ afterAll(async () => {
   await database?.drop();
 });
 
+/** What goes wrong behind a page that looks well. */
+let wrong: string[] = [];
+
 async function openAs(email: string, phone = false): Promise<Page> {
   const context = await browser.newContext({
     permissions: ['microphone', 'camera'],
     viewport: phone ? { width: 390, height: 844 } : { width: 1280, height: 800 },
   });
+  await context.addInitScript(noteIceServers);
   const page = await context.newPage();
+  page.on('pageerror', (error) => wrong.push(String(error.stack)));
+  page.on('response', (response) => {
+    if (response.status() >= 400) wrong.push(`${response.status()} ${response.url()}`);
+  });
   await page.goto(server.url);
   await page.getByTestId(`demo-person-${email}`).click();
   await page.getByTestId('card-like').waitFor();
@@ -54,6 +64,22 @@ interface OpenCall {
   request(type: string, payload: object): Promise<unknown>;
 }
 declare const duet: { call: OpenCall };
+
+/** Runs in the page: what its connections may be relayed by. */
+function noteIceServers(): void {
+  const page = globalThis as unknown as {
+    RTCPeerConnection: new (options: { iceServers?: unknown[] }) => object;
+    iceServers: unknown[];
+  };
+  page.iceServers = [];
+  page.RTCPeerConnection = class extends page.RTCPeerConnection {
+    constructor(options: { iceServers?: unknown[] }) {
+      super(options);
+      page.iceServers.push(...(options.iceServers ?? []));
+    }
+  };
+}
+declare const iceServers: { urls: string[]; username: string; credential: string }[];
 
 const stats = (page: Page) => page.evaluate(() => duet.call.stats());
 const endsIn = (page: Page) => page.evaluate(() => duet.call.snapshot.endsAtMs);
@@ -101,6 +127,7 @@ async function until<T>(
 }
 
 test('two people of the demo town match, talk, extend, see each other, and the clock ends it', async () => {
+  wrong = [];
   const ada = await openAs('ada@demo.duet');
   await shot(ada, 'deck');
   // Who is on top of Ada's deck signs in at the second window, on a phone.
@@ -143,6 +170,12 @@ test('two people of the demo town match, talk, extend, see each other, and the c
     expect(after.audio.bytesReceived).toBeGreaterThan(before.audio.bytesReceived);
   }
   await shot(ada, 'call-voice');
+
+  // Who has no other way is relayed.
+  for (const page of [ada, peer]) {
+    const [relay] = await page.evaluate(() => iceServers);
+    expect(relay).toMatchObject({ urls: ['turn:127.0.0.1:9?transport=udp'], username: expect.any(String) });
+  }
 
   // No video before consent: nobody sends any, and the server does not take it from a client that tries.
   expect((await stats(ada)).video.framesSent).toBe(0);
@@ -196,6 +229,7 @@ test('two people of the demo town match, talk, extend, see each other, and the c
     `select extract(epoch from at) * 1000 as at from call_journal where call_id = '${callId}' and phase = 'ended'`,
   );
   expect(Math.abs(Number(journal.rows[0].at) - Date.parse(call.endsAt))).toBeLessThan(1_000);
+  expect(wrong).toEqual([]);
 });
 
 test('Ctrl-C ends the program in order', async () => {

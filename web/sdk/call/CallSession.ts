@@ -379,7 +379,7 @@ export class CallSession extends Emitter<CallEvents> {
     this.#dropMedia();
     this.videoStep = 'full';
     const iceServers = this.#http
-      .get<{ iceServers: RTCIceServer[] }>(`/calls/ice-servers?callId=${this.id}`)
+      .get<{ iceServers: RTCIceServer[] }>('/calls/ice-servers')
       .then((answer) => answer.iceServers)
       .catch(() => []);
     const { frames } = this.encryption;
