@@ -72,13 +72,17 @@ test('new transports, another device and a lost socket: it stays on', async () =
   await hear(atAnn, atBob);
   expect(await encryption(atAnn)).toMatchObject({ state: 'on', words });
 
-  // The socket is lost: the call comes back with other keys, said again until the server can take them.
+  // The socket is lost: the call comes back with other keys, said again until the server can take them. Who was reading
+  // the words does not answer for those that came.
+  await atAnn.getByTestId('call-e2ee').click();
+  await atAnn.getByTestId('call-words').waitFor();
   relay.refusals = 3;
   for (const client of room!.clients) client.leave(4_099);
   for (const page of [atAnn, atBob]) {
     await eventually(async () => (await encryption(page))?.words).not.toEqual(words);
     await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
   }
+  await atAnn.getByTestId('call-words').waitFor({ state: 'detached' });
   expect(relay.refusals).toBe(0);
   await hear(atAnn, atBob);
 

@@ -1,7 +1,8 @@
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { CallSession } from '../../sdk/call/CallSession.ts';
 import type { Card } from '../../sdk/types.ts';
 import { Dialog } from '../shell/Dialog.tsx';
-import { sayError } from '../store/toasts.ts';
+import { say, sayError } from '../store/toasts.ts';
 import { doubtText, encryptionText } from './encryptionTexts.ts';
 import { useCall } from './useCall.ts';
 
@@ -12,8 +13,19 @@ export function SafetyWords({ session, peer, isDoubted, onClose }: Props) {
   useCall(session);
   const { encryption } = session;
   const { state, reason, words } = encryption.snapshot;
+  const read = useRef('');
+  const shown = words.join(' ');
+  // What was read so far says nothing of other words, which may come in the moment of a click.
+  useLayoutEffect(() => {
+    if (shown === '') return;
+    if (read.current !== '' && read.current !== shown) {
+      say('The words are new. Compare these.', { tone: 'bad' });
+      onClose();
+    }
+    read.current = shown;
+  }, [shown]);
   const answer = (areSame: boolean) => {
-    encryption.confirmWords(areSame).catch(sayError);
+    encryption.confirmWords(areSame, words).catch(sayError);
     if (areSame) onClose();
   };
   return (

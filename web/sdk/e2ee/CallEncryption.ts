@@ -62,6 +62,8 @@ export class CallEncryption extends Emitter<Events> {
   #crypto: FrameCrypto | undefined;
   /** Devices of the other's whose words were not the same, in this call or another. */
   #differed = new Set<string>();
+  /** Whose words they are, of each agreement of this call: they may be compared while another one comes about. */
+  readonly #deviceOfWords = new Map<string, string>();
   /** The last keys, and whether they are sent with: the caller waits until the other is known to have them. */
   #last: { agreed: Agreement; isSent: boolean } | undefined;
   #snapshot: EncryptionSnapshot = judgeEncryption(this.#facts);
@@ -125,17 +127,24 @@ export class CallEncryption extends Emitter<Events> {
     this.#judge();
   }
 
-  /** The two have read the words to each other. Not the same: nothing is sent any more. */
-  async confirmWords(areSame: boolean): Promise<void> {
+  /**
+   * The two have read these words to each other. They are of the device that they were agreed on with, whoever is in its
+   * place by now. Not the same: nothing is sent any more.
+   */
+  async confirmWords(areSame: boolean, words: readonly string[]): Promise<void> {
     const { current } = this.#facts;
-    if (!current) return;
-    await this.#o.device.known(this.#o.userId).noteWords(this.#o.peerId, current.device, areSame);
-    if (areSame) this.#differed.delete(current.device);
-    else this.#differed.add(current.device);
-    this.#facts.current = { ...current, trust: areSame ? 'verified' : 'differed' };
-    this.#facts.refusal = areSame ? null : 'mismatch';
-    this.#facts.isAllowedClear = false;
+    const device = this.#deviceOfWords.get(words.join(' '));
+    if (current && current.device === device) {
+      this.#facts.current = { ...current, trust: areSame ? 'verified' : 'differed' };
+      this.#facts.refusal = null;
+    }
+    if (!areSame) this.#facts.refusal = 'mismatch';
+    if (!areSame || current?.device === device) this.#facts.isAllowedClear = false;
     this.#judge();
+    if (device === undefined) return;
+    if (areSame) this.#differed.delete(device);
+    else this.#differed.add(device);
+    await this.#o.device.known(this.#o.userId).noteWords(this.#o.peerId, device, areSame);
   }
 
   /** This person wants to talk all the same, though the server may listen. */
@@ -217,7 +226,7 @@ export class CallEncryption extends Emitter<Events> {
 
   /** Keys until there are better ones. */
   #early({ epoch, sendKey, receiveKey, device }: EarlyKeys): void {
-    this.#doubt(device);
+    this.#meet(device);
     const kid = kidOf(epoch, true);
     this.#crypto?.addEarlyKey(kid, receiveKey);
     if (this.#facts.hasKeys) return;
@@ -230,10 +239,10 @@ export class CallEncryption extends Emitter<Events> {
   async #agreed(agreed: Agreement): Promise<void> {
     const isSent = agreed.confirmed || !(this.#facts.hasKeys || this.#facts.hasEarlyKeys);
     const kid = kidOf(agreed.epoch);
+    this.#meet(agreed.device);
     this.#crypto?.addReceiveKey(kid, agreed.receiveKey);
     if (isSent) this.#crypto?.useSendKey(kid, agreed.sendKey);
     this.#last = { agreed, isSent };
-    this.#doubt(agreed.device);
     this.#facts.hasKeys = true;
     this.#judge();
     if (agreed.confirmed) await this.#settle(agreed);
@@ -245,6 +254,13 @@ export class CallEncryption extends Emitter<Events> {
     if (!isSent) this.#crypto?.useSendKey(kidOf(epoch), agreed.sendKey);
     this.#last = { agreed, isSent: true };
     await this.#settle(agreed);
+  }
+
+  /** Before a frame of a device's is opened: what is known of another one is not said of it. */
+  #meet(device: string): void {
+    if (this.#facts.current?.device !== device) this.#facts.current = null;
+    this.#doubt(device);
+    this.#judge();
   }
 
   /** Before a frame goes to a device whose words were not the same. */
@@ -259,6 +275,7 @@ export class CallEncryption extends Emitter<Events> {
     this.#stall = undefined;
     const trust = await this.#o.device.known(this.#o.userId).meet(this.#o.peerId, device);
     this.#facts.current = { device, words, trust };
+    this.#deviceOfWords.set(words.join(' '), device);
     this.#facts.isStalled = false;
     this.#facts.isUndecodable = false;
     this.#facts.refusal = null;

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CallEncryption } from '../../../../web/sdk/e2ee/CallEncryption.ts';
 import { DeviceKey } from '../../../../web/sdk/e2ee/DeviceKey.ts';
+import { KeyAgreement } from '../../../../web/sdk/e2ee/KeyAgreement.ts';
 import { KnownDevices } from '../../../../web/sdk/e2ee/KnownDevices.ts';
+import type { KeyMessage } from '../../../../web/sdk/e2ee/keyMessages.ts';
 import type { OwnDevice } from '../../../../web/sdk/e2ee/OwnDevice.ts';
 import { MemoryVault } from '../../../../web/sdk/e2ee/Vault.ts';
 
@@ -56,33 +58,40 @@ function deviceOf(name: string): OwnDevice {
   return device as OwnDevice;
 }
 
+/** One end of a call; what it says goes to `tell`. */
+function endOf(
+  userId: string,
+  peerId: string,
+  isCaller: boolean,
+  tell: (message: Record<string, unknown>) => void,
+  callId = 'call',
+): CallEncryption {
+  const end = new CallEncryption({
+    callId,
+    userId,
+    peerId,
+    isCaller,
+    device: deviceOf(userId),
+    ask: async (type, payload) => {
+      if (type === 'call:e2ee_key') tell({ ...payload, userId });
+    },
+  });
+  open.push(end);
+  return end;
+}
+
 /** Both ends of a call, that hear each other. */
 function call(callId: string): [CallEncryption, CallEncryption] {
-  const ends = [
-    ['ann', 'bob'],
-    ['bob', 'ann'],
-  ].map(
-    ([userId, peerId], nth) =>
-      new CallEncryption({
-        callId,
-        userId: userId!,
-        peerId: peerId!,
-        isCaller: nth === 0,
-        device: deviceOf(userId!),
-        ask: async (type, payload) => {
-          if (type === 'call:e2ee_key') ends[1 - nth]!.hear({ ...payload, userId });
-        },
-      }),
-  );
-  open.push(...ends);
-  for (const end of ends) end.begin();
-  return ends as [CallEncryption, CallEncryption];
+  const ann: CallEncryption = endOf('ann', 'bob', true, (message) => bob.hear(message), callId);
+  const bob: CallEncryption = endOf('bob', 'ann', false, (message) => ann.hear(message), callId);
+  for (const end of [ann, bob]) end.begin();
+  return [ann, bob];
 }
 
 test('to a device whose words were not the same nothing is sent in the next call either, until they are', async () => {
   const [first] = call('first');
   await vi.waitFor(() => expect(first.snapshot.state).toBe('on'));
-  await first.confirmWords(false);
+  await first.confirmWords(false, first.snapshot.words);
   expect(first.snapshot).toMatchObject({ reason: 'mismatch', sends: 'held', peerDevice: 'differed' });
 
   const [again] = call('second');
@@ -91,11 +100,100 @@ test('to a device whose words were not the same nothing is sent in the next call
   await vi.waitFor(() => expect(again.snapshot.words).toHaveLength(4));
   expect(again.snapshot).toMatchObject({ reason: 'mismatch', sends: 'held', peerDevice: 'differed' });
   expect(new Set(sends)).toEqual(new Set(['held']));
-  await again.confirmWords(true);
+  await again.confirmWords(true, again.snapshot.words);
   expect(again.snapshot).toMatchObject({ state: 'verified', sends: 'encrypted' });
 
   const [last] = call('third');
   await vi.waitFor(() => expect(last.snapshot.state).toBe('verified'));
+});
+
+describe('a server that lets two people compare their words and then takes the place of one', () => {
+  /** What the server says to Ann in the place of Bob. */
+  let inBetween: KeyAgreement;
+  let holdsBack: boolean;
+
+  async function takeOver(ann: CallEncryption): Promise<void> {
+    inBetween = new KeyAgreement({
+      callId: 'call',
+      userId: 'bob',
+      peerId: 'ann',
+      isCaller: false,
+      device: await DeviceKey.of('bob', new MemoryVault()),
+      nowSec: () => Date.now() / 1000,
+      send: (message) => {
+        if (message.step !== 'confirm' || !holdsBack) ann.hear({ ...message, userId: 'bob' });
+      },
+    });
+    ann.begin();
+  }
+
+  /** Ann's end of a call with Bob until he is taken out of it. */
+  function annsCall(): CallEncryption {
+    const bob = endOf('bob', 'ann', false, (message) => ann.hear(message));
+    const ann: CallEncryption = endOf('ann', 'bob', true, (message) => {
+      if (inBetween) void inBetween.hear(message as unknown as KeyMessage);
+      else bob.hear(message);
+    });
+    for (const end of [ann, bob]) end.begin();
+    return ann;
+  }
+
+  beforeEach(() => {
+    holdsBack = false;
+    inBetween = undefined as unknown as KeyAgreement;
+  });
+
+  test('is not believed by the words of before', async () => {
+    const ann = annsCall();
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+    const { words } = ann.snapshot;
+    await takeOver(ann);
+    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'));
+    await ann.confirmWords(true, words);
+    expect(ann.snapshot).toMatchObject({ state: 'on', peerDevice: 'changed' });
+    // Bob's own device is who the words were compared with.
+    const next = call('next')[0];
+    await vi.waitFor(() => expect(next.snapshot.state).toBe('verified'));
+  });
+
+  test('nor while the comparing is being written down', async () => {
+    const ann = annsCall();
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+    let write: () => void = () => undefined;
+    const slow = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    const { set } = vaults.ann!;
+    vi.spyOn(vaults.ann!, 'set').mockImplementationOnce(async (name, value) => {
+      await slow;
+      await set.call(vaults.ann!, name, value);
+    });
+    const confirming = ann.confirmWords(true, ann.snapshot.words);
+    await takeOver(ann);
+    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'));
+    write();
+    await confirming;
+    expect(ann.snapshot).toMatchObject({ state: 'on', peerDevice: 'changed' });
+  });
+
+  test('is not heard as the one with whom the words were compared, whatever it keeps back', async () => {
+    const ann = annsCall();
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+    await ann.confirmWords(true, ann.snapshot.words);
+    expect(ann.snapshot.state).toBe('verified');
+    const states: string[] = [];
+    for (const worker of workers) {
+      worker.postMessage = ({ type }) => {
+        if (type === 'receiveKey') states.push(ann.snapshot.state);
+      };
+    }
+    holdsBack = true;
+    await takeOver(ann);
+    // The early keys and the agreed ones: what comes is opened with them from then on.
+    await vi.waitFor(() => expect(states).toHaveLength(2));
+    expect(states).toEqual(['off', 'off']);
+    expect(ann.snapshot).toMatchObject({ state: 'off', reason: 'agreeing', sends: 'encrypted' });
+  });
 });
 
 describe('where the worker does not come up', () => {
