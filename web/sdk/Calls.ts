@@ -19,9 +19,10 @@ export class Calls {
     this.#parts = parts;
   }
 
-  /** Loads what a call needs before there is one, so that answering is quick. */
+  /** Loads what a call needs before there is one, so that answering is quick. What does not come now, the call asks for. */
   async preload(): Promise<void> {
-    await Promise.all([import('mediasoup-client'), this.#parts.device.preload()]);
+    const media = import('mediasoup-client').catch(() => undefined);
+    await Promise.all([media, this.#parts.device.preload()]);
   }
 
   /**

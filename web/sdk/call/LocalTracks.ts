@@ -91,6 +91,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
 
   /** Turns everything off for good. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     navigator.mediaDevices?.removeEventListener('devicechange', this.#onDeviceChange);
     this.#replace('audio', null);

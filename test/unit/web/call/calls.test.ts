@@ -31,6 +31,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+test('what cannot be loaded before a call is left to the call', async () => {
+  vi.doMock('mediasoup-client', () => {
+    throw new TypeError('Failed to fetch dynamically imported module');
+  });
+  const parts = { device: { preload: async () => undefined } };
+  calls = new Calls(parts as unknown as ConstructorParameters<typeof Calls>[0]);
+  await expect(calls.preload()).resolves.toBe(undefined);
+  vi.doUnmock('mediasoup-client');
+});
+
 const lost = () => {
   throw DuetApiError.network();
 };

@@ -10,6 +10,31 @@ class FakeTrack extends EventTarget {
   }
 }
 
+test('closed twice, as at the end of a call, it closes what it has once', async () => {
+  let isClosed = false;
+  class FakeContext {
+    createMediaStreamDestination = () => ({ stream: { getAudioTracks: () => [new FakeTrack()] } });
+    createConstantSource = () => ({ offset: {}, connect: () => undefined, start: () => undefined });
+    close = async () => {
+      if (isClosed) throw new DOMException('', 'InvalidStateError');
+      isClosed = true;
+    };
+  }
+  vi.stubGlobal('AudioContext', FakeContext);
+  vi.stubGlobal('navigator', {});
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => void unhandled.push(error);
+  process.on('unhandledRejection', note);
+  const local = new LocalTracks();
+  local.silence();
+  local.close();
+  local.close();
+  await new Promise((done) => setTimeout(done));
+  process.off('unhandledRejection', note);
+  expect(isClosed).toBe(true);
+  expect(unhandled).toEqual([]);
+});
+
 test('a device that cannot be chosen leaves the one that works alone', async () => {
   vi.stubGlobal('navigator', {
     mediaDevices: Object.assign(new EventTarget(), {
