@@ -75,7 +75,7 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
     return this.#http.post('/auth/reset-password', { token, password }, { signedIn: false });
   }
 
-  /** Errors: `INVALID_CREDENTIALS`, `ACCOUNT_SUSPENDED`, `TOO_MANY_REQUESTS`. */
+  /** Signs out who else is signed in. Errors: `INVALID_CREDENTIALS`, `ACCOUNT_SUSPENDED`, `TOO_MANY_REQUESTS`. */
   async login(email: string, password: string): Promise<Tokens> {
     const deviceId = this.#storage.getItem(DEVICE_KEY);
     const headers: Record<string, string> = deviceId ? { 'x-device-id': deviceId } : {};
@@ -84,6 +84,8 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
       { email, password },
       { signedIn: false, headers },
     );
+    // What is theirs would be heard under the new name.
+    if (this.userId !== tokens.user.id) void this.logout();
     this.#storage.setItem(DEVICE_KEY, tokens.deviceId);
     this.#keep(tokens);
     this.emit('signedIn', tokens);

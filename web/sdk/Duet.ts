@@ -43,6 +43,7 @@ export class Duet {
     this.auth = new Auth(http, options.storage ?? new MemoryStorage());
     http.useBearer(this.auth);
     this.auth.on('signedOut', () => this.closeInbox());
+    this.auth.on('signedIn', () => this.#inbox?.open());
     this.people = new People(http);
     this.matches = new Matches(http);
     this.push = new Push(http);
@@ -51,13 +52,16 @@ export class Duet {
     this.calls = new Calls({ http, auth: this.auth, seats: this.#seats, clock: this.clock, device });
   }
 
-  /** The inbox of whoever is signed in; opened by the first asking, closed by `closeInbox` and by signing out. */
+  /**
+   * The inbox of whoever is signed in, or will be: opened by the first asking or by signing in, closed by `closeInbox` and
+   * by signing out.
+   */
   get inbox(): Inbox {
     if (!this.#inbox) {
       const inbox = new Inbox(this.#seats);
       inbox.on('session:revoked', () => this.auth.end('revoked'));
       inbox.on('revoked', () => this.auth.end('revoked'));
-      inbox.open();
+      if (this.auth.isSignedIn) inbox.open();
       this.#inbox = inbox;
     }
     return this.#inbox;

@@ -29,6 +29,7 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
   #lastSeq = 0;
   #replayAskedAt = Number.NEGATIVE_INFINITY;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
+  #isOpen = false;
 
   constructor(seats: Seats) {
     super();
@@ -53,6 +54,8 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
   }
 
   open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
     this.#link.open();
   }
 
