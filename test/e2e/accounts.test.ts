@@ -60,7 +60,11 @@ test('a newcomer registers, verifies, signs in, forgets the password and sets an
 
   const verify = await mailedLink(person.email, /Verify/);
   expect(verify.startsWith(`${server.url}/verify-email?token=`)).toBe(true);
+  // A server that is away says nothing of the link, which is not in the address bar any more to be opened again.
+  await page.route('**/auth/verify-email', (route) => route.abort(), { times: 1 });
   await page.goto(verify);
+  await page.getByText('The link could not be checked').waitFor();
+  await page.getByText('Try again').click();
   await page.getByText('Your address is verified').waitFor();
   // The token does not stay in the address bar.
   expect(page.url()).toBe(`${server.url}/`);
@@ -116,6 +120,11 @@ test('the link "it was not me" opens the page that asks for a mail, and an accou
 
   await signIn(page, person.email, PASSWORD);
   await page.getByTestId('nav-you').first().click();
+  // As the server answers a quarter of an hour after signing in.
+  const body = { status: 403, code: 'FORBIDDEN', message: 'You may not do this.' };
+  await page.route('**/users/me/export', (route) => route.fulfill({ status: 403, json: body }));
+  await page.getByText('Download my data').click();
+  await page.getByTestId('toast').filter({ hasText: 'Sign out and in again first' }).waitFor();
   await page.getByTestId('delete-account').click();
   const form = page.getByTestId('delete-form');
   await form.locator('[name=password]').fill('not the password at all');

@@ -85,6 +85,39 @@ test('a pass is taken back on the page and on the server', async () => {
   await page.close();
 });
 
+test('the keys of the browser decide on nobody, nor does one that is held down', async () => {
+  const { ann } = await town();
+  const page = await openAs(ann);
+  const first = await onTop(page);
+  const flight = () => page.getByTestId('card').getAttribute('data-flight');
+  for (const key of ['Alt+ArrowLeft', 'Control+ArrowRight', 'Meta+ArrowLeft', 'Shift+ArrowRight']) {
+    await page.keyboard.press(key);
+    expect(await flight(), key).toBe(null);
+    expect(await onTop(page), key).toBe(first);
+  }
+  await page.keyboard.down('ArrowLeft');
+  await eventually(() => onTop(page)).not.toBe(first);
+  const second = await onTop(page);
+  await page.keyboard.down('ArrowLeft');
+  expect(await flight()).toBe(null);
+  expect(await onTop(page)).toBe(second);
+  await page.close();
+});
+
+test('of several photos those that could be taken are shown', async () => {
+  const { ann } = await town();
+  const page = await openAs(ann);
+  await page.getByTestId('nav-you').first().click();
+  await page.getByTestId('photo-input').setInputFiles([
+    { name: 'one.jpg', mimeType: 'image/jpeg', buffer: await picture(7) },
+    { name: 'two.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') },
+  ]);
+  await page.getByTestId('toast').filter({ hasText: 'no picture that works' }).waitFor();
+  await page.getByTestId('own-photo').waitFor();
+  expect(await page.getByTestId('own-photo').count()).toBe(1);
+  await page.close();
+});
+
 test('who is blocked is gone for both, stands in the list, and is back when unblocked', async () => {
   const { ann, others } = await town();
   const ids = others.map((person) => person.id).sort();

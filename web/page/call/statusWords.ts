@@ -11,6 +11,8 @@ export function statusWords(session: CallSession, name: string): string | null {
   if (session.link === 'reconnecting') return 'Reconnecting. Your call is still there.';
   if (isPeerLost(session)) return `${name} lost the connection and is coming back.`;
   if (session.devices.failure('audio')) return `${name} cannot hear you: no microphone.`;
+  if (snapshot.media === 'video' && !session.devices.cameraOff && session.devices.failure('video'))
+    return `${name} cannot see you: no camera.`;
   if (snapshot.phase === 'ringing') return snapshot.callerId === session.userId ? 'Ringing' : 'Answering';
   if (snapshot.phase === 'connecting') return 'Connecting';
   const peerMuted = snapshot.people[session.peerId]?.audio === false;

@@ -13,6 +13,8 @@ export function Discover() {
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
+      // With those keys the browser goes back and forth; one that is held down is meant for one person.
+      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.repeat) return;
       const busy =
         event.target instanceof HTMLElement && event.target.closest('input, textarea, select, dialog');
       if (busy || document.querySelector('dialog[open], .call')) return;

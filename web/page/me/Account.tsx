@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import type { Me } from '../../sdk/types.ts';
 import { duet } from '../duet.ts';
 import { Dialog } from '../shell/Dialog.tsx';
@@ -23,7 +24,7 @@ export function Account({ me }: { me: Me }) {
         <button type="button" class="button small" onClick={() => setOpen('password')}>
           Change password
         </button>
-        <button type="button" class="button small" onClick={() => void download().catch(sayError)}>
+        <button type="button" class="button small" onClick={() => void download().catch(sayNotGiven)}>
           Download my data
         </button>
         <button
@@ -113,6 +114,13 @@ async function openMonitor(): Promise<void> {
   const token = await duet.auth.accessToken();
   await fetch('/monitor/session', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
   location.assign('/monitor');
+}
+
+function sayNotGiven(error: unknown): void {
+  const isLate = error instanceof DuetApiError && error.code === 'FORBIDDEN';
+  if (isLate)
+    say('Sign out and in again first: your data is given out soon after that only.', { tone: 'bad' });
+  else sayError(error);
 }
 
 /** Saves everything that is held as a file; the server gives it out soon after signing in only. */

@@ -21,14 +21,14 @@ export function PhotoGrid({ me }: { me: Me }) {
     setBusy(true);
     try {
       await what();
-      takeMe(await duet.people.me());
     } catch (error) {
       const words = error instanceof DuetApiError && WORDS[error.code];
       if (words) say(words, { tone: 'bad' });
       else sayError(error);
-    } finally {
-      setBusy(false);
     }
+    // Also of what failed on its way a part is done.
+    await duet.people.me().then(takeMe, sayError);
+    setBusy(false);
   };
   const upload = async (files: FileList | null) => {
     const images = [...(files ?? [])].slice(0, MOST - me.photos.length);

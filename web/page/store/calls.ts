@@ -68,12 +68,14 @@ export function openCalls(): void {
 }
 
 export function closeCalls(): void {
+  const { current } = calls.value;
   stopRing();
-  calls.value.current?.session?.leave();
   sessionStorage.removeItem(CALL_KEY);
   exposeCall(null);
   behind = null;
   calls.set(NONE);
+  // After that: it is not shown any more how it ends here.
+  current?.session?.leave();
 }
 
 export async function startCall(matchId: string, peer: Card, media: Media = 'audio'): Promise<void> {
@@ -131,6 +133,8 @@ function ring(call: Call, from: Card): void {
   }
   const untilMs = Date.parse(call.ringUntil) - duet.clock.now();
   if (call.phase !== 'ringing' || untilMs <= 0) return;
+  // With the seat that was taken early: the answer is to go to the one who is shown.
+  if (calls.value.incoming?.call.id !== call.id) stopRing();
   calls.set({ incoming: { call, from } });
   void duet.calls.preload();
   if (!current && document.visibilityState === 'visible') void sitDownEarly(call.id);

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { DuetApiError } from '../../sdk/DuetApiError.ts';
 import { duet } from '../duet.ts';
 import { Logo } from '../shell/Logo.tsx';
 import { NewPasswordField } from '../shell/PasswordField.tsx';
@@ -29,21 +30,31 @@ export function LinkFromMail() {
 }
 
 function Verify({ token }: { token: string }) {
-  const [state, setState] = useState<'busy' | 'done' | { problem: string }>('busy');
-  useEffect(() => {
-    duet.auth
-      .verify(token)
-      .then(async () => {
-        if (duet.auth.isSignedIn) takeMe(await duet.people.me());
-        setState('done');
-      })
-      .catch((error) => setState({ problem: messageOf(error) }));
-  }, [token]);
+  const [state, setState] = useState<'busy' | 'done' | { problem: string; isTemporary: boolean }>('busy');
+  const check = async () => {
+    setState('busy');
+    try {
+      await duet.auth.verify(token);
+      if (duet.auth.isSignedIn) await duet.people.me().then(takeMe, () => undefined);
+      setState('done');
+    } catch (error) {
+      const isTemporary = error instanceof DuetApiError && error.isTemporary;
+      setState({ problem: messageOf(error), isTemporary });
+    }
+  };
+  useEffect(() => void check(), [token]);
   if (state === 'busy') return <p role="status">Checking the link.</p>;
+  const isTemporary = state !== 'done' && state.isTemporary;
+  const problem = isTemporary ? 'The link could not be checked' : 'This link does not work any more';
   return (
     <>
-      <h2>{state === 'done' ? 'Your address is verified' : 'This link does not work any more'}</h2>
+      <h2>{state === 'done' ? 'Your address is verified' : problem}</h2>
       <p>{state === 'done' ? 'You can meet people now.' : state.problem}</p>
+      {isTemporary && (
+        <button type="button" class="button primary wide" onClick={() => void check()}>
+          Try again
+        </button>
+      )}
       <Leave label={duet.auth.isSignedIn ? 'Go on' : 'Sign in'} />
     </>
   );

@@ -7,6 +7,7 @@ import {
   openCalls,
   startCall,
 } from '../../../../web/page/store/calls.ts';
+import { toasts } from '../../../../web/page/store/toasts.ts';
 import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
 import { Emitter } from '../../../../web/sdk/Emitter.ts';
 import { MemoryStorage } from '../../../../web/sdk/TokenStorage.ts';
@@ -50,6 +51,7 @@ beforeEach(() => {
   vi.stubGlobal('sessionStorage', storage);
   vi.stubGlobal('document', { visibilityState: 'visible' });
   inbox = new Emitter();
+  toasts.set({ items: [] });
   Object.assign(duet, {
     inbox,
     calls: { preload: async () => undefined },
@@ -75,9 +77,9 @@ function later<T>() {
 
 const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 
-function ring(): void {
-  const call = { id: 'ringing', phase: 'ringing', ringUntil: new Date(Date.now() + 30_000).toISOString() };
-  inbox.emit('call:incoming', { call: call as Call, from: sam });
+function ring(id = 'ringing', from = sam): void {
+  const call = { id, phase: 'ringing', ringUntil: new Date(Date.now() + 30_000).toISOString() };
+  inbox.emit('call:incoming', { call: call as Call, from });
 }
 
 test('who hangs up on one and dials another is in the call with the other alone', async () => {
@@ -201,6 +203,33 @@ test('who is called by the one whom they could not reach hears it ring', async (
   slow.give(undefined as never);
   await pass();
   expect(calls.value).toMatchObject({ current: null, incoming: { call: { id: 'ringing' } } });
+});
+
+test('who answers when another call rings by then answers that one', async () => {
+  const early = new FakeSession('ringing');
+  const other = new FakeSession('other');
+  duet.joinCall = async (callId: string) => (callId === 'ringing' ? early : other);
+  openCalls();
+  ring();
+  await pass();
+  // That the first one has ended was lost with other events.
+  ring('other', kofi);
+  await pass();
+  await answer();
+  expect(early.done).toEqual(['leave']);
+  expect(other.done).toEqual(['answer']);
+  expect(calls.value.current).toMatchObject({ session: other, peer: { id: 'kofi' } });
+});
+
+test('who is signed out in a call is not told that it goes on somewhere else', async () => {
+  const session = new FakeSession('mine');
+  session.leave = () => void session.finish(true);
+  duet.startCall = async () => session;
+  await startCall('sam', sam);
+  closeCalls();
+  expect(session.ended).toBeDefined();
+  expect(calls.value).toEqual({ current: null, ended: null, incoming: null });
+  expect(toasts.value.items).toEqual([]);
 });
 
 test('a call that ends while its page finds back to it is over there', async () => {

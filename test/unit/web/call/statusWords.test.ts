@@ -24,6 +24,23 @@ test('who has fallen out of the call is said to be gone, not muted; who is there
   expect(statusWords(sessionWith(HERE), 'Sam')).toBe(null);
 });
 
+test('who cannot be seen in a video call is told so, unless they turned the camera off', () => {
+  const session = sessionWith({ ...HERE, video: true });
+  const withCamera = (media: string, cameraOff: boolean) =>
+    ({
+      ...session,
+      snapshot: { ...session.snapshot, media },
+      devices: {
+        muted: false,
+        cameraOff,
+        failure: (kind: string) => (kind === 'video' ? 'NotAllowedError' : undefined),
+      },
+    }) as unknown as CallSession;
+  expect(statusWords(withCamera('video', false), 'Sam')).toBe('Sam cannot see you: no camera.');
+  expect(statusWords(withCamera('video', true), 'Sam')).toBe(null);
+  expect(statusWords(withCamera('audio', false), 'Sam')).toBe(null);
+});
+
 test('who has not come yet is not lost', () => {
   expect(statusWords(sessionWith(GONE, 'ringing'), 'Sam')).toBe('Ringing');
   expect(statusWords(sessionWith(GONE, 'connecting'), 'Sam')).toBe('Connecting');
