@@ -31,6 +31,8 @@ export function IncomingCall({ call, from }: { call: Call; from: Card }) {
       role="alertdialog"
       aria-label={`${from.displayName} is calling`}
       onCancel={(event) => event.preventDefault()}
+      // The browser closes it all the same when Escape is pressed again and again.
+      onClose={() => sheet.current?.showModal()}
       data-testid="incoming"
     >
       <div class="incoming-face">

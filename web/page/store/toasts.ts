@@ -9,6 +9,14 @@ export type Toast = {
 };
 
 const SHOWN_MS = 5_000;
+/** Of what happens to people, where the server speaks of states. */
+const WORDS: Record<string, string> = {
+  BUSY: 'The line is busy: one of you is in another call.',
+  CALL_NOT_ACTIVE: 'This call is over.',
+  MATCH_NOT_ACTIVE: 'This match is over.',
+  NOT_FOUND: 'That is not there any more.',
+  WRONG_PHASE: 'That is not possible any more. Somebody was faster, perhaps you on another device.',
+};
 const MOST = 3;
 
 export const toasts = new Store<{ items: Toast[] }>({ items: [] });
@@ -42,9 +50,9 @@ export function messageOf(error: unknown): string {
       ? `That was a lot at once. Try again in ${minutes} minutes.`
       : 'That was a lot at once. Try again shortly.';
   }
-  if (error.code === 'BUSY') return 'The line is busy: one of you is in another call.';
   const [detail] = error.details;
-  return detail ? `${fieldName(detail.path)} ${detail.message}.` : error.message;
+  if (detail) return `${fieldName(detail.path)} ${detail.message}.`;
+  return WORDS[error.code] ?? error.message;
 }
 
 /** `displayName` as "Display name"; the whole request as "This". */

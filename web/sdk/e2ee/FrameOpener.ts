@@ -20,7 +20,7 @@ export class FrameOpener {
   counts = { opened: 0, refused: 0 };
   readonly #keys = new Map<bigint, Held>();
 
-  /** Opens frames of this key as well. A key that is known stays what it is, with its counters. */
+  /** Opens frames of this key as well. It takes the place of an earlier one of the same id. */
   async addKey(kid: number, baseKey: Key): Promise<void> {
     const key = await SFrameKey.derive(baseKey, BigInt(kid));
     this.#keys.delete(key.kid);
