@@ -80,7 +80,10 @@ export class LocalTracks extends Emitter<LocalEvents> {
       source.start();
       this.#silence = { context, track };
     }
-    return this.#silence.track;
+    // Made before anybody has touched the page it stands still, and sends nothing.
+    const { context, track } = this.#silence;
+    if (context.state === 'suspended') void context.resume().catch(() => undefined);
+    return track;
   }
 
   /** Turns a device off, its light too. */

@@ -10,17 +10,48 @@ class FakeTrack extends EventTarget {
   }
 }
 
-test('closed twice, as at the end of a call, it closes what it has once', async () => {
-  let isClosed = false;
-  class FakeContext {
-    createMediaStreamDestination = () => ({ stream: { getAudioTracks: () => [new FakeTrack()] } });
-    createConstantSource = () => ({ offset: {}, connect: () => undefined, start: () => undefined });
-    close = async () => {
-      if (isClosed) throw new DOMException('', 'InvalidStateError');
-      isClosed = true;
-    };
+class FakeContext {
+  static isAllowed = true;
+  state = FakeContext.isAllowed ? 'running' : 'suspended';
+  createMediaStreamDestination = () => ({ stream: { getAudioTracks: () => [new FakeTrack()] } });
+  createConstantSource = () => ({ offset: {}, connect: () => undefined, start: () => undefined });
+  resume = async () => {
+    if (!FakeContext.isAllowed) throw new DOMException('', 'NotAllowedError');
+    this.state = 'running';
+  };
+  close = async () => {
+    if (this.state === 'closed') throw new DOMException('', 'InvalidStateError');
+    this.state = 'closed';
+  };
+}
+
+/** The contexts that are made from now on. */
+function noteContexts(): FakeContext[] {
+  const contexts: FakeContext[] = [];
+  class Noted extends FakeContext {
+    constructor() {
+      super();
+      contexts.push(this);
+    }
   }
-  vi.stubGlobal('AudioContext', FakeContext);
+  vi.stubGlobal('AudioContext', Noted);
+  return contexts;
+}
+
+test('silence that was made before the page was touched is sent from the answer on', () => {
+  vi.stubGlobal('navigator', {});
+  const contexts = noteContexts();
+  FakeContext.isAllowed = false;
+  const local = new LocalTracks();
+  const track = local.silence();
+  FakeContext.isAllowed = true;
+  expect(local.silence()).toBe(track);
+  expect(contexts.map(({ state }) => state)).toEqual(['running']);
+  local.close();
+});
+
+test('closed twice, as at the end of a call, it closes what it has once', async () => {
+  const contexts = noteContexts();
   vi.stubGlobal('navigator', {});
   const unhandled: unknown[] = [];
   const note = (error: unknown) => void unhandled.push(error);
@@ -31,7 +62,7 @@ test('closed twice, as at the end of a call, it closes what it has once', async 
   local.close();
   await new Promise((done) => setTimeout(done));
   process.off('unhandledRejection', note);
-  expect(isClosed).toBe(true);
+  expect(contexts.map(({ state }) => state)).toEqual(['closed']);
   expect(unhandled).toEqual([]);
 });
 
