@@ -32,6 +32,8 @@ export class CallDevices {
     });
     local.on('failed', ({ kind, name }) => {
       this.#failures[kind] = name;
+      // Silence in its place: where nothing comes at all, the way would look lost.
+      if (kind === 'audio') void this.send(kind);
       this.#host.changed();
     });
     local.on('devices', () => this.#host.changed());

@@ -119,6 +119,8 @@ export class LocalTracks extends Emitter<LocalEvents> {
     } catch (error) {
       if (deviceId && this.#tracks[kind]?.readyState === 'live') throw error;
       this.#missing.add(kind);
+      // What was lost is good for nothing more.
+      if (this.#tracks[kind]?.readyState === 'ended') this.#tracks[kind] = null;
       this.emit('failed', { kind, name: error instanceof Error ? error.name : 'UnknownError' });
       return null;
     }
