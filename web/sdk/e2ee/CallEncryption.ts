@@ -286,6 +286,7 @@ export class CallEncryption extends Emitter<Events> {
 
   /** An agreement is under way: somebody who keeps a part of it back is noticed. */
   #expectAgreement(): void {
+    if (this.#closed) return;
     if (this.#isAwaited && this.#isAnswered) this.#stall ??= setTimeout(() => this.#stalled(), STALLED_MS);
   }
 
@@ -301,7 +302,7 @@ export class CallEncryption extends Emitter<Events> {
     this.#facts.isUnregistered = false;
     clearTimeout(this.#stall);
     this.#stall = undefined;
-    if (!this.#closed) this.#expectAgreement();
+    this.#expectAgreement();
     this.#judge();
   }
 

@@ -196,6 +196,17 @@ describe('a server that lets two people compare their words and then takes the p
   });
 });
 
+test('nothing is waited for any more after the call', async () => {
+  const [ann] = call('call');
+  await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+  ann.close();
+  vi.useFakeTimers();
+  // The last state of a room comes with the news of the end.
+  ann.noteRoom({ produces: true, isAble: true }, true);
+  ann.hear({ userId: 'bob' });
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 describe('where the worker does not come up', () => {
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
   beforeEach(() => {
