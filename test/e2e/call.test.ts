@@ -82,6 +82,12 @@ function noteIceServers(): void {
     }
   };
 }
+/** Notes in the page whether the button of a yes to video could be pressed from its first moment on. */
+const NOTE_YES = `new MutationObserver(() => {
+  const yes = document.querySelector('[data-testid="call-upgrade-yes"]');
+  if (yes) globalThis.isOpenAtFirst ??= !yes.disabled;
+}).observe(document.body, { childList: true, subtree: true })`;
+declare const isOpenAtFirst: boolean;
 declare const iceServers: { urls: string[]; username: string; credential: string }[];
 
 const stats = (page: Page) => page.evaluate(() => duet.call.stats());
@@ -209,7 +215,11 @@ test('two people of the demo town match, talk, extend, see each other, and the c
     'not extended',
   );
 
+  // Nobody says yes to what they have not read: the question may have been another one when they moved to the button.
+  await ada.evaluate(NOTE_YES);
   await peer.getByTestId('call-upgrade').click();
+  await ada.getByTestId('call-upgrade-yes').waitFor();
+  expect(await ada.evaluate(() => isOpenAtFirst)).toBe(false);
   await shot(ada, 'call-asked');
   await ada.getByTestId('call-upgrade-yes').click();
   for (const page of [ada, peer]) {

@@ -1,15 +1,24 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { CallSession } from '../../sdk/call/CallSession.ts';
 import type { Card } from '../../sdk/types.ts';
 import { PlusTimeIcon, VideoIcon } from '../shell/icons.tsx';
 import { sayError } from '../store/toasts.ts';
 import { useCountdown } from './useCall.ts';
 
+/** A yes is to what was read: who asks may change the question in the moment of a click. */
+const READ_MS = 600;
+
 /** The question that stands between the two: who asked, what, and for how long it stands. */
 export function Consent({ session, peer }: { session: CallSession; peer: Card }) {
   const { pending } = session.snapshot;
   const leftMs = useCountdown(session, pending?.untilMs ?? null);
   const [busy, setBusy] = useState(false);
+  const [read, setRead] = useState<string | null>(null);
+  const asked = pending && `${pending.kind} ${pending.by} ${pending.untilMs}`;
+  useEffect(() => {
+    const timer = setTimeout(() => setRead(asked), READ_MS);
+    return () => clearTimeout(timer);
+  }, [asked]);
   if (!pending || leftMs === null) return null;
   const isOwn = pending.by === session.userId;
   const { kind } = pending;
@@ -49,7 +58,7 @@ export function Consent({ session, peer }: { session: CallSession; peer: Card })
           <button
             type="button"
             class="button primary small"
-            disabled={busy}
+            disabled={busy || read !== asked}
             data-testid={`call-${kind}-yes`}
             onClick={() => void say(yes)}
           >
