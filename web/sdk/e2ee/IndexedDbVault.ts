@@ -31,10 +31,21 @@ class IndexedDbVault implements Vault {
     return await settled<T>(ask(database.transaction(STORE, mode).objectStore(STORE)));
   }
 
-  #open(): Promise<IDBDatabase> {
+  /** What could not be opened, or the browser has closed, is opened by the next asking; what hangs is done without. */
+  async #open(): Promise<IDBDatabase> {
+    const forget = () => {
+      this.#database = undefined;
+    };
     const opening = indexedDB.open(DATABASE, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    return settled(opening);
+    try {
+      const database = await settled<IDBDatabase>(opening);
+      database.onclose = forget;
+      return database;
+    } catch (error) {
+      if (opening.readyState === 'done') forget();
+      throw error;
+    }
   }
 }
 
