@@ -9,8 +9,10 @@ const LASTS_MS = 3_000;
  * over there. It is the server that says so, so it changes nothing of what this side knows.
  */
 export function useDoubt(session: CallSession): boolean {
+  const peer = session.snapshot.people[session.peerId];
+  // Who has lost the connection says nothing.
   const differs =
-    session.encryption.snapshot.state !== 'off' && session.snapshot.people[session.peerId]?.e2ee === 'off';
+    session.encryption.snapshot.state !== 'off' && peer?.connected === true && peer.e2ee === 'off';
   const [lasts, setLasts] = useState(false);
   useEffect(() => {
     setLasts(false);

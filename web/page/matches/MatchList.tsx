@@ -104,7 +104,7 @@ function MatchTile({ match }: { match: Match }) {
 /** "14:30" for a time of today, else "tomorrow 14:30" or a date. */
 function untilText(iso: string): string {
   const then = new Date(iso);
-  const time = then.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+  const time = then.toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' });
   const tomorrow = new Date(Date.now() + 86_400_000);
   if (then.toDateString() === new Date().toDateString()) return time;
   if (then.toDateString() === tomorrow.toDateString()) return `tomorrow ${time}`;

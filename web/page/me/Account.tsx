@@ -89,8 +89,11 @@ function DeleteForm({ onDone }: { onDone: () => void }) {
     say('Your account is deleted. A mail says until when you can have it back.');
   });
   return (
-    <form onSubmit={onSubmit} data-testid="delete-form">
-      <p>Nobody sees you from now on, and your matches end. Later everything is erased, photos and all.</p>
+    <form onSubmit={onSubmit} class="stack" data-testid="delete-form">
+      <p>
+        Nobody sees you from now on, and your matches end. For a while, a mail says until when, signing in
+        takes it back. Then everything is erased, photos and all.
+      </p>
       <PasswordField label="Password" />
       {problem && (
         <p class="problem" role="alert">

@@ -16,6 +16,8 @@ type DeckState = {
 const PAGE_SIZE = 12;
 /** More are loaded when this few are left. */
 const LOW = 4;
+/** Whoever must wait for longer has not asked too fast, but seen as many as a day has room for. */
+const LONGEST_WINDOW_SEC = 15 * 60;
 const EMPTY: DeckState = { cards: [], phase: 'loading', passed: null };
 
 export const deck = new Store<DeckState>(EMPTY);
@@ -101,7 +103,8 @@ async function load(): Promise<void> {
     const cards = [...deck.value.cards, ...fresh];
     deck.set({ cards, phase: cards.length > 0 ? 'ready' : 'empty' });
   } catch (error) {
-    const isEnough = error instanceof DuetApiError && error.code === 'TOO_MANY_REQUESTS';
+    const isTooMany = error instanceof DuetApiError && error.code === 'TOO_MANY_REQUESTS';
+    const isEnough = isTooMany && (error.retryAfterSec ?? 0) > LONGEST_WINDOW_SEC;
     if (deck.value.cards.length === 0) deck.set({ phase: isEnough ? 'enough' : 'failed' });
     if (!isEnough) sayError(error);
   }

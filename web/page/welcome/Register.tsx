@@ -68,6 +68,7 @@ export function Register({ open }: { open: (door: Door) => void }) {
       <button type="submit" class="button primary wide" disabled={busy}>
         {busy ? 'One moment' : 'Create account'}
       </button>
+      <p class="quiet">By creating an account you agree to the terms and the privacy notice.</p>
       <p class="panel-foot">
         <button type="button" class="link" onClick={() => open('sign-in')}>
           I have one already
