@@ -60,6 +60,7 @@ export function Register({ open }: { open: (door: Door) => void }) {
         <input name="email" type="email" autocomplete="username" required />
       </Field>
       <NewPasswordField label="Password" />
+      <p class="field field-hint">By creating an account you agree to the terms and the privacy notice.</p>
       {problem && (
         <p class="problem" role="alert">
           {problem}
@@ -68,7 +69,6 @@ export function Register({ open }: { open: (door: Door) => void }) {
       <button type="submit" class="button primary wide" disabled={busy}>
         {busy ? 'One moment' : 'Create account'}
       </button>
-      <p class="quiet">By creating an account you agree to the terms and the privacy notice.</p>
       <p class="panel-foot">
         <button type="button" class="link" onClick={() => open('sign-in')}>
           I have one already
