@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json } from '../../support/client.ts';
 import { createTestDatabase, replaceClock, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
+import { before, databaseNow, expectCredited } from '../../support/outage.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, registerMatch, registerPerson } from '../../support/signedIn.ts';
@@ -17,6 +18,10 @@ import { again, at, pause, startShared } from './processes.ts';
 const HOUR_MS = 3_600_000;
 const STEPS_MS = [HOUR_MS, -2 * HOUR_MS, 25 * HOUR_MS, -48 * HOUR_MS];
 const RING_MS = 12_000;
+/** Of one clock, on a machine that has other things to do; a step that is heeded is an hour. */
+const ONE_CLOCK_MS = 60_000;
+/** How long is waited for what comes in its time: a step that is heeded the wrong way puts it off by an hour. */
+const HEARD_MS = 40_000;
 const preload = pathToFileURL(resolve(import.meta.dirname, 'stepClock.js')).href;
 const redis = useRedis();
 let database: TestDatabase;
@@ -56,8 +61,8 @@ test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no ma
   const inboxes = await Promise.all([ann.inbox(), bob.inbox()]);
   const kicked: number[] = [];
   for (const { room } of inboxes) room.onLeave((code) => kicked.push(code));
+  const from = await databaseNow(client);
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
-  const rangFrom = performance.now();
   let offsetMs = 0;
   for (const stepMs of STEPS_MS) {
     offsetMs += stepMs;
@@ -66,13 +71,17 @@ test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no ma
     await pause(1_000);
     // The access token was good for 15 minutes before the step, and is no older after it.
     expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');
-    expect((await bob.ok('POST', '/realtime/inbox')).seat.serverNow).toBeLessThan(Date.parse(call.ringUntil));
+    const { seat } = await bob.ok('POST', '/realtime/inbox');
+    expect(Math.abs(seat.serverNow - (await databaseNow(client)))).toBeLessThan(ONE_CLOCK_MS);
   }
-  const ended = await inboxes[0]!.next('call:ended', (event: Json) => event.call.id === call.id, 2 * RING_MS);
+  const ended = await inboxes[0]!.next('call:ended', (event: Json) => event.call.id === call.id, HEARD_MS);
   expect(ended.call.outcome).toBe('missed');
-  const rangMs = performance.now() - rangFrom;
-  expect(rangMs).toBeGreaterThan(RING_MS - 1_000);
-  expect(rangMs).toBeLessThan(RING_MS + 1_500);
+  // By the clock of the database, which nobody sets here.
+  const { rows } = await client.query(
+    `select extract(epoch from at)::float8 * 1000 as at from call_journal where call_id = $1 and phase = 'ended'`,
+    [call.id],
+  );
+  expect(rows[0].at - from).toBeGreaterThanOrEqual(RING_MS - 1);
   expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
   expect(kicked).toEqual([]);
   expect(inboxes[1]!.ofType('call:ended')).toHaveLength(1);
@@ -82,20 +91,25 @@ test('the database’s clock is set by ±1 h: a call rings its time, whoever hol
   const { ann, matchId } = await newMatch(server);
   const inbox = await ann.inbox();
   const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
-  const rangFrom = performance.now();
   for (const stepMs of [HOUR_MS, -HOUR_MS, 0]) {
     await setDatabaseClock(stepMs);
     // Longer than a lease.
     await pause(2_500);
     const there = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
     expect(there.call.phase).toBe('ringing');
-    expect(Math.abs(Date.parse(there.call.ringUntil) - Date.parse(call.ringUntil))).toBeLessThan(1_000);
+    // Whose process was starved for longer than a lease was credited that.
+    expect(Math.abs(Date.parse(there.call.ringUntil) - Date.parse(call.ringUntil))).toBeLessThan(
+      ONE_CLOCK_MS,
+    );
   }
-  const ended = await inbox.next('call:ended', (event: Json) => event.call.id === call.id, 2 * RING_MS);
+  const ended = await inbox.next('call:ended', (event: Json) => event.call.id === call.id, HEARD_MS);
   expect(ended.call.outcome).toBe('missed');
-  const rangMs = performance.now() - rangFrom;
-  expect(rangMs).toBeGreaterThan(RING_MS - 1_000);
-  expect(rangMs).toBeLessThan(RING_MS + 2_500);
+  // By the clock of the process that held it, which nobody sets here.
+  const { rows } = await client.query('select state from calls where id = $1', [call.id]);
+  const { createdAt, ringUntil, endedAt } = rows[0].state;
+  expect(endedAt).toBeGreaterThanOrEqual(ringUntil);
+  expect(endedAt - createdAt).toBeGreaterThanOrEqual(RING_MS);
+  expect(endedAt - createdAt).toBeLessThan(RING_MS + ONE_CLOCK_MS);
   expect(inbox.ofType('call:ended')).toHaveLength(1);
 });
 
@@ -108,14 +122,11 @@ test('the database’s clock was set by 1 h: what a kill -9 then takes of a call
     // Its lease is written in the clock that is now.
     const { call } = await again(() => at(holder, ann).ok('POST', `/calls/initiate/${matchId}`, {}));
     await pause(1_000);
-    const killedAt = performance.now();
+    const held = await before(client, call.id);
     await holder.kill();
     const taken = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
-    const tookMs = performance.now() - killedAt;
-    const creditedMs = Date.parse(taken.call.ringUntil) - Date.parse(call.ringUntil);
-    // From its last renewal on, which was up to half a second before.
-    expect(creditedMs).toBeGreaterThan(0);
-    expect(creditedMs).toBeLessThan(tookMs + 1_500);
+    expect(Date.parse(taken.call.ringUntil)).toBeGreaterThan(Date.parse(call.ringUntil));
+    await expectCredited(client, call.id, held, 'ringUntil');
     await at(ahead, ann).ok('POST', `/calls/${call.id}/end`);
   } finally {
     await holder.kill();
@@ -143,7 +154,7 @@ test('the database’s clock is set back by 1 h as a process dies: its calls are
     const taken = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
     const creditedMs = Date.parse(taken.call.ringUntil) - Date.parse(call.ringUntil);
     expect(creditedMs).toBeGreaterThanOrEqual(0);
-    expect(creditedMs).toBeLessThan(RING_MS);
+    expect(creditedMs).toBeLessThan(ONE_CLOCK_MS);
     expect((await at(ahead, ann).ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
     await eventually(() => held(living.id)).toEqual({ epoch: 1, lasts: false });
     await other.ann.ok('POST', `/calls/${living.id}/end`);
@@ -163,7 +174,7 @@ test('whoever starts after the database’s clock was set has the clock of those
     const clocks = await Promise.all(
       [server, late].map(async (one) => (await at(one, ann).ok('POST', '/realtime/inbox')).seat.serverNow),
     );
-    expect(Math.abs(clocks[1] - clocks[0])).toBeLessThan(1_000);
+    expect(Math.abs(clocks[1] - clocks[0])).toBeLessThan(ONE_CLOCK_MS);
     // Its sweeper has looked, and half an hour to accept is not over.
     await pause(1_500);
     expect((await ann.ok('GET', '/matches/active')).items).toHaveLength(1);
@@ -182,13 +193,12 @@ test('FT-28 a day and an hour apart: one clock for deadlines, tokens and leases,
   const { call, seat } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
   const there = await at(ahead, ann).ok('POST', `/calls/${call.id}/join`);
   expect(there.seat.processId).toBe(seat.processId);
-  expect(Math.abs(there.seat.serverNow - seat.serverNow)).toBeLessThan(1_000);
-  const held = performance.now();
+  expect(Math.abs(there.seat.serverNow - seat.serverNow)).toBeLessThan(ONE_CLOCK_MS);
+  const held = await before(client, call.id);
   await server.kill();
   const taken = await again(() => at(ahead, bob).ok('POST', `/calls/${call.id}/join`));
-  const creditedMs = Date.parse(taken.call.ringUntil) - Date.parse(call.ringUntil);
-  expect(creditedMs).toBeGreaterThan(0);
-  expect(creditedMs).toBeLessThan(performance.now() - held + 1_500);
+  expect(Date.parse(taken.call.ringUntil)).toBeGreaterThan(Date.parse(call.ringUntil));
+  await expectCredited(client, call.id, held, 'ringUntil');
   expect(taken.call.phase).toBe('ringing');
   expect((await at(ahead, bob).ok('POST', `/calls/${call.id}/reject`)).call.outcome).toBe('rejected');
   const ended = await inbox.next('call:ended', (event: Json) => event.call.id === call.id);
