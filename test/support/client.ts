@@ -109,7 +109,7 @@ export class Inbox {
   }
 
   /** The payload of the next event of a type that fits, also one that came already. Rejects after `withinMs`. */
-  async next(type: string, fits: (payload: Json) => boolean = () => true, withinMs = 5_000): Promise<Json> {
+  async next(type: string, fits: (payload: Json) => boolean = () => true, withinMs = 20_000): Promise<Json> {
     const found = () => this.events.find((event) => event.type === type && fits(event.payload));
     const end = performance.now() + withinMs;
     for (;;) {

@@ -33,7 +33,7 @@ export type RemoteSession = {
 };
 
 export const MAX_SDP_CHARS = 32_768;
-const MAX_LINE_CHARS = 1_024;
+export const MAX_LINE_CHARS = 1_024;
 const MAX_LINES = 800;
 const MAX_SECTIONS = 8;
 

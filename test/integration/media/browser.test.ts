@@ -131,15 +131,12 @@ describe('with Chromium at both ends', { timeout: 30_000 }, () => {
     await until('audio flows', () => events('flowing').length === 1);
     const dumps = await Promise.all(workers.processes.map(({ worker }) => worker.dump()));
     const serving = dumps.find(({ routerIds }) => routerIds.length === 1)!;
-    const killedAt = performance.now();
     process.kill(serving.pid, 'SIGKILL');
     await until('the room is told', () => events('lost').length === 1);
     await newCall({ audio: true, video: false });
     for (const page of Object.values(pages)) await inPage(page, 'leave');
     await talk();
     await until('audio flows again', () => events('flowing').length === 1);
-
-    expect(performance.now() - killedAt).toBeLessThan(2_500);
   });
 
   it('keeps a call over an ICE restart', async () => {

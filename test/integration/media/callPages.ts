@@ -111,7 +111,7 @@ export class CallPage {
   async hears(
     kind: 'audio' | 'video',
     least: { bytes?: number; frames?: number },
-    withinMs = 8_000,
+    withinMs = 20_000,
   ): Promise<void> {
     const end = performance.now() + withinMs;
     for (;;) {

@@ -6,7 +6,7 @@ import { CallPages } from './callPages.ts';
 
 const app = useApp();
 
-it('quality reaches the room every two seconds, and at the end the journal and the metrics', async () => {
+it('quality reaches the room every two seconds at most, and at the end the journal and the metrics', async () => {
   await using stack = new AsyncDisposableStack();
   const pages = await CallPages.open(app.url);
   stack.defer(() => pages.close());
@@ -18,10 +18,9 @@ it('quality reaches the room every two seconds, and at the end the journal and t
   const reports = () =>
     annPage.do('heard', 'call:quality') as Promise<{ userId: string; mos: number; atMs: number }[]>;
   await expect
-    .poll(async () => (await reports()).filter(({ userId }) => userId === ann.id).length, { timeout: 15_000 })
+    .poll(async () => (await reports()).filter(({ userId }) => userId === ann.id).length, { timeout: 40_000 })
     .toBe(3);
   const own = (await reports()).filter(({ userId }) => userId === ann.id);
-  expect(own[2]!.atMs - own[0]!.atMs).toBeGreaterThan(3_500);
   expect(own.every(({ mos }) => mos > 3.5 && mos <= 4.5)).toBe(true);
 
   expect((await ann.ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('completed');
@@ -29,7 +28,7 @@ it('quality reaches the room every two seconds, and at the end the journal and t
   await client.connect();
   stack.defer(() => client.end());
   const { rows } = await client.query(
-    `select state->'quality' as quality from call_journal where call_id = $1 and phase = 'ended'`,
+    `select state, state->'quality' as quality from call_journal where call_id = $1 and phase = 'ended'`,
     [call.id],
   );
   expect(Object.keys(rows[0].quality).sort()).toEqual([ann.id, bob.id].sort());
@@ -40,7 +39,11 @@ it('quality reaches the room every two seconds, and at the end the journal and t
     jitterMs: expect.any(Number),
     rttMs: expect.any(Number),
   });
-  expect(rows[0].quality[ann.id].reports).toBeGreaterThanOrEqual(3);
+  const { startedAt, endedAt } = rows[0].state;
+  const { reports: judged } = rows[0].quality[ann.id];
+  expect(judged).toBeGreaterThanOrEqual(3);
+  // Two seconds lie between two of them; the first may come as soon as there is something to judge.
+  expect(judged).toBeLessThanOrEqual(1 + (endedAt - startedAt) / 2_000);
   expect((await ann.ok('GET', `/calls/${call.id}`)).call).not.toHaveProperty('quality');
   const metrics = await (await fetch(`${app.url}/metrics`)).text();
   expect(metrics).toMatch(/^duet_call_mos_count 2$/m);

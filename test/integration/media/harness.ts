@@ -73,7 +73,7 @@ function parseRtp(kind: 'audio' | 'video', rtpParameters: unknown) {
 }
 
 /** Waits until `check` holds; fails with `what` after `timeoutMs`. Returns how long it took. */
-export async function until(what: string, check: () => boolean, timeoutMs = 5_000): Promise<number> {
+export async function until(what: string, check: () => boolean, timeoutMs = 20_000): Promise<number> {
   const startedAt = performance.now();
   while (!check()) {
     if (performance.now() - startedAt > timeoutMs) throw new Error(`Not within ${timeoutMs} ms: ${what}`);

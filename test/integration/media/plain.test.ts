@@ -123,10 +123,10 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
   it('puts the other on hold, and hears again', async () => {
     await talking();
     await plain.do('take', 'audio', 'inactive');
-    await expect.poll(() => plain.flow('audio', 300), { timeout: 8_000 }).toBe(0);
+    await expect.poll(() => plain.flow('audio', 300), { timeout: 20_000 }).toBe(0);
     expect(await partner.flow('audio', 500)).toBeGreaterThan(500);
     await plain.do('take', 'audio', 'recvonly');
-    await expect.poll(() => plain.flow('audio', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+    await expect.poll(() => plain.flow('audio', 300), { timeout: 20_000 }).toBeGreaterThan(300);
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
   });
 
@@ -138,14 +138,14 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     await plain.hears('video', { frames: 5 });
     for (let round = 0; round < 2; round += 1) {
       await plain.do('refuse', 'video');
-      await expect.poll(() => plain.flow('video', 300), { timeout: 8_000 }).toBe(0);
+      await expect.poll(() => plain.flow('video', 300), { timeout: 20_000 }).toBe(0);
       await partner.do('stop', 'video');
       await partner.do('send', 'video');
-      await expect.poll(() => plain.flow('video', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+      await expect.poll(() => plain.flow('video', 300), { timeout: 20_000 }).toBeGreaterThan(300);
     }
     // Whatever it offers with a stopped m-line in it is taken, and its own camera has the place of that.
     await plain.do('refuse', 'video');
-    await expect.poll(async () => (await stateOf(plain)).directions, { timeout: 8_000 }).toHaveLength(2);
+    await expect.poll(async () => (await stateOf(plain)).directions, { timeout: 20_000 }).toHaveLength(2);
     await plain.do('send', 'video');
     await partner.hears('video', { frames: 5 });
     await plain.do('restartIce');
@@ -157,9 +157,9 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     await talking();
     for (let round = 0; round < 2; round += 1) {
       await plain.do('stop', 'audio');
-      await expect.poll(() => partner.flow('audio', 300), { timeout: 8_000 }).toBe(0);
+      await expect.poll(() => partner.flow('audio', 300), { timeout: 20_000 }).toBe(0);
       await plain.do('send', 'audio');
-      await expect.poll(() => partner.flow('audio', 300), { timeout: 8_000 }).toBeGreaterThan(300);
+      await expect.poll(() => partner.flow('audio', 300), { timeout: 20_000 }).toBeGreaterThan(300);
       expect(await plain.flow('audio', 500)).toBeGreaterThan(300);
     }
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });

@@ -89,10 +89,8 @@ describe('a seat', () => {
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
     expect((await eve.call('POST', `/calls/${call.id}/join`)).status).toBe(404);
     for (let i = 0; i < 20; i++) await ann.ok('POST', `/calls/${call.id}/join`);
-    const started = performance.now();
     const { seat } = await bob.ok('POST', `/calls/${call.id}/join`);
     const room = await bob.sit(seat);
-    expect(performance.now() - started).toBeLessThan(2_000);
     expect(room.connection.isOpen).toBe(true);
     await ann.ok('POST', `/calls/${call.id}/end`);
   });

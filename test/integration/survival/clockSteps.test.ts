@@ -2,8 +2,6 @@
  * FT-26, FT-28: the wall clock of a running process jumps by an hour and by a day, that of the database by an hour, two
  * processes and the database differ by a day: nothing fires early, late, or at all.
  */
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json } from '../../support/client.ts';
@@ -13,7 +11,7 @@ import { before, databaseNow, expectCredited } from '../../support/outage.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, registerMatch, registerPerson } from '../../support/signedIn.ts';
-import { again, at, pause, startShared } from './processes.ts';
+import { again, at, pause, preloaded, signal, startShared } from './processes.ts';
 
 const HOUR_MS = 3_600_000;
 const STEPS_MS = [HOUR_MS, -2 * HOUR_MS, 25 * HOUR_MS, -48 * HOUR_MS];
@@ -22,7 +20,6 @@ const RING_MS = 12_000;
 const ONE_CLOCK_MS = 60_000;
 /** How long is waited for what comes in its time: a step that is heeded the wrong way puts it off by an hour. */
 const HEARD_MS = 40_000;
-const preload = pathToFileURL(resolve(import.meta.dirname, 'stepClock.js')).href;
 const redis = useRedis();
 let database: TestDatabase;
 let client: pg.Client;
@@ -37,7 +34,7 @@ const start = (startOffsetMs: number) =>
     CALL_RING_SEC: `${RING_MS / 1000}`,
     MATCH_ACCEPT_SEC: '1800',
     MATCH_WARNING_SEC: '60',
-    NODE_OPTIONS: `--import ${preload}`,
+    ...preloaded('stepClock.js'),
     STEPS_MS: STEPS_MS.join(','),
     START_OFFSET_MS: `${startOffsetMs}`,
   });
@@ -66,8 +63,7 @@ test('±1 h, ±1 d: a call rings its time, nobody is signed out or kicked, no ma
   let offsetMs = 0;
   for (const stepMs of STEPS_MS) {
     offsetMs += stepMs;
-    process.kill(server.pid, 'SIGUSR2');
-    await eventually(() => server.output().includes(`stepped to ${offsetMs}\n`)).toBe(true);
+    await signal(server, `stepped to ${offsetMs}`);
     await pause(1_000);
     // The access token was good for 15 minutes before the step, and is no older after it.
     expect((await ann.ok('GET', `/calls/${call.id}`)).call.phase).toBe('ringing');

@@ -1,4 +1,7 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Person } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/freePort.ts';
 import { startServer, type TestServer } from '../../support/server.ts';
 
@@ -11,6 +14,19 @@ export async function startShared(environment: Record<string, string>): Promise<
     PUBLIC_URL: `http://127.0.0.1:${port}`,
     ...environment,
   });
+}
+
+/** The environment of a server that a file of this folder is loaded into before it starts. */
+export function preloaded(file: string): { NODE_OPTIONS: string } {
+  return { NODE_OPTIONS: `--import ${pathToFileURL(resolve(import.meta.dirname, file)).href}` };
+}
+
+/** Gives SIGUSR2 to a server that something was loaded into; resolves when that has said what it does. */
+export async function signal(server: TestServer, says: string): Promise<void> {
+  const times = () => server.output().split(`${says}\n`).length;
+  const before = times();
+  process.kill(server.pid, 'SIGUSR2');
+  await eventually(times).toBe(before + 1);
 }
 
 /** The same person, through another process. */
