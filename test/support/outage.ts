@@ -3,15 +3,15 @@ import type pg from 'pg';
 import { expect } from 'vitest';
 import { LEASE_MS } from '../../src/calling/CallStore.ts';
 
-/** A call in its row, before its process dies. */
-export interface Before {
+/** A call as its row has it while its process lives. */
+export interface Held {
   /** When its deadlines fall due. Epoch ms. */
   state: { ringUntil: number; endsAt?: number };
   /** When its holder said the last time that it lives. Epoch ms, by the database's clock. */
   signMs: number;
 }
 
-export async function before(db: pg.Client, callId: string): Promise<Before> {
+export async function heldCall(db: pg.Client, callId: string): Promise<Held> {
   const { rows } = await db.query(
     `select state, extract(epoch from leased_until)::float8 * 1000 - ${LEASE_MS} as sign from calls where id = $1`,
     [callId],
@@ -23,7 +23,7 @@ export async function before(db: pg.Client, callId: string): Promise<Before> {
 export async function expectCredited(
   db: pg.Client,
   callId: string,
-  { state, signMs }: Before,
+  { state, signMs }: Held,
   deadline: 'ringUntil' | 'endsAt',
 ): Promise<void> {
   const { rows } = await db.query(

@@ -124,13 +124,16 @@ describe('session descriptions of strangers', { timeout: 120_000 }, () => {
       `${'a=rtpmap:111 opus/48000/2\r\n'.repeat(790)}`,
       `m=audio 9 UDP/TLS/RTP/SAVPF ${'1 '.repeat(15_000)}`,
     ];
+    const codes = [];
     for (const text of hostile) {
       const read = Promise.resolve().then(() => readSession(`${offerSdp()}${text}`.slice(0, 32_768)));
-      expect(['done', 'VALIDATION_FAILED']).toContain(await codeOf(read));
+      codes.push(await codeOf(read));
     }
+    // Of lines that are not used it is given none; what is too long, or too much, it is not given at all.
+    expect(codes).toEqual(['done', 'done', ...Array(3).fill('VALIDATION_FAILED')]);
+    expect(parsed.mock.calls).toHaveLength(2);
     const lines = parsed.mock.calls.flatMap(([sdp]) => sdp.split('\r\n'));
     parsed.mockRestore();
-    expect(lines.length).toBeGreaterThan(100);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(MAX_LINE_CHARS);
     expect(lines.filter((line) => /^a=(?:simulcast|imageattr)/.test(line))).toEqual([]);
   });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json } from '../../support/client.ts';
 import { createTestDatabase, replaceClock, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
-import { before, databaseNow, expectCredited } from '../../support/outage.ts';
+import { databaseNow, expectCredited, heldCall } from '../../support/outage.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, registerMatch, registerPerson } from '../../support/signedIn.ts';
@@ -118,7 +118,7 @@ test('the database’s clock was set by 1 h: what a kill -9 then takes of a call
     // Its lease is written in the clock that is now.
     const { call } = await again(() => at(holder, ann).ok('POST', `/calls/initiate/${matchId}`, {}));
     await pause(1_000);
-    const held = await before(client, call.id);
+    const held = await heldCall(client, call.id);
     await holder.kill();
     const taken = await again(() => at(ahead, ann).ok('POST', `/calls/${call.id}/join`));
     expect(Date.parse(taken.call.ringUntil)).toBeGreaterThan(Date.parse(call.ringUntil));
@@ -190,7 +190,7 @@ test('FT-28 a day and an hour apart: one clock for deadlines, tokens and leases,
   const there = await at(ahead, ann).ok('POST', `/calls/${call.id}/join`);
   expect(there.seat.processId).toBe(seat.processId);
   expect(Math.abs(there.seat.serverNow - seat.serverNow)).toBeLessThan(ONE_CLOCK_MS);
-  const held = await before(client, call.id);
+  const held = await heldCall(client, call.id);
   await server.kill();
   const taken = await again(() => at(ahead, bob).ok('POST', `/calls/${call.id}/join`));
   expect(Date.parse(taken.call.ringUntil)).toBeGreaterThan(Date.parse(call.ringUntil));

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { before, databaseNow, expectCredited } from '../../support/outage.ts';
+import { databaseNow, expectCredited, heldCall } from '../../support/outage.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch } from '../../support/signedIn.ts';
 import { at, pause, startShared } from './processes.ts';
@@ -58,7 +58,7 @@ test(
   async () => {
     const { ann, bob, matchId } = await newMatch(server!);
     const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
-    const held = await before(db, call.id);
+    const held = await heldCall(db, call.id);
     await server!.kill();
     const goneAt = await databaseNow(db);
     await pause(8_000);

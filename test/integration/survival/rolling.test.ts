@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, request } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
-import { before, expectCredited } from '../../support/outage.ts';
+import { expectCredited, heldCall } from '../../support/outage.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, newPeople } from '../../support/signedIn.ts';
@@ -83,7 +83,7 @@ test(
     const { ann, bob, call } = await talkAt(a);
     const asked = (await ann.ok('POST', `/calls/${call.id}/upgrade`)).call;
     expect(asked.pending).toMatchObject({ kind: 'upgrade' });
-    const held = await before(db, call.id);
+    const held = await heldCall(db, call.id);
     await a.kill();
     const back = await again(() => at(b, bob).ok('POST', `/calls/${call.id}/join`));
     expect(back.call).toMatchObject({ id: call.id, phase: 'active', media: 'audio', extensions: 0 });

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Inbox, type Json, request } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { before, expectCredited } from '../../support/outage.ts';
+import { expectCredited, heldCall } from '../../support/outage.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, registerPerson, signIn } from '../../support/signedIn.ts';
@@ -89,7 +89,7 @@ describe('a process dies', () => {
       const { call } = await at(a, ann).ok('POST', `/calls/initiate/${matchId}`, {});
       if (phase === 'connecting') await at(a, bob).ok('POST', `/calls/${call.id}/answer`, {});
       const inbox = await at(b, bob).inbox();
-      const held = await before(db, call.id);
+      const held = await heldCall(db, call.id);
       await a.kill();
       const [toAnn, toBob] = await Promise.all(
         [ann, bob].map((person) => again(() => at(b, person).ok('POST', `/calls/${call.id}/join`))),
