@@ -10,7 +10,7 @@ import { openBrowser, SMALL_AND_STILL } from '../support/browser.ts';
 import type { Json, Person } from '../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { freePort } from '../support/freePort.ts';
-import { expectCredited, before as heldBefore } from '../support/outage.ts';
+import { expectCredited, heldCall } from '../support/outage.ts';
 import { useRedis } from '../support/redis.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { signIn } from '../support/signedIn.ts';
