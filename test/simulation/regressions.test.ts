@@ -10,6 +10,7 @@ import type { Database } from '../../src/db/Database.ts';
 import type { Sql } from '../../src/db/sql.ts';
 import { createLog } from '../../src/log.ts';
 import { MemoryBus } from '../../src/platform/Bus.ts';
+import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/FakeClock.ts';
 import { MemoryDatabase } from './MemoryDatabase.ts';
 
@@ -161,7 +162,7 @@ describe('what the simulation found', () => {
     await expect(actor.command({ type: 'end' }, ANN)).rejects.toThrow();
     expect(actor.call.phase).toBe('active');
     clock.advance(600);
-    await expect.poll(() => actor.call.phase).toBe('ended');
+    await eventually(() => actor.call.phase).toBe('ended');
     expect(shown.at(-1)?.phase).toBe('ended');
     expect(said.at(-1)).toBe('call:ended');
   });
@@ -176,7 +177,7 @@ describe('what the simulation found', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(lost).toEqual([]);
     clock.advance(RENEW_EVERY_MS);
-    await expect.poll(() => said.at(-1)).toBe('call:ended');
+    await eventually(() => said.at(-1)).toBe('call:ended');
     expect(lost).toEqual([]);
   });
 
@@ -195,7 +196,7 @@ describe('what the simulation found', () => {
     memory.transaction = transaction;
     const before = row().version;
     clock.advance(600);
-    await expect.poll(() => row().version).toBe(before + 1);
+    await eventually(() => row().version).toBe(before + 1);
     expect(actor.call).toMatchObject({ absentSince: { callee: expect.any(Number) } });
     memory.transaction = () => Promise.reject(new Error('no database'));
     await drop(ANN);

@@ -4,6 +4,7 @@ import { newId } from '../../../src/ids.ts';
 import { until } from '../../support/accounts.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Person, request } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 import { deleteAccount } from '../../support/life.ts';
 import { onServer } from '../../support/postgresServer.ts';
 import {
@@ -75,7 +76,7 @@ describe('reports', () => {
     });
     expect((await ann.call('GET', '/users/me')).status).toBe(401);
     expect(await toBob.next('call:ended')).toMatchObject({ outcome: 'unavailable' });
-    await expect.poll(() => atAnn.room.connection.isOpen).toBe(false);
+    await eventually(() => atAnn.room.connection.isOpen).toBe(false);
     const log = await boss.ok('GET', `/admin/audit?userId=${ann.id}&action=status_changed`);
     expect(log.items).toMatchObject([{ actorId: null, details: { before: 'active', after: 'suspended' } }]);
     // Let back in by an admin, who has seen those: one more is not three.

@@ -72,14 +72,13 @@ function parseRtp(kind: 'audio' | 'video', rtpParameters: unknown) {
   return parsed('media:produce', { transportId: crypto.randomUUID(), kind, rtpParameters }).rtpParameters;
 }
 
-/** Waits until `check` holds; fails with `what` after `timeoutMs`. Returns how long it took. */
-export async function until(what: string, check: () => boolean, timeoutMs = 20_000): Promise<number> {
+/** Waits until `check` holds; fails with `what` after `timeoutMs`. */
+export async function until(what: string, check: () => boolean, timeoutMs = 20_000): Promise<void> {
   const startedAt = performance.now();
   while (!check()) {
     if (performance.now() - startedAt > timeoutMs) throw new Error(`Not within ${timeoutMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  return performance.now() - startedAt;
 }
 
 /** The code that a promise is refused with; `done` when it is not. */

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import type { Person } from '../../support/client.ts';
+import { eventually } from '../../support/eventually.ts';
 import { newMatch } from '../../support/signedIn.ts';
 import { type CallPage, CallPages } from './callPages.ts';
 
@@ -63,7 +64,7 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
   it('connects while it rings, and sends nothing that anybody gets before the answer', async () => {
     const { bob, callId } = await ring();
     await plain.do('send', 'audio');
-    await expect.poll(async () => (await stateOf(plain)).connectionState).toBe('connected');
+    await eventually(async () => (await stateOf(plain)).connectionState).toBe('connected');
     expect((await stateOf(plain)).directions).toEqual(['inactive']);
     await answer(bob, callId);
     await partner.hears('audio', { bytes: 1_000 });
@@ -74,7 +75,7 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     const { ann, bob, callId } = await talking('plain');
     // A camera without consent: the m-line is answered as inactive.
     await plain.do('send', 'video');
-    await expect.poll(async () => (await stateOf(plain)).signalingState).toBe('stable');
+    await eventually(async () => (await stateOf(plain)).signalingState).toBe('stable');
     expect(await partner.do('received', 'video')).toMatchObject({ bytes: 0 });
 
     await ann.ok('POST', `/calls/${callId}/upgrade`);
@@ -84,10 +85,9 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     await plain.hears('video', { frames: 10 });
 
     expect(await plain.ask('call:downgrade')).toBe('done');
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(await partner.flow('video', 500)).toBe(0);
-    expect(await plain.flow('video', 500)).toBe(0);
-    expect(await plain.flow('audio', 500)).toBeGreaterThan(500);
+    await eventually(() => partner.flow('video', 500)).toBe(0);
+    await eventually(() => plain.flow('video', 500)).toBe(0);
+    await eventually(() => plain.flow('audio', 500)).toBeGreaterThan(500);
     for (const page of [plain, partner]) expect((await stateOf(page)).signalingState).toBe('stable');
   });
 
@@ -102,20 +102,20 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
       await partner.do('stop', 'video');
     }
     // The last of it may still be on its way.
-    await expect.poll(async () => (await stateOf(plain)).signalingState).toBe('stable');
-    expect(await plain.flow('audio', 500)).toBeGreaterThan(500);
+    await eventually(async () => (await stateOf(plain)).signalingState).toBe('stable');
+    await eventually(() => plain.flow('audio', 500)).toBeGreaterThan(500);
   });
 
   it('restarts ICE: new credentials on both sides, the same call', async () => {
     const { ann, callId } = await talking();
     const before = await stateOf(plain);
     await plain.do('restartIce');
-    await expect.poll(async () => (await stateOf(plain)).ufrags[1]).not.toBe(before.ufrags[1]);
+    await eventually(async () => (await stateOf(plain)).ufrags[1]).not.toBe(before.ufrags[1]);
     const after = await stateOf(plain);
     expect(after.ufrags[0]).not.toBe(before.ufrags[0]);
-    await expect.poll(async () => (await stateOf(plain)).connectionState).toBe('connected');
-    expect(await plain.flow('audio', 1_000)).toBeGreaterThan(1_000);
-    expect(await partner.flow('audio', 1_000)).toBeGreaterThan(1_000);
+    await eventually(async () => (await stateOf(plain)).connectionState).toBe('connected');
+    await eventually(() => plain.flow('audio', 1_000)).toBeGreaterThan(1_000);
+    await eventually(() => partner.flow('audio', 1_000)).toBeGreaterThan(1_000);
     expect(await phaseOf(ann, callId)).toBe('active');
     expect(after.refusals).toEqual([]);
   });
@@ -123,10 +123,10 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
   it('puts the other on hold, and hears again', async () => {
     await talking();
     await plain.do('take', 'audio', 'inactive');
-    await expect.poll(() => plain.flow('audio', 300), { timeout: 20_000 }).toBe(0);
-    expect(await partner.flow('audio', 500)).toBeGreaterThan(500);
+    await eventually(() => plain.flow('audio', 300)).toBe(0);
+    await eventually(() => partner.flow('audio', 500)).toBeGreaterThan(500);
     await plain.do('take', 'audio', 'recvonly');
-    await expect.poll(() => plain.flow('audio', 300), { timeout: 20_000 }).toBeGreaterThan(300);
+    await eventually(() => plain.flow('audio', 300)).toBeGreaterThan(300);
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
   });
 
@@ -138,18 +138,18 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     await plain.hears('video', { frames: 5 });
     for (let round = 0; round < 2; round += 1) {
       await plain.do('refuse', 'video');
-      await expect.poll(() => plain.flow('video', 300), { timeout: 20_000 }).toBe(0);
+      await eventually(() => plain.flow('video', 300)).toBe(0);
       await partner.do('stop', 'video');
       await partner.do('send', 'video');
-      await expect.poll(() => plain.flow('video', 300), { timeout: 20_000 }).toBeGreaterThan(300);
+      await eventually(() => plain.flow('video', 300)).toBeGreaterThan(300);
     }
     // Whatever it offers with a stopped m-line in it is taken, and its own camera has the place of that.
     await plain.do('refuse', 'video');
-    await expect.poll(async () => (await stateOf(plain)).directions, { timeout: 20_000 }).toHaveLength(2);
+    await eventually(async () => (await stateOf(plain)).directions).toHaveLength(2);
     await plain.do('send', 'video');
     await partner.hears('video', { frames: 5 });
     await plain.do('restartIce');
-    expect(await plain.flow('audio', 1_000)).toBeGreaterThan(500);
+    await eventually(() => plain.flow('audio', 1_000)).toBeGreaterThan(500);
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
   });
 
@@ -157,10 +157,10 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     await talking();
     for (let round = 0; round < 2; round += 1) {
       await plain.do('stop', 'audio');
-      await expect.poll(() => partner.flow('audio', 300), { timeout: 20_000 }).toBe(0);
+      await eventually(() => partner.flow('audio', 300)).toBe(0);
       await plain.do('send', 'audio');
-      await expect.poll(() => partner.flow('audio', 300), { timeout: 20_000 }).toBeGreaterThan(300);
-      expect(await plain.flow('audio', 500)).toBeGreaterThan(300);
+      await eventually(() => partner.flow('audio', 300)).toBeGreaterThan(300);
+      await eventually(() => plain.flow('audio', 500)).toBeGreaterThan(300);
     }
     expect(await stateOf(plain)).toMatchObject({ signalingState: 'stable', refusals: [] });
   });
@@ -170,7 +170,7 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     await plain.do('renew');
     await plain.do('send', 'audio');
     await Promise.all([plain.hears('audio', { bytes: 2_000 })]);
-    expect(await partner.flow('audio', 1_000)).toBeGreaterThan(1_000);
+    await eventually(() => partner.flow('audio', 1_000)).toBeGreaterThan(1_000);
   });
 
   it('answers nonsense with a code, and goes on', async () => {
@@ -188,7 +188,7 @@ describe('a bare RTCPeerConnection', { timeout: 60_000 }, () => {
     ];
     for (const [type, payload, code] of refused)
       expect([type, await plain.ask(type, payload)]).toEqual([type, code]);
-    expect(await plain.flow('audio', 500)).toBeGreaterThan(500);
-    expect(await partner.flow('audio', 500)).toBeGreaterThan(500);
+    await eventually(() => plain.flow('audio', 500)).toBeGreaterThan(500);
+    await eventually(() => partner.flow('audio', 500)).toBeGreaterThan(500);
   });
 });

@@ -279,7 +279,7 @@ test('a window that is a copy of another hears of its renewals; one of somebody 
   await first.auth.refresh();
   await vi.waitFor(async () => {
     expect((await second.auth.accessToken())?.split('.')[2]).toBe('renewed');
-  });
+  }, 10_000);
   expect(copy.getItem('duet.session')).toBe(one.getItem('duet.session'));
   expect((await third.auth.accessToken())?.split('.')[2]).toBe('theirs');
 });
@@ -326,7 +326,7 @@ test('changing the password is a renewal to the copies of a window: none beside 
   expect((await first.auth.accessToken())?.split('.')[2]).toBe('changed');
   await vi.waitFor(async () => {
     expect((await second.auth.accessToken())?.split('.')[2]).toBe('changed');
-  });
+  }, 10_000);
   expect(copy.getItem('duet.session')).toBe(one.getItem('duet.session'));
   expect(asked.at(-1)).toEqual({ path: '/auth/change-password', token: tokens('login').accessToken });
 });

@@ -90,21 +90,21 @@ function call(callId: string): [CallEncryption, CallEncryption] {
 
 test('to a device whose words were not the same nothing is sent in the next call either, until they are', async () => {
   const [first] = call('first');
-  await vi.waitFor(() => expect(first.snapshot.state).toBe('on'));
+  await vi.waitFor(() => expect(first.snapshot.state).toBe('on'), 10_000);
   await first.confirmWords(false, first.snapshot.words);
   expect(first.snapshot).toMatchObject({ reason: 'mismatch', sends: 'held', peerDevice: 'differed' });
 
   const [again] = call('second');
   const sends: string[] = [];
   again.on('change', (snapshot) => sends.push(snapshot.sends));
-  await vi.waitFor(() => expect(again.snapshot.words).toHaveLength(4));
+  await vi.waitFor(() => expect(again.snapshot.words).toHaveLength(4), 10_000);
   expect(again.snapshot).toMatchObject({ reason: 'mismatch', sends: 'held', peerDevice: 'differed' });
   expect(new Set(sends)).toEqual(new Set(['held']));
   await again.confirmWords(true, again.snapshot.words);
   expect(again.snapshot).toMatchObject({ state: 'verified', sends: 'encrypted' });
 
   const [last] = call('third');
-  await vi.waitFor(() => expect(last.snapshot.state).toBe('verified'));
+  await vi.waitFor(() => expect(last.snapshot.state).toBe('verified'), 10_000);
 });
 
 describe('a server that lets two people compare their words and then takes the place of one', () => {
@@ -145,20 +145,20 @@ describe('a server that lets two people compare their words and then takes the p
 
   test('is not believed by the words of before', async () => {
     const ann = annsCall();
-    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'), 10_000);
     const { words } = ann.snapshot;
     await takeOver(ann);
-    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'));
+    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'), 10_000);
     await ann.confirmWords(true, words);
     expect(ann.snapshot).toMatchObject({ state: 'on', peerDevice: 'changed' });
     // Bob's own device is who the words were compared with.
     const next = call('next')[0];
-    await vi.waitFor(() => expect(next.snapshot.state).toBe('verified'));
+    await vi.waitFor(() => expect(next.snapshot.state).toBe('verified'), 10_000);
   });
 
   test('nor while the comparing is being written down', async () => {
     const ann = annsCall();
-    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'), 10_000);
     let write: () => void = () => undefined;
     const slow = new Promise<void>((resolve) => {
       write = resolve;
@@ -170,7 +170,7 @@ describe('a server that lets two people compare their words and then takes the p
     });
     const confirming = ann.confirmWords(true, ann.snapshot.words);
     await takeOver(ann);
-    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'));
+    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'), 10_000);
     write();
     await confirming;
     expect(ann.snapshot).toMatchObject({ state: 'on', peerDevice: 'changed' });
@@ -178,7 +178,7 @@ describe('a server that lets two people compare their words and then takes the p
 
   test('is not heard as the one with whom the words were compared, whatever it keeps back', async () => {
     const ann = annsCall();
-    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'), 10_000);
     await ann.confirmWords(true, ann.snapshot.words);
     expect(ann.snapshot.state).toBe('verified');
     const states: string[] = [];
@@ -190,7 +190,7 @@ describe('a server that lets two people compare their words and then takes the p
     holdsBack = true;
     await takeOver(ann);
     // The early keys and the agreed ones: what comes is opened with them from then on.
-    await vi.waitFor(() => expect(states).toHaveLength(2));
+    await vi.waitFor(() => expect(states).toHaveLength(2), 10_000);
     expect(states).toEqual(['off', 'off']);
     expect(ann.snapshot).toMatchObject({ state: 'off', reason: 'agreeing', sends: 'encrypted' });
   });
@@ -198,7 +198,7 @@ describe('a server that lets two people compare their words and then takes the p
 
 test('nothing is waited for any more after the call', async () => {
   const [ann] = call('call');
-  await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'));
+  await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'), 10_000);
   ann.close();
   vi.useFakeTimers();
   // The last state of a room comes with the news of the end.

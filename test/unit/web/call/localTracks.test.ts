@@ -108,7 +108,7 @@ test('a device that is taken away is replaced by another one, or by the next tha
     const lost = track as unknown as FakeTrack;
     lost.readyState = 'ended';
     lost.dispatchEvent(new Event('ended'));
-    await vi.waitFor(() => expect(told).toHaveLength(news));
+    await vi.waitFor(() => expect(told).toHaveLength(news), 10_000);
   };
   const first = await local.open('audio');
   await takeAway(first, 2);
@@ -119,7 +119,7 @@ test('a device that is taken away is replaced by another one, or by the next tha
 
   plugged.push(new FakeTrack());
   mediaDevices.dispatchEvent(new Event('devicechange'));
-  await vi.waitFor(() => expect(told).toHaveLength(4));
+  await vi.waitFor(() => expect(told).toHaveLength(4), 10_000);
   expect(local.track('audio')?.readyState).toBe('live');
   local.close();
 });

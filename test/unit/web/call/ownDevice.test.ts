@@ -43,7 +43,7 @@ const away = () => {
 test('the key is registered however long the server is away', async () => {
   answer = away;
   const key = device.key();
-  await vi.waitFor(() => expect(tries).toBe(1));
+  await vi.waitFor(() => expect(tries).toBe(1), 10_000);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(tries).toBeGreaterThan(10);
   answer = () => undefined;
@@ -55,7 +55,7 @@ test('but not for somebody who has signed out, and not where it is refused', asy
   answer = away;
   const key = device.key();
   key.catch(() => undefined);
-  await vi.waitFor(() => expect(tries).toBe(1));
+  await vi.waitFor(() => expect(tries).toBe(1), 10_000);
   auth.userId = undefined;
   await vi.advanceTimersByTimeAsync(6_000);
   await expect(key).rejects.toMatchObject({ code: 'UNAVAILABLE' });
@@ -90,7 +90,7 @@ test('a call says that its own key is not registered rather than that somebody l
     ask: async () => ({}),
   });
   encryption.begin();
-  await vi.waitFor(() => expect(tries).toBe(1));
+  await vi.waitFor(() => expect(tries).toBe(1), 10_000);
   encryption.noteRoom({ produces: true, isAble: true }, true);
   await vi.advanceTimersByTimeAsync(9_000);
   expect(encryption.snapshot).toMatchObject({ reason: 'agreeing', sends: 'held' });
