@@ -1,21 +1,17 @@
 /** FT-37 and what a process prints: all of it lines of the log, and nobody who stops reading them ends it. */
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
-import { again, pause, startShared } from './processes.ts';
+import { again, pause, preloaded, startShared } from './processes.ts';
 
-const preload = pathToFileURL(resolve(import.meta.dirname, 'slips.js')).href;
 const redis = useRedis();
 let database: TestDatabase;
 let server: TestServer;
 
-const start = () =>
-  startShared({ DB_URL: database.url, REDIS_URL: redis.url, NODE_OPTIONS: `--import ${preload}` });
+const start = () => startShared({ DB_URL: database.url, REDIS_URL: redis.url, ...preloaded('slips.js') });
 
 beforeAll(async () => {
   database = await createTestDatabase();
