@@ -194,10 +194,15 @@ describe('delivery', () => {
     const ann = await newPerson(app);
     const hub = new InboxHub({ db, bus: new MemoryBus(), clock: new FakeClock(), log: createLog('silent') });
     const heard: string[] = [];
+    const asked = vi.spyOn(db, 'query');
     hub.subscribe(ann.id, 0, {
       deliver: ({ seq }) => heard.push(`${seq}`),
       resync: () => heard.push('resync'),
     });
+    // It has read the log, twice, while there was nothing in it: what follows it hears by the news alone.
+    const answered = () => asked.mock.settledResults.filter(({ type }) => type === 'fulfilled').length;
+    await eventually(answered).toBe(2);
+    asked.mockRestore();
     const events = await db.transaction((tx) =>
       append(
         tx,
