@@ -132,7 +132,16 @@ export const lastMatch = sql<{ id: string; status: string; ended_at: number | nu
   `select id, status, ended_at from matches where low_id = $1 and high_id = $2 order by created_at desc limit 1`,
 );
 
-/** Lets a pair begin anew, long after their match ended: both decisions are forgotten. */
+/** Whatever is decided about a pair waits for this lock: no match is made before its transaction ends. */
+export const lockPair = sql(
+  'decision-lock-pair',
+  'select from pair_decisions where low_id = $1 and high_id = $2 for no key update',
+);
+
+/**
+ * Lets a pair begin anew, long after their match ended: both decisions are forgotten. The pair must be locked: the other
+ * one may have begun anew too, and a statement that waits for the row looks at it again, but not for a match made meanwhile.
+ */
 export const forgetPair = sql(
   'decision-forget-pair',
   `update pair_decisions set low_decision = null, low_at = null, high_decision = null, high_at = null, matched = false

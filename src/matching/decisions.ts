@@ -16,6 +16,7 @@ import {
   forgetPair,
   lastDislike,
   lastMatch,
+  lockPair,
   returnLikes,
   undoDislike,
 } from './decisionSql.ts';
@@ -122,7 +123,10 @@ export class Decisions {
     const since = clock.now() - ENDED_MATCH_DAYS * DAY_MS;
     if (last.ended_at !== null && last.ended_at > since) throw new DuetError('CONFLICT');
     // Nothing to forget is no refusal: the other one, who likes again at this moment, has let them begin anew.
-    await db.query(forgetPair, [low, high, new Date(since)]);
+    await db.transaction(async (tx) => {
+      await tx.query(lockPair, [low, high]);
+      await tx.query(forgetPair, [low, high, new Date(since)]);
+    });
     return 'again';
   }
 }
