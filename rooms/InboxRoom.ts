@@ -29,8 +29,9 @@ export abstract class InboxRoom extends BaseRoom {
       if (news !== undefined) hub.tellHeard({ userId, sessionId, seq: news.seq, at: news.at });
       await hub.ack(userId, seq);
     });
-    this.handle('inbox:replay', messages['inbox:replay'].payload, (room, client, { after }) => {
-      room.#subscriptions.get(client.sessionId)?.subscription.replay(after);
+    this.handle('inbox:replay', messages['inbox:replay'].payload, (room, client, { after, at }) => {
+      const toldAt = at === undefined ? undefined : Date.parse(at);
+      room.#subscriptions.get(client.sessionId)?.subscription.replay(after, toldAt);
     });
   }
 

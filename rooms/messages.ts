@@ -19,7 +19,16 @@ const AnswersNothing = z.strictObject({});
 export const CLIENT_MESSAGES = {
   inbox: {
     'inbox:ack': { payload: z.strictObject({ seq: z.int().min(0) }), answer: AnswersNothing },
-    'inbox:replay': { payload: z.strictObject({ after: z.int().min(0) }), answer: AnswersNothing },
+    'inbox:replay': {
+      payload: z.strictObject({
+        after: z.int().min(0),
+        at: z.iso.datetime().optional().meta({
+          description:
+            'Of the event `after`, as it was told: a log that has lost its end since has another one by that number, and `inbox:resync` says so.',
+        }),
+      }),
+      answer: AnswersNothing,
+    },
   },
   match: {
     'match:accept': { payload: Nothing, answer: AnswersMatch },

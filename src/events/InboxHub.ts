@@ -20,8 +20,8 @@ import { LATELY, type StoredEvent } from './outbox.ts';
 
 /** One listener: a device in an inbox room, or a match room on behalf of one of its people. */
 export interface Subscription {
-  /** Sends again everything after `seq`, then goes on. */
-  replay(after: number): void;
+  /** Sends again everything after `seq`, then goes on. `at`: when that one was told, where it is known (epoch ms). */
+  replay(after: number, at?: number): void;
   close(): void;
 }
 
@@ -142,7 +142,7 @@ export class InboxHub {
     this.#byUser.set(userId, listeners.add(listener));
     listener.catchUp();
     return {
-      replay: (from) => listener.restart(from),
+      replay: (from, at) => listener.restart(from, at),
       close: () => {
         listener.close();
         listeners.delete(listener);

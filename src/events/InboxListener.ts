@@ -101,8 +101,9 @@ export class InboxListener {
     return seq === this.last ? at !== this.lastAt : at > this.lastAt;
   }
 
-  restart(after: number): void {
+  restart(after: number, at?: number): void {
     this.#moveTo(after);
+    this.lastAt = at;
     this.catchUp();
   }
 

@@ -27,6 +27,8 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
   readonly #link: RoomLink;
   #epoch: Delivery['epoch'] | undefined;
   #lastSeq = 0;
+  /** When that one was told: a log that lost its end has told another one by that number. */
+  #lastAt: Delivery['at'] | undefined;
   #replayAskedAt = Number.NEGATIVE_INFINITY;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
   #isOpen = false;
@@ -40,7 +42,7 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
     });
     // The server begins after what any device of this person's has acknowledged, which may be more than this one heard.
     this.#link.on('up', () => {
-      if (this.#epoch !== undefined) this.#link.send('inbox:replay', { after: this.#lastSeq });
+      if (this.#epoch !== undefined) this.#sendReplay();
     });
     this.#link.on('message', ({ type, payload }) => this.#receive(type, payload));
     this.#link.on('state', (state) => this.emit('state', state));
@@ -72,6 +74,7 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
     } else if (type === 'inbox:resync') {
       this.#epoch = payload.epoch;
       this.#lastSeq = payload.seq;
+      this.#lastAt = undefined;
       this.emit('resync', payload);
     } else {
       this.#deliver(type as keyof InboxEvents, payload);
@@ -82,12 +85,14 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
     if (payload.epoch !== this.#epoch) {
       this.#epoch = payload.epoch;
       this.#lastSeq = payload.seq - 1;
+      this.#lastAt = undefined;
     }
     if (payload.seq > this.#lastSeq + 1) {
       this.#askForReplay();
     } else {
       if (payload.seq > this.#lastSeq) {
         this.#lastSeq = payload.seq;
+        this.#lastAt = payload.at;
         this.emit(type, payload as never);
       }
       this.#ackSoon();
@@ -98,7 +103,12 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
     const now = performance.now();
     if (now - this.#replayAskedAt < REPLAY_EVERY_MS) return;
     this.#replayAskedAt = now;
-    this.#link.send('inbox:replay', { after: this.#lastSeq });
+    this.#sendReplay();
+  }
+
+  #sendReplay(): void {
+    const at = this.#lastAt;
+    this.#link.send('inbox:replay', { after: this.#lastSeq, ...(at && { at }) });
   }
 
   #ackSoon(): void {

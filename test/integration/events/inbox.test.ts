@@ -190,6 +190,29 @@ describe('delivery', () => {
     });
   });
 
+  test('who comes back with what the log has lost since is told a resync, though that is as long again', async () => {
+    const ann = await newPerson(app);
+    await tell(ann, 3);
+    const before = await ann.inbox();
+    const [last, next] = [
+      await before.next('match:ready', ({ seq }) => seq === 2),
+      await before.next('match:ready', ({ seq }) => seq === 3),
+    ];
+    await before.room.leave();
+    await db.pool.query('delete from outbox where user_id = $1 and seq > 2', [ann.id]);
+    await db.pool.query('update inboxes set seq = 2 where user_id = $1', [ann.id]);
+    await tell(ann, 2);
+
+    const after = await ann.inbox();
+    await after.next('match:ready', ({ seq }) => seq === 4);
+    await after.room.request('inbox:replay', { after: 2, at: last.at });
+    await after.room.request('inbox:replay', { after: 3, at: next.at });
+    expect(await after.next('inbox:resync')).toMatchObject({ seq: 4 });
+    await tell(ann, 1);
+    await after.next('match:ready', ({ seq }) => seq === 5);
+    expect(seqs(after.ofType('inbox:resync'))).toEqual([4]);
+  });
+
   test('news that come again are none, also when the database has been set back meanwhile', async () => {
     const ann = await newPerson(app);
     const hub = new InboxHub({ db, bus: new MemoryBus(), clock: new FakeClock(), log: createLog('silent') });

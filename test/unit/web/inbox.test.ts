@@ -72,6 +72,18 @@ test('comes back after a drop without hearing anything twice', async () => {
   expect(heard).toEqual(['m1', 'm2']);
 });
 
+test('says when it heard the last, as far as it knows: the log may have another one by that number', async () => {
+  const at = '2030-01-01T00:00:00.123Z';
+  rooms[0]!.hear('match:ready', { matchId: 'm1', seq: 1, epoch: 1, at });
+  rooms[0]!.drop(1006);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(rooms[1]!.sent).toContainEqual({ type: 'inbox:replay', payload: { after: 1, at } });
+  rooms[1]!.hear('inbox:resync', { epoch: 1, seq: 4, at });
+  rooms[1]!.drop(1006);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(rooms[2]!.sent).toContainEqual({ type: 'inbox:replay', payload: { after: 4 } });
+});
+
 test('a connection that has died without a word is noticed', async () => {
   await vi.advanceTimersByTimeAsync(100_000);
   expect(rooms).toHaveLength(1);
