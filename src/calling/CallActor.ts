@@ -169,7 +169,9 @@ export class CallActor {
         if (this.#closed) throw new DuetError('UNAVAILABLE');
         await this.#resolveDoubt();
         await this.#settle();
-        if (id !== undefined && this.#recentIds.includes(id)) return this.#call;
+        const isDone = () => id !== undefined && this.#recentIds.includes(id);
+        if (byId !== null && (isDone() || changesNothing(this.#call, decide))) await this.#makeSure();
+        if (isDone()) return this.#call;
         const call = await this.#apply(name, byId, decide(this.#call), id);
         // Also where it changed nothing: later it might.
         if (id !== undefined) this.#remember([id]);
@@ -183,10 +185,23 @@ export class CallActor {
     return result;
   }
 
+  /**
+   * What changes something is written, which only the holder can. What a person is told without that is true as long as
+   * the call is held here, and this process may have stood still: the row is read first. What has ended stays so.
+   */
+  async #makeSure(): Promise<void> {
+    if (this.#call.phase === 'ended') return;
+    await this.#readAgain([]);
+    await this.#settle();
+  }
+
   /** Finds out what became of a commit that failed. */
   async #resolveDoubt(): Promise<void> {
-    const change = this.#inDoubt;
-    if (change === undefined) return;
+    if (this.#inDoubt !== undefined) await this.#readAgain(this.#inDoubt.effects);
+  }
+
+  /** Takes the call as the row has it, with what is to be said of it where that is news. */
+  async #readAgain(effects: readonly CallEffect[]): Promise<void> {
     const row = await this.#options.store.reread(this.#call.id, this.epoch);
     if (row === undefined) {
       this.abandon();
@@ -197,7 +212,7 @@ export class CallActor {
     this.#version = row.version;
     this.#remember(row.recentIds.toReversed());
     this.#call = row.call;
-    this.#tellAudience(row.call, change.effects);
+    this.#tellAudience(row.call, effects);
     this.#publishAgain();
   }
 
@@ -312,4 +327,9 @@ export class CallActor {
       });
     });
   }
+}
+
+function changesNothing(call: Call, decide: (call: Call) => CallChange | Refusal): boolean {
+  const change = decide(call);
+  return isRefusal(change) || change.call === call;
 }

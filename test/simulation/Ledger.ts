@@ -15,8 +15,8 @@ import type { Books, World } from './World.ts';
 interface Account {
   row: CallRow;
   last: JournalRow | undefined;
-  /** Every state that was ever committed, as JSON: nobody may be shown another. */
-  states: Set<string>;
+  /** Every state that was ever committed, as JSON, and of which version it was last: nobody may be shown another. */
+  states: Map<string, number>;
   /** When the lease was last given, renewed or used by a holder who had credited what was before. */
   servedUntil: number;
   /** The epoch whose holder has credited the outage before it. */
@@ -57,11 +57,18 @@ export class Ledger implements Books {
     if (command.type === 'answer' && command.media === 'video') count(account.asked, `${role} answer:video`);
   }
 
-  acknowledged(call: Call): void {
-    const account = this.#accounts.get(call.id);
-    if (account === undefined || !account.states.has(JSON.stringify(call))) {
+  versionOf(callId: string): number {
+    return this.#accounts.get(callId)?.last?.version ?? 0;
+  }
+
+  acknowledged(call: Call, since = 0): void {
+    const version = this.#accounts.get(call.id)?.states.get(JSON.stringify(call));
+    if (version === undefined)
       this.fail(`somebody was shown ${this.#name(call.id)} as it never was: ${JSON.stringify(call)}`);
-    }
+    else if (version < since)
+      this.fail(
+        `somebody was answered with v${version} of ${this.#name(call.id)}, which was at v${since} when asked`,
+      );
   }
 
   heard(userId: string, event: StoredEvent): void {
@@ -164,7 +171,7 @@ export class Ledger implements Books {
     if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {
       this.fail(`${name} and its journal differ`);
     }
-    account.states.add(JSON.stringify(line.state));
+    account.states.set(JSON.stringify(line.state), line.version);
     account.last = line;
   }
 
@@ -224,7 +231,7 @@ export class Ledger implements Books {
     const account: Account = {
       row,
       last: undefined,
-      states: new Set(),
+      states: new Map(),
       servedUntil: 0,
       creditedEpoch: 0,
       asked: new Map(),

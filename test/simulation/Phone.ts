@@ -186,11 +186,12 @@ export class Phone {
     if (socket !== undefined && random.chance(0.6)) return this.#send(socket, command);
     const process = this.#world.anyProcess();
     this.#world.tell(this.name, () => `asks ${process.id} to ${command.type} ${this.#world.nameOf(callId)}`);
-    const call = await this.ask(command.type, process, () => {
+    const answered = await this.ask(command.type, process, async () => {
       ledger.asked(callId, this.userId, command);
-      return process.command(callId, this.userId, command);
+      const since = ledger.versionOf(callId);
+      return { call: await process.command(callId, this.userId, command), since };
     });
-    if (call !== undefined) this.#believe(call);
+    if (answered !== undefined) this.#believe(answered.call, answered.since);
   }
 
   /** A message on the room's socket: it is about the call of that room, whatever the phone has heard of since. */
@@ -201,8 +202,9 @@ export class Phone {
     time.after(this.#world.latency(), socket.process, () => {
       if (!socket.room.clients.has(socket)) return;
       ledger.asked(callId, this.userId, command);
+      const since = ledger.versionOf(callId);
       socket.room.obey(socket, command).then(
-        (call) => time.after(this.#world.latency(), null, () => this.#believe(call)),
+        (call) => time.after(this.#world.latency(), null, () => this.#believe(call, since)),
         (error: { code?: string; message: string }) =>
           this.#world.tell(
             socket.process.id,
@@ -251,8 +253,8 @@ export class Phone {
   }
 
   /** What an answer or a room shows is taken for true. */
-  #believe(call: Call): void {
-    this.#world.ledger.acknowledged(call);
+  #believe(call: Call, since?: number): void {
+    this.#world.ledger.acknowledged(call, since);
     if (call.phase === 'ended') this.ended(call.id);
   }
 }

@@ -40,6 +40,12 @@ export class ProcessLink implements Sql {
       const giveUp = time.after(DATABASE_TIMEOUT_MS, process, () => {
         reject(new Error('the database did not answer in time'));
       });
+      if (transaction && random.chance(world.weather.late)) {
+        const lateMs = DATABASE_TIMEOUT_MS + random.between(1, 2_000);
+        world.faulted(lateMs + DATABASE_TIMEOUT_MS);
+        time.after(lateMs, null, () => void act().catch(() => {}));
+        return;
+      }
       const lost = process.cut || random.chance(world.weather.requestLost);
       if (lost) {
         world.faulted(DATABASE_TIMEOUT_MS);

@@ -64,7 +64,7 @@ export class SimProcess implements Host {
       matchSettings: durations.match,
       turn: { secret: undefined, urls: [] },
       maxUnanswered: 3,
-      isOpen: () => true,
+      isOpen: () => this.isOpen,
       publish,
     });
     this.#callCommands = new CallCommands({ calls: this.calls, actors: this.actors, log });
@@ -84,6 +84,7 @@ export class SimProcess implements Host {
       log,
       tickMatch: (matchId) => this.matches.system(matchId, { type: 'tick' }),
       activateCall: (callId) => this.actors.activateCall(callId),
+      isOpen: () => this.isOpen,
       reconcileInboxes: () => this.hub.reconcile(),
       dropOld: () => Promise.resolve(),
       processId: () => this.id,
@@ -94,6 +95,16 @@ export class SimProcess implements Host {
   /** Up, awake, and on speaking terms with the database. */
   get healthy(): boolean {
     return !this.dead && !this.cut && this.stalledUntil <= this.#world.time.now;
+  }
+
+  /** Takes on calls: not once it is asked to end. */
+  get isOpen(): boolean {
+    return !this.actors.isDraining;
+  }
+
+  /** Gives back what it holds, as when it ends in order. */
+  closeRooms(): void {
+    for (const room of [...this.rooms.values()]) room.stop();
   }
 
   /** `POST /calls/:callId/<command>`. */
@@ -130,18 +141,20 @@ export class SimProcess implements Host {
     return new Promise((resolve, reject) => {
       const giveUp = world.time.after(timeoutMs, this, () => reject(new Error('no answer from the room')));
       if (this.cutBus || world.random.chance(world.weather.commandLost)) return;
+      const ask = (other: SimProcess) => {
+        const room = other.cutBus ? undefined : other.rooms.get(callId);
+        if (room === undefined) return;
+        call(room, method, args).then((result) => {
+          if (other.cutBus || world.random.chance(world.weather.commandLost)) return;
+          world.time.after(world.latency(), this, () => {
+            giveUp.cancel();
+            resolve(result);
+          });
+        }, reject);
+      };
+      const copies = world.random.chance(world.weather.commandTwice) ? 2 : 1;
       for (const other of world.processes) {
-        world.time.after(world.latency(), other, () => {
-          const room = other.cutBus ? undefined : other.rooms.get(callId);
-          if (room === undefined) return;
-          call(room, method, args).then((result) => {
-            if (other.cutBus || world.random.chance(world.weather.commandLost)) return;
-            world.time.after(world.latency(), this, () => {
-              giveUp.cancel();
-              resolve(result);
-            });
-          }, reject);
-        });
+        for (let copy = 0; copy < copies; copy++) world.time.after(world.latency(), other, () => ask(other));
       }
     });
   }

@@ -65,6 +65,8 @@ export class SimRoom {
 
   async command(given: ActorCommand): Promise<ActorAnswer | undefined> {
     try {
+      const isLate = 'until' in given && given.until !== undefined && this.#process.clock.now() > given.until;
+      if (isLate && given.command.type !== 'end') throw new DuetError('UNAVAILABLE');
       const call =
         'userId' in given
           ? await this.actor.command(given.command, given.userId, given.id)
@@ -110,6 +112,11 @@ export class SimRoom {
       () => this.actor.command({ type: 'dropped' }, userId),
       () => ![...this.clients].some((other) => other.userId === userId),
     );
+  }
+
+  /** Its process ends. */
+  stop(): void {
+    this.#close('its process ends');
   }
 
   #show(call: Call): void {

@@ -35,7 +35,7 @@ export class Watch {
     this.#changesSeen = tables.changes;
     if (now - this.#lookedAt < LOOK_EVERY_MS) return;
     this.#lookedAt = now;
-    const someoneUp = this.#world.processes.some((process) => process.healthy);
+    const someoneUp = this.#world.processes.some((process) => process.healthy && process.isOpen);
     for (const call of tables.calls.values()) {
       if (call.phase !== 'ended') this.#call(call, someoneUp);
     }

@@ -19,6 +19,8 @@ export interface Weather {
   cut: number;
   /** A process and the bus do not hear each other. */
   cutBus: number;
+  /** A process is asked to end: it takes on no calls, gives back what it holds, and goes. */
+  drain: number;
   /** A client's socket breaks. */
   dropClient: number;
   /** Chances per message. */
@@ -26,10 +28,14 @@ export interface Weather {
   hintTwice: number;
   /** A command to another process is not heard, or its answer. */
   commandLost: number;
+  /** A command to another process comes twice. */
+  commandTwice: number;
   /** A request to the database does not arrive. */
   requestLost: number;
   /** The database did it and the answer is lost. */
   answerLost: number;
+  /** The database does it when whoever asked has given up: what they read before says that it was not done. */
+  late: number;
   /** The process dies after a commit, before it tells anybody. */
   diesAfterCommit: number;
 }
@@ -43,12 +49,15 @@ const FAIR: Weather = {
   stall: 0,
   cut: 0,
   cutBus: 0,
+  drain: 0,
   dropClient: 0,
   hintLost: 0,
   hintTwice: 0,
   commandLost: 0,
+  commandTwice: 0,
   requestLost: 0,
   answerLost: 0,
+  late: 0,
   diesAfterCommit: 0,
 };
 
@@ -62,9 +71,18 @@ const KINDS: Readonly<Record<string, Partial<Weather>>> = {
     dropClient: 0.3,
   },
   crashes: { crash: 0.5, diesAfterCommit: 0.03, dropClient: 0.1 },
+  deploys: { drain: 0.4, crash: 0.05, dropClient: 0.1, slowPackets: 0.02 },
   stalls: { stall: 0.5, skewMs: 50 },
   partitions: { cut: 0.35, cutBus: 0.3, skewMs: 50 },
-  losses: { requestLost: 0.02, answerLost: 0.03, hintLost: 0.2, commandLost: 0.1, dropClient: 0.2 },
+  losses: {
+    requestLost: 0.02,
+    answerLost: 0.03,
+    late: 0.02,
+    hintLost: 0.2,
+    commandLost: 0.1,
+    commandTwice: 0.1,
+    dropClient: 0.2,
+  },
   storm: {
     skewMs: 150,
     latencyMs: { low: 1, high: 40 },
@@ -73,17 +91,20 @@ const KINDS: Readonly<Record<string, Partial<Weather>>> = {
     stall: 0.2,
     cut: 0.15,
     cutBus: 0.15,
+    drain: 0.1,
     dropClient: 0.2,
     hintLost: 0.1,
     hintTwice: 0.1,
     commandLost: 0.05,
+    commandTwice: 0.05,
     requestLost: 0.01,
     answerLost: 0.01,
+    late: 0.01,
     diesAfterCommit: 0.01,
   },
 };
 
-const WEIGHTS = { fair: 2, jitter: 2, crashes: 3, stalls: 2, partitions: 2, losses: 2, storm: 4 };
+const WEIGHTS = { fair: 2, jitter: 2, crashes: 3, deploys: 2, stalls: 2, partitions: 2, losses: 2, storm: 4 };
 
 export function drawWeather(random: Random): Weather {
   const name = random.weighted(WEIGHTS);

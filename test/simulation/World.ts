@@ -17,8 +17,10 @@ export interface Books {
   fail(what: string): void;
   /** A person's request reached the server (once more). */
   asked(callId: string, userId: string, command: PersonCommand): void;
-  /** Somebody was shown this call by the server. */
-  acknowledged(call: Call): void;
+  /** Which version of a call is the last. */
+  versionOf(callId: string): number;
+  /** Somebody was shown this call by the server; where they asked for something, of no version before `since`. */
+  acknowledged(call: Call, since?: number): void;
   /** An event of somebody's inbox arrived. */
   heard(userId: string, event: StoredEvent): void;
 }

@@ -138,8 +138,13 @@ async function setUp() {
   const delayNext = () => {
     delay = true;
   };
+  const comesThrough = async () => {
+    await late?.();
+    late = undefined;
+  };
   const heard = { shown, said, lost };
-  return { time, memory, store, id, hold, actorOf, talk, keep, row, ...heard, loseNextAnswer, delayNext };
+  const faults = { loseNextAnswer, delayNext, comesThrough };
+  return { time, memory, store, id, hold, actorOf, talk, keep, row, ...heard, ...faults };
 }
 
 describe('what the simulation found', () => {
@@ -303,6 +308,36 @@ describe('what the simulation found', () => {
     await next.command(command, ANN, id);
     expect(next.call).toMatchObject({ extensions: 1, pending: null });
     expect(memory.tables.journal.filter((line) => line.command === 'extend')).toHaveLength(2);
+  });
+
+  test.each([
+    ['what it thinks is done already', 'extend'],
+    ['a refusal', 'answer'],
+  ] as const)(
+    'who lost a call and does not know it yet answers nothing: %s (seed 200150)',
+    async (_, type) => {
+      const { time, talk, hold, lost, id } = await setUp();
+      const { actor } = await talk('P');
+      await actor.command({ type: 'extend' }, ANN);
+      time.now += LEASE_MS + 1;
+      await hold('Q');
+      await expect(actor.command({ type }, ANN)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      expect(lost).toEqual([id]);
+    },
+  );
+
+  test('what changes nothing is decided by the row, where a change of before came through late', async () => {
+    const { talk, delayNext, comesThrough } = await setUp();
+    const { actor } = await talk('P');
+    delayNext();
+    await expect(actor.command({ type: 'extend' }, ANN)).rejects.toThrow('given up on');
+    // It is asked whether it was written, and was not.
+    await actor.command({ type: 'joined' }, BEN);
+    await comesThrough();
+    await expect(actor.command({ type: 'decline_extend' }, BEN)).resolves.toMatchObject({ pending: null });
+    await expect(actor.command({ type: 'decline_extend' }, BEN)).rejects.toMatchObject({
+      code: 'WRONG_PHASE',
+    });
   });
 
   test('a command that changed nothing changes nothing either when it comes again', async () => {

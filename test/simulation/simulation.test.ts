@@ -49,6 +49,15 @@ describe('the simulation finds', () => {
       },
     ],
     [
+      'changes that were given up on, and are written over what came since',
+      {
+        'call-save': (running, values) => {
+          const row = running.tables.calls.get(values[0] as string)!;
+          return STATEMENTS['call-save']!(running, values.with(7, row.version));
+        },
+      },
+    ],
+    [
       'outages that are not credited',
       {
         'call-claim': (running, values) =>

@@ -5,6 +5,8 @@ import type { Simulation } from './Simulation.ts';
 
 /** How often a process that is cut off from the database loses its name there. */
 const LOSES_NAME = 0.3;
+/** How long a process has that ends, for what it has to say to the database. */
+const LAST_WORDS_MS = 1_000;
 
 export function makeTrouble(world: Simulation): void {
   const { time, random } = world;
@@ -23,6 +25,7 @@ function strike(world: Simulation, process: SimProcess): void {
     world.kill(process, 'suddenly');
     return;
   }
+  if (random.chance(weather.drain)) drain(world, process);
   if (random.chance(weather.stall)) {
     const forMs = random.pick([300, 1_500, 2_500, 5_000]) + random.between(0, 500);
     process.stalledUntil = time.now + forMs;
@@ -34,6 +37,20 @@ function strike(world: Simulation, process: SimProcess): void {
     if (random.chance(LOSES_NAME)) loseName(world, process);
   }
   if (random.chance(weather.cutBus)) cut(world, process, 'cutBus', 'bus');
+}
+
+/** It takes on no calls any more, and when its time is over gives back those that it holds. */
+function drain(world: Simulation, process: SimProcess): void {
+  if (!process.isOpen) return;
+  const { time, random } = world;
+  process.actors.drain();
+  const forMs = random.pick([0, 500, 3_000]);
+  world.tell(process.id, () => `is to end in ${forMs} ms`);
+  world.faulted(forMs + LAST_WORDS_MS);
+  time.after(forMs, process, () => {
+    process.closeRooms();
+    time.after(LAST_WORDS_MS, process, () => world.kill(process, 'in order'));
+  });
 }
 
 /** Its connection to the database breaks, perhaps that one alone: for a while the living process looks dead. */
