@@ -164,8 +164,9 @@ export class Ledger implements Books {
       this.#wished(account, line);
     }
     if (line.epoch === 1) account.creditedEpoch = 1;
-    // Whoever commits holds: an outage counts from then on, whenever the lease was renewed.
-    if (line.epoch === account.creditedEpoch) account.servedUntil = line.at;
+    // Whoever commits holds: an outage counts from then on, whenever the lease was renewed. Not what comes through late,
+    // when it was given back.
+    if (line.epoch === account.creditedEpoch && row.owner !== null) account.servedUntil = line.at;
     // And whoever asks for a call has a moment to hold it.
     if (line.command === 'initiate') account.servedUntil = line.at + UNHELD_MS;
     if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {

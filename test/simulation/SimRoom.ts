@@ -6,6 +6,7 @@ import type { ActorAnswer, ActorCommand } from '../../src/actors/Actors.ts';
 import { CallActor } from '../../src/calling/CallActor.ts';
 import { type Call, mediaPolicy } from '../../src/calling/state.ts';
 import type { PersonCommand } from '../../src/calling/transitions.ts';
+import { Withdrawals } from '../../src/calling/Withdrawals.ts';
 import { DuetError } from '../../src/errors.ts';
 import type { SimProcess } from './SimProcess.ts';
 import type { World } from './World.ts';
@@ -29,6 +30,9 @@ export class SimRoom {
   readonly #world: World;
   readonly #process: SimProcess;
   readonly #seats = new Map<string, string>();
+  readonly #withdrawals = new Withdrawals();
+  /** Who said so here, and nothing since. */
+  readonly #wantNoVideo = new Set<string>();
   /** What the SFU of this room lets through. */
   policy: { audio: boolean; video: boolean };
   #closed = false;
@@ -69,7 +73,7 @@ export class SimRoom {
       if (isLate && given.command.type !== 'end') throw new DuetError('UNAVAILABLE');
       const call =
         'userId' in given
-          ? await this.actor.command(given.command, given.userId, given.id)
+          ? await this.#obey(given.command, given.userId, given.id)
           : await this.actor.system(given.command);
       return { ok: true, call };
     } catch (error) {
@@ -100,7 +104,37 @@ export class SimRoom {
 
   /** A client's message. */
   obey(client: RoomClient, command: PersonCommand): Promise<Call> {
-    return this.actor.command(command, client.userId);
+    return this.#obey(command, client.userId);
+  }
+
+  #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
+    const { actor } = this;
+    const change: [Call, Call] = [actor.call, actor.after(command, userId)];
+    const isTold = command.type === 'downgrade' && actor.call.phase !== 'ringing';
+    if (isTold) this.#wantNoVideo.add(userId);
+    const commit = () =>
+      actor.command(command, userId, id).then(
+        (call) => {
+          this.#wantNoVideo.delete(userId);
+          return call;
+        },
+        (error: unknown) => {
+          const isRefused = error instanceof DuetError && error.code !== 'UNAVAILABLE';
+          if (isTold && isRefused) this.#wantNoVideo.delete(userId);
+          throw error;
+        },
+      );
+    return this.#withdrawals.during(userId, command.type, change, () => this.#allow(actor.call), commit);
+  }
+
+  /** What may flow of a call, and nobody is seen who has said that they do not want it. */
+  #allow(call: Call): void {
+    if (this.#closed) return;
+    this.policy = this.#withdrawals.policyFor(call);
+    if (this.policy.video && this.#wantNoVideo.size > 0)
+      this.#world.ledger.fail(
+        `video flows in ${this.#world.nameOf(this.callId)}, which somebody there does not want`,
+      );
   }
 
   /** A client's socket is gone. */
@@ -120,7 +154,7 @@ export class SimRoom {
   }
 
   #show(call: Call): void {
-    this.policy = mediaPolicy(call);
+    this.#allow(call);
     for (const client of this.clients) client.shown(call);
     this.#flow();
     if (call.phase !== 'ended') return;
