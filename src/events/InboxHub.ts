@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import { type Bus, RESUMED } from '../platform/Bus.ts';
 import {
   InboxListener,
+  type InboxListenerOptions,
   NOTHING_TOLD,
   type Position,
   readPosition,
@@ -96,6 +97,7 @@ export interface InboxHubOptions {
 
 export class InboxHub {
   readonly #options: InboxHubOptions;
+  readonly #listenerOptions: InboxListenerOptions;
   readonly #byUser = new Map<string, Set<InboxListener>>();
   /** Whose log could not be read. */
   readonly #unread = new Set<InboxListener>();
@@ -105,6 +107,8 @@ export class InboxHub {
 
   constructor(options: InboxHubOptions) {
     this.#options = options;
+    const { db, clock, log } = options;
+    this.#listenerOptions = { db, log, isSameLog: () => !db.wasAway(clock.now() - this.#comparedAllAt) };
     this.#comparedAt = options.clock.now();
     this.#comparedAllAt = this.#comparedAt;
     options.bus.subscribe(TOPIC, (message) => this.#receive(message));
@@ -137,7 +141,7 @@ export class InboxHub {
 
   /** Listens to a user's events after `after`. */
   subscribe(userId: string, after: number, subscriber: Subscriber): Subscription {
-    const listener = new InboxListener(this.#options, userId, after, subscriber, this.#unread);
+    const listener = new InboxListener(this.#listenerOptions, userId, after, subscriber, this.#unread);
     const listeners = this.#byUser.get(userId) ?? new Set();
     this.#byUser.set(userId, listeners.add(listener));
     listener.catchUp();

@@ -36,6 +36,8 @@ interface EventRow {
 export interface InboxListenerOptions {
   db: Database;
   log: Log;
+  /** Whether the log is still the one that was delivered from: not until it was compared, after an outage. */
+  isSameLog: () => boolean;
 }
 
 /** Events of one user read from the log at a time. */
@@ -85,7 +87,7 @@ export class InboxListener {
 
   hint(event: StoredEvent): void {
     if (this.#closed) return;
-    const isNext = event.seq === this.last + 1 && !this.#reading;
+    const isNext = event.seq === this.last + 1 && !this.#reading && this.#options.isSameLog();
     // A client that reads slowly gets the rest from the log, as fast as it reads: nothing piles up for it here.
     if (isNext && !this.#subscriber.isBusy?.()) this.#deliver(event);
     else if (this.doubts(event)) this.catchUp();

@@ -18,6 +18,8 @@ class FakeLog {
   readonly seqs = new Map<string, number>();
   /** Who comes up when recent events are asked for; everybody else was told long ago. */
   readonly recent = new Set<string>();
+  /** When all of its events were told. */
+  at = 0;
   away = false;
   /** Whether the program noticed that the database was away since everybody was compared. */
   wasAway = () => false;
@@ -25,7 +27,7 @@ class FakeLog {
   async query({ name }: Statement<unknown>, values: readonly Bind[] = []): Promise<object[]> {
     this.asked.push(name);
     if (this.away) throw new Error('away');
-    const position = (userId: string) => ({ user_id: userId, seq: this.seqs.get(userId) ?? 0, at: 0 });
+    const position = (userId: string) => ({ user_id: userId, seq: this.seqs.get(userId) ?? 0, at: this.at });
     if (name === readRecent.name) return [...this.recent].map(position);
     if (name === readPosition.name) return [{ ...position(values[0] as string), epoch: 1, acked: 0 }];
     if (name === readBehind.name) {
@@ -42,7 +44,7 @@ class FakeLog {
       epoch: 1,
       type: 'match:ready',
       payload: {},
-      at: 0,
+      at: this.at,
     }));
   }
 }
@@ -113,6 +115,28 @@ test('everybody is compared when the database is back, for what it may have lost
   log.wasAway = () => true;
   await reconcile();
   expect(heard).toEqual(['user 0: 1', 'user 0: 2', 'resync']);
+});
+
+test('until everybody was compared after an outage, news are read from the log: it may be another one', async () => {
+  const { log, heard, hub, reconcile } = await listening(1);
+  log.seqs.set('user 0', 2);
+  hub.publish([eventOf('user 0', 1), eventOf('user 0', 2)]);
+  await settled();
+  // It lost the second in a failover, and was told of two more; the news of the first of them are lost as well.
+  log.wasAway = () => true;
+  log.at = 1;
+  log.seqs.set('user 0', 3);
+  hub.publish([{ ...eventOf('user 0', 3), at: 1 }]);
+  await settled();
+  expect(heard).toEqual(['user 0: 1', 'user 0: 2', 'resync']);
+  await reconcile();
+  log.wasAway = () => false;
+  log.asked.length = 0;
+  log.seqs.set('user 0', 4);
+  hub.publish([{ ...eventOf('user 0', 4), at: 1 }]);
+  await settled();
+  expect(heard.at(-1)).toBe('user 0: 4');
+  expect(log.asked).toEqual([]);
 });
 
 test.each([
