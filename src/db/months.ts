@@ -13,9 +13,16 @@ export type MonthlyTable = (typeof MONTHLY_TABLES)[number];
 /** This month and the next two: a month begins without anybody's doing for as long as two months. */
 const MONTHS_AHEAD = [0, 1, 2];
 
+const isMade = sql<{ made: boolean }>('months-made', 'select to_regclass($1) is not null as made');
 const ensureMonth = sql('months-ensure', 'select ensure_month($1, $2::date)');
-/** Of tables that have no partition for what no month takes (migration 0003). The lock is that of `ensure_month`. */
+/** The lock of `ensure_month`. */
 const lockMonths = sql('months-lock', `select pg_advisory_xact_lock(hashtext('ensure_month ' || $1))`);
+/** What came there while its rows are moved to their month would be in the way of that. */
+const lockStrays = {
+  outbox: sql('months-lock-strays-outbox', 'lock table outbox_default in access exclusive mode'),
+  call_journal: sql('months-lock-strays-journal', 'lock table call_journal_default in access exclusive mode'),
+};
+/** Of tables that have no partition for what no month takes (migration 0003). */
 const ensurePartition = sql('months-ensure-partition', 'select ensure_month_partition($1, $2::date)');
 const listMonths = sql<{ name: string }>(
   'months-list',
@@ -42,7 +49,7 @@ export async function ensureMonths(db: Database, table: MonthlyTable, nowMs: num
 
 /** Drops the months that lie wholly before a moment (epoch ms). */
 export async function dropMonthsBefore(db: Database, table: MonthlyTable, keepFromMs: number): Promise<void> {
-  const oldest = `${table}_${monthOf(keepFromMs, 0).slice(0, 7).replace('-', '_')}`;
+  const oldest = partitionOf(table, monthOf(keepFromMs, 0));
   for (const { name } of await db.query(listMonths, [table])) {
     if (name >= oldest) continue;
     await db.transaction(async (tx) => {
@@ -54,7 +61,14 @@ export async function dropMonthsBefore(db: Database, table: MonthlyTable, keepFr
 }
 
 async function ensure(tx: Sql, table: MonthlyTable, month: string): Promise<void> {
-  if (table !== 'sightings') return void (await tx.query(ensureMonth, [table, month]));
   await tx.query(lockMonths, [table]);
-  await tx.query(ensurePartition, [table, month]);
+  if (table === 'sightings') return void (await tx.query(ensurePartition, [table, month]));
+  const [partition] = await tx.query(isMade, [partitionOf(table, month)]);
+  if (partition!.made) return;
+  await tx.query(lockStrays[table]);
+  await tx.query(ensureMonth, [table, month]);
+}
+
+function partitionOf(table: MonthlyTable, month: string): string {
+  return `${table}_${month.slice(0, 7).replace('-', '_')}`;
 }

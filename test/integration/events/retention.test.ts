@@ -1,6 +1,8 @@
 /** Events and the journal of calls by month: made ahead of time, dropped whole, never passed over in silence. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database } from '../../../src/db/Database.ts';
+import { ensureMonths } from '../../../src/db/months.ts';
+import { sql } from '../../../src/db/sql.ts';
 import { append } from '../../../src/events/outbox.ts';
 import { JOURNAL_KEEP_DAYS, KEEP_DAYS, keepMonths } from '../../../src/events/retention.ts';
 import { newId } from '../../../src/ids.ts';
@@ -42,6 +44,7 @@ async function partitionsOf(table: string): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
+const ageAll = sql('test-age-all', 'update outbox set at = $1 where user_id = $2');
 const monthName = (table: string, at: Date) => `${table}_${at.toISOString().slice(0, 7).replace('-', '_')}`;
 const seqs = (events: Json[]) => events.map((event) => event.seq);
 
@@ -87,6 +90,29 @@ describe('months', () => {
     await inbox.next('match:ready', (event) => event.seq === 2);
     expect(seqs(inbox.ofType('match:ready'))).toEqual([1, 2]);
     await db.pool.query('delete from outbox where user_id = $1', [ann.id]);
+  });
+
+  test('a month that nobody made in time is made also while something is being told in it', async () => {
+    const ann = await newPerson(app);
+    const at = new Date('2032-05-17T00:00:00Z');
+    let made: Promise<void> | undefined;
+    await db.transaction(async (tx) => {
+      await append(tx, [{ userId: ann.id, type: 'match:ready', payload: {} }]);
+      await tx.query(ageAll, [at, ann.id]);
+      made = ensureMonths(db, 'outbox', at.getTime());
+      for (let waits = 0; waits === 0; ) {
+        const { rows } = await db.pool.query(
+          `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        waits = rows[0].n;
+      }
+    });
+    await made;
+    const { rows } = await db.pool.query(
+      'select tableoid::regclass::text as place from outbox where user_id = $1',
+      [ann.id],
+    );
+    expect(rows).toEqual([{ place: 'outbox_2032_05' }]);
   });
 
   test('no number is given twice to one person in a month, whatever the clock says', async () => {
