@@ -97,12 +97,16 @@ export class CallActor {
     const role = roleOf(this.#call, userId);
     if (role === undefined) throw new DuetError('NOT_FOUND');
     const { settings, clock } = this.#options;
-    return this.#enqueue(
-      command.type,
-      userId,
-      (call) => byPerson(call, command, role, clock.now(), settings),
-      id,
-    );
+    let isChange = false;
+    const decide = (call: Call) => {
+      const change = byPerson(call, command, role, clock.now(), settings);
+      isChange = !isRefusal(change) && change.call !== call;
+      return change;
+    };
+    const answer = this.#enqueue(command.type, userId, decide, id);
+    await answer.catch(() => {});
+    if (!isChange) await this.#makeSure();
+    return answer;
   }
 
   /** What the rules would make of the call if a person's command were done now; the call as it is where they refuse. */
@@ -169,9 +173,7 @@ export class CallActor {
         if (this.#closed) throw new DuetError('UNAVAILABLE');
         await this.#resolveDoubt();
         await this.#settle();
-        const isDone = () => id !== undefined && this.#recentIds.includes(id);
-        if (byId !== null && (isDone() || changesNothing(this.#call, decide))) await this.#makeSure();
-        if (isDone()) return this.#call;
+        if (id !== undefined && this.#recentIds.includes(id)) return this.#call;
         const call = await this.#apply(name, byId, decide(this.#call), id);
         // Also where it changed nothing: later it might.
         if (id !== undefined) this.#remember([id]);
@@ -186,22 +188,22 @@ export class CallActor {
   }
 
   /**
-   * What changes something is written, which only the holder can. What a person is told without that is true as long as
-   * the call is held here, and this process may have stood still: the row is read first. What has ended stays so.
+   * What changes something is written, which only the holder can. What a person is told without that (a refusal, or that it
+   * is so already) holds as long as the call is held here, and this process may have stood still. What has ended stays so.
+   * Beside the queue: nothing that ends the call waits for those who are refused.
    */
   async #makeSure(): Promise<void> {
     if (this.#call.phase === 'ended') return;
-    await this.#readAgain([]);
-    await this.#settle();
+    if (this.#closed || !(await this.#options.store.isHeld(this.#call.id, this.epoch))) {
+      this.abandon();
+      throw new DuetError('UNAVAILABLE');
+    }
   }
 
   /** Finds out what became of a commit that failed. */
   async #resolveDoubt(): Promise<void> {
-    if (this.#inDoubt !== undefined) await this.#readAgain(this.#inDoubt.effects);
-  }
-
-  /** Takes the call as the row has it, with what is to be said of it where that is news. */
-  async #readAgain(effects: readonly CallEffect[]): Promise<void> {
+    const change = this.#inDoubt;
+    if (change === undefined) return;
     const row = await this.#options.store.reread(this.#call.id, this.epoch);
     if (row === undefined) {
       this.abandon();
@@ -212,7 +214,7 @@ export class CallActor {
     this.#version = row.version;
     this.#remember(row.recentIds.toReversed());
     this.#call = row.call;
-    this.#tellAudience(row.call, effects);
+    this.#tellAudience(row.call, change.effects);
     this.#publishAgain();
   }
 
@@ -327,9 +329,4 @@ export class CallActor {
       });
     });
   }
-}
-
-function changesNothing(call: Call, decide: (call: Call) => CallChange | Refusal): boolean {
-  const change = decide(call);
-  return isRefusal(change) || change.call === call;
 }

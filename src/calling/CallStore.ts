@@ -224,6 +224,12 @@ export class CallStore {
     return { call: row.state, epoch, version: row.version, recentIds };
   }
 
+  /** Whether nobody has claimed a call since it was claimed by this epoch. */
+  async isHeld(callId: string, epoch: number): Promise<boolean> {
+    const [row] = await this.#db.query(rereadCall, [callId, epoch]);
+    return row !== undefined;
+  }
+
   /** What the two were told of the call. */
   told({ id, callerId, calleeId }: Call): Promise<StoredEvent[]> {
     return eventsOfCall(this.#db, id, [callerId, calleeId]);
