@@ -105,7 +105,8 @@ export class CallActor {
     };
     const answer = this.#enqueue(command.type, userId, decide, id);
     await answer.catch(() => {});
-    if (!isChange) await this.#makeSure();
+    // A change of before that was given up on has come through since: the row is what it is decided on.
+    if (!isChange && !(await this.#isUpToDate())) return this.command(command, userId, id);
     return answer;
   }
 
@@ -192,12 +193,18 @@ export class CallActor {
    * is so already) holds as long as the call is held here, and this process may have stood still. What has ended stays so.
    * Beside the queue: nothing that ends the call waits for those who are refused.
    */
-  async #makeSure(): Promise<void> {
-    if (this.#call.phase === 'ended') return;
-    if (this.#closed || !(await this.#options.store.isHeld(this.#call.id, this.epoch))) {
+  async #isUpToDate(): Promise<boolean> {
+    if (this.#call.phase === 'ended') return true;
+    const version = this.#closed
+      ? undefined
+      : await this.#options.store.heldVersion(this.#call.id, this.epoch);
+    if (version === undefined) {
       this.abandon();
       throw new DuetError('UNAVAILABLE');
     }
+    if (this.#inDoubt !== undefined || version <= this.#version) return true;
+    this.#inDoubt = { call: this.#call, effects: [] };
+    return false;
   }
 
   /** Finds out what became of a commit that failed. */

@@ -224,10 +224,10 @@ export class CallStore {
     return { call: row.state, epoch, version: row.version, recentIds };
   }
 
-  /** Whether nobody has claimed a call since it was claimed by this epoch. */
-  async isHeld(callId: string, epoch: number): Promise<boolean> {
+  /** The version of a call, for its holder; undefined when the lease was lost to another process. */
+  async heldVersion(callId: string, epoch: number): Promise<number | undefined> {
     const [row] = await this.#db.query(rereadCall, [callId, epoch]);
-    return row !== undefined;
+    return row?.version;
   }
 
   /** What the two were told of the call. */

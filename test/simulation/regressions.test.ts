@@ -138,8 +138,12 @@ async function setUp() {
   const delayNext = () => {
     delay = true;
   };
+  const comesThrough = async () => {
+    await late?.();
+    late = undefined;
+  };
   const heard = { shown, said, lost };
-  const faults = { loseNextAnswer, delayNext };
+  const faults = { loseNextAnswer, delayNext, comesThrough };
   return { time, memory, store, id, hold, actorOf, talk, keep, row, ...heard, ...faults };
 }
 
@@ -321,6 +325,17 @@ describe('what the simulation found', () => {
       expect(lost).toEqual([id]);
     },
   );
+
+  test('what changes nothing is decided by the row, where a change of before came through late (seed 1207)', async () => {
+    const { talk, delayNext, comesThrough } = await setUp();
+    const { actor } = await talk('P');
+    delayNext();
+    await expect(actor.command({ type: 'extend' }, ANN)).rejects.toThrow('given up on');
+    // It is asked whether it was written, and was not.
+    await actor.command({ type: 'joined' }, BEN);
+    await comesThrough();
+    await expect(actor.command({ type: 'decline_extend' }, BEN)).resolves.toMatchObject({ pending: null });
+  });
 
   test('who is refused keeps nobody waiting, whatever the database takes (seed 711718)', async () => {
     const { memory, talk } = await setUp();
