@@ -126,13 +126,14 @@ export class Keeper {
   async #renew(): Promise<void> {
     const actors = [...this.#held.values()].filter((actor) => actor.call.phase !== 'ended');
     if (actors.length === 0) return;
-    const mine = actors.map((actor) => ({ id: actor.call.id, epoch: actor.epoch }));
-    const fates = await this.#options.calls.renew((this.#options.processId ?? colyseus.processId)(), mine);
-    if (fates.size === 0) return;
+    const mine = actors.map(({ call: { id }, epoch, version }) => ({ id, epoch, version }));
+    const renewals = await this.#options.calls.renew((this.#options.processId ?? colyseus.processId)(), mine);
+    if (renewals.size === 0) return;
     for (const actor of actors) {
       if (actor.call.phase === 'ended' || this.#held.get(actor.call.id) !== actor) continue;
-      const fate = fates.get(actor.call.id);
+      const { fate, version } = renewals.get(actor.call.id) ?? {};
       if (fate === 'severed') void this.#attempt(() => actor.system({ type: 'sever' }));
+      if (fate === 'changed') void this.#attempt(() => actor.catchUp(version!));
       if (fate === 'lost') this.#abandon(actor);
     }
   }

@@ -83,6 +83,11 @@ export class CallActor {
     return this.#call;
   }
 
+  /** Of the row, as far as it is known here. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Whether what it says of the call still counts: not once it gave it back, or lost it. */
   get isActing(): boolean {
     return !this.#closed;
@@ -141,6 +146,11 @@ export class CallActor {
         if (!this.#closed && holds()) void this.insist(tell, holds);
       });
     }
+  }
+
+  /** The row was seen at `version`: a change that was given up on may have come through, and brought a deadline. */
+  async catchUp(version: number): Promise<void> {
+    if (!this.#isKnown(version)) await this.system({ type: 'tick' });
   }
 
   /** Stops acting and gives the lease back, after the command under way; those that wait are refused. Idempotent. */
@@ -202,6 +212,11 @@ export class CallActor {
       this.abandon();
       throw new DuetError('UNAVAILABLE');
     }
+    return this.#isKnown(version);
+  }
+
+  /** Whether the row's `version` is known here, or about to be read; where not, it is read before anything else is decided. */
+  #isKnown(version: number): boolean {
     if (this.#inDoubt !== undefined || version <= this.#version) return true;
     this.#inDoubt = { call: this.#call, effects: [] };
     return false;

@@ -35,8 +35,11 @@ const STEP_MS = 30_000;
 /** Ids of commands that are remembered: far more than two people can have under way at once. */
 export const RECENT_IDS = 32;
 
-/** What became of a held call meanwhile: another process took it, or its match has ended. */
-export type HeldFate = 'lost' | 'severed';
+/** What became of a held call: another process took it, its match has ended, or its row has come to a later `version`. */
+export interface Renewal {
+  fate: 'lost' | 'severed' | 'changed';
+  version: number;
+}
 
 /** A call that this process holds. */
 export interface HeldCall {
@@ -132,18 +135,19 @@ const leaveLive = sql(
 // Whoever has a row locked keeps no other call waiting: it is being written, which renews it, or comes in the next round.
 // A call that has ended has no owner; who ended it may not know yet, because that commit was not answered, and reads it again.
 // Nothing comes back for a call that is as it was: a process may hold thousands, and asks twice a second.
-const renewCalls = sql<{ id: string; fate: HeldFate }>(
+const renewCalls = sql<Renewal & { id: string }>(
   'call-renew',
-  `with held as (select * from unnest($2::uuid[], $3::bigint[]) as held (id, epoch)),
+  `with held as (select * from unnest($2::uuid[], $3::bigint[], $5::bigint[]) as held (id, epoch, version)),
         free as (select c.id from calls c join held using (id)
                  where c.epoch = held.epoch and c.owner = $1 order by c.id for no key update of c skip locked),
         renewed as (update calls c set leased_until = clock_timestamp() + $4 * interval '1 ms'
                     from free where c.id = free.id)
-   select held.id, case when m.id is null then 'lost' else 'severed' end as fate
+   select held.id, coalesce(c.version, 0) as version,
+     case when m.id is null then 'lost' when m.phase = 'closed' then 'severed' else 'changed' end as fate
    from held
      left join calls c on c.id = held.id and c.epoch = held.epoch and (c.owner = $1 or c.phase = 'ended')
      left join matches m on m.id = c.match_id
-   where m.id is null or m.phase = 'closed'`,
+   where m.id is null or m.phase = 'closed' or c.version > held.version`,
 );
 
 const releaseCall = sql(
@@ -271,11 +275,15 @@ export class CallStore {
   }
 
   /** Renews the leases of `owner`; resolves with those of `held` that it does not hold as before, by id. */
-  async renew(owner: string, held: readonly { id: string; epoch: number }[]): Promise<Map<string, HeldFate>> {
+  async renew(
+    owner: string,
+    held: readonly { id: string; epoch: number; version: number }[],
+  ): Promise<Map<string, Renewal>> {
     const ids = held.map((one) => one.id);
     const epochs = held.map((one) => one.epoch);
-    const rows = await this.#db.queryAhead(renewCalls, [owner, ids, epochs, LEASE_MS]);
-    return new Map(rows.map((row) => [row.id, row.fate]));
+    const versions = held.map((one) => one.version);
+    const rows = await this.#db.queryAhead(renewCalls, [owner, ids, epochs, LEASE_MS, versions]);
+    return new Map(rows.map(({ id, ...renewal }) => [id, renewal]));
   }
 
   /** Gives a call back, so that the next process need not wait for the lease to run out. */

@@ -32,7 +32,7 @@ const REQUEST_TIMEOUT_MS = 2_000;
 
 /** The watchdog: how often a worker is asked, and for how long it may be silent, milliseconds. */
 export const PROBE_EVERY_MS = 500;
-const PROBE_TIMEOUT_MS = 1_300;
+export const PROBE_TIMEOUT_MS = 1_300;
 
 /** Starting a process takes some 50 ms; on a machine that is busy with other things, longer. */
 const START_TIMEOUT_MS = 10_000;

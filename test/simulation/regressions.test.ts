@@ -368,10 +368,25 @@ describe('what the simulation found', () => {
 
   test('a held call hears that its match has ended, when it was not told (seed 30)', async () => {
     const { talk, store, id, memory } = await setUp();
-    const { epoch } = (await talk('P')).actor;
-    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map());
+    const { epoch, version } = (await talk('P')).actor;
+    expect(await store.renew('P', [{ id, epoch, version }])).toEqual(new Map());
     const match = memory.tables.matches.get(MATCH)!;
     memory.tables.matches.set(MATCH, { ...match, phase: 'closed', status: 'ended' });
-    expect(await store.renew('P', [{ id, epoch }])).toEqual(new Map([[id, 'severed']]));
+    expect((await store.renew('P', [{ id, epoch, version }])).get(id)?.fate).toBe('severed');
+  });
+
+  test('a change that comes through after its holder read that it was not written is known by the next renewal (seed 509429)', async () => {
+    const { talk, store, id, memory } = await setUp();
+    const { actor } = await talk('P');
+    await actor.command({ type: 'upgrade' }, ANN);
+    const row = memory.tables.calls.get(id)!;
+    const state = { ...row.state, pending: null } as typeof row.state;
+    memory.tables.calls.set(id, { ...row, version: row.version + 1, state });
+    const { epoch, version } = actor;
+    const renewal = (await store.renew('P', [{ id, epoch, version }])).get(id)!;
+    expect(renewal).toEqual({ fate: 'changed', version: version + 1 });
+    await actor.catchUp(renewal.version);
+    expect(actor.call).toMatchObject({ pending: null });
+    expect(await store.renew('P', [{ id, epoch, version: actor.version }])).toEqual(new Map());
   });
 });

@@ -141,14 +141,17 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     }
     return [];
   },
-  'call-renew': ({ tables, write, now }, [owner, ids, epochs, leaseMs]) =>
+  'call-renew': ({ tables, write, now }, [owner, ids, epochs, leaseMs, versions]) =>
     (ids as string[]).flatMap((id, index) => {
       const row = tables.calls.get(id);
-      if (row === undefined || row.epoch !== (epochs as number[])[index]) return [{ id, fate: 'lost' }];
-      if (row.owner !== owner && row.phase !== 'ended') return [{ id, fate: 'lost' }];
+      const isMine = row?.epoch === (epochs as number[])[index];
+      if (row === undefined || !isMine || (row.owner !== owner && row.phase !== 'ended'))
+        return [{ id, version: 0, fate: 'lost' }];
       if (row.owner === owner)
         write.set(tables.calls, id, { ...row, leased_until: now + (leaseMs as number) });
-      return tables.matches.get(row.match_id)?.phase === 'closed' ? [{ id, fate: 'severed' }] : [];
+      const { version } = row;
+      if (tables.matches.get(row.match_id)?.phase === 'closed') return [{ id, version, fate: 'severed' }];
+      return version > (versions as number[])[index]! ? [{ id, version, fate: 'changed' }] : [];
     }),
   'call-release': ({ tables, write, now }, [id, epoch]) => {
     const row = tables.calls.get(id as string);

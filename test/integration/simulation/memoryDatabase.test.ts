@@ -234,7 +234,11 @@ function draw(random: Random, time: Time, callCount: number, heldCount: number) 
         return written;
       }
       case 'renew': {
-        const mine = side.held.slice(-4).map((one) => ({ id: one.call.id, epoch: one.epoch }));
+        const mine = side.held.slice(-4).map((one) => ({
+          id: one.call.id,
+          epoch: one.epoch,
+          version: one.version,
+        }));
         // In whatever order.
         const fates = await side.store.renew(owner, mine);
         return side.callIds.flatMap((id) => (fates.has(id) ? [[id, fates.get(id)]] : []));

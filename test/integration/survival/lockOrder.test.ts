@@ -182,7 +182,9 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
     const held = (await Promise.all(actors.values())).filter((actor) => actor?.call.phase !== 'ended');
     await store.renew(
       OWNER,
-      held.flatMap((actor) => (actor ? [{ id: actor.call.id, epoch: actor.epoch }] : [])),
+      held.flatMap((actor) =>
+        actor ? [{ id: actor.call.id, epoch: actor.epoch, version: actor.version }] : [],
+      ),
     );
   };
   const acknowledge = () => hub.ack(pick(people), 1_000_000);
