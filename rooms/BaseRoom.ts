@@ -20,8 +20,8 @@ import type { Principal } from '../src/accounts/AccessTokens.ts';
 import type { SeatOptions } from '../src/actors/Actors.ts';
 import { dropSeats, isClosing } from '../src/actors/colyseus.ts';
 import { isoTime, sleep } from '../src/clock.ts';
-import { DuetError, ERRORS, type ErrorCode } from '../src/errors.ts';
-import { isOutage } from '../src/failure.ts';
+import { DuetError, ERRORS } from '../src/errors.ts';
+import { codeToTell } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
 import { issueDetails } from '../src/shapes.ts';
 import { FixedWindow } from './FixedWindow.ts';
@@ -229,8 +229,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   #refuse(client: DuetClient, type: string | undefined, requestId: number | undefined, error: unknown): void {
-    const code: ErrorCode =
-      error instanceof DuetError ? error.code : isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+    const code = codeToTell(error);
     if (!(error instanceof DuetError)) {
       this.services.log.error({ err: error, room: this.roomName, type }, 'a message could not be handled');
     }

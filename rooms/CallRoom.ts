@@ -15,6 +15,7 @@ import type { PersonCommand, SayEffect } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
 import { Withdrawals } from '../src/calling/Withdrawals.ts';
 import { DuetError } from '../src/errors.ts';
+import { codeToTell } from '../src/failure.ts';
 import { answerMedia } from '../src/media/answerMedia.ts';
 import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../src/media/messages.ts';
 import type { LiveProducer } from '../src/media/PersonMedia.ts';
@@ -148,9 +149,9 @@ export abstract class CallRoom extends BaseRoom {
     } catch (error) {
       // Not even a refusal: whoever holds the call now may have another answer.
       if (!this.#actor.isActing) return undefined;
-      if (error instanceof DuetError) return { ok: false, code: error.code };
-      this.services.log.error({ err: error, callId: this.roomId }, 'a command to a call failed');
-      return { ok: false, code: 'UNAVAILABLE' };
+      if (!(error instanceof DuetError))
+        this.services.log.error({ err: error, callId: this.roomId }, 'a command to a call failed');
+      return { ok: false, code: codeToTell(error) };
     }
   }
 

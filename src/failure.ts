@@ -1,6 +1,7 @@
 /**
  * What may be known of a failure: whether it is an outage of something behind (try again), and what the log is told.
  */
+import { DuetError, type ErrorCode } from './errors.ts';
 
 // SQLSTATE classes and codes (PostgreSQL, appendix A) that say "not now": connection trouble, no resources,
 // shutdown, statement time-out, lock time-out, a standby that cannot write, a transaction that was taken back whole
@@ -46,12 +47,18 @@ export function describeError(error: unknown): ErrorDescription {
 }
 
 /** Whether an error says that the database, Redis, S3 or a worker cannot be reached just now. */
-export function isOutage(error: unknown): boolean {
+function isOutage(error: unknown): boolean {
   return causes(error).some((cause) => {
     const code = codeOf(cause);
     if (code !== undefined && (PG_UNAVAILABLE.test(code) || SYSTEM_UNAVAILABLE.has(code))) return true;
     return DRIVER_UNAVAILABLE.test(cause.message) || cause.name === 'MaxRetriesPerRequestError';
   });
+}
+
+/** What a client is told of whatever was thrown: the code of a refusal, else whether it had better try again. */
+export function codeToTell(error: unknown): ErrorCode {
+  if (error instanceof DuetError) return error.code;
+  return isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
 }
 
 /** The error and what caused it, outermost first. */

@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorDetail } from '../errors.ts';
 import { DuetError, ERRORS } from '../errors.ts';
-import { isOutage } from '../failure.ts';
+import { codeToTell } from '../failure.ts';
 
 /** The one mapper of the HTTP door: whatever was thrown becomes an answer that gives nothing away. */
 
@@ -19,7 +19,7 @@ export function toHttpError(error: unknown): HttpError {
     const { status, code, message, details, retryAfterSec } = error;
     return { status, code, message, details, retryAfterSec, unexpected: status === 500 };
   }
-  const code = isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+  const code = codeToTell(error);
   const { status, message } = ERRORS[code];
   const retryAfterSec = code === 'UNAVAILABLE' ? 1 : undefined;
   return { status, code, message, details: undefined, retryAfterSec, unexpected: true };

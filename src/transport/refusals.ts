@@ -2,7 +2,7 @@
 import type { HttpResponse } from 'uWebSockets.js';
 import { ErrorCode, ServerError } from '@colyseus/core';
 import { DuetError, type ErrorCode as DuetErrorCode, ERRORS } from '../errors.ts';
-import { isOutage } from '../failure.ts';
+import { codeToTell } from '../failure.ts';
 import { newId } from '../ids.ts';
 
 const REASONS: Partial<Record<DuetErrorCode, string>> = {
@@ -23,7 +23,7 @@ export function joinRefusal(error: unknown): { code: number; message: string } |
 
 /** What a client is told of a failure, and whether it had better try again. */
 export function joinFailure(error: unknown): { code: number; message: string } {
-  const message = isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+  const message = codeToTell(error);
   return { code: ERRORS[message].status, message };
 }
 
