@@ -1,7 +1,7 @@
 /**
  * Which corners of discovery's index have anybody in them, and how good the best there is. A corner is an audience, an
- * area and a cohort. Among many people it is read every half minute, among few every time: whoever is new in a corner, or
- * the best there, may be missed that long.
+ * area and a cohort. Among many people it is read every half minute or sooner, among few every time: whoever is new in a
+ * corner, or the best there, may be missed that long.
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
@@ -42,6 +42,8 @@ interface Area {
 }
 
 const FRESH_MS = 30_000;
+/** Read anew for the first search after this, which does not wait for it: among a million people it takes 0.1 s and more. */
+const AGING_MS = 20_000;
 /** Fewer corners than this are read every time, which takes less than a millisecond: who is new somewhere shows at once. */
 const FEW_CORNERS = 200;
 /** An area is near if its middle is within reach and this; a cohort, if it is the viewer's own or next to it. */
@@ -69,6 +71,8 @@ export class Directory {
     if (reachKm > COUNTED_REACH_KM) return undefined;
     const age = this.#options.clock.now() - this.#readAt;
     if (this.#corners < FEW_CORNERS || age >= FRESH_MS) await this.#refresh();
+    // What fails is asked for again by the next search, in the end by one that waits.
+    else if (age >= AGING_MS) this.#refresh().catch(() => {});
     const from = spotOf(search.cell);
     const [first, last] = [cohortOf(born.from), cohortOf(born.to)];
     const own = cohortOf(search.birthDate);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { generatePeople } from '../../../loadtest/generatePeople.ts';
 import { SystemClock } from '../../../src/clock.ts';
 import { dayOf } from '../../../src/days.ts';
@@ -19,6 +19,7 @@ import * as profile from '../../../src/people/profileSql.ts';
 import { monthsOf } from '../../../src/people/sightings.ts';
 import * as safety from '../../../src/safety/safetySql.ts';
 import { useDatabase } from '../../support/database.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
 
 interface PlanNode {
   'Node Type': string;
@@ -183,6 +184,24 @@ describe('the plans of the hot statements', () => {
       }
     }
     expect(above).toBeGreaterThan(30);
+  });
+
+  it('no search waits for the corners that are read anew while those known are fresh', async () => {
+    const clock = new FakeClock();
+    const directory = new Directory({ db: at.db, clock });
+    const [someone] = await at.db.query(scores);
+    const [{ cell, birthDate } = {}] = await at.db.query(people.loadSelf, [someone!.id]);
+    const born = birthDatesFor(18, 99, clock.now());
+    const audiences = [someone!.audience];
+    const search = { cell: cell!, birthDate: birthDate!, reachKm: 300, audiences, born };
+    const known = await directory.cornersWithin(search);
+    expect(known!.areas.length).toBeGreaterThan(0);
+    const reading = vi.spyOn(at.db, 'query').mockReturnValueOnce(new Promise(() => {}));
+    clock.advance(20_000);
+    expect(await directory.cornersWithin(search)).toEqual(known);
+    expect(await directory.cornersWithin(search)).toEqual(known);
+    expect(reading).toHaveBeenCalledTimes(1);
+    reading.mockRestore();
   });
 
   it('a cohort is the same number in the database and outside', async () => {
