@@ -1,6 +1,7 @@
 /**
- * A like over HTTP, end to end and committed: Duet beside Express 4 with jsonwebtoken and `pg` doing the textbook
- * transaction (insert the like, look for the other one, insert the match), in one run on one database.
+ * A like over HTTP, end to end and committed, in one run on one database: Duet beside Express 4 with jsonwebtoken and
+ * `pg`, once doing the same (who may like whom, the day's likes, like, match, both inboxes), once the textbook transaction
+ * alone (insert the like, look for the other one, insert the match).
  *
  *   npm run node -- loadtest/likes.ts --db postgres://…  [--seconds 5] [--rounds 3] [--connections 64]   (needs wrk, see wrk.ts)
  *
@@ -17,19 +18,17 @@ import { generatePeople } from './generatePeople.ts';
 import { tokenOf } from './serveRoutes.ts';
 import { MeasuredServer, type Served } from './wrk.ts';
 
-type Kind = 'duet' | 'express';
+export type LikeServer = 'duet' | 'express, all rules' | 'express, textbook';
 type Round = Served & { lost: number };
 
-const KINDS: Kind[] = ['duet', 'express'];
+const SERVERS: LikeServer[] = ['duet', 'express, all rules', 'express, textbook'];
 const PEOPLE = 4_000;
 /** Pairs whose two likes are there, and no match. */
-const LOST = {
-  duet: `select count(*) as n from pair_decisions d where low_decision = 'like' and high_decision = 'like'
-    and not exists (select from matches m where m.low_id = d.low_id and m.high_id = d.high_id)`,
-  express: `select count(*) as n from plain_likes a join plain_likes b on b.actor = a.target and b.target = a.actor
+const LOST_BY_DUET = `select count(*) as n from pair_decisions d where low_decision = 'like' and high_decision = 'like'
+    and not exists (select from matches m where m.low_id = d.low_id and m.high_id = d.high_id)`;
+const LOST_BY_EXPRESS = `select count(*) as n from plain_likes a join plain_likes b on b.actor = a.target and b.target = a.actor
     where a.actor < a.target
-      and not exists (select from plain_matches m where m.low_id = a.actor and m.high_id = a.target)`,
-};
+      and not exists (select from plain_matches m where m.low_id = a.actor and m.high_id = a.target)`;
 
 type Run = { url: string; seconds: number; rounds: number; connections: number };
 
@@ -47,11 +46,11 @@ async function compare({ url, seconds, rounds, connections }: Run): Promise<void
   const folder = await mkdtemp(join(tmpdir(), 'duet-likes-'));
   const people = join(folder, 'people');
   await writeFile(people, await peopleLines(client));
-  const best = new Map<Kind, Round>();
+  const best = new Map<LikeServer, Round>();
   for (let round = 0; round < rounds; round++) {
-    for (const kind of KINDS) {
+    for (const kind of SERVERS) {
       await client.query(
-        'truncate plain_likes, plain_matches, pair_decisions, matches, outbox, inboxes cascade',
+        'truncate plain_likes, plain_matches, pair_decisions, matches, like_counts, outbox, inboxes cascade',
       );
       const server = await MeasuredServer.start('likeServers.ts', [kind, url]);
       // People are paired at a distance that grows; the warm-up has pairs of its own.
@@ -59,23 +58,27 @@ async function compare({ url, seconds, rounds, connections }: Run): Promise<void
       await server.measure({ ...load(1), seconds: 2 });
       const served = await server.measure({ ...load(1_000), seconds });
       server.close();
-      const { rows } = await client.query<{ n: string }>(LOST[kind]);
+      const { rows } = await client.query<{ n: string }>(kind === 'duet' ? LOST_BY_DUET : LOST_BY_EXPRESS);
       const result = { ...served, lost: Number(rows[0]!.n) };
       if ((best.get(kind)?.perSecond ?? 0) < result.perSecond) best.set(kind, result);
     }
   }
   await client.end();
   await rm(folder, { recursive: true });
-  for (const kind of KINDS) {
+  for (const kind of SERVERS) {
     const { perSecond, cpuUs, p50Ms, p99Ms, lost } = best.get(kind)!;
     console.log(
       `| ${kind} | ${perSecond.toFixed(0)} | ${cpuUs.toFixed(1)} | ${p50Ms.toFixed(1)} | ${p99Ms.toFixed(1)} | ${lost} |`,
     );
   }
-  const [duet, express] = KINDS.map((kind) => best.get(kind)!);
-  console.log(
-    `\n${(duet!.perSecond / express!.perSecond).toFixed(1)} times as many a second, ${(express!.cpuUs / duet!.cpuUs).toFixed(1)} times less processor time.`,
-  );
+  const duet = best.get('duet')!;
+  console.log();
+  for (const kind of SERVERS.slice(1)) {
+    const express = best.get(kind)!;
+    console.log(
+      `Of ${kind}: ${(duet.perSecond / express.perSecond).toFixed(1)} times as many a second, ${(express.cpuUs / duet.cpuUs).toFixed(1)} times less processor time.`,
+    );
+  }
 }
 
 /** One line a person: the id, and an access token. */
