@@ -14,6 +14,9 @@ export interface Delivered {
   maxUs: number;
 }
 
+/** Events a second, or as many as the server takes. */
+export type Rate = number | 'asFastAsItGoes';
+
 /** An event of a plan: what goes out on which socket. */
 export interface Step {
   socket: number;
@@ -50,15 +53,18 @@ export class DeliveryClients implements AsyncDisposable {
     return socket;
   }
 
-  /** Goes through the steps, over and over, at `rate` events a second for `seconds`. */
-  async run(steps: readonly Step[], rate: number, seconds: number): Promise<Delivered> {
+  /**
+   * Goes through the steps, over and over, at `rate` events a second for `seconds`; `asFastAsItGoes`: the next one when one
+   * has arrived, as many under way as there are steps.
+   */
+  async run(steps: readonly Step[], rate: Rate, seconds: number): Promise<Delivered> {
     this.#tell('plan');
     for (const { socket, payload, markAt = -1, counterAt = -1, patch } of steps) {
       const answer = patch === undefined ? '' : ` ${patch.at} ${patch.other.toString('hex')}`;
       this.#tell(`step ${socket} ${payload.toString('hex')} ${markAt} ${counterAt}${answer}`);
     }
     this.#ran = Promise.withResolvers();
-    this.#tell(`run ${rate} ${seconds}`);
+    this.#tell(rate === 'asFastAsItGoes' ? `loop ${seconds}` : `run ${rate} ${seconds}`);
     return this.#ran.promise;
   }
 

@@ -14,6 +14,7 @@
  *                            the next frame of kind STATE_PATCH on socket N2; every second time HEX2 is sent instead.
  *   run RATE SECONDS         goes through the steps, over and over.   -> "ran SENT ARRIVED LATE99 P50 P90 P99 P999 MAX"
  *                            (microseconds from due; LATE99: how late the sending itself was, p99)
+ *   loop SECONDS             the same as fast as it goes: as many events under way as there are steps
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -281,13 +282,25 @@ static int turn(double wait_us, int with_stdin) {
   return has_command;
 }
 
+static void begin_run(void) {
+  for (size_t i = 0; i < conn_count; i++) conns[i].due_len = 0;
+  arrived = 0;
+  last_arrival = now_us();
+}
+
+static void print_run(size_t sent, double late99) {
+  qsort(took, arrived, sizeof *took, by_size);
+  printf("ran %zu %zu %.0f %.0f %.0f %.0f %.0f %.0f\n", sent, arrived, late99, quantile(took, arrived, 0.5),
+         quantile(took, arrived, 0.9), quantile(took, arrived, 0.99), quantile(took, arrived, 0.999),
+         quantile(took, arrived, 1));
+  fflush(stdout);
+}
+
 static void run(double rate, double seconds) {
   size_t total = (size_t)(rate * seconds), sent = 0;
   double *late = malloc((total + 1) * sizeof *late);
-  for (size_t i = 0; i < conn_count; i++) conns[i].due_len = 0;
-  arrived = 0;
-  double start = now_us();
-  last_arrival = start;
+  begin_run();
+  double start = last_arrival;
   for (;;) {
     double now = now_us();
     for (; sent < total && start + (double)sent * 1e6 / rate <= now; sent++) {
@@ -301,12 +314,21 @@ static void run(double rate, double seconds) {
     turn(wait > 0 ? wait : 0, 0);
   }
   qsort(late, sent, sizeof *late, by_size);
-  qsort(took, arrived, sizeof *took, by_size);
-  printf("ran %zu %zu %.0f %.0f %.0f %.0f %.0f %.0f\n", sent, arrived, quantile(late, sent, 0.99),
-         quantile(took, arrived, 0.5), quantile(took, arrived, 0.9), quantile(took, arrived, 0.99),
-         quantile(took, arrived, 0.999), quantile(took, arrived, 1));
-  fflush(stdout);
+  print_run(sent, quantile(late, sent, 0.99));
   free(late);
+}
+
+static void loop(double seconds) {
+  size_t sent = 0;
+  begin_run();
+  double end = last_arrival + seconds * 1e6;
+  for (;;) {
+    double now = now_us();
+    for (; now < end && sent - arrived < step_count; sent++) send_step(&steps[sent % step_count], now);
+    if (arrived >= sent || now - last_arrival > 1e6) break;
+    turn(1e5, 0);
+  }
+  print_run(sent, 0);
 }
 
 static void command(char *line) {
@@ -332,6 +354,8 @@ static void command(char *line) {
   } else if (strcmp(line, "run") == 0) {
     char *seconds = strchr(args, ' ');
     if (step_count > 0) run(atof(args), atof(seconds + 1));
+  } else if (strcmp(line, "loop") == 0) {
+    if (step_count > 0) loop(atof(args));
   }
 }
 
