@@ -11,17 +11,9 @@ import type { Log } from '../log.ts';
 import { accept, lock, save } from '../matching/matchStore.ts';
 import type { MatchSettings } from '../matching/transitions.ts';
 import { type CallStore, type HeldCall, RECENT_IDS } from './CallStore.ts';
+import type { CallChange, CallEffect, SayEffect } from './effects.ts';
 import { type Call, type CallSettings, roleOf } from './state.ts';
-import {
-  byPerson,
-  bySystem,
-  type CallChange,
-  type CallEffect,
-  dueAt,
-  type PersonCommand,
-  type SayEffect,
-  type SystemCommand,
-} from './transitions.ts';
+import { byPerson, bySystem, dueAt, type PersonCommand, type SystemCommand } from './transitions.ts';
 import { inboxEvents } from './view.ts';
 
 /** Who is told: the room. Called after the commit, in order; must not throw. */

@@ -3,23 +3,25 @@
  *
  * Synchronous and total: every phase × command × role is decided here and nowhere else, for both doors alike. No
  * clock, database, room or SFU is touched; what is to happen outside is returned as effects. A command that changes
- * nothing (a repeated end, the same request again) returns the call it was given.
+ * nothing (a repeated end, the same request again) returns the call it was given. What takes both people's consent is in
+ * `requests.ts`.
  *
  * A deadline that has passed comes before any command: the actor applies `tick` until `dueAt` lies ahead.
  */
 import type { Refusal } from '../errors.ts';
+import { type CallChange, type CallEffect, unchanged } from './effects.ts';
+import { asked, declined, downgraded, lapsed, requested } from './requests.ts';
 import type { MediaKind } from './shapes.ts';
-import {
-  type ActiveCall,
-  type Call,
-  type CallSettings,
-  type ConnectingCall,
-  type EndedCall,
-  type LiveCall,
-  type Outcome,
-  otherRole,
-  type RingingCall,
-  type Role,
+import type {
+  ActiveCall,
+  Call,
+  CallSettings,
+  ConnectingCall,
+  EndedCall,
+  LiveCall,
+  Outcome,
+  RingingCall,
+  Role,
 } from './state.ts';
 
 /** What people ask for. */
@@ -48,39 +50,6 @@ export type SystemCommand =
   | { type: 'recover'; heldUntil: number }
   /** A deadline may have passed. */
   | { type: 'tick' };
-
-/** Told to one person's devices, durably (the inbox), in the transaction of the change. */
-export interface NotifyEffect {
-  kind: 'notify';
-  to: Role;
-  type: 'call:incoming' | 'call:answered' | 'call:rejected' | 'call:ended';
-}
-
-/** Said to whoever is in the room, after the commit. */
-export interface SayEffect {
-  kind: 'say';
-  type:
-    | 'call:answered'
-    | 'call:rejected'
-    | 'call:ended'
-    | 'call:extend_requested'
-    | 'call:extended'
-    | 'call:extend_declined'
-    | 'call:upgrade_requested'
-    | 'call:upgraded'
-    | 'call:upgrade_declined'
-    | 'call:downgraded'
-    | 'call:timeout_warning'
-    | 'call:peer_dropped'
-    | 'call:peer_back';
-  /** Who did it, where the event names somebody. */
-  by?: Role;
-  until?: number;
-  remainingMs?: number;
-}
-
-export type CallEffect = NotifyEffect | SayEffect;
-export type CallChange = { call: Call; effects: CallEffect[] };
 
 /** A new call, ringing. */
 export function ring(
@@ -122,17 +91,20 @@ export function byPerson(
     case 'answer':
       return call.phase === 'ringing'
         ? answered(call, command.media, by, now, settings)
-        : refuse('WRONG_PHASE');
+        : { refused: 'WRONG_PHASE' };
     case 'reject':
-      if (call.phase !== 'ringing') return refuse('WRONG_PHASE');
-      return by === 'callee' ? finish(call, 'rejected', now) : refuse('FORBIDDEN');
+      if (call.phase !== 'ringing') return { refused: 'WRONG_PHASE' };
+      return by === 'callee' ? finish(call, 'rejected', now) : { refused: 'FORBIDDEN' };
     case 'downgrade':
-      return call.phase === 'ringing' ? refuse('WRONG_PHASE') : downgraded(call, by);
+      return call.phase === 'ringing' ? { refused: 'WRONG_PHASE' } : downgraded(call, by);
     case 'extend':
-    case 'decline_extend':
     case 'upgrade':
+      if (call.phase !== 'active') return { refused: 'WRONG_PHASE' };
+      return asked(call, command.type, by, now, settings);
+    case 'decline_extend':
+      return call.phase === 'active' ? declined(call, 'extend', by) : { refused: 'WRONG_PHASE' };
     case 'decline_upgrade':
-      return call.phase === 'active' ? asked(call, command.type, by, now, settings) : refuse('WRONG_PHASE');
+      return call.phase === 'active' ? declined(call, 'upgrade', by) : { refused: 'WRONG_PHASE' };
   }
 }
 
@@ -178,11 +150,11 @@ export function dueAt(call: Call, settings: CallSettings): number | null {
 // Each phase's part -------------------------------------------------------------------------------------------------
 
 function afterEnd(call: EndedCall, command: PersonCommand): CallChange | Refusal {
-  const settled =
+  const isSo =
     command.type === 'end' ||
     command.type === 'dropped' ||
     (command.type === 'reject' && call.outcome === 'rejected');
-  return settled ? unchanged(call) : refuse('CALL_NOT_ACTIVE');
+  return isSo ? unchanged(call) : { refused: 'CALL_NOT_ACTIVE' };
 }
 
 function answered(
@@ -192,7 +164,7 @@ function answered(
   now: number,
   settings: CallSettings,
 ): CallChange | Refusal {
-  if (by === 'caller') return refuse('FORBIDDEN');
+  if (by === 'caller') return { refused: 'FORBIDDEN' };
   const bothWantVideo = call.mediaRequested === 'video' && media === 'video';
   return {
     call: {
@@ -226,7 +198,7 @@ function started(call: ConnectingCall, now: number, settings: CallSettings): Cal
   };
   // The video that the caller asked for and the callee did not consent to on answering becomes a question.
   if (call.mediaRequested === 'video' && call.media === 'audio' && !videoWithdrawn)
-    return request(active, 'upgrade', 'caller', now, settings);
+    return requested(active, 'upgrade', 'caller', now, settings);
   return { call: active, effects: [] };
 }
 
@@ -239,85 +211,6 @@ function endedBy(call: LiveCall, by: Role, now: number): CallChange {
     case 'active':
       return finish(call, 'completed', now);
   }
-}
-
-function asked(
-  call: ActiveCall,
-  type: 'extend' | 'decline_extend' | 'upgrade' | 'decline_upgrade',
-  by: Role,
-  now: number,
-  settings: CallSettings,
-): CallChange | Refusal {
-  const kind = type === 'extend' || type === 'decline_extend' ? 'extend' : 'upgrade';
-  const { pending } = call;
-  if (type === 'decline_extend' || type === 'decline_upgrade') {
-    // The asker's own "no" takes the question back.
-    return pending?.kind === kind ? declined(call, kind, by) : refuse('WRONG_PHASE');
-  }
-  if (kind === 'extend' && call.extensions >= call.maxExtensions) return refuse('EXTENSION_LIMIT');
-  if (kind === 'upgrade' && call.media === 'video') return unchanged(call);
-  if (pending === null) return request(call, kind, by, now, settings);
-  if (pending.kind !== kind) return refuse('CONFLICT');
-  if (pending.by === by) return unchanged(call);
-  return kind === 'extend' ? extended(call, by, settings) : upgraded(call, by);
-}
-
-function request(
-  call: ActiveCall,
-  kind: 'extend' | 'upgrade',
-  by: Role,
-  now: number,
-  settings: CallSettings,
-): CallChange {
-  const until = Math.min(now + settings.requestMs, call.endsAt);
-  return {
-    call: { ...call, pending: { kind, by, until } },
-    effects: [
-      {
-        kind: 'say',
-        type: kind === 'extend' ? 'call:extend_requested' : 'call:upgrade_requested',
-        by,
-        until,
-      },
-    ],
-  };
-}
-
-function extended(call: ActiveCall, by: Role, settings: CallSettings): CallChange {
-  return {
-    call: {
-      ...call,
-      endsAt: call.endsAt + settings.extensionMs,
-      extensions: call.extensions + 1,
-      warned: false,
-      pending: null,
-    },
-    effects: [{ kind: 'say', type: 'call:extended', by }],
-  };
-}
-
-function upgraded(call: ActiveCall, by: Role): CallChange {
-  return {
-    call: { ...call, media: 'video', pending: null },
-    effects: [{ kind: 'say', type: 'call:upgraded', by }],
-  };
-}
-
-function declined(call: ActiveCall, kind: 'extend' | 'upgrade', by: Role): CallChange {
-  const type = kind === 'extend' ? 'call:extend_declined' : 'call:upgrade_declined';
-  return { call: { ...call, pending: null }, effects: [{ kind: 'say', type, by }] };
-}
-
-/** "No video": ends it where it is, and is an answer to whoever asks for it, the asker's own included. */
-function downgraded(call: ConnectingCall | ActiveCall, by: Role): CallChange {
-  const wasVideo = call.media === 'video';
-  const effects: CallEffect[] = wasVideo ? [{ kind: 'say', type: 'call:downgraded', by }] : [];
-  if (call.phase === 'connecting') {
-    if (call.mediaRequested === 'audio' || call.videoWithdrawn) return unchanged(call);
-    return { call: { ...call, media: 'audio', videoWithdrawn: true }, effects };
-  }
-  if (call.pending?.kind === 'upgrade') return declined(call, 'upgrade', by);
-  return wasVideo ? { call: { ...call, media: 'audio' }, effects } : unchanged(call);
 }
 
 function joined(call: LiveCall, by: Role): CallChange {
@@ -377,7 +270,7 @@ function tickedActive(call: ActiveCall, now: number, settings: CallSettings): Ca
   if (lost !== null && now >= lost && lost < call.endsAt) return finish(call, 'failed', lost);
   if (now >= call.endsAt) return finish(call, 'timed_out', call.endsAt);
   if (call.pending !== null && now >= call.pending.until) {
-    return declined(call, call.pending.kind, otherRole(call.pending.by));
+    return lapsed(call, call.pending);
   }
   if (!call.warned && now >= call.endsAt - settings.warningMs) {
     return {
@@ -430,12 +323,4 @@ function finish(call: LiveCall, outcome: Outcome, now: number): CallChange {
       { kind: 'say', type: 'call:ended' },
     ],
   };
-}
-
-function unchanged(call: Call): CallChange {
-  return { call, effects: [] };
-}
-
-function refuse(refused: Refusal['refused']): Refusal {
-  return { refused };
 }

@@ -1,8 +1,8 @@
 import { isoTime } from '../clock.ts';
 import type { InboxEvent } from '../events/outbox.ts';
+import type { CallEffect } from './effects.ts';
 import type { CallView } from './shapes.ts';
 import { type Call, durationSec, personOf } from './state.ts';
-import type { CallEffect } from './transitions.ts';
 
 /** A call as the contract shows it, at `now` (epoch ms). The same for both people. */
 export function callView(call: Call, now: number): CallView {

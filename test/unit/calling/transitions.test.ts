@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { CallChange } from '../../../src/calling/effects.ts';
 import { type Call, type CallSettings, mediaPolicy, type Role } from '../../../src/calling/state.ts';
 import {
   byPerson,
   bySystem,
-  type CallChange,
   dueAt,
   type PersonCommand,
   ring,
