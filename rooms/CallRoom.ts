@@ -1,6 +1,6 @@
 /**
- * The door to one live call: its clients, their messages, its state on their screens. What happens to the call is
- * decided by its actor (`src/calling`), what flows by its media (`src/media`).
+ * The door to one live call: its clients, their seats and messages. What happens to the call is decided by its actor
+ * (`src/calling`), what flows by its media (`src/media`); what people see of it is its presenter's.
  */
 import type { z } from 'zod';
 import type { ActorAnswer, ActorCommand, CallSeatOptions, PersonsCommand } from '../src/actors/Actors.ts';
@@ -9,9 +9,7 @@ import { processId, reserveSeat } from '../src/actors/colyseus.ts';
 import { CallActor } from '../src/calling/CallActor.ts';
 import { CallMediaHost } from '../src/calling/CallMediaHost.ts';
 import { CallSeats } from '../src/calling/CallSeats.ts';
-import type { SayEffect } from '../src/calling/effects.ts';
-import { NO_CLAIM, type PublicKey, PublicKeys } from '../src/calling/PublicKeys.ts';
-import { type Call, durationSec, hidesPresence, mediaPolicy, personOf } from '../src/calling/state.ts';
+import { type Call, mediaPolicy, peerOf } from '../src/calling/state.ts';
 import type { PersonCommand } from '../src/calling/transitions.ts';
 import { callView } from '../src/calling/view.ts';
 import { Withdrawals } from '../src/calling/Withdrawals.ts';
@@ -19,10 +17,10 @@ import { DuetError } from '../src/errors.ts';
 import { codeToTell } from '../src/failure.ts';
 import { answerMedia } from '../src/media/answerMedia.ts';
 import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../src/media/messages.ts';
-import type { LiveProducer } from '../src/media/PersonMedia.ts';
 import { Nothing } from '../src/shapes.ts';
 import { BaseRoom, CLOSE, type DuetClient } from './BaseRoom.ts';
-import { type CallState, newCallState, showCall } from './CallState.ts';
+import { CallPresenter } from './CallPresenter.ts';
+import { type CallState, newCallState } from './CallState.ts';
 import { CLIENT_MESSAGES } from './messages.ts';
 import type { RoomServices } from './services.ts';
 
@@ -45,10 +43,9 @@ export abstract class CallRoom extends BaseRoom {
   declare state: CallState;
   #actor!: CallActor;
   #media!: CallMediaHost;
-  readonly #keys = new PublicKeys();
+  #presenter!: CallPresenter;
   readonly #withdrawals = new Withdrawals();
   readonly #seats = new CallSeats<DuetClient>();
-  #isCalleeKnown = false;
 
   override async onCreate({ callId }: { callId: string }): Promise<void> {
     const { services } = this;
@@ -59,21 +56,21 @@ export abstract class CallRoom extends BaseRoom {
     // for seats without taking them keep the other out.
     this.state = newCallState(held.call);
     this.open();
+    this.#presenter = new CallPresenter({
+      state: this.state,
+      call: () => this.#actor.call,
+      clock: services.clock,
+      isHere: (userId) => this.clientsOf(userId).length > 0,
+      say: (...said) => this.say(...said),
+      patch: () => this.patch(),
+    });
     this.#media = new CallMediaHost({
       people: [held.call.callerId, held.call.calleeId],
       policy: mediaPolicy(held.call),
       create: (options) => services.createMedia(options),
       clock: services.clock,
-      audience: {
-        producerAdded: (producer, consumerId) => this.#producerAdded(producer, consumerId),
-        producerPaused: ({ userId, kind }, paused) => this.#showMedia(userId, kind, !paused),
-        producerClosed: (producer) => this.#producerClosed(producer),
-        flowing: () => void this.#actor.insist(() => this.#actor.system({ type: 'media_flowing' })),
-        quality: (userId, quality) => this.say('call:quality', { userId, ...quality }),
-        videoStepped: (userId, step) => this.say('call:video_step', { step }, userId),
-        restart: () => this.#restart(),
-        sdp: (userId, type, sdp) => this.say(type, { sdp }, userId),
-      },
+      audience: this.#presenter,
+      flowing: () => void this.#actor.insist(() => this.#actor.system({ type: 'media_flowing' })),
     });
     this.#actor = new CallActor({
       held,
@@ -85,8 +82,8 @@ export abstract class CallRoom extends BaseRoom {
       log: services.log,
       publish: (events) => services.publish(events),
       audience: {
-        changed: (call) => this.#show(call),
-        say: (effect, call) => this.#announce(effect, call),
+        changed: (call) => this.#changed(call),
+        say: (effect, call) => this.#presenter.announce(effect, call),
         lost: () => this.#moved(),
       },
     });
@@ -104,25 +101,21 @@ export abstract class CallRoom extends BaseRoom {
       other.leave(CLOSE.takenOver);
       this.#media.leave(userId);
     }
-    this.#keys.forget(userId);
+    this.#presenter.forgetKeys(userId);
     await this.#actor.command({ type: 'joined' }, userId);
-    this.#showPresence(userId);
-    this.patch();
-    const peer = this.#peerOf(userId);
-    const key = hidesPresence(this.#actor.call, peer) ? undefined : this.#keys.of(peer);
-    if (key !== undefined) client.send('call:e2ee_key', { userId: peer, ...key });
-    for (const { producerId, kind } of this.#media.producers(peer)) {
-      client.send('media:producer', { producerId, kind, userId: peer });
-    }
+    this.#presenter.showPerson(userId);
+    const peerId = peerOf(this.#actor.call, userId);
+    const key = this.#presenter.keyOf(peerId);
+    if (key !== undefined) client.send('call:e2ee_key', { userId: peerId, ...key });
+    for (const producer of this.#media.producers(peerId)) client.send('media:producer', producer);
   }
 
   override async onLeave(client: DuetClient): Promise<void> {
     const userId = client.auth?.userId;
     if (userId === undefined || this.clientsOf(userId).length > 0) return;
     this.#media.leave(userId);
-    this.#keys.forget(userId);
-    this.#showPresence(userId);
-    this.patch();
+    this.#presenter.forgetKeys(userId);
+    this.#presenter.showPerson(userId);
     await this.#actor.insist(
       () => this.#actor.command({ type: 'dropped' }, userId),
       () => this.clientsOf(userId).length === 0,
@@ -217,13 +210,10 @@ export abstract class CallRoom extends BaseRoom {
       if (key.device !== undefined && key.device !== (await room.services.deviceKeyOf(sessionId)))
         throw new DuetError('FORBIDDEN');
       room.#assertSeated(client);
-      if (room.#keys.take(userId, key) && !hidesPresence(room.#actor.call, userId)) room.#sayKey(userId, key);
+      room.#presenter.takeKey(userId, key);
     });
     this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (room, client, claim) => {
-      const { userId } = client.auth!;
-      room.#keys.claim(userId, claim);
-      room.#showPresence(userId);
-      room.patch();
+      room.#presenter.takeClaim(client.auth!.userId, claim);
     });
   }
 
@@ -248,84 +238,14 @@ export abstract class CallRoom extends BaseRoom {
   }
 
   /** After each commit: what may flow first, then what is shown. */
-  #show(call: Call): void {
+  #changed(call: Call): void {
     this.#media.setPolicy(this.#withdrawals.policyFor(call));
-    showCall(this.state, call);
-    this.#showPresence(call.calleeId);
-    this.patch();
-    this.#tellCalleesKey();
+    this.#presenter.show(call);
     if (call.phase !== 'ended') return;
     for (const heard of Object.values(this.#media.quality)) this.services.observeQuality(heard);
     this.#media.close();
     this.services.keeper.letGo(this.#actor);
     this.services.clock.after(LINGER_MS, () => this.#close(CLOSE.ended));
-  }
-
-  #announce(effect: SayEffect, call: Call): void {
-    const { kind: _, type, by, ...facts } = effect;
-    const now = this.services.clock.now();
-    const who = by === undefined ? {} : { by: personOf(call, by) };
-    const peerEvent = type === 'call:peer_dropped' || type === 'call:peer_back';
-    if (peerEvent) {
-      const userId = personOf(call, by!);
-      this.say(type, { userId }, this.#peerOf(userId));
-      return;
-    }
-    const ended =
-      call.phase === 'ended' ? { outcome: call.outcome, durationSec: durationSec(call, now) } : {};
-    this.say(type, { ...facts, ...who, ...ended, call: callView(call, now) });
-  }
-
-  #showPresence(userId: string): void {
-    const isSecret = hidesPresence(this.#actor.call, userId);
-    const person = this.state.people.get(userId);
-    if (person === undefined) return;
-    person.connected = !isSecret && this.clientsOf(userId).length > 0;
-    const { state, able } = isSecret ? NO_CLAIM : this.#keys.claimOf(userId);
-    person.e2ee = state;
-    person.e2eeAble = able;
-  }
-
-  #sayKey(userId: string, key: PublicKey): void {
-    this.say('call:e2ee_key', { userId, ...key }, this.#peerOf(userId));
-  }
-
-  /** What the callee's client had to say while it rang. */
-  #tellCalleesKey(): void {
-    const { call } = this.#actor;
-    const { calleeId } = call;
-    if (this.#isCalleeKnown || hidesPresence(call, calleeId)) return;
-    this.#isCalleeKnown = true;
-    const key = this.#keys.of(calleeId);
-    if (key !== undefined) this.#sayKey(calleeId, key);
-  }
-
-  #producerAdded({ userId, producerId, kind }: LiveProducer, consumerId?: string): void {
-    this.#showMedia(userId, kind, true);
-    const heard = consumerId === undefined ? {} : { consumerId };
-    this.say('media:producer', { producerId, kind, userId, ...heard }, this.#peerOf(userId));
-  }
-
-  #producerClosed({ userId, producerId, kind }: LiveProducer): void {
-    this.#showMedia(userId, kind, false);
-    this.say('media:producer_closed', { producerId }, this.#peerOf(userId));
-  }
-
-  #showMedia(userId: string, kind: 'audio' | 'video', flows: boolean): void {
-    const person = this.state.people.get(userId);
-    if (person === undefined) return;
-    person[kind] = flows;
-    this.patch();
-  }
-
-  /** The worker is lost, and with it all that flowed. */
-  #restart(): void {
-    for (const person of this.state.people.values()) {
-      person.audio = false;
-      person.video = false;
-    }
-    this.patch();
-    this.say('media:restart', {});
   }
 
   /** Another process holds the call. */
@@ -338,10 +258,5 @@ export abstract class CallRoom extends BaseRoom {
     this.disconnect(code).catch((err: unknown) => {
       this.services.log.warn({ err, callId: this.roomId }, 'a room did not close cleanly');
     });
-  }
-
-  #peerOf(userId: string): string {
-    const { callerId, calleeId } = this.#actor.call;
-    return userId === callerId ? calleeId : callerId;
   }
 }

@@ -1,5 +1,5 @@
 import { Encoder, type SchemaType, schema, t } from '@colyseus/schema';
-import type { Call } from '../src/calling/state.ts';
+import { type Call, personOf } from '../src/calling/state.ts';
 
 // A call's state is some 400 bytes and its description some 500; by default a room keeps two buffers of 16 KiB.
 Encoder.BUFFER_SIZE = 1024;
@@ -78,7 +78,7 @@ export function showCall(state: CallState, call: Call): void {
   state.endsAt = talked?.endsAt ?? 0;
   state.extensions = talked?.extensions ?? 0;
   state.pendingKind = pending?.kind ?? '';
-  state.pendingBy = pending === null ? '' : pending.by === 'caller' ? call.callerId : call.calleeId;
+  state.pendingBy = pending === null ? '' : personOf(call, pending.by);
   state.pendingUntil = pending?.until ?? 0;
   state.outcome = call.phase === 'ended' ? call.outcome : '';
 }

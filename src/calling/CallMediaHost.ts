@@ -9,11 +9,11 @@ import type { LiveProducer } from '../media/PersonMedia.ts';
 import { PlainPeers } from '../media/plain/PlainPeers.ts';
 import { type QualitySummary, QualityTally } from '../media/QualityTally.ts';
 
-/** What the room hears of the media; must not throw. */
+/** Who is told what people are to know of the media; must not throw. */
 export interface CallMediaAudience
   extends Pick<
     CallMediaPort,
-    'producerAdded' | 'producerPaused' | 'producerClosed' | 'flowing' | 'quality' | 'videoStepped'
+    'producerAdded' | 'producerPaused' | 'producerClosed' | 'quality' | 'videoStepped'
   > {
   /** Everything is gone: the clients open new transports, on another worker. */
   restart(): void;
@@ -27,6 +27,8 @@ export interface CallMediaHostOptions {
   create: (options: CallMediaOptions) => Promise<CallMedia>;
   clock: Clock;
   audience: CallMediaAudience;
+  /** Told when audio goes to both people: once with each worker. Must not throw. */
+  flowing: () => void;
 }
 
 export class CallMediaHost {
@@ -53,7 +55,7 @@ export class CallMediaHost {
   async plain(): Promise<PlainPeers> {
     const media = await this.get();
     const { people, clock, audience } = this.#options;
-    this.#plain ??= new PlainPeers({ media, people, clock, say: audience.sdp });
+    this.#plain ??= new PlainPeers({ media, people, clock, say: (...said) => audience.sdp(...said) });
     return this.#plain;
   }
 
@@ -87,7 +89,7 @@ export class CallMediaHost {
   }
 
   async #make(): Promise<CallMedia> {
-    const { people, create, audience, clock } = this.#options;
+    const { people, create, audience, flowing, clock } = this.#options;
     try {
       const media = await create({
         people,
@@ -102,7 +104,7 @@ export class CallMediaHost {
             audience.producerClosed(producer);
             this.#plain?.changed();
           },
-          flowing: () => audience.flowing(),
+          flowing,
           quality: (userId, quality) => {
             if (this.#tally.add(userId, quality, clock.now())) audience.quality(userId, quality);
           },

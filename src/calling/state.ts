@@ -95,6 +95,11 @@ export function personOf(call: Call, role: Role): string {
   return role === 'caller' ? call.callerId : call.calleeId;
 }
 
+/** The other of the two. */
+export function peerOf({ callerId, calleeId }: Call, userId: string): string {
+  return userId === callerId ? calleeId : callerId;
+}
+
 export function otherRole(role: Role): Role {
   return role === 'caller' ? 'callee' : 'caller';
 }
