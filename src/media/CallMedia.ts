@@ -28,8 +28,6 @@ import { TwoWayFlow } from './TwoWayFlow.ts';
 import { VideoFit } from './VideoFit.ts';
 import type { LostCause, WorkerProcess } from './WorkerProcess.ts';
 
-export type { CallMediaOptions, CallMediaPort, LiveProducer, MediaPolicy, Quality };
-
 /** Who was cut off so often for sending too much opens no other transport. */
 const MAX_CUT_OFFS = 2;
 

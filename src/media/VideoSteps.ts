@@ -18,14 +18,15 @@ const GOOD = { mos: 3.9, lossRatio: 0.02 };
 const ROUNDS_DOWN = { full: 2, reduced: 4, off: Number.POSITIVE_INFINITY } as const;
 const ROUNDS_UP = 5;
 
-type Standing = { step: VideoStep; poor: number; good: number };
+/** `poor` and `good`: rounds in a row. */
+type Listener = { step: VideoStep; poor: number; good: number };
 
 /**
  * Decides from how a listener hears the other whether the network still carries video beside the audio: what spoils
  * the audio is nearly always what shares the path with it. While the other is muted, from how the video itself comes.
  */
 export class VideoSteps {
-  readonly #standings = new Map<string, Standing>();
+  readonly #listeners = new Map<string, Listener>();
   readonly #changed: (listenerId: string, step: VideoStep) => void;
 
   /** `changed` is called with each new step. */
@@ -34,7 +35,7 @@ export class VideoSteps {
   }
 
   stepOf(listenerId: string): VideoStep {
-    return this.#standings.get(listenerId)?.step ?? 'full';
+    return this.#listeners.get(listenerId)?.step ?? 'full';
   }
 
   /**
@@ -50,28 +51,28 @@ export class VideoSteps {
       if (isLess) this.#changed(listenerId, 'full');
       return;
     }
-    const standing = this.#standings.get(listenerId) ?? { step: 'full', poor: 0, good: 0 };
-    this.#standings.set(listenerId, standing);
+    const listener = this.#listeners.get(listenerId) ?? { step: 'full', poor: 0, good: 0 };
+    this.#listeners.set(listenerId, listener);
     const isPoor = way !== null && (way.mos < POOR.mos || way.lossRatio > POOR.lossRatio);
     const isGood =
-      way === null ? standing.step === 'off' : way.mos >= GOOD.mos && way.lossRatio <= GOOD.lossRatio;
-    standing.poor = isPoor ? standing.poor + 1 : 0;
-    standing.good = isGood ? standing.good + 1 : 0;
-    if (standing.poor >= ROUNDS_DOWN[standing.step]) this.#move(listenerId, standing, 1);
-    else if (standing.good >= ROUNDS_UP) this.#move(listenerId, standing, -1);
+      way === null ? listener.step === 'off' : way.mos >= GOOD.mos && way.lossRatio <= GOOD.lossRatio;
+    listener.poor = isPoor ? listener.poor + 1 : 0;
+    listener.good = isGood ? listener.good + 1 : 0;
+    if (listener.poor >= ROUNDS_DOWN[listener.step]) this.#move(listenerId, listener, 1);
+    else if (listener.good >= ROUNDS_UP) this.#move(listenerId, listener, -1);
   }
 
   /** Starts anew in full, without telling: what was measured says nothing of the listener's next connection. */
   forget(listenerId: string): void {
-    this.#standings.delete(listenerId);
+    this.#listeners.delete(listenerId);
   }
 
-  #move(listenerId: string, standing: Standing, by: 1 | -1): void {
-    standing.poor = 0;
-    standing.good = 0;
-    const step = STEPS[STEPS.indexOf(standing.step) + by];
+  #move(listenerId: string, listener: Listener, by: 1 | -1): void {
+    listener.poor = 0;
+    listener.good = 0;
+    const step = STEPS[STEPS.indexOf(listener.step) + by];
     if (step === undefined) return;
-    standing.step = step;
+    listener.step = step;
     this.#changed(listenerId, step);
   }
 }

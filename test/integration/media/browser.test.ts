@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CallMedia, MediaPolicy } from '../../../src/media/CallMedia.ts';
+import type { CallMedia } from '../../../src/media/CallMedia.ts';
+import type { MediaPolicy } from '../../../src/media/callMediaPort.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { BrowserBridge, inPage } from './browserBridge.ts';

@@ -1,8 +1,10 @@
 import { SystemClock } from '../../../src/clock.ts';
 import { createLog } from '../../../src/log.ts';
-import type { CallMedia, CallMediaPort, LiveProducer, MediaPolicy } from '../../../src/media/CallMedia.ts';
+import type { CallMedia } from '../../../src/media/CallMedia.ts';
+import type { CallMediaPort, MediaPolicy } from '../../../src/media/callMediaPort.ts';
 import { MediaWorkers, type MediaWorkersOptions } from '../../../src/media/MediaWorkers.ts';
 import { MEDIA_MESSAGES, type MediaMessage } from '../../../src/media/messages.ts';
+import type { LiveProducer } from '../../../src/media/PersonMedia.ts';
 import { audioParameters, dtlsParameters, videoParameters } from './rtpSamples.ts';
 
 export const ANN = 'ann';
