@@ -7,52 +7,27 @@ import type {
   WebSocket,
 } from 'uWebSockets.js';
 import * as uws from 'uWebSockets.js';
-import {
-  type AuthContext,
-  ClientState,
-  CloseCode,
-  connectClientToRoom,
-  type Room,
-  Transport,
-} from '@colyseus/core';
+import { ClientState, CloseCode, connectClientToRoom, type Room, Transport } from '@colyseus/core';
 import type { Timer } from '../clock.ts';
-import { DuetError } from '../errors.ts';
+import { DuetError, isRefusal } from '../errors.ts';
+import { Admission, type AdmissionOptions, type Admitted, type Arrival } from './Admission.ts';
 import { type ConnectionOptions, Connections } from './Connections.ts';
 import { Outbox } from './outbox.ts';
-import { peerAddress, TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
 import { joinFailure, joinRefusal, refuse } from './refusals.ts';
-import { SocketCounts, type SocketLimits } from './SocketCounts.ts';
-import { readTicket, type Ticket } from './ticket.ts';
-import { headerList, listenOn, setIdleTimeout, silenceBanner } from './uws.ts';
+import { listenOn, setIdleTimeout, silenceBanner } from './uws.ts';
 
-export type TransportOptions = ConnectionOptions & {
-  /** The room of this process with this id. */
-  findRoom(roomId: string): Room | undefined;
-  /** Origins whose pages may open sockets. Clients that name no origin are no browsers, and may. */
-  allowedOrigins: { has(origin: string): boolean };
-  /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
-  trustedProxies: readonly string[];
-  /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
-  idleTimeoutSec?: number;
-  /** Rooms in which nobody waits for anybody: their sockets may be silent for longer. None, by default. */
-  isPatient?(roomId: string): boolean;
-  /** Sockets of one person and of one address, beyond which an upgrade is refused with 429. */
-  socketLimits: SocketLimits;
-  /** Whom an access token names, if it is good: sockets are counted by person. Nobody, by default. */
-  userOf?(token: string): string | undefined;
-  /** What an address is counted by. Itself, by default. */
-  addressKey?(address: string): string;
-};
+export type TransportOptions = ConnectionOptions &
+  AdmissionOptions & {
+    /** The room of this process with this id. */
+    findRoom(roomId: string): Room | undefined;
+    /** A peer that has not been heard of for so long (pings included) is gone; 4 s more or less, 8 at least. 16. */
+    idleTimeoutSec?: number;
+    /** Rooms in which nobody waits for anybody: their sockets may be silent for longer. None, by default. */
+    isPatient?(roomId: string): boolean;
+  };
 
-type UserData = {
-  /** Gone once the client is seated: a socket that only waits keeps nothing of how it came. */
-  arrival: { ticket: Ticket; context: AuthContext } | undefined;
-  /** What the socket is counted by. */
-  user: string | undefined;
-  address: string;
-  socket?: RoomSocket;
-};
+type UserData = Admitted & { socket?: RoomSocket };
 
 /** The largest message a client may send; a larger one closes its socket with 1009. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
@@ -88,11 +63,10 @@ export class HardenedTransport extends Transport {
   /** The application that HTTP routes are put on. */
   readonly app: TemplatedApp;
   readonly #options: TransportOptions;
-  readonly #proxies: TrustedProxies;
   readonly #outbox = new Outbox();
   readonly #sockets = new Map<RoomSocket, RoomClient>();
   readonly #connections: Connections;
-  readonly #counts: SocketCounts;
+  readonly #admission: Admission;
   // One function for all sockets.
   readonly #leaveFailed = (error: unknown) => {
     this.#options.log.error({ err: error }, 'A room failed while a client left.');
@@ -103,8 +77,7 @@ export class HardenedTransport extends Transport {
   constructor(options: TransportOptions) {
     super();
     this.#options = options;
-    this.#proxies = new TrustedProxies(options.trustedProxies);
-    this.#counts = new SocketCounts(options.socketLimits);
+    this.#admission = new Admission(options);
     silenceBanner();
     this.app = uws.App();
     setIdleTimeout(this.app, HEAD_TIMEOUT_SEC);
@@ -194,35 +167,20 @@ export class HardenedTransport extends Transport {
   }
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const origin = req.getHeader('origin');
-    const ticket = readTicket(req.getUrl(), req.getQuery() ?? '');
-    if (ticket === undefined) {
-      refuse(res, 'NOT_FOUND');
+    const admitted = this.#admission.admit(res, req);
+    if (isRefusal(admitted)) {
+      refuse(res, admitted.refused);
       return;
     }
-    if (origin !== '' && !this.#options.allowedOrigins.has(origin)) {
-      refuse(res, 'FORBIDDEN');
-      return;
-    }
-    ticket.token ??= bearerToken(req.getHeader('authorization'));
-    const ip = peerAddress(res.getRemoteAddress(), this.#proxies, () => headerList(req, 'x-forwarded-for'));
-    const address = this.#options.addressKey?.(ip) ?? ip;
-    const user = ticket.token === undefined ? undefined : this.#options.userOf?.(ticket.token);
-    if (!this.#counts.admits(user, address)) {
-      refuse(res, 'TOO_MANY_REQUESTS');
-      return;
-    }
-    const arrival = { ticket, context: authContext(ticket, ip, req.getHeader('user-agent')) };
-    const userData: UserData = { arrival, user, address };
     // Neither a subprotocol nor an extension is agreed on: Colyseus uses none.
-    res.upgrade(userData, req.getHeader('sec-websocket-key'), '', '', context);
+    res.upgrade<UserData>(admitted, req.getHeader('sec-websocket-key'), '', '', context);
   }
 
   #opened(ws: WebSocket<UserData>): void {
     const data = ws.getUserData();
     const arrival = data.arrival!;
     const { clock } = this.#options;
-    this.#counts.opened(data.user, data.address);
+    this.#admission.opened(data);
     const socket = new RoomSocket(ws, this.#outbox, this.#leaveFailed);
     const client = new RoomClient(arrival.ticket.sessionId, socket);
     data.socket = socket;
@@ -243,10 +201,7 @@ export class HardenedTransport extends Transport {
   }
 
   /** Seats the client. Whatever goes wrong is told to it and closes its socket; never rejects. */
-  async #connect(
-    client: RoomClient,
-    { ticket, context }: { ticket: Ticket; context: AuthContext },
-  ): Promise<boolean> {
+  async #connect(client: RoomClient, { ticket, context }: Arrival): Promise<boolean> {
     const { reconnectionToken, skipHandshake } = ticket;
     try {
       const room = this.#options.findRoom(ticket.roomId);
@@ -299,9 +254,10 @@ export class HardenedTransport extends Transport {
 
   #wasClosed(ws: WebSocket<UserData>, code: number): void {
     this.#connections.socketClosed();
-    const { socket, user, address } = ws.getUserData();
+    const data = ws.getUserData();
+    const { socket } = data;
     if (socket === undefined) return;
-    this.#counts.closed(user, address);
+    this.#admission.closed(data);
     this.#sockets.delete(socket);
     socket.outbox.close();
     try {
@@ -310,19 +266,4 @@ export class HardenedTransport extends Transport {
       this.#leaveFailed(error);
     }
   }
-}
-
-function authContext(ticket: Ticket, ip: string, userAgent: string): AuthContext {
-  return {
-    token: ticket.token,
-    ip,
-    // Only what is known to be harmless: `Headers` throws on bytes that a client may well send.
-    get headers() {
-      return new Headers({ 'user-agent': userAgent.replace(/[^\x20-\x7e]/g, '') });
-    },
-  };
-}
-
-function bearerToken(authorization: string): string | undefined {
-  return /^Bearer ([\w.~+/-]+=*)$/i.exec(authorization)?.[1];
 }
