@@ -12,7 +12,7 @@ import type { Timer } from '../clock.ts';
 import { DuetError, isRefusal } from '../errors.ts';
 import { Admission, type AdmissionOptions, type Admitted, type Arrival } from './Admission.ts';
 import { type ConnectionOptions, Connections } from './Connections.ts';
-import { Outbox } from './outbox.ts';
+import { FrameQueues } from './FrameQueue.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
 import { joinFailure, joinRefusal, refuse } from './refusals.ts';
 import { listenOn, setIdleTimeout, silenceBanner } from './uws.ts';
@@ -63,7 +63,7 @@ export class HardenedTransport extends Transport {
   /** The application that HTTP routes are put on. */
   readonly app: TemplatedApp;
   readonly #options: TransportOptions;
-  readonly #outbox = new Outbox();
+  readonly #queues = new FrameQueues();
   readonly #sockets = new Map<RoomSocket, RoomClient>();
   readonly #connections: Connections;
   readonly #admission: Admission;
@@ -181,7 +181,7 @@ export class HardenedTransport extends Transport {
     const arrival = data.arrival!;
     const { clock } = this.#options;
     this.#admission.opened(data);
-    const socket = new RoomSocket(ws, this.#outbox, this.#leaveFailed);
+    const socket = new RoomSocket(ws, this.#queues, this.#leaveFailed);
     const client = new RoomClient(arrival.ticket.sessionId, socket);
     data.socket = socket;
     this.#sockets.set(socket, client);
@@ -259,7 +259,7 @@ export class HardenedTransport extends Transport {
     if (socket === undefined) return;
     this.#admission.closed(data);
     this.#sockets.delete(socket);
-    socket.outbox.close();
+    socket.queue.close();
     try {
       socket.emit('close', code);
     } catch (error) {

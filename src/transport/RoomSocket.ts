@@ -2,7 +2,7 @@ import type { WebSocket } from 'uWebSockets.js';
 import { EventEmitter } from 'node:events';
 import { CloseCode, type ISendOptions, Protocol } from '@colyseus/core';
 import { uWebSocketClient } from '@colyseus/uwebsockets-transport/uWebSocketClient';
-import type { FrameQueue, FrameSink, Outbox } from './outbox.ts';
+import type { FrameQueue, FrameQueues, FrameSink } from './FrameQueue.ts';
 
 /**
  * A socket as Colyseus' rooms see it: an emitter of `message` and `close`, and a `Client` on top of it.
@@ -27,19 +27,19 @@ const WS_CLOSED = 3;
 /** Emits `message` (a Buffer of its own) and `close` (the code). */
 export class RoomSocket extends EventEmitter implements FrameSink {
   readonly ws: WebSocket<Upgraded>;
-  readonly outbox: FrameQueue;
+  readonly queue: FrameQueue;
   readonly #onError: (error: unknown) => void;
   /** The room's answer to `close`; Colyseus keeps it here between joining and leaving. */
   onleave: unknown;
 
   /** `onError` hears what a listener throws or rejects with. */
-  constructor(ws: WebSocket<Upgraded>, outbox: Outbox, onError: (error: unknown) => void) {
+  constructor(ws: WebSocket<Upgraded>, queues: FrameQueues, onError: (error: unknown) => void) {
     // A room's `close` listener is async, and nobody looks at its promise: without this a rejection (Redis is away,
     // say) would be the process's.
     super({ captureRejections: true });
     this.ws = ws;
     this.#onError = onError;
-    this.outbox = outbox.queueFor(this);
+    this.queue = queues.queueFor(this);
   }
 
   send(frame: Uint8Array): void {
@@ -55,11 +55,11 @@ export class RoomSocket extends EventEmitter implements FrameSink {
   }
 }
 
-/** A room's client. Sends through the outbox, and hands over what waits there before it leaves. */
+/** A room's client. Sends through its socket's queue, and hands over what waits there before it leaves. */
 export class RoomClient extends uWebSocketClient {
   override raw(data: Uint8Array | Buffer, _options?: ISendOptions, _cb?: (error?: Error) => void): void {
     if (this.readyState !== WS_OPEN) return;
-    (this._ref as RoomSocket).outbox.push(ownsMemory(data) ? data : Buffer.from(data));
+    (this._ref as RoomSocket).queue.push(ownsMemory(data) ? data : Buffer.from(data));
   }
 
   override enqueueRaw(data: Uint8Array | Buffer, options?: ISendOptions): void {
@@ -76,7 +76,7 @@ export class RoomClient extends uWebSocketClient {
 
   override leave(code?: number, reason?: string): void {
     if (this.readyState !== WS_OPEN) return;
-    (this._ref as RoomSocket).outbox.flush();
+    (this._ref as RoomSocket).queue.flush();
     try {
       super.leave(code, reason?.slice(0, MAX_REASON));
     } catch {
@@ -91,11 +91,11 @@ export class RoomClient extends uWebSocketClient {
  */
 export function waitingBytes(client: object): number {
   if (!(client instanceof RoomClient) || client.readyState !== WS_OPEN) return 0;
-  const { ws, outbox } = client._ref as RoomSocket;
+  const { ws, queue } = client._ref as RoomSocket;
   let beforeAck = 0;
   for (const frame of client._enqueuedMessages ?? []) beforeAck += Math.max(frame.length, BYTES_BEFORE_ACK);
   try {
-    return beforeAck + outbox.bytes + ws.getBufferedAmount();
+    return beforeAck + queue.bytes + ws.getBufferedAmount();
   } catch {
     // Closed in this very turn.
     return 0;

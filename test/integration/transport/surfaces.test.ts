@@ -4,7 +4,7 @@ import { getMessageBytes, Protocol } from '@colyseus/core';
 import { uWebSocketClient } from '@colyseus/uwebsockets-transport/uWebSocketClient';
 import { describe, expect, test } from 'vitest';
 import { dropSeats, isClosing, reserveSeat, roomClosed } from '../../../src/actors/colyseus.ts';
-import { Outbox } from '../../../src/transport/outbox.ts';
+import { FrameQueues } from '../../../src/transport/FrameQueue.ts';
 import { RoomClient, RoomSocket, type Upgraded } from '../../../src/transport/RoomSocket.ts';
 import { listenOn } from '../../../src/transport/uws.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -115,7 +115,7 @@ describe('Colyseus', () => {
     client.send('early', 1);
     expect(client._enqueuedMessages).toHaveLength(1);
     client.error(1, 'x');
-    (client._ref as RoomSocket).outbox.flush();
+    (client._ref as RoomSocket).queue.flush();
     expect(sent).toHaveLength(1);
   });
 
@@ -177,6 +177,6 @@ function roomClient() {
     cork: (write: () => void) => write(),
     end: (...close: unknown[]) => ended.push(close),
   } as unknown as uws.WebSocket<Upgraded>;
-  const socket = new RoomSocket(ws, new Outbox(), (error) => errors.push(error));
+  const socket = new RoomSocket(ws, new FrameQueues(), (error) => errors.push(error));
   return { client: new RoomClient('session', socket), socket, sent, ended, errors };
 }

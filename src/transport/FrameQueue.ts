@@ -19,7 +19,7 @@ const SEND_AT_ONCE_BYTES = 64 * 1024;
 const NOTHING: Uint8Array[] = [];
 
 /** All queues of a process that have something to send. */
-export class Outbox {
+export class FrameQueues {
   #waiting: FrameQueue[] = [];
   #scheduled = false;
 
@@ -44,15 +44,15 @@ export class Outbox {
 
 export class FrameQueue {
   readonly #sink: FrameSink;
-  readonly #outbox: Outbox;
+  readonly #queues: FrameQueues;
   // Shared while nothing waits: there are tens of thousands of idle queues.
   #frames: Uint8Array[] = NOTHING;
   #bytes = 0;
   #closed = false;
 
-  constructor(sink: FrameSink, outbox: Outbox) {
+  constructor(sink: FrameSink, queues: FrameQueues) {
     this.#sink = sink;
-    this.#outbox = outbox;
+    this.#queues = queues;
   }
 
   /** What waits for the end of the turn. */
@@ -67,7 +67,7 @@ export class FrameQueue {
     else this.#frames.push(frame);
     this.#bytes += frame.byteLength;
     if (this.#bytes > SEND_AT_ONCE_BYTES) this.flush();
-    else if (this.#frames.length === 1) this.#outbox.schedule(this);
+    else if (this.#frames.length === 1) this.#queues.schedule(this);
   }
 
   /** Sends what waits, now. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FrameSink, Outbox } from '../../../src/transport/outbox.ts';
+import { FrameQueues, type FrameSink } from '../../../src/transport/FrameQueue.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const frame = (...bytes: number[]) => Uint8Array.from(bytes);
@@ -19,10 +19,10 @@ function recorder(log: string[] = []): { log: string[]; sink: FrameSink } {
   };
 }
 
-describe('Outbox', () => {
+describe('FrameQueue', () => {
   test('sends nothing before the turn ends, and then everything in order, in one piece', async () => {
     const { log, sink } = recorder();
-    const queue = new Outbox().queueFor(sink);
+    const queue = new FrameQueues().queueFor(sink);
     queue.push(frame(1));
     queue.push(frame(2));
     queue.push(frame(3));
@@ -34,7 +34,7 @@ describe('Outbox', () => {
 
   test('sends one frame without further ado', async () => {
     const { log, sink } = recorder();
-    const queue = new Outbox().queueFor(sink);
+    const queue = new FrameQueues().queueFor(sink);
     queue.push(frame(1));
     await turn();
     queue.push(frame(2));
@@ -43,19 +43,19 @@ describe('Outbox', () => {
   });
 
   test('empties the queues of all sockets in one turn', async () => {
-    const outbox = new Outbox();
+    const queues = new FrameQueues();
     const { log, sink } = recorder();
-    const queues = Array.from({ length: 3 }, () => outbox.queueFor(sink));
-    for (const [i, queue] of queues.entries()) queue.push(frame(i));
+    const each = Array.from({ length: 3 }, () => queues.queueFor(sink));
+    for (const [i, queue] of each.entries()) queue.push(frame(i));
     await turn();
     expect(log).toEqual(['send 0', 'send 1', 'send 2']);
   });
 
   test('what is pushed while others are sent goes out in the next turn', async () => {
-    const outbox = new Outbox();
+    const queues = new FrameQueues();
     const { log, sink } = recorder();
-    const second = outbox.queueFor(sink);
-    const first = outbox.queueFor({ ...sink, send: () => second.push(frame(9)) });
+    const second = queues.queueFor(sink);
+    const first = queues.queueFor({ ...sink, send: () => second.push(frame(9)) });
     first.push(frame(1));
     await turn();
     await turn();
@@ -64,7 +64,7 @@ describe('Outbox', () => {
 
   test('does not let a queue grow large', () => {
     const { log, sink } = recorder();
-    const queue = new Outbox().queueFor(sink);
+    const queue = new FrameQueues().queueFor(sink);
     queue.push(frame(1));
     queue.push(new Uint8Array(70_000));
     expect(log).toEqual(['cork', 'send 1', 'send 70000', 'uncork']);
@@ -72,7 +72,7 @@ describe('Outbox', () => {
 
   test('flush sends at once and leaves nothing for later', async () => {
     const { log, sink } = recorder();
-    const queue = new Outbox().queueFor(sink);
+    const queue = new FrameQueues().queueFor(sink);
     queue.push(frame(1));
     queue.flush();
     expect(log).toEqual(['send 1']);
@@ -83,7 +83,7 @@ describe('Outbox', () => {
 
   test('a closed queue drops what waits and what comes', async () => {
     const { log, sink } = recorder();
-    const queue = new Outbox().queueFor(sink);
+    const queue = new FrameQueues().queueFor(sink);
     queue.push(frame(1));
     queue.close();
     queue.push(frame(2));
@@ -92,15 +92,15 @@ describe('Outbox', () => {
   });
 
   test('a socket that throws is sent to no more and disturbs no other', async () => {
-    const outbox = new Outbox();
+    const queues = new FrameQueues();
     const { log, sink } = recorder();
     let failures = 0;
     const throwing = () => {
       failures++;
       throw new Error('Invalid access of closed uWS.WebSocket');
     };
-    const broken = outbox.queueFor({ send: throwing, cork: throwing });
-    const sound = outbox.queueFor(sink);
+    const broken = queues.queueFor({ send: throwing, cork: throwing });
+    const sound = queues.queueFor(sink);
     broken.push(frame(1));
     sound.push(frame(2));
     await turn();
