@@ -1,10 +1,10 @@
 import { Encoder, type SchemaType, schema, t } from '@colyseus/schema';
-import { type Call, personOf } from '../src/calling/state.ts';
+import { type Call, mediaOf, personOf } from '../src/calling/state.ts';
 
 // A call's state is some 400 bytes and its description some 500; by default a room keeps two buffers of 16 KiB.
 Encoder.BUFFER_SIZE = 1024;
 
-export const PersonState = schema(
+const PersonState = schema(
   {
     /** Whether a client of this person is in the room. */
     connected: t.boolean(),
@@ -18,7 +18,6 @@ export const PersonState = schema(
   },
   'PersonState',
 );
-export type PersonState = SchemaType<typeof PersonState>;
 
 /** A call as its two people's screens follow it. Times in epoch ms of the server's clock, 0 and '' for none. */
 export const CallState = schema(
@@ -72,7 +71,7 @@ export function showCall(state: CallState, call: Call): void {
   const pending = call.phase === 'active' ? call.pending : null;
   const talked = call.phase === 'active' || call.phase === 'ended' ? call : null;
   state.phase = call.phase;
-  state.media = call.phase === 'ringing' ? 'audio' : call.media;
+  state.media = mediaOf(call);
   state.ringUntil = call.ringUntil;
   state.startedAt = talked?.startedAt ?? 0;
   state.endsAt = talked?.endsAt ?? 0;

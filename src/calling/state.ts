@@ -104,10 +104,15 @@ export function otherRole(role: Role): Role {
   return role === 'caller' ? 'callee' : 'caller';
 }
 
+/** What both consented to so far. */
+export function mediaOf(call: Call): MediaKind {
+  return call.phase === 'ringing' ? 'audio' : call.media;
+}
+
 /** What may be produced now: nothing before the answer, video after both consented. */
 export function mediaPolicy(call: Call): { audio: boolean; video: boolean } {
   const talking = call.phase === 'connecting' || call.phase === 'active';
-  return { audio: talking, video: talking && call.media === 'video' };
+  return { audio: talking, video: talking && mediaOf(call) === 'video' };
 }
 
 /** Whether a person's being in the room is nobody's business: while it rings the caller does not learn of the callee. */

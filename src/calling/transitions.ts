@@ -12,16 +12,17 @@ import type { Refusal } from '../errors.ts';
 import { type CallChange, type CallEffect, unchanged } from './effects.ts';
 import { asked, declined, downgraded, lapsed, requested } from './requests.ts';
 import type { MediaKind } from './shapes.ts';
-import type {
-  ActiveCall,
-  Call,
-  CallSettings,
-  ConnectingCall,
-  EndedCall,
-  LiveCall,
-  Outcome,
-  RingingCall,
-  Role,
+import {
+  type ActiveCall,
+  type Call,
+  type CallSettings,
+  type ConnectingCall,
+  type EndedCall,
+  type LiveCall,
+  mediaOf,
+  type Outcome,
+  type RingingCall,
+  type Role,
 } from './state.ts';
 
 /** What people ask for. */
@@ -288,23 +289,22 @@ function lostAt(call: ActiveCall, settings: CallSettings): number | null {
 }
 
 function finish(call: LiveCall, outcome: Outcome, now: number): CallChange {
-  const { absentSince: _, ...rest } = call;
   const ended: EndedCall = {
-    id: rest.id,
-    matchId: rest.matchId,
-    callerId: rest.callerId,
-    calleeId: rest.calleeId,
-    createdAt: rest.createdAt,
-    ringUntil: rest.ringUntil,
-    maxExtensions: rest.maxExtensions,
-    mediaRequested: rest.mediaRequested,
+    id: call.id,
+    matchId: call.matchId,
+    callerId: call.callerId,
+    calleeId: call.calleeId,
+    createdAt: call.createdAt,
+    ringUntil: call.ringUntil,
+    maxExtensions: call.maxExtensions,
+    mediaRequested: call.mediaRequested,
     phase: 'ended',
-    media: rest.phase === 'ringing' ? 'audio' : rest.media,
+    media: mediaOf(call),
     outcome,
-    startedAt: rest.phase === 'active' ? rest.startedAt : null,
-    endsAt: rest.phase === 'active' ? rest.endsAt : null,
+    startedAt: call.phase === 'active' ? call.startedAt : null,
+    endsAt: call.phase === 'active' ? call.endsAt : null,
     endedAt: now,
-    extensions: rest.phase === 'active' ? rest.extensions : 0,
+    extensions: call.phase === 'active' ? call.extensions : 0,
   };
   const rejected: CallEffect[] =
     outcome === 'rejected'

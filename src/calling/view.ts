@@ -2,7 +2,7 @@ import { isoTime } from '../clock.ts';
 import type { InboxEvent } from '../events/outbox.ts';
 import type { CallEffect } from './effects.ts';
 import type { CallView } from './shapes.ts';
-import { type Call, durationSec, personOf } from './state.ts';
+import { type Call, durationSec, mediaOf, personOf } from './state.ts';
 
 /** A call as the contract shows it, at `now` (epoch ms). The same for both people. */
 export function callView(call: Call, now: number): CallView {
@@ -14,7 +14,7 @@ export function callView(call: Call, now: number): CallView {
     callerId: call.callerId,
     calleeId: call.calleeId,
     phase: call.phase,
-    media: call.phase === 'ringing' ? 'audio' : call.media,
+    media: mediaOf(call),
     mediaRequested: call.mediaRequested,
     createdAt: isoTime(call.createdAt)!,
     ringUntil: isoTime(call.ringUntil)!,
