@@ -173,9 +173,7 @@ export abstract class CallRoom extends BaseRoom {
     }
     for (const type of Object.keys(MEDIA_MESSAGES) as MediaMessageType[]) {
       this.handle<z.ZodType>(type, messages[type].payload, async (room, client, payload) => {
-        if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-        const media = await room.#media.get();
-        room.#assertSeated(client);
+        const media = await room.#whileSeated(client, () => room.#media.get());
         return answerMedia(media, client.auth!.userId, type, payload as MediaMessage<typeof type>);
       });
     }
@@ -186,12 +184,7 @@ export abstract class CallRoom extends BaseRoom {
   /** Between one client and the server only: the other person must not learn an address. */
   #takeDescriptions(): void {
     const messages = CLIENT_MESSAGES.call;
-    const plain = async (room: this, client: DuetClient) => {
-      if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
-      const peers = await room.#media.plain();
-      room.#assertSeated(client);
-      return peers;
-    };
+    const plain = (room: this, client: DuetClient) => room.#whileSeated(client, () => room.#media.plain());
     this.handle('call:sdp_offer', messages['call:sdp_offer'].payload, async (room, client, { sdp }) =>
       (await plain(room, client)).offer(client.auth!.userId, sdp),
     );
@@ -205,11 +198,11 @@ export abstract class CallRoom extends BaseRoom {
   #takeEncryption(): void {
     const messages = CLIENT_MESSAGES.call;
     this.handle('call:e2ee_key', messages['call:e2ee_key'].payload, async (room, client, key) => {
-      if (room.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
       const { userId, sessionId } = client.auth!;
-      if (key.device !== undefined && key.device !== (await room.services.deviceKeyOf(sessionId)))
-        throw new DuetError('FORBIDDEN');
-      room.#assertSeated(client);
+      await room.#whileSeated(client, async () => {
+        if (key.device !== undefined && key.device !== (await room.services.deviceKeyOf(sessionId)))
+          throw new DuetError('FORBIDDEN');
+      });
       room.#presenter.takeKey(userId, key);
     });
     this.handle('call:e2ee_state', messages['call:e2ee_state'].payload, (room, client, claim) => {
@@ -224,9 +217,12 @@ export abstract class CallRoom extends BaseRoom {
     return this.#obey(command, userId, id);
   }
 
-  /** Another client of the same person may have come while something was waited for. */
-  #assertSeated(client: DuetClient): void {
+  /** Waits for what a client needs of a live call. Another client of the same person may have taken the seat meanwhile. */
+  async #whileSeated<T>(client: DuetClient, wait: () => Promise<T>): Promise<T> {
+    if (this.#actor.call.phase === 'ended') throw new DuetError('CALL_NOT_ACTIVE');
+    const result = await wait();
     if (!this.clients.includes(client)) throw new DuetError('CONFLICT');
+    return result;
   }
 
   /** A person's command. What it takes away stops at once, whatever becomes of the commit. */
