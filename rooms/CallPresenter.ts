@@ -6,6 +6,7 @@ import { type Call, durationSec, hidesPresence, peerOf, personOf } from '../src/
 import { callView } from '../src/calling/view.ts';
 import type { Clock } from '../src/clock.ts';
 import type { LiveProducer } from '../src/media/PersonMedia.ts';
+import type { SdpMessage } from '../src/media/plain/PlainPeer.ts';
 import type { Quality } from '../src/media/QualityMeter.ts';
 import type { VideoStep } from '../src/media/VideoSteps.ts';
 import { type CallState, showCall } from './CallState.ts';
@@ -116,7 +117,7 @@ export class CallPresenter implements CallMediaAudience {
     this.#options.say('call:video_step', { step }, userId);
   }
 
-  sdp(userId: string, type: 'call:sdp_offer' | 'call:sdp_answer', sdp: string): void {
+  sdp(userId: string, type: SdpMessage, sdp: string): void {
     this.#options.say(type, { sdp }, userId);
   }
 

@@ -49,6 +49,7 @@ export abstract class MatchRoom extends BaseRoom {
           .then((payload) => client.send(event.type, payload))
           .catch((err: unknown) => log.warn({ err }, 'a match event could not be shown'));
       },
+      // Told in the person's inbox, which hears the same events: here nothing is kept that could be out of date.
       resync: () => {},
     });
     this.#subscriptions.set(client.sessionId, subscription);

@@ -46,6 +46,11 @@ class PayloadReader {
     if (format < 0xa0) return this.#array(format & 0x0f);
     if (format < 0xc0) return this.#text(format & 0x1f);
     if (format >= 0xe0) return format - 0x100;
+    return this.#ofFormat(format);
+  }
+
+  /** What has a format byte to itself. */
+  #ofFormat(format: number): unknown {
     switch (format) {
       case 0xc0:
         return null;

@@ -189,7 +189,7 @@ export class Keeper {
     } catch (err) {
       this.#options.log.warn(
         { err },
-        'an overdue deadline could not be acted on, the next sweep tries again',
+        'what the keeper found could not be acted on, its next round tries again',
       );
       return false;
     }

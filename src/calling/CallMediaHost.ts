@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { CallMedia } from '../media/CallMedia.ts';
 import type { CallMediaOptions, CallMediaPort, MediaPolicy } from '../media/callMediaPort.ts';
 import type { LiveProducer } from '../media/PersonMedia.ts';
+import type { SdpMessage } from '../media/plain/PlainPeer.ts';
 import { PlainPeers } from '../media/plain/PlainPeers.ts';
 import { type QualitySummary, QualityTally } from '../media/QualityTally.ts';
 
@@ -18,7 +19,7 @@ export interface CallMediaAudience
   /** Everything is gone: the clients open new transports, on another worker. */
   restart(): void;
   /** A description for a person's bare RTCPeerConnection. */
-  sdp(userId: string, type: 'call:sdp_offer' | 'call:sdp_answer', sdp: string): void;
+  sdp(userId: string, type: SdpMessage, sdp: string): void;
 }
 
 export interface CallMediaHostOptions {

@@ -40,12 +40,11 @@ const listMatches = (name: string, condition: string) =>
        (select ${MATCH_COLUMNS} from matches where high_id = $1 and ${condition} and id < $2 order by id desc limit $3)
      ) both_sides order by id desc limit $3`,
   );
+export const listActive = listMatches('match-list-active', `status = 'active'`);
 const STATEMENTS = {
-  active: listMatches('match-list-active', `status = 'active'`),
+  active: listActive,
   history: listMatches('match-list-history', `status <> 'active'`),
 };
-export const listActive = STATEMENTS.active;
-export const listHistory = STATEMENTS.history;
 
 export class MatchLists {
   readonly #options: MatchListsOptions;

@@ -115,7 +115,7 @@ export class Matches {
   ): Promise<Match> {
     const { db, settings, publish, onChanged, onClosed, clock } = this.#options;
     let people: string[] = [];
-    const { match, events, closed } = await db
+    const { decided, events, closed } = await db
       .transaction(async (tx) => {
         const locked = await lock(tx, matchId, clock, settings);
         if (locked === undefined) throw new DuetError('NOT_FOUND');
@@ -126,7 +126,7 @@ export class Matches {
         // What fell due is kept also when the command is refused because of it.
         const after = isRefusal(change) ? { match: due.match, effects: [] } : change;
         return {
-          match: isRefusal(change) ? change : change.match,
+          decided: change,
           events: await save(tx, locked, after, settings),
           closed: before.phase !== 'closed' && after.match.phase === 'closed',
         };
@@ -138,7 +138,7 @@ export class Matches {
       });
     publish(events);
     if (closed) await onClosed(matchId);
-    if (isRefusal(match)) throw new DuetError(match.refused);
-    return match;
+    if (isRefusal(decided)) throw new DuetError(decided.refused);
+    return decided.match;
   }
 }

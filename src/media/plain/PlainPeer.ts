@@ -5,13 +5,16 @@ import { PlainConnection } from './PlainConnection.ts';
 import { invalid, type RemoteSession, readSession } from './readSession.ts';
 import type { Section } from './sections.ts';
 
+/** The messages that hand a description to a client. */
+export type SdpMessage = 'call:sdp_offer' | 'call:sdp_answer';
+
 export type PlainPeerOptions = {
   media: CallMedia;
   userId: string;
   peerId: string;
   clock: Clock;
   /** Hands a description to the person's client. */
-  say(type: 'call:sdp_offer' | 'call:sdp_answer', sdp: string): void;
+  say(type: SdpMessage, sdp: string): void;
 };
 
 /** For how long an offer that is not answered keeps the client's own out. */

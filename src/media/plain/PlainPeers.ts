@@ -1,14 +1,14 @@
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import type { CallMedia } from '../CallMedia.ts';
-import { PlainPeer } from './PlainPeer.ts';
+import { PlainPeer, type SdpMessage } from './PlainPeer.ts';
 
 export type PlainPeersOptions = {
   media: CallMedia;
   people: readonly [string, string];
   clock: Clock;
   /** Hands a description to a person's client; must not throw. */
-  say(userId: string, type: 'call:sdp_offer' | 'call:sdp_answer', sdp: string): void;
+  say(userId: string, type: SdpMessage, sdp: string): void;
 };
 
 /** Those of a call's two people who use a bare RTCPeerConnection. Lives as long as the `CallMedia` that it drives. */
