@@ -8,14 +8,14 @@
  * once they have blocked the asker, and a seat is one that still admits.
  *
  * A failure may have come after the commit, or in the midst of it. The key is kept then, with what the request had
- * settled (`Settle`): the next one under it finds what there is. What has settled nothing is the same done twice.
+ * remembered (`Remember`): the next one under it finds what there is. What has remembered nothing is the same done twice.
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../db/Database.ts';
 import { nameIsFree } from '../db/HeldName.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
-import type { Route, RouteContext, RouteWho, Settle } from './route.ts';
+import type { Remember, Route, RouteContext, RouteWho } from './route.ts';
 import { Upload } from './Upload.ts';
 
 type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string>;
@@ -29,7 +29,7 @@ const GIVE_UP_SEC = 15;
 /** And after this if its process is gone. */
 const GONE_SEC = 1;
 
-// `status` says that it is done, `body` what: `{ done }`. Until then `body` is what was settled, if anything was.
+// `status` says that it is done, `body` what: `{ done }`. Until then `body` is what was remembered, if anything was.
 // `at` is exact as a text only, and says which attempt has the key.
 const takeKey = sql<{
   taken: boolean;
@@ -53,8 +53,8 @@ const takeKey = sql<{
    where user_id = $1 and key = $2 and not exists (select from taken)`,
 );
 // Who was given up and goes on all the same does as the next one.
-const keepSettled = sql<{ body: unknown }>(
-  'idempotency-settle',
+const keepRemembered = sql<{ body: unknown }>(
+  'idempotency-remember',
   `update idempotency_keys set body = coalesce(body, to_jsonb($3::text))
    where user_id = $1 and key = $2 and status is null returning body`,
 );
@@ -126,28 +126,28 @@ export class Idempotency {
     route: Route,
     ctx: AnyContext,
     key: string,
-    { body: settled, at }: { body: unknown; at: string },
+    { body: remembered, at }: { body: unknown; at: string },
   ): Promise<unknown> {
     const { userId } = ctx.auth!;
     let isKept = false;
-    // Whether what is settled was settled by another attempt, which has perhaps done it.
-    let isAnothers = settled !== null;
+    // Whether what is remembered was remembered by another attempt, which has perhaps done it.
+    let isAnothers = remembered !== null;
     const keep = async (done: unknown) => {
       isKept = true;
       const kept = JSON.stringify({ done: done ?? null });
       await this.#db.query(keepDone, [userId, key, route.status, kept]).catch(() => {
-        // The database is away. It is done all the same; who asks again finds what was settled.
+        // The database is away. It is done all the same; who asks again finds what was remembered.
       });
     };
-    const settle: Settle = async <T extends string>(choose: () => T | Promise<T>) => {
-      if (settled !== null) return settled as T;
+    const remember: Remember = async <T extends string>(choose: () => T | Promise<T>) => {
+      if (remembered !== null) return remembered as T;
       const chosen = await choose();
-      const kept = await this.#settle(userId, key, chosen);
+      const kept = await this.#remember(userId, key, chosen);
       isAnothers = kept !== chosen;
       return kept as T;
     };
     ctx.once = async (work) => {
-      const done = await work(settle);
+      const done = await work(remember);
       await keep(done);
       return done;
     };
@@ -164,8 +164,8 @@ export class Idempotency {
     }
   }
 
-  async #settle(userId: string, key: string, value: string): Promise<unknown> {
-    const [row] = await this.#db.query(keepSettled, [userId, key, value]);
+  async #remember(userId: string, key: string, value: string): Promise<unknown> {
+    const [row] = await this.#db.query(keepRemembered, [userId, key, value]);
     if (row === undefined) throw new DuetError('CONFLICT');
     return row.body;
   }

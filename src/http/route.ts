@@ -58,11 +58,11 @@ export class Reply {
 }
 
 /**
- * Settles what a request is to do, such as the id of what it makes. Sent again under the same `Idempotency-Key`, after
- * a failure that leaves open whether it was done, the request is given what was settled the first time; so whatever
+ * Remembers what a request is to do, such as the id of what it makes. Sent again under the same `Idempotency-Key`, after
+ * a failure that leaves open whether it was done, the request is given what was remembered the first time; so whatever
  * there is by then is found, and not made again. Once a request.
  */
-export type Settle = <T extends string>(choose: () => T | Promise<T>) => Promise<T>;
+export type Remember = <T extends string>(choose: () => T | Promise<T>) => Promise<T>;
 
 /** Ids, and words that say nothing of anybody: all that may be kept of what a request did. */
 // biome-ignore lint/suspicious/noConfusingVoidType: work without a result is a function without a return.
@@ -73,7 +73,7 @@ type Ids<T> = string | void | { readonly [Name in keyof T]: string | null };
  * time, and nothing is done: the answer is made from that, anew. Once a request. What is done without it is done each
  * time.
  */
-export type Once = <T extends Ids<T>>(work: (settle: Settle) => Promise<T>) => Promise<T>;
+export type Once = <T extends Ids<T>>(work: (remember: Remember) => Promise<T>) => Promise<T>;
 
 /** What a handler sees of a request. Nothing of the socket is in it, so it may be kept across any `await`. */
 export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header extends string> {

@@ -72,16 +72,16 @@ export class Decisions {
   }
 
   /**
-   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. `settle`
+   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. `remember`
    * is given how to find it, and may know instead whom an earlier try found.
    */
   async undo(
     actorId: string,
-    settle: (find: () => Promise<string>) => Promise<string> = (find) => find(),
+    remember: (find: () => Promise<string>) => Promise<string> = (find) => find(),
   ): Promise<string> {
     const { db, clock } = this.#options;
     let found = false;
-    const targetId = await settle(async () => {
+    const targetId = await remember(async () => {
       const [last] = await db.query(lastDislike, [actorId, new Date(clock.now() - UNDO_MS)]);
       if (last === undefined) throw new DuetError('NOT_FOUND');
       found = true;

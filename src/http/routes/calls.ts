@@ -26,8 +26,8 @@ const CallAndSeat = z.strictObject({ call: CallView, seat: SeatView });
 export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOptions): Route[] {
   const view = (call: Parameters<typeof callView>[0]) => callView(call, clock.now());
   const give = (once: Once, callId: string, userId: string, command: PersonCommand) =>
-    once(async (settle) => {
-      await callCommands.give(callId, userId, command, await settle(newId));
+    once(async (remember) => {
+      await callCommands.give(callId, userId, command, await remember(newId));
     });
   const withSeat = async (callId: string, userId: string, terms?: { returns: boolean }) => {
     await calls.joinable(callId, userId);
@@ -72,8 +72,8 @@ export function callRoutes({ calls, callCommands, actors, clock }: CallRoutesOpt
       status: 201,
       out: CallAndSeat,
       run: async ({ auth, params: { matchId }, body, once }) => {
-        const callId = await once(async (settle) => {
-          const call = await calls.initiate(matchId, auth.userId, body.media, await settle(newId));
+        const callId = await once(async (remember) => {
+          const call = await calls.initiate(matchId, auth.userId, body.media, await remember(newId));
           return call.id;
         });
         return withSeat(callId, auth.userId);

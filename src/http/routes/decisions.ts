@@ -49,7 +49,7 @@ export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesD
       status: 200,
       out: z.strictObject({ undone: Card }),
       run: async ({ auth, once }) => {
-        const targetId = await once((settle) => decisions.undo(auth.userId, settle));
+        const targetId = await once((remember) => decisions.undo(auth.userId, remember));
         await people.changed(auth.userId, { candidates: true });
         return { undone: await people.card(auth.userId, targetId) };
       },

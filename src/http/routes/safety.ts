@@ -64,7 +64,7 @@ export function safetyRoutes({ blocks, reports }: SafetyRoutesDeps): Route[] {
       status: 201,
       out: z.strictObject({ reportId: Id }),
       run: ({ auth, params, body, once }) =>
-        once(async (settle) => reports.report(auth.userId, params.userId, body, await settle(newId))),
+        once(async (remember) => reports.report(auth.userId, params.userId, body, await remember(newId))),
     }),
   ];
 }

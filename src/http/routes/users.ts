@@ -70,8 +70,8 @@ export function userRoutes({ people, photos, discovery }: UserRoutesDeps): Route
       status: 201,
       out: Photo,
       run: async ({ auth, body, once }) => {
-        const photoId = await once(async (settle) => {
-          const photo = await photos.upload(auth.userId, body, await settle(newId));
+        const photoId = await once(async (remember) => {
+          const photo = await photos.upload(auth.userId, body, await remember(newId));
           return photo.id;
         });
         return photos.own(auth.userId, photoId);

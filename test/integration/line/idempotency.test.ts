@@ -142,7 +142,7 @@ test('a refusal is not remembered', async () => {
   );
 });
 
-test('… also where the request had settled what it was to make: another may be sent under the same key', async () => {
+test('… also where the request had remembered what it was to make: another may be sent under the same key', async () => {
   const me = await newPerson(app);
   const send = async (bytes: Buffer) => {
     const response = await fetch(`${app.url}/api/v1/users/me/photos`, {
@@ -159,28 +159,33 @@ test('… also where the request had settled what it was to make: another may be
   expect((await send(good)).body.id).toBe(made.body.id);
 });
 
-test('… but not where an earlier attempt settled it, and has perhaps done it', async () => {
+test('… but not where an earlier attempt remembered it, and has perhaps done it', async () => {
   const { ann, bob } = await newMatch(app);
-  const settled = newId();
+  const remembered = newId();
   const report = () =>
-    ann.call('POST', `/users/report/${bob.id}`, { reason: 'rude', callId: settled }, withKey('settled'));
+    ann.call(
+      'POST',
+      `/users/report/${bob.id}`,
+      { reason: 'rude', callId: remembered },
+      withKey('remembered'),
+    );
   const blocker = new pg.Client(app.dbUrl);
   await blocker.connect();
   // Holds up what comes after the key was taken, until somebody else seems to have it.
   await blocker.query('begin');
   await blocker.query('lock table blocks in access exclusive mode');
   const first = report();
-  const find = `select body from idempotency_keys where user_id = $1 and key = 'settled'`;
+  const find = `select body from idempotency_keys where user_id = $1 and key = 'remembered'`;
   await eventually(async () => (await db.query(find, [ann.id])).rows.length).toBe(1);
   await db.query(
     `update idempotency_keys set body = to_jsonb($2::text), created_at = clock_timestamp()
-     where user_id = $1 and key = 'settled'`,
-    [ann.id, settled],
+     where user_id = $1 and key = 'remembered'`,
+    [ann.id, remembered],
   );
   await blocker.query('commit');
   await blocker.end();
   expect((await first).status).toBe(400);
-  expect((await db.query(find, [ann.id])).rows).toEqual([{ body: settled }]);
+  expect((await db.query(find, [ann.id])).rows).toEqual([{ body: remembered }]);
   expect((await report()).body.code).toBe('CONFLICT');
 });
 

@@ -137,17 +137,17 @@ test('one dislike is taken back, and not the one before it as well', async () =>
 
 test('the answer could not be kept: the client has it, and who asks again waits until the first is given up', async () => {
   const path = `/calls/initiate/${matchId}`;
-  const again = await sendInVain(ann, 'idempotency-settle', path, {});
+  const again = await sendInVain(ann, 'idempotency-remember', path, {});
   const { call } = (await again()).body;
   await ann.ok('POST', `/calls/${call.id}/end`);
   // What a process leaves that dies between the commit and the answer.
   await db.query(
-    `update idempotency_keys set status = null, created_at = now() where key = 'idempotency-settle-key'`,
+    `update idempotency_keys set status = null, created_at = now() where key = 'idempotency-remember-key'`,
   );
   expect((await again()).body.code).toBe('CONFLICT');
   await db.query(
     `update idempotency_keys set body = to_jsonb($1::text), created_at = now() - interval '16 s'
-     where key = 'idempotency-settle-key'`,
+     where key = 'idempotency-remember-key'`,
     [call.id],
   );
   expect((await again()).body.code).toBe('CALL_NOT_ACTIVE');
