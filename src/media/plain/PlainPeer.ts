@@ -21,7 +21,7 @@ export type PlainPeerOptions = {
 export const ANSWER_TIMEOUT_MS = 10_000;
 /** Changes are gathered for so long before they are offered; also lets the answer before go out first. */
 const GATHER_MS = 10;
-/** Descriptions of one client's that may wait for their turn. */
+/** Descriptions of one client's that may be at work or wait for their turn. */
 const MAX_WAITING = 4;
 
 /**
@@ -130,7 +130,7 @@ export class PlainPeer {
     const { clock, say } = this.#options;
     if (connection === null || this.#offered !== null) return;
     const sections = await connection.propose();
-    if (sections === undefined || this.#closed || this.#connection !== connection) return;
+    if (sections === undefined || this.#closed) return;
     this.#offered = { sections, lapsesAtMs: clock.now() + ANSWER_TIMEOUT_MS };
     say('call:sdp_offer', connection.describe('offer', sections));
   }

@@ -127,6 +127,18 @@ it('an offer of the server’s is not lost among many descriptions of the client
   expect(new Set(await Promise.all(answers))).toEqual(new Set(['CONFLICT']));
 });
 
+it('an answer of another connection agrees to nothing, and the offer waits for its own', async () => {
+  const offer = await offeredBen();
+  const answer = mirroredSdp(offer);
+  expect(await codeOf(peers.answer(ANN, answer.replaceAll('A7', 'B8')))).toBe('VALIDATION_FAILED');
+  expect(await codeOf(peers.answer(ANN, answer))).toBe('done');
+});
+
+it('of many descriptions at once as many are taken as may wait', async () => {
+  const answers = await Promise.all(Array.from({ length: 6 }, () => codeOf(peers.offer(ANN, offerSdp()))));
+  expect(answers).toEqual(['done', 'done', 'done', 'done', 'CONFLICT', 'CONFLICT']);
+});
+
 describe('a person on hold', () => {
   it('hears the other again when the client takes the m-line again', async () => {
     const offer = await hearing();

@@ -198,6 +198,11 @@ describe('the clock', () => {
     expect(expired.effects).toEqual([{ kind: 'say', type: 'call:extend_declined', by: 'callee' }]);
   });
 
+  test('a question stands no longer than the call', () => {
+    const late = person(active, { type: 'upgrade' }, 'callee', T0 + 290_000);
+    expect(late).toMatchObject({ pending: { until: T0 + 300_000 } });
+  });
+
   test('ringing ends as missed, connecting as failed', () => {
     expect(system(ringing, { type: 'tick' }, T0 + 30_000)).toMatchObject({
       phase: 'ended',
