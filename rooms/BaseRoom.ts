@@ -20,8 +20,8 @@ import type { Principal } from '../src/accounts/AccessTokens.ts';
 import type { SeatOptions } from '../src/actors/Actors.ts';
 import { dropSeats, isClosing } from '../src/actors/colyseus.ts';
 import { isoTime, sleep } from '../src/clock.ts';
-import { DuetError, ERRORS } from '../src/errors.ts';
-import { codeToTell } from '../src/failure.ts';
+import { DuetError } from '../src/errors.ts';
+import { errorToTell } from '../src/failure.ts';
 import { newSecret } from '../src/ids.ts';
 import { issueDetails } from '../src/shapes.ts';
 import { FixedWindow } from './FixedWindow.ts';
@@ -229,12 +229,12 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 
   #refuse(client: DuetClient, type: string | undefined, requestId: number | undefined, error: unknown): void {
-    const code = codeToTell(error);
     if (!(error instanceof DuetError)) {
       this.services.log.error({ err: error, room: this.roomName, type }, 'a message could not be handled');
     }
-    const details = error instanceof DuetError && error.details ? { details: error.details } : {};
-    const refusal = { code, message: ERRORS[code].message, ...details };
+    const { code, message, details, retryAfterSec: waitSec } = errorToTell(error);
+    const retryAfter = waitSec === undefined ? {} : { retryAfterSec: Math.ceil(waitSec) };
+    const refusal = { code, message, ...(details && { details }), ...retryAfter };
     if (requestId !== undefined) reply(client, requestId, ResponseStatus.REJECTED, refusal);
     else client.send('error', { ...(type !== undefined && { type }), ...refusal });
   }

@@ -1,6 +1,6 @@
 /**
  * Every message of the rooms, declared once: the handlers validate with these schemas and `asyncapi.ts` documents
- * them. All client messages work with `room.send` and `room.request`; a refusal is `{ code, message, details? }`.
+ * them. All client messages work with `room.send` and `room.request`; a refusal is `{ code, message, details?, retryAfterSec? }`.
  */
 import { z } from 'zod';
 import { SeatView } from '../src/actors/shapes.ts';
@@ -102,10 +102,19 @@ const Ended = z.strictObject({ outcome: z.enum(OUTCOMES), durationSec: z.int(), 
 /** What every room sends. */
 const ofEveryRoom = {
   'session:revoked': z.strictObject({ at: Stamped.at }),
-  error: z.strictObject({ type: z.string().optional(), ...refusalFields }).meta({
-    description:
-      'The refusal of a message sent with `room.send`; `type` is its type, where the room knows it.',
-  }),
+  error: z
+    .strictObject({
+      type: z.string().optional(),
+      ...refusalFields,
+      retryAfterSec: z
+        .int()
+        .optional()
+        .meta({ description: 'When it may be sent again, where that is known: as `Retry-After` over HTTP.' }),
+    })
+    .meta({
+      description:
+        'The refusal of a message sent with `room.send`; `type` is its type, where the room knows it.',
+    }),
 };
 
 /** What the server sends, by room. */

@@ -55,7 +55,12 @@ function isOutage(error: unknown): boolean {
   });
 }
 
-/** What a client is told of whatever was thrown: the code of a refusal, else whether it had better try again. */
+/** What a client is told of whatever was thrown: a refusal as it is, else whether it had better try again. */
+export function errorToTell(error: unknown): DuetError {
+  return error instanceof DuetError ? error : new DuetError(codeToTell(error));
+}
+
+/** Its code, for who is told no more. */
 export function codeToTell(error: unknown): ErrorCode {
   if (error instanceof DuetError) return error.code;
   return isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';

@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorDetail } from '../errors.ts';
-import { DuetError, ERRORS } from '../errors.ts';
-import { codeToTell } from '../failure.ts';
+import { DuetError } from '../errors.ts';
+import { errorToTell } from '../failure.ts';
 
 /** The one mapper of the HTTP door: whatever was thrown becomes an answer that gives nothing away. */
 
@@ -15,14 +15,9 @@ export type HttpError = {
 };
 
 export function toHttpError(error: unknown): HttpError {
-  if (error instanceof DuetError) {
-    const { status, code, message, details, retryAfterSec } = error;
-    return { status, code, message, details, retryAfterSec, unexpected: status === 500 };
-  }
-  const code = codeToTell(error);
-  const { status, message } = ERRORS[code];
-  const retryAfterSec = code === 'UNAVAILABLE' ? 1 : undefined;
-  return { status, code, message, details: undefined, retryAfterSec, unexpected: true };
+  const { status, code, message, details, retryAfterSec } = errorToTell(error);
+  const unexpected = status === 500 || !(error instanceof DuetError);
+  return { status, code, message, details, retryAfterSec, unexpected };
 }
 
 /** The contract's error body, as JSON. */

@@ -10,7 +10,7 @@ const TEMPORARY: ReadonlySet<string> = new Set([
   'UNAVAILABLE',
 ]);
 
-type Body = { code?: unknown; message?: unknown; details?: unknown; requestId?: unknown };
+type Body = Partial<Record<'code' | 'message' | 'details' | 'requestId' | 'retryAfterSec', unknown>>;
 
 /**
  * Every refusal, whichever door it came through.
@@ -46,11 +46,12 @@ export class DuetApiError extends Error {
     return new DuetApiError(0, { code: 'NETWORK', message: 'The server cannot be reached right now.' });
   }
 
-  /** Of an error that `room.request` rejected with: a refusal carries `{ code, message }` as its `reason`. */
+  /** Of an error that `room.request` rejected with: what it says is the error's `reason`. */
   static fromRoom(error: unknown): DuetApiError {
     if (error instanceof DuetApiError) return error;
     if (error instanceof Error && 'reason' in error && isBody(error.reason)) {
-      return new DuetApiError(0, error.reason);
+      const { retryAfterSec } = error.reason;
+      return new DuetApiError(0, error.reason, typeof retryAfterSec === 'number' ? retryAfterSec : undefined);
     }
     return DuetApiError.network();
   }

@@ -169,3 +169,20 @@ test('where a given seat is refused another one is asked for, and that refusal c
   }
   expect(taken).toHaveLength(2);
 });
+
+test('a refused request says what the room said, also how long to wait', async () => {
+  const { seats, rooms } = fakeSeats();
+  const link = new RoomLink({ seats, askForSeat: async () => SEAT });
+  link.open();
+  await vi.advanceTimersByTimeAsync(0);
+  const refuse = (reason: unknown) => () => Promise.reject(Object.assign(new Error(), { reason }));
+  rooms[0]!.answers['call:end'] = refuse({ code: 'TOO_MANY_REQUESTS', message: 'Later.', retryAfterSec: 12 });
+  rooms[0]!.answers['call:reject'] = refuse({ code: 'WRONG_PHASE', message: 'No.', retryAfterSec: 'soon' });
+  await expect(link.request('call:end')).rejects.toMatchObject({
+    status: 0,
+    code: 'TOO_MANY_REQUESTS',
+    message: 'Later.',
+    retryAfterSec: 12,
+  });
+  await expect(link.request('call:reject')).rejects.toMatchObject({ retryAfterSec: undefined });
+});
