@@ -18,8 +18,10 @@ export interface AccountDeadlinesOptions {
 
 /** How often it is looked. */
 const EVERY_MS = 1_000;
-/** An account with which it did not work (the photo store is away, say) is left alone for this long. */
+/** An account with which it did not work is left alone for this long. */
 const AGAIN_AFTER_MS = 30_000;
+/** With so many it is not about them (the photo store is away, say): the others are left alone as well until then. */
+const MAX_LEFT_ALONE = 100;
 
 /**
  * Does to accounts what time asks for: ends suspensions, erases who left, ends the matches of who is gone. Deadlines are
@@ -28,6 +30,7 @@ const AGAIN_AFTER_MS = 30_000;
  */
 export class AccountDeadlines {
   readonly #o: AccountDeadlinesOptions;
+  /** Accounts with which it did not work → until when they are left alone. The first to be tried again first. */
   readonly #leaveAlone = new Map<string, number>();
   readonly #rounds: Rounds;
 
@@ -59,8 +62,8 @@ export class AccountDeadlines {
   async #settle(): Promise<void> {
     const { db, clock, settle } = this.#o;
     const until = new Date(clock.now());
-    for (const { id } of await db.query(settleDue, [until])) {
-      if (this.#rounds.closed) return;
+    for (const { id } of await db.query(settleDue, [until, this.#leftAlone()])) {
+      if (this.#isOver()) return;
       await this.#attempt(id, async () => {
         await settle(id, true);
         await db.query(settled, [id, until]);
@@ -70,18 +73,30 @@ export class AccountDeadlines {
 
   async #erase(): Promise<void> {
     const { db, clock, erasure } = this.#o;
-    for (const { id } of await db.query(eraseDue, [new Date(clock.now())])) {
-      if (this.#rounds.closed) return;
+    for (const { id } of await db.query(eraseDue, [new Date(clock.now()), this.#leftAlone()])) {
+      if (this.#isOver()) return;
       await this.#attempt(id, () => erasure.erase(id));
     }
   }
 
+  /** With whom it did not work just now. */
+  #leftAlone(): string[] {
+    const now = this.#o.clock.now();
+    for (const [userId, until] of this.#leaveAlone) {
+      if (until > now) break;
+      this.#leaveAlone.delete(userId);
+    }
+    return [...this.#leaveAlone.keys()];
+  }
+
+  #isOver(): boolean {
+    return this.#rounds.closed || this.#leaveAlone.size >= MAX_LEFT_ALONE;
+  }
+
   async #attempt(userId: string, work: () => Promise<unknown>): Promise<void> {
     const { clock, log } = this.#o;
-    if ((this.#leaveAlone.get(userId) ?? 0) > clock.now()) return;
     try {
       await work();
-      this.#leaveAlone.delete(userId);
     } catch (error) {
       this.#leaveAlone.set(userId, clock.now() + AGAIN_AFTER_MS);
       log.warn({ err: error, userId }, 'A deadline of an account could not be kept and will be tried again');

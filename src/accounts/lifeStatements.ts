@@ -59,9 +59,10 @@ export const liftDue = sql<{ id: string }>(
    returning id`,
 );
 
+/** $2: whom to leave out. */
 export const settleDue = sql<{ id: string }>(
   'life-settle-due',
-  'select id from users where settle_at <= $1 order by settle_at limit 100',
+  'select id from users where settle_at <= $1 and id <> all ($2::uuid[]) order by settle_at limit 100',
 );
 export const settled = sql(
   'life-settled',
@@ -70,7 +71,7 @@ export const settled = sql(
 
 export const eraseDue = sql<{ id: string }>(
   'life-erase-due',
-  'select id from users where erase_at <= $1 order by erase_at limit 20',
+  'select id from users where erase_at <= $1 and id <> all ($2::uuid[]) order by erase_at limit 20',
 );
 
 /** What calls of this person reports are about, copied before the calls go. */
