@@ -63,20 +63,18 @@ export class AuthCookies {
   }
 
   /**
-   * The refresh token in the cookie, or undefined. Throws CSRF_FAILED when the request was not made by a page that
-   * may read the `csrf` cookie: before the token is looked at, so that nothing rotates.
+   * The refresh token in the cookie; undefined where there is none, or nothing that could be one. Throws CSRF_FAILED when
+   * the request was not made by a page that may read the `csrf` cookie: before the token is used, so that nothing rotates.
    */
   refreshToken(ctx: CookieContext): string | undefined {
     const token = ctx.cookie(REFRESH_COOKIE);
     if (token === undefined) return undefined;
-    const sessionId = this.#refreshTokens.read(token)?.sessionId;
     const given = ctx.header('x-csrf-token');
-    const fits =
-      sessionId !== undefined &&
-      given !== '' &&
-      given === ctx.cookie(CSRF_COOKIE) &&
-      this.#refreshTokens.isCsrf(sessionId, given);
-    if (!fits || !this.#isOwnPage(ctx)) throw new DuetError('CSRF_FAILED');
+    if (given === '' || given !== ctx.cookie(CSRF_COOKIE) || !this.#isOwnPage(ctx))
+      throw new DuetError('CSRF_FAILED');
+    const sessionId = this.#refreshTokens.read(token)?.sessionId;
+    if (sessionId === undefined) return undefined;
+    if (!this.#refreshTokens.isCsrf(sessionId, given)) throw new DuetError('CSRF_FAILED');
     return token;
   }
 

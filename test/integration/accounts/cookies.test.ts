@@ -89,7 +89,8 @@ describe('cookie mode (AUTH-38)', () => {
       { cookie: `duet_refresh=${token}; csrf=planted`, 'x-csrf-token': 'planted' },
       { cookie: `duet_refresh=${token}; csrf=${stranger.csrf}`, 'x-csrf-token': stranger.csrf },
       { cookie: `duet_refresh=${token}`, 'x-csrf-token': csrf },
-      { cookie: 'duet_refresh=nonsense; csrf=x', 'x-csrf-token': 'x' },
+      { cookie: 'duet_refresh=nonsense; csrf=x', 'x-csrf-token': 'y' },
+      { cookie: 'duet_refresh=nonsense; csrf=x', 'x-csrf-token': 'x', origin: 'https://evil.example' },
       { cookie, 'x-csrf-token': csrf, origin: 'https://evil.example' },
       { cookie, 'x-csrf-token': csrf, origin: 'null' },
       { cookie, 'x-csrf-token': csrf, 'sec-fetch-site': 'cross-site' },
@@ -110,6 +111,15 @@ describe('cookie mode (AUTH-38)', () => {
     const after = await refresh({ cookie, 'x-csrf-token': csrf });
     expect(after.status).toBe(200);
     expect(cookiesOf(after.headers).duet_refresh!.value).not.toBe(token);
+  });
+
+  it('asks its own page to sign in whose cookie is no token, or was one', async () => {
+    const { csrf, cookie, tokens } = await signIn();
+    await post('/auth/logout', undefined, { token: tokens.accessToken });
+    for (const given of [`duet_refresh=nonsense; csrf=${csrf}`, `duet_refresh=; csrf=${csrf}`, cookie]) {
+      const answer = await refresh({ cookie: given, 'x-csrf-token': csrf, origin: app.url });
+      expect(answer, given).toMatchObject({ status: 401, body: { code: 'UNAUTHORIZED' } });
+    }
   });
 
   it('goes on when the password is changed, whether or not the client says so again', async () => {
