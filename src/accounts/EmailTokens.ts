@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { DAY_MS } from '../days.ts';
+import { DAY_MS, HOUR_MS } from '../days.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newSecret } from '../ids.ts';
 import { type AccountRow, lockById } from './userStatements.ts';
@@ -8,7 +8,8 @@ import { type AccountRow, lockById } from './userStatements.ts';
 /** What a one-time token of a mail is good for; one kind never passes for the other. */
 export type EmailTokenKind = 'verify' | 'reset';
 
-const LIFE_MS: Record<EmailTokenKind, number> = { verify: DAY_MS, reset: 30 * 60_000 };
+/** How long each is good. The mails say so too (`mailTexts.ts`). */
+export const TOKEN_LIFE_MS: Record<EmailTokenKind, number> = { verify: DAY_MS, reset: HOUR_MS / 2 };
 const TOKEN_BYTES = 32;
 
 const insertToken = sql(
@@ -96,7 +97,7 @@ export class EmailTokens {
       userId,
       registrationId,
       new Date(now),
-      new Date(now + LIFE_MS[kind]),
+      new Date(now + TOKEN_LIFE_MS[kind]),
     ]);
     return token;
   }

@@ -1,4 +1,6 @@
 /** The words of Duet's mails. Nothing that a stranger typed stands in them: such a mail would carry their message. */
+import { HOUR_MS } from '../days.ts';
+import { TOKEN_LIFE_MS } from './EmailTokens.ts';
 
 export interface MailText {
   subject: string;
@@ -19,7 +21,7 @@ export function verifyMail(url: string): MailText {
     paragraphs: ['Somebody, hopefully you, signed up for Duet with this address.'],
     link: { label: 'Verify my address', url },
     after: [
-      'The link is good for 24 hours.',
+      `The link is good for ${inWords(TOKEN_LIFE_MS.verify)}.`,
       'If it was not you, do not follow it: whoever signed up would get an account in your name. You need not do anything else.',
     ],
   });
@@ -43,7 +45,7 @@ export function resetMail(url: string): MailText {
     paragraphs: ['Somebody, hopefully you, asked for a new password for Duet.'],
     link: { label: 'Choose a new password', url },
     after: [
-      'The link is good for 30 minutes and once.',
+      `The link is good for ${inWords(TOKEN_LIFE_MS.reset)} and once.`,
       'If it was not you, you need not do anything: your password stays.',
     ],
   });
@@ -103,6 +105,12 @@ export function accountRestoredMail(at: string, url: string): MailText {
 /** `2026-03-01 12:00 UTC` */
 export function mailTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** Of several hours in hours, of less in minutes. */
+function inWords(durationMs: number): string {
+  const hours = durationMs / HOUR_MS;
+  return hours >= 2 ? `${Math.floor(hours)} hours` : `${Math.floor(hours * 60)} minutes`;
 }
 
 function compose({ subject, paragraphs, link, after = [] }: Parts): MailText {

@@ -51,7 +51,7 @@ const GivenPassword = z
 const BirthDate = z.iso
   .date()
   .refine((date) => date >= MIN_BIRTH_DATE, `must not be before ${MIN_BIRTH_DATE}`)
-  .meta({ description: `YYYY-MM-DD, from ${MIN_BIRTH_DATE} on` });
+  .meta({ description: `YYYY-MM-DD, from ${MIN_BIRTH_DATE} on; ages are counted by the day in UTC` });
 
 const OneTimeToken = z.string().min(1).max(512);
 

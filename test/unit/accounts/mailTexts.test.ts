@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TOKEN_LIFE_MS } from '../../../src/accounts/EmailTokens.ts';
 import {
   accountExistsMail,
   mailTime,
@@ -33,6 +34,13 @@ describe('the texts of mails', () => {
         expect(words.replace(/\s+/g, ' '), kind).toContain(line.replace(/\s+/g, ' '));
       }
     }
+  });
+
+  it('say how long their links are good', () => {
+    // In the words of the contract's readers; the tokens live by the same figures.
+    expect(TOKEN_LIFE_MS).toEqual({ verify: 24 * 3_600_000, reset: 30 * 60_000 });
+    expect(MAILS.verify.text).toContain('good for 24 hours.');
+    expect(MAILS.reset.text).toContain('good for 30 minutes and once.');
   });
 
   it('hold no markup of others', () => {
