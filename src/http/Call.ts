@@ -5,6 +5,7 @@ import { peerAddress, type TrustedProxies } from '../transport/peerAddress.ts';
 import { headerList } from '../transport/uws.ts';
 import { BodyReader, type OpenBodies } from './body.ts';
 import type { Exchange } from './Exchange.ts';
+import { cookieOf } from './headers.ts';
 import { isRawBody, type Route } from './route.ts';
 import { UploadSpool } from './UploadSpool.ts';
 
@@ -118,7 +119,7 @@ export function readCall(
   return {
     entry,
     exchange,
-    authorization: route.who === 'anyone' ? '' : req.getHeader('authorization'),
+    authorization: route.who === 'anyone' ? '' : authorizationOf(route, req),
     caller,
     params,
     query: route.query === undefined ? '' : (req.getQuery() ?? ''),
@@ -130,6 +131,13 @@ export function readCall(
     reader,
     auth: undefined,
   };
+}
+
+function authorizationOf({ tokenCookie }: Route, req: HttpRequest): string {
+  const given = req.getHeader('authorization');
+  if (given !== '' || tokenCookie === undefined) return given;
+  const token = cookieOf(req.getHeader('cookie'), tokenCookie);
+  return token === undefined ? '' : `Bearer ${token}`;
 }
 
 /**

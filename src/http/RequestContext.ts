@@ -1,6 +1,6 @@
 import type { Principal } from '../accounts/AccessTokens.ts';
 import type { Call } from './Call.ts';
-import { headerText, joinHeaders } from './headers.ts';
+import { cookieOf, headerText, joinHeaders } from './headers.ts';
 import { type Once, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
 
 /** What a handler gets. All but the address was read from the socket before and stays good across any `await`. */
@@ -35,11 +35,7 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   }
 
   cookie(name: string): string | undefined {
-    for (const pair of this.header('cookie').split(';')) {
-      const equals = pair.indexOf('=');
-      if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
-    }
-    return undefined;
+    return cookieOf(this.header('cookie'), name);
   }
 
   setHeader(name: string, value: string): void {

@@ -24,6 +24,15 @@ export function headerText(headers: Iterable<Header>): HeaderText {
   return text as HeaderText;
 }
 
+/** The value of a cookie in a `Cookie` header; undefined where there is none of that name. */
+export function cookieOf(header: string, name: string): string | undefined {
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=');
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  }
+  return undefined;
+}
+
 export function joinHeaders(first: HeaderText, second: HeaderText): HeaderText {
   return (first + second) as HeaderText;
 }

@@ -126,6 +126,11 @@ export interface RouteSpec<
   /** Left out of the documentation. */
   hidden?: boolean;
   who: Who;
+  /**
+   * A cookie that holds the access token where there is no Authorization header: for what is opened in a browser's address
+   * bar. A GET's only, which changes nothing, for a browser sends cookies whoever had it ask.
+   */
+  tokenCookie?: string;
   limit: RouteLimit;
   /** Request headers that the handler reads, lower case. Others are not read at all. */
   headers?: readonly Header[];
@@ -162,6 +167,7 @@ export interface Route {
   readonly tags: readonly string[];
   readonly hidden: boolean;
   readonly who: RouteWho;
+  readonly tokenCookie: string | undefined;
   readonly limit: RouteLimit;
   readonly headers: readonly string[];
   readonly params: z.ZodType | undefined;
@@ -198,6 +204,7 @@ export function route<
     tags: spec.tags,
     hidden,
     who: spec.who,
+    tokenCookie: spec.tokenCookie,
     limit: spec.limit,
     headers,
     params: spec.params,

@@ -3,7 +3,6 @@ import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { Accounts } from '../../accounts/Accounts.ts';
 import type { AdminDesk } from '../../accounts/AdminDesk.ts';
 import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
 import type { Clock } from '../../clock.ts';
@@ -23,7 +22,6 @@ interface ListedRoom {
 }
 
 export interface MonitorRoutesDeps {
-  accounts: Accounts;
   adminDesk: AdminDesk;
   /** The rooms of every process. */
   listRooms: () => Promise<ListedRoom[]>;
@@ -39,16 +37,15 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css; charset=utf-8',
 };
 const tags = ['admin'];
-const HEADERS = ['authorization', 'cookie', ...CALLER_HEADERS] as const;
 
-type Context = RouteContext<'anyone', unknown, unknown, unknown, (typeof HEADERS)[number]>;
+type Context = Pick<RouteContext<'admin', unknown, unknown, unknown, never>, 'params' | 'query'>;
 
 /**
  * The Colyseus monitor, for admins: its page over an API of our own, since the library's has no sign-in and a GET
  * that calls any method of any room. Here nothing can be changed, and no room is looked into: who talks to whom, and
  * what their devices say, is not for looking at.
  */
-export function monitorRoutes({ accounts, adminDesk, listRooms, clock }: MonitorRoutesDeps): Route[] {
+export function monitorRoutes({ adminDesk, listRooms, clock }: MonitorRoutesDeps): Route[] {
   const html = readFileSync(join(PAGE, 'index.html'), 'utf8')
     .replaceAll('./assets/', '/monitor/assets/')
     // The icons would come from elsewhere, and tell that place who looks.
@@ -59,22 +56,7 @@ export function monitorRoutes({ accounts, adminDesk, listRooms, clock }: Monitor
       .map((name) => [name, readFileSync(join(PAGE, 'assets', name))]),
   );
 
-  /**
-   * An admin, by bearer or, in a browser's address bar, by the cookie of `POST /monitor/session`. That they look is kept
-   * in the security log, and so is who tried without being one.
-   */
-  async function requireAdmin(ctx: Context, label: string): Promise<void> {
-    const bearer = ctx.header('authorization');
-    const cookie = ctx.cookie(COOKIE);
-    const principal =
-      bearer === '' && cookie !== undefined
-        ? accounts.authenticateToken(cookie)
-        : accounts.authenticate(bearer);
-    if (principal.role === 'admin') return adminDesk.watch(principal, callerOf(ctx));
-    await adminDesk.turnAway(principal, label, callerOf(ctx));
-    throw new DuetError('FORBIDDEN');
-  }
-
+  /** By bearer or, in a browser's address bar, by the cookie of `POST /monitor/session`. Looking is kept in the security log. */
   const look = <Params extends z.ZodType | undefined, Query extends z.ZodType | undefined>(
     path: `/${string}`,
     summary: string,
@@ -88,16 +70,16 @@ export function monitorRoutes({ accounts, adminDesk, listRooms, clock }: Monitor
       summary,
       tags,
       hidden: true,
-      who: 'anyone',
-      // By address, for the router knows nobody here; the page asks 180 times in the 15 minutes.
+      who: 'admin',
+      tokenCookie: COOKIE,
+      // The page asks 180 times in the 15 minutes.
       limit: 'browse',
-      headers: HEADERS,
+      headers: CALLER_HEADERS,
       ...declared,
       status: 200,
       run: async (ctx) => {
-        const context = ctx as unknown as Context;
-        await requireAdmin(context, `GET ${path}`);
-        const answer = await run(context);
+        await adminDesk.watch(ctx.auth, callerOf(ctx));
+        const answer = await run(ctx as unknown as Context);
         return ctx.reply(answer as Parameters<typeof ctx.reply>[0]);
       },
     });
@@ -122,7 +104,7 @@ export function monitorRoutes({ accounts, adminDesk, listRooms, clock }: Monitor
       hidden: true,
       who: 'admin',
       limit: 'write',
-      headers: HEADERS,
+      headers: ['authorization', ...CALLER_HEADERS],
       status: 204,
       async run(ctx) {
         await adminDesk.watch(ctx.auth, callerOf(ctx));
