@@ -18,7 +18,7 @@ import { DuetError } from '../errors.ts';
 import type { Remember, Route, RouteContext, RouteWho } from './route.ts';
 import { Upload } from './Upload.ts';
 
-type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string>;
+type AnyContext = RouteContext<RouteWho, unknown, unknown, unknown, string, string>;
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 const HEADER = 'idempotency-key';

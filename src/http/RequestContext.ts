@@ -1,10 +1,10 @@
 import type { Principal } from '../accounts/AccessTokens.ts';
 import type { Call } from './Call.ts';
 import { cookieOf, headerText, joinHeaders } from './headers.ts';
-import { type Once, Reply, type ReplyInit, type RouteContext, type RouteWho } from './route.ts';
+import { type Once, Reply, type ReplyInit, type RouteContext, type RouteWho, requireSent } from './route.ts';
 
 /** What a handler gets. All but the address was read from the socket before and stays good across any `await`. */
-export class RequestContext implements RouteContext<RouteWho, unknown, unknown, unknown, string> {
+export class RequestContext implements RouteContext<RouteWho, unknown, unknown, unknown, string, string> {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
@@ -39,7 +39,8 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   }
 
   setHeader(name: string, value: string): void {
-    const { exchange } = this.#call;
+    const { exchange, entry } = this.#call;
+    requireSent(entry.route, name);
     exchange.added = joinHeaders(exchange.added, headerText([[name, value]]));
   }
 

@@ -6,6 +6,12 @@ import { errorBody, type HttpError } from './toHttpError.ts';
 
 export type Content = [headers: HeaderText, body: string | Uint8Array | undefined];
 
+/** Headers that errors are sent with, and on which; every answer has `x-request-id` besides. For the documentation. */
+export const ERROR_HEADERS = {
+  'retry-after': 'With 429 and 503: in how many seconds to ask again.',
+  'www-authenticate': 'With 401: `Bearer`.',
+} as const;
+
 const JSON_DEFAULTS: Header[] = [
   ['content-type', 'application/json'],
   ['cache-control', 'no-store'],
@@ -26,9 +32,9 @@ export function replyContent(reply: Reply): Content {
 
 /** An error in the contract's shape, with the headers that its status asks for (RFC 9110 sections 10.2.3, 11.6.1). */
 export function errorContent(error: HttpError, requestId: string): [headers: HeaderText, body: string] {
-  const headers = [...JSON_DEFAULTS];
+  const headers: [keyof typeof ERROR_HEADERS, string][] = [];
   if (error.retryAfterSec !== undefined)
     headers.push(['retry-after', String(Math.ceil(error.retryAfterSec))]);
   if (error.status === 401) headers.push(['www-authenticate', 'Bearer']);
-  return [headerText(headers), errorBody(error, requestId)];
+  return [headerText([...JSON_DEFAULTS, ...headers]), errorBody(error, requestId)];
 }

@@ -7,6 +7,7 @@ import {
   type ZodOpenApiPathsObject,
 } from 'zod-openapi';
 import { refusalFields } from '../shapes.ts';
+import { ERROR_HEADERS } from './content.ts';
 import { DOCS_POLICY, docsPage } from './docsPage.ts';
 import { isRawBody, type Route, route } from './route.ts';
 
@@ -24,6 +25,10 @@ const ErrorAnswer = z
 
 /** Request headers that a client, or what it is made with, sends by itself: nobody passes them to an operation. */
 const SENT_ANYWAY = new Set(['cookie', 'host', 'origin', 'sec-fetch-site', 'user-agent']);
+
+const CACHED = { 'cache-control': '`no-cache`' };
+/** Of every answer. */
+const REQUEST_ID = { 'x-request-id': 'Names this request in the logs; `requestId` of an error.' };
 
 const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } } });
 
@@ -61,6 +66,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
       limit: 'none',
       status: 200,
       produces: 'application/json',
+      sends: CACHED,
       run: (ctx) => {
         text ??= Buffer.from(JSON.stringify(document()));
         return ctx.reply({ headers: { 'cache-control': 'no-cache' }, body: text });
@@ -76,6 +82,7 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
       limit: 'none',
       status: 200,
       produces: 'text/html',
+      sends: { ...CACHED, 'content-security-policy': 'Its own style and nothing else.' },
       run: (ctx) => {
         page ??= Buffer.from(docsPage(document()));
         const headers = {
@@ -95,37 +102,52 @@ function operation(shown: Route): ZodOpenApiOperationObject {
   const content =
     out !== undefined ? json(out) : produces !== undefined ? { content: { [produces]: {} } } : {};
   const answer = (status: number) => ({
-    [status]: { description: STATUS_CODES[status] ?? '', ...content },
+    [status]: {
+      description: STATUS_CODES[status] ?? '',
+      headers: described({ ...REQUEST_ID, ...shown.sends }),
+      ...content,
+    },
   });
   const headers = shown.headers.filter((name) => !SENT_ANYWAY.has(name));
-  const described: ZodOpenApiOperationObject = {
+  const made: ZodOpenApiOperationObject = {
     operationId: operationId(shown),
     summary: shown.summary,
     tags: [...shown.tags],
     responses: {
       ...answer(shown.status),
       ...(shown.alsoStatus !== undefined && answer(shown.alsoStatus)),
-      default: { description: 'Refused or failed', ...json(ErrorAnswer) },
+      default: {
+        description: 'Refused or failed',
+        headers: described({ ...REQUEST_ID, ...ERROR_HEADERS }),
+        ...json(ErrorAnswer),
+      },
     },
   };
-  if (shown.description !== undefined) described.description = shown.description;
-  described.security = shown.who === 'anyone' ? [] : [{ bearer: shown.who === 'admin' ? ['admin'] : [] }];
-  if (params instanceof z.ZodObject) described.requestParams = { path: params };
-  if (query instanceof z.ZodObject) described.requestParams = { ...described.requestParams, query };
+  if (shown.description !== undefined) made.description = shown.description;
+  made.security = shown.who === 'anyone' ? [] : [{ bearer: shown.who === 'admin' ? ['admin'] : [] }];
+  if (params instanceof z.ZodObject) made.requestParams = { path: params };
+  if (query instanceof z.ZodObject) made.requestParams = { ...made.requestParams, query };
   if (headers.length > 0) {
     const header = z.object(Object.fromEntries(headers.map((name) => [name, z.string().optional()])));
-    described.requestParams = { ...described.requestParams, header };
+    made.requestParams = { ...made.requestParams, header };
   }
   if (body !== undefined && isRawBody(body)) {
     const bytes = z.string().meta({ description: `At most ${body.maxBytes} bytes.`, format: 'binary' });
-    described.requestBody = {
+    made.requestBody = {
       required: true,
       content: Object.fromEntries(body.types.map((type) => [type, { schema: bytes }])),
     };
   } else if (body !== undefined) {
-    described.requestBody = { required: !body.safeParse({}).success, ...json(body) };
+    made.requestBody = { required: !body.safeParse({}).success, ...json(body) };
   }
-  return described;
+  return made;
+}
+
+function described(headers: Readonly<Record<string, string>>) {
+  const schema = { type: 'string' } as const;
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [name, { description, schema }]),
+  );
 }
 
 /** `postMatchesLikeByUserId` for POST /api/v1/matches/like/:userId. */

@@ -76,7 +76,14 @@ type Ids<T> = string | void | { readonly [Name in keyof T]: string | null };
 export type Once = <T extends Ids<T>>(work: (remember: Remember) => Promise<T>) => Promise<T>;
 
 /** What a handler sees of a request. Nothing of the socket is in it, so it may be kept across any `await`. */
-export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header extends string> {
+export interface RouteContext<
+  Who extends RouteWho,
+  Params,
+  Query,
+  Body,
+  Header extends string,
+  Sent extends string,
+> {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
@@ -89,8 +96,11 @@ export interface RouteContext<Who extends RouteWho, Params, Query, Body, Header 
   header(name: Header): string;
   /** The value of a cookie; the declaration must list the header `cookie`. */
   cookie(name: string): string | undefined;
-  /** Adds a header to the answer, of whatever status it will be. Throws on a value that cannot be a header. */
-  setHeader(name: string, value: string): void;
+  /**
+   * Adds a header that the declaration lists under `sends` to the answer, of whatever status it will be. Throws on a value
+   * that cannot be a header.
+   */
+  setHeader(name: Sent, value: string): void;
   once: Once;
   /** An answer that is not just `status` and `out`. */
   reply(init: ReplyInit): Reply;
@@ -113,6 +123,7 @@ export interface RouteSpec<
   Body extends Schema | RawBody,
   Out extends Schema,
   Header extends string,
+  Sent extends string,
 > {
   method: RouteMethod;
   /** Below `base`; a segment `:name` is a parameter, raw as it stands in the URL (nothing is percent-decoded). */
@@ -134,6 +145,11 @@ export interface RouteSpec<
   limit: RouteLimit;
   /** Request headers that the handler reads, lower case. Others are not read at all. */
   headers?: readonly Header[];
+  /**
+   * Headers of the answer, lower case, that are not those of every answer or of every error (`content.ts`), and what is in
+   * them: by `setHeader`, or of a `Reply`.
+   */
+  sends?: Readonly<Record<Sent, string>>;
   /** A parameter that does not fit is a 404: there is nothing at such a path. */
   params?: Params;
   /**
@@ -153,7 +169,7 @@ export interface RouteSpec<
   /** The media type of what a `Reply` gives out as it is. For the documentation. */
   produces?: string;
   run(
-    ctx: RouteContext<Who, Parsed<Params>, Parsed<Query>, ParsedBody<Body>, Header>,
+    ctx: RouteContext<Who, Parsed<Params>, Parsed<Query>, ParsedBody<Body>, Header, Sent>,
   ): Answer<Out> | Promise<Answer<Out>>;
 }
 
@@ -170,6 +186,7 @@ export interface Route {
   readonly tokenCookie: string | undefined;
   readonly limit: RouteLimit;
   readonly headers: readonly string[];
+  readonly sends: Readonly<Record<string, string>>;
   readonly params: z.ZodType | undefined;
   readonly query: z.ZodType | undefined;
   readonly unfit: ErrorCode | undefined;
@@ -178,7 +195,7 @@ export interface Route {
   readonly alsoStatus: number | undefined;
   readonly out: z.ZodType | undefined;
   readonly produces: string | undefined;
-  run(ctx: RouteContext<RouteWho, unknown, unknown, unknown, string>): unknown;
+  run(ctx: RouteContext<RouteWho, unknown, unknown, unknown, string, string>): unknown;
 }
 
 const API_BASE = '/api/v1';
@@ -193,7 +210,8 @@ export function route<
   Body extends Schema | RawBody = undefined,
   Out extends Schema = undefined,
   const Header extends string = never,
->(spec: RouteSpec<Who, Params, Query, Body, Out, Header>): Route {
+  const Sent extends string = never,
+>(spec: RouteSpec<Who, Params, Query, Body, Out, Header, Sent>): Route {
   const { base = API_BASE, path, headers = [], hidden = false } = spec;
   const isOwn = base === API_BASE && spec.method === 'get' && spec.who !== 'anyone';
   return {
@@ -207,6 +225,7 @@ export function route<
     tokenCookie: spec.tokenCookie,
     limit: spec.limit,
     headers,
+    sends: spec.sends ?? {},
     params: spec.params,
     query: spec.query ?? (isOwn ? NoQuery : undefined),
     unfit: spec.unfit,
@@ -218,6 +237,11 @@ export function route<
     // The router hands over what these very schemas produced; the erased type cannot say so.
     run: spec.run as Route['run'],
   };
+}
+
+/** Throws on a header of an answer that the documentation does not know of. */
+export function requireSent({ sends }: Route, name: string): void {
+  if (sends[name] === undefined) throw new Error(`The route does not declare that it sends "${name}".`);
 }
 
 /** Declares a body of bytes, for uploads. */

@@ -27,7 +27,7 @@ import { headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 import { PathTable } from './PathTable.ts';
 import { RequestContext } from './RequestContext.ts';
 import type { Route, RouteLimit } from './route.ts';
-import { isRawBody, Reply } from './route.ts';
+import { isRawBody, Reply, requireSent } from './route.ts';
 import type { StaticFile } from './staticFiles.ts';
 import { fileAnswer } from './staticFiles.ts';
 import { toHttpError } from './toHttpError.ts';
@@ -272,6 +272,7 @@ export class Router {
     const { out, status, alsoStatus } = entry.route;
     if (value instanceof Reply) {
       const answered = value.status ?? status;
+      this.#checkHeaders(entry.route, value.headers);
       if ((answered === status || answered === alsoStatus) && !value.isAsItIs) this.#check(out, value.body);
       exchange.answer(answered, ...replyContent(value));
     } else if (out === undefined) {
@@ -287,6 +288,11 @@ export class Router {
     const checked = out.safeParse(value);
     if (checked.success) return;
     throw new Error(`The answer is not what is declared: ${JSON.stringify(issueDetails(checked.error))}`);
+  }
+
+  #checkHeaders(route: Route, headers: Readonly<Record<string, string>>): void {
+    if (!this.#config.checkResponses) return;
+    for (const name of Object.keys(headers)) if (name !== 'content-type') requireSent(route, name);
   }
 
   #fail(call: Call, error: unknown): void {

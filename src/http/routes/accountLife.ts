@@ -29,6 +29,7 @@ export function accountLifeRoutes({ departure, exporting }: AccountLifeRouteDeps
       headers: CALLER_HEADERS,
       status: 200,
       out: Exported,
+      sends: { 'content-disposition': 'A name to save it under.' },
       async run(ctx) {
         const exported = await exporting.give(ctx.auth, callerOf(ctx));
         ctx.setHeader('content-disposition', 'attachment; filename="duet-export.json"');

@@ -22,7 +22,13 @@ import { DuetError } from '../../errors.ts';
 import type { Me } from '../../people/shapes.ts';
 import { Id, listOf, Page, pageOfWhole } from '../../shapes.ts';
 import { type Route, route } from '../route.ts';
-import { AuthCookies, COOKIE_HEADERS, type CookieHeader, type Origins } from './authCookies.ts';
+import {
+  AuthCookies,
+  COOKIE_HEADERS,
+  type CookieHeader,
+  type Origins,
+  SENDS_COOKIES,
+} from './authCookies.ts';
 
 export interface AccountRouteDeps {
   signUp: SignUp;
@@ -52,7 +58,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
   interface TokenContext {
     header(name: TokenHeader | CookieHeader): string;
     cookie(name: string): string | undefined;
-    setHeader(name: string, value: string): void;
+    setHeader(name: keyof typeof SENDS_COOKIES, value: string): void;
   }
 
   /** `Tokens` of a grant; with the refresh token in a cookie instead where the client wants that. */
@@ -155,6 +161,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       who: 'anyone',
       limit: 'anonymous',
       headers: TOKEN_HEADERS,
+      sends: SENDS_COOKIES,
       body: LoginBody,
       status: 200,
       out: Tokens,
@@ -172,6 +179,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       who: 'anyone',
       limit: 'anonymous',
       headers: TOKEN_HEADERS,
+      sends: SENDS_COOKIES,
       body: RefreshBody,
       status: 200,
       out: Tokens,
@@ -190,6 +198,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       who: 'user',
       limit: 'safety',
       headers: TOKEN_HEADERS,
+      sends: SENDS_COOKIES,
       body: ChangePasswordBody,
       status: 200,
       out: Tokens,
@@ -208,6 +217,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       who: 'user',
       limit: 'none',
       headers: TOKEN_HEADERS,
+      sends: SENDS_COOKIES,
       status: 204,
       async run(ctx) {
         await accounts.logout(ctx.auth, callerOf(ctx));

@@ -11,7 +11,7 @@ import { DuetError } from '../../errors.ts';
 interface CookieContext {
   header(name: CookieHeader): string;
   cookie(name: string): string | undefined;
-  setHeader(name: string, value: string): void;
+  setHeader(name: keyof typeof SENDS_COOKIES, value: string): void;
 }
 
 export const COOKIE_HEADERS = [
@@ -22,6 +22,11 @@ export const COOKIE_HEADERS = [
   'host',
   'sec-fetch-site',
 ] as const;
+/** What the routes that set or clear cookies declare. */
+export const SENDS_COOKIES = {
+  'set-cookie':
+    'In cookie mode, twice: the refresh token as `duet_refresh` (HttpOnly), and `csrf`, which is to be sent back as `X-CSRF-Token`.',
+} as const;
 export type CookieHeader = (typeof COOKIE_HEADERS)[number];
 
 const REFRESH_COOKIE = 'duet_refresh';

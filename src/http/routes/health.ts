@@ -43,6 +43,7 @@ export function healthRoutes(options: { readiness: () => Promise<Readiness>; met
       limit: 'none',
       status: 200,
       alsoStatus: 503,
+      sends: { 'retry-after': 'With 503: in how many seconds to ask again.' },
       out: z.strictObject({
         status: z.enum(['ready', 'draining', 'down']),
         checks: z.record(z.string(), z.enum(['up', 'down'])),

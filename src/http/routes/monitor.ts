@@ -38,7 +38,7 @@ const TYPES: Record<string, string> = {
 };
 const tags = ['admin'];
 
-type Context = Pick<RouteContext<'admin', unknown, unknown, unknown, never>, 'params' | 'query'>;
+type Context = Pick<RouteContext<'admin', unknown, unknown, unknown, never, never>, 'params' | 'query'>;
 
 /**
  * The Colyseus monitor, for admins: its page over an API of our own, since the library's has no sign-in and a GET
@@ -76,6 +76,7 @@ export function monitorRoutes({ adminDesk, listRooms, clock }: MonitorRoutesDeps
       limit: 'browse',
       headers: CALLER_HEADERS,
       ...declared,
+      sends: { 'content-security-policy': 'Of the page.' },
       status: 200,
       run: async (ctx) => {
         await adminDesk.watch(ctx.auth, callerOf(ctx));
@@ -105,6 +106,7 @@ export function monitorRoutes({ adminDesk, listRooms, clock }: MonitorRoutesDeps
       who: 'admin',
       limit: 'write',
       headers: ['authorization', ...CALLER_HEADERS],
+      sends: { 'set-cookie': 'The token, for /monitor alone.' },
       status: 204,
       async run(ctx) {
         await adminDesk.watch(ctx.auth, callerOf(ctx));

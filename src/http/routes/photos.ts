@@ -34,6 +34,11 @@ export function photoRoutes({ photos }: PhotoRoutesDeps): Route[] {
       query: z.strictObject({ t: z.string().max(128).default(''), s: z.string().max(64).default('') }),
       status: 200,
       produces: TYPE,
+      sends: {
+        'cache-control': 'For the viewer alone, and a minute.',
+        'content-security-policy': 'Nothing but to be shown.',
+        'cross-origin-resource-policy': '`cross-origin`: pages of any origin may show it.',
+      },
       run: async ({ params, query, reply }) => {
         const body = await photos.file(params.key, params.file, query.t, query.s);
         return reply({ status: 200, headers: HEADERS, body });

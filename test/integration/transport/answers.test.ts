@@ -115,6 +115,31 @@ describe('errors', () => {
     expect((await fetch(`${checked.url}/api/v1/leak`)).status).toBe(500);
     expect((await fetch(`${unchecked.url}/api/v1/leak`)).status).toBe(200);
   });
+
+  test('a header that is not declared is a mistake of ours', async () => {
+    const sending = (path: `/${string}`, run: (ctx: { setHeader: unknown; reply: unknown }) => unknown) =>
+      route({
+        method: 'get',
+        path,
+        summary: 'Sends a header.',
+        tags: ['test'],
+        who: 'anyone',
+        limit: 'none',
+        sends: { 'x-told': 'Told of.' },
+        status: 204,
+        run: run as () => void,
+      });
+    const routes = ['x-told', 'x-untold'].flatMap((name) => [
+      sending(`/set-${name}`, (ctx) => (ctx.setHeader as (...header: string[]) => void)(name, 'x')),
+      sending(`/reply-${name}`, (ctx) =>
+        (ctx.reply as (init: object) => unknown)({ headers: { [name]: 'x' } }),
+      ),
+    ]);
+    await using door = await openTestDoor({ routes });
+    const status = async (path: string) => (await fetch(`${door.url}/api/v1${path}`)).status;
+    expect([await status('/set-x-told'), await status('/reply-x-told')]).toEqual([204, 204]);
+    expect([await status('/set-x-untold'), await status('/reply-x-untold')]).toEqual([500, 500]);
+  });
 });
 
 describe('callers', () => {

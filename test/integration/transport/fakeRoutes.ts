@@ -43,6 +43,7 @@ export const fakeRoutes = [
     who: 'user',
     limit: 'browse',
     headers: ['x-device-id', 'cookie'],
+    sends: { 'x-device-id': 'The device.' },
     status: 200,
     out: z.strictObject({ userId: z.string(), address: z.string(), device: z.string(), cookie: z.string() }),
     run: (ctx) => {
@@ -189,6 +190,7 @@ export const fakeRoutes = [
     }),
     status: 200,
     out: z.any(),
+    sends: { 'x-name': 'A name.' },
     run: (ctx) => failures[ctx.params.how](ctx),
   }),
 ];
@@ -217,7 +219,7 @@ const failures = {
     return circle;
   },
   undeclared: (): unknown => undefined,
-  header: (ctx: { setHeader(name: string, value: string): void }): unknown => {
+  header: (ctx: { setHeader(name: 'x-name', value: string): void }): unknown => {
     ctx.setHeader('x-name', 'a\r\nset-cookie: evil=1');
     return {};
   },

@@ -20,6 +20,7 @@ const routes = [
     params: z.object({ thingId: Id }),
     query: Page,
     body: z.strictObject({ name: z.string() }),
+    sends: { 'set-cookie': 'A cookie.' },
     status: 200,
     out: Thing,
     run: (ctx) => ({ id: ctx.params.thingId, name: ctx.body.name }),
@@ -92,6 +93,16 @@ describe('openApiDocument', () => {
     const schemas = document.components?.schemas ?? {};
     expect(schemas.Thing).toMatchObject({ required: ['id', 'name'], additionalProperties: false });
     expect(schemas.Error).toMatchObject({ required: ['status', 'code', 'message', 'requestId'] });
+  });
+
+  test('describes the headers of answers: the route’s own, those of all, and those of errors', () => {
+    const { responses } = document.paths!['/api/v1/things/{thingId}']!.put!;
+    const headersOf = (answer: unknown) => Object.keys((answer as { headers: object }).headers);
+    expect(headersOf(responses!['200'])).toEqual(['x-request-id', 'set-cookie']);
+    expect(responses!['200']).toMatchObject({
+      headers: { 'set-cookie': { description: 'A cookie.', schema: { type: 'string' } } },
+    });
+    expect(headersOf(responses!.default)).toEqual(['x-request-id', 'retry-after', 'www-authenticate']);
   });
 
   test('names the types of an upload', () => {
