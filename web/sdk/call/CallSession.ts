@@ -53,6 +53,8 @@ const HANG_UP_MS = 2_000;
 const ROOM_ANSWER_MS = 1_200;
 /** How long after the call must be over by its own deadlines the server is told of hanging up. */
 const TELL_LATER_MS = 60_000;
+/** How long media waits to be told of TURN servers. Most people reach the server without; who does not is broken off and asks again. */
+const ICE_SERVERS_MS = 3_000;
 
 /**
  * One call: where it stands, what one may do about it, and its media. Loses its socket, its process or its network
@@ -378,8 +380,8 @@ export class CallSession extends Emitter<CallEvents> {
     if (this.ended || this.#hangingUp) return;
     this.#dropMedia();
     this.videoStep = 'full';
-    const iceServers = this.#http
-      .get<{ iceServers: RTCIceServer[] }>('/calls/ice-servers')
+    const asking = this.#http.get<{ iceServers: RTCIceServer[] }>('/calls/ice-servers');
+    const iceServers = within(asking, ICE_SERVERS_MS)
       .then((answer) => answer.iceServers)
       .catch(() => []);
     const { frames } = this.encryption;

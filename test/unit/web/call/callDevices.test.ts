@@ -2,32 +2,13 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { CallDevices } from '../../../../web/sdk/call/CallDevices.ts';
 import { LocalTracks } from '../../../../web/sdk/call/LocalTracks.ts';
 import type { MediaLink } from '../../../../web/sdk/call/MediaLink.ts';
+import { browserWith, FakeTrack } from './fakeMicrophones.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
-class FakeTrack extends EventTarget {
-  readonly name: string;
-  readyState = 'live';
-  enabled = true;
-  constructor(name: string) {
-    super();
-    this.name = name;
-  }
-  stop(): void {
-    this.readyState = 'ended';
-  }
-}
-
 test('who loses the only microphone sends silence, also by the next transports, until there is one again', async () => {
   const plugged = [new FakeTrack('microphone')];
-  const mediaDevices = Object.assign(new EventTarget(), {
-    getUserMedia: async () => {
-      const track = plugged.shift();
-      if (track === undefined) throw new DOMException('', 'NotFoundError');
-      return { getTracks: () => [track] };
-    },
-  });
-  vi.stubGlobal('navigator', { mediaDevices });
+  const mediaDevices = browserWith(plugged);
   const local = new LocalTracks();
   const silence = new FakeTrack('silence');
   local.silence = () => silence as unknown as MediaStreamTrack;
@@ -47,9 +28,7 @@ test('who loses the only microphone sends silence, also by the next transports, 
     changed: () => undefined,
   });
   await devices.prepare();
-  const lost = devices.track('audio') as unknown as FakeTrack;
-  lost.stop();
-  lost.dispatchEvent(new Event('ended'));
+  (devices.track('audio') as unknown as FakeTrack).lose();
   await vi.waitFor(() => expect(devices.failure('audio')).toBe('NotFoundError'));
   await vi.waitFor(() => expect(sent.at(-1)).toBe('silence'));
 

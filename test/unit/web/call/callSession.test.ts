@@ -11,6 +11,19 @@ import { ServerClock } from '../../../../web/sdk/ServerClock.ts';
 import type { Call, Seat } from '../../../../web/sdk/types.ts';
 import { type FakeRoom, fakeSeats } from '../FakeRoom.ts';
 
+/** What each set of transports was given to reach the server by. */
+const { iceServersGiven } = vi.hoisted(() => ({ iceServersGiven: [] as Promise<RTCIceServer[]>[] }));
+vi.mock('../../../../web/sdk/call/MediaLink.ts', async (original) => {
+  const { MediaLink } = await original<typeof import('../../../../web/sdk/call/MediaLink.ts')>();
+  class NotedLink extends MediaLink {
+    constructor(...parts: ConstructorParameters<typeof MediaLink>) {
+      super(...parts);
+      iceServersGiven.push(parts[1]);
+    }
+  }
+  return { MediaLink: NotedLink };
+});
+
 class FakeStream {
   getTracks(): never[] {
     return [];
@@ -151,6 +164,22 @@ const noteEnd = (session: CallSession) => {
   session.on('ended', (how) => ended.push(how));
   return ended;
 };
+
+test('media waits for the TURN servers, but not for an answer that does not come', async () => {
+  const servers = [{ urls: 'turn:turn.duet.test' }];
+  answers['GET /calls/ice-servers'] = async () => {
+    await pause(1_000);
+    return { iceServers: servers };
+  };
+  await sit();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await iceServersGiven.at(-1)).toEqual(servers);
+
+  answers = {};
+  await sit();
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(await Promise.race([iceServersGiven.at(-1), 'still asking'])).toEqual([]);
+});
 
 test('hanging up turns the microphone off at once, and is over soon, whatever the server does', async () => {
   const session = await sit();

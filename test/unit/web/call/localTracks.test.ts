@@ -1,14 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { LocalTracks } from '../../../../web/sdk/call/LocalTracks.ts';
+import { browserWith, FakeTrack } from './fakeMicrophones.ts';
 
 afterEach(() => vi.unstubAllGlobals());
-
-class FakeTrack extends EventTarget {
-  readyState = 'live';
-  stop(): void {
-    this.readyState = 'ended';
-  }
-}
 
 class FakeContext {
   static isAllowed = true;
@@ -92,22 +86,13 @@ test('a device that cannot be chosen leaves the one that works alone', async () 
 
 test('a device that is taken away is replaced by another one, or by the next that is plugged in', async () => {
   const plugged = [new FakeTrack(), new FakeTrack()];
-  const mediaDevices = Object.assign(new EventTarget(), {
-    getUserMedia: async () => {
-      const track = plugged.shift();
-      if (track === undefined) throw new DOMException('', 'NotFoundError');
-      return { getTracks: () => [track] };
-    },
-  });
-  vi.stubGlobal('navigator', { mediaDevices });
+  const mediaDevices = browserWith(plugged);
   const local = new LocalTracks();
   const told: unknown[] = [];
   local.on('track', ({ track }) => told.push(track));
   local.on('failed', ({ name }) => told.push(name));
   const takeAway = async (track: MediaStreamTrack | null, news: number) => {
-    const lost = track as unknown as FakeTrack;
-    lost.readyState = 'ended';
-    lost.dispatchEvent(new Event('ended'));
+    (track as unknown as FakeTrack).lose();
     await vi.waitFor(() => expect(told).toHaveLength(news), 10_000);
   };
   const first = await local.open('audio');
