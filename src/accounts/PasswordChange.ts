@@ -1,24 +1,15 @@
-import type { Clock } from '../clock.ts';
-import type { Database } from '../db/Database.ts';
 import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
-import type { Limits } from '../platform/Limits.ts';
 import type { Principal } from './AccessTokens.ts';
-import type { AccountMails } from './AccountMails.ts';
 import type { Accounts } from './Accounts.ts';
-import type { Addresses } from './Addresses.ts';
-import type { Audit } from './Audit.ts';
-import type { Bans } from './Bans.ts';
 import { addressKey, type Caller } from './caller.ts';
-import type { EmailTokens } from './EmailTokens.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
 import { mayBeMailed } from './mayBeMailed.ts';
-import type { Passwords } from './Passwords.ts';
 import { choosePassword } from './passwordRules.ts';
 import { forgetPredecessor, standingBefore } from './predecessor.ts';
-import type { Grant, OpenedSession, Sessions } from './Sessions.ts';
-import { badToken } from './SignUp.ts';
+import type { Grant, OpenedSession } from './Sessions.ts';
+import { badToken, type SignUpOptions } from './SignUp.ts';
 import {
   type AccountRow,
   deleteRegistrations,
@@ -30,22 +21,8 @@ import {
   setPassword,
 } from './userStatements.ts';
 
-export interface PasswordChangeOptions {
-  db: Database;
-  clock: Clock;
-  limits: Limits;
+export interface PasswordChangeOptions extends Omit<SignUpOptions, 'documents'> {
   accounts: Accounts;
-  passwords: Passwords;
-  sessions: Sessions;
-  emailTokens: EmailTokens;
-  mails: AccountMails;
-  audit: Audit;
-  addresses: Addresses;
-  bans: Bans;
-  /** Makes every process forget what it cached of a person. */
-  forgetCached: (userId: string) => Promise<void>;
-  /** Asking for a reset is answered after a whole number of these; 0: as soon as can be. */
-  answerStepMs: number;
 }
 
 /** New passwords: for who forgot the old one, and for who knows it. */

@@ -50,7 +50,7 @@ export interface SignUpOptions {
   documents: Documents;
   /** Makes every process forget what it cached of a person. */
   forgetCached: (userId: string) => Promise<void>;
-  /** Registering, and asking for another mail, are answered after a whole number of these; 0: as soon as can be. */
+  /** What must not tell whether an address is known is answered after a whole number of these; 0: as soon as can be. */
   answerStepMs: number;
 }
 
