@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { addressKey } from '../accounts/caller.ts';
 import { Actors } from '../actors/Actors.ts';
 import { CallCommands } from '../actors/CallCommands.ts';
 import { processId } from '../actors/colyseus.ts';
@@ -34,6 +35,7 @@ export async function openCalls(
     onWorkerLost: ({ cause }) => metrics.workerLost(cause),
     log,
     clock,
+    addressKey,
   });
   closing.defer(() => media.close());
 

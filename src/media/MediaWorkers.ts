@@ -22,6 +22,8 @@ export type MediaWorkersOptions = {
   onWorkerLost?: (lost: { index: number; cause: LostCause; calls: number }) => void;
   log: Log;
   clock: Clock;
+  /** What an address is counted by, of which so many connections may come. Itself, by default. */
+  addressKey?: (address: string) => string;
 };
 
 export type MediaHealth = { workers: number; alive: number; calls: number };
@@ -199,9 +201,9 @@ export class MediaWorkers {
 
   /** Starts a process for a slot; throws when it does not start. */
   async #fill(slot: Slot): Promise<void> {
-    const { listenIp, announcedAddress, workerBin, clock, log, basePort } = this.#options;
+    const { listenIp, announcedAddress, workerBin, clock, log, basePort, addressKey } = this.#options;
     const start = (port: number) =>
-      WorkerProcess.start({ listenIp, announcedAddress, workerBin, clock, log, port });
+      WorkerProcess.start({ listenIp, announcedAddress, workerBin, clock, log, port, addressKey });
     // A replacement on a free port tries the old one first: a firewall or a client may know it.
     const process = await start(slot.port).catch((error) => {
       if (basePort > 0 || slot.port === 0) throw error;

@@ -18,6 +18,8 @@ export type WorkerOptions = {
   workerBin: string | undefined;
   clock: Clock;
   log: Log;
+  /** What an address is counted by (`TcpGate`). Itself, by default. */
+  addressKey?: ((address: string) => string) | undefined;
 };
 
 type Asked<T> = {
@@ -252,7 +254,7 @@ async function listen(worker: types.Worker, options: WorkerOptions): Promise<Lis
 }
 
 async function listenOn(worker: types.Worker, port: number, options: WorkerOptions): Promise<Listening> {
-  const { clock, listenIp, announcedAddress = listenIp } = options;
+  const { clock, listenIp, announcedAddress = listenIp, addressKey } = options;
   const listenInfos: types.TransportListenInfo[] = [
     { protocol: 'udp', ip: listenIp, port, announcedAddress },
     // A port of its choosing; `CallRouter.candidatesOf` names the gate's.
@@ -261,7 +263,8 @@ async function listenOn(worker: types.Worker, port: number, options: WorkerOptio
   const server = await within(clock, worker.createWebRtcServer({ listenInfos }), 'listen');
   try {
     const { tcpServers } = await within(clock, server.dump(), 'listen');
-    return { server, gate: await TcpGate.open({ listenIp, port, to: tcpServers[0]!.port }), port };
+    const to = tcpServers[0]!.port;
+    return { server, gate: await TcpGate.open({ listenIp, port, to, clock, addressKey }), port };
   } catch (error) {
     server.close();
     throw error;

@@ -27,7 +27,8 @@ export async function answersCheck(
   }
 }
 
-function bindingRequest(usernameFragment: string, password: string): Buffer {
+/** The check itself. */
+export function bindingRequest(usernameFragment: string, password: string): Buffer {
   const number = Buffer.alloc(4);
   number.writeUInt32BE(1_845_501_695);
   const attributes = [
