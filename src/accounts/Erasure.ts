@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
+import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import { eraseUser, keepCallFacts, lockLife } from './lifeStatements.ts';
@@ -38,14 +39,17 @@ export class Erasure {
     if (before === undefined || !isDue(before)) return false;
     // From here on it cannot be had back: what was due stays due.
     await removeFiles(userId);
-    const erased = await db.transaction(async (tx) => {
-      const [row] = await tx.query(lockLife, [userId]);
-      if (!isDue(row)) return false;
-      await tx.query(keepCallFacts, [userId]);
-      await tx.query(eraseUser, [userId]);
-      await audit.record(tx, { action: 'account_erased', userId });
-      return true;
-    });
+    // Others may hold a row that goes with the account, and wait for its own: a like makes a match of the two.
+    const erased = await retryDeadlocks(() =>
+      db.transaction(async (tx) => {
+        const [row] = await tx.query(lockLife, [userId]);
+        if (!isDue(row)) return false;
+        await tx.query(keepCallFacts, [userId]);
+        await tx.query(eraseUser, [userId]);
+        await audit.record(tx, { action: 'account_erased', userId });
+        return true;
+      }),
+    );
     // After the rows: until then a mail may still be on its way.
     if (erased) await forgetMails(addresses.read(before.email));
     await forget(userId);

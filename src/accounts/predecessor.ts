@@ -41,10 +41,17 @@ const forgetDecisions = sql(
    from pair where d.low_id = pair.low_id and d.high_id = pair.high_id`,
 );
 
-/** A place takes its counts along, by a trigger; the files of photos without a row are found by `PeopleUpkeep`. */
+/**
+ * A place takes its counts along, by a trigger; the files of photos without a row are found by `PeopleUpkeep`. A block that
+ * came since the decisions were forgotten is in force, and stays in the list.
+ */
 const forgetRest = sql(
   'predecessor-rest',
-  `with block as (delete from blocks where blocker_id = $1),
+  `with block as (
+          delete from blocks b where blocker_id = $1 and not exists (
+            select from pair_decisions d
+            where d.low_id = least(b.blocker_id, b.blocked_id) and d.high_id = greatest(b.blocker_id, b.blocked_id)
+              and case when d.low_id = $1 then d.low_blocked else d.high_blocked end)),
         photo as (delete from photos where user_id = $1),
         push as (delete from push_subscriptions where user_id = $1),
         answer as (delete from idempotency_keys where user_id = $1),

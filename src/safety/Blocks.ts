@@ -8,6 +8,7 @@ import {
   addBlock,
   blockPair,
   isThere,
+  keepBoth,
   listBlocked,
   removeBlock,
   severPair,
@@ -41,10 +42,11 @@ export class Blocks {
     await this.blockNow(blockerId, blockedId);
   }
 
-  /** The same for somebody who is known to be there. */
+  /** The same for somebody who is known to be there; NOT_FOUND where they were erased meanwhile. */
   async blockNow(blockerId: string, blockedId: string): Promise<void> {
     const { db, clock, pairSevered, forgetCandidates } = this.#options;
     await db.transaction(async (tx) => {
+      if ((await tx.query(keepBoth, [blockerId, blockedId])).length < 2) throw new DuetError('NOT_FOUND');
       await tx.query(blockPair, [blockerId, blockedId]);
       await tx.query(addBlock, [blockerId, blockedId, new Date(clock.now())]);
       await tx.query(severPair, [blockerId, blockedId]);
@@ -59,6 +61,7 @@ export class Blocks {
   async unblock(blockerId: string, blockedId: string): Promise<void> {
     const { db, forgetCandidates } = this.#options;
     await db.transaction(async (tx) => {
+      await tx.query(keepBoth, [blockerId, blockedId]);
       // The lock of the pair's row makes a block that comes now wait. Without a row nothing was blocked, and a block may
       // have come since: taking back only its half in the list would leave one that nobody can undo.
       const [pair] = await tx.query(unblockPair, [blockerId, blockedId]);

@@ -17,6 +17,12 @@ export const isThere = sql<{ there: boolean }>(
    ) as there`,
 );
 
+/** Keeps both from being erased until the end of the transaction. Before the pair's row: an erasure takes it after theirs. */
+export const keepBoth = sql<{ id: string }>(
+  'safety-keep-both',
+  'select id from users where id in ($1, $2) order by id for key share',
+);
+
 /** The block in the pair's row: it meets every like there, so no match is made across it. */
 export const blockPair = sql(
   'safety-block-pair',
