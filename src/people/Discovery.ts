@@ -88,6 +88,8 @@ const FROM_TOP_MS = 600_000;
 /** PostgreSQL's largest integer: above every score. */
 const MAX_SCORE = 2_147_483_647;
 const CURSOR_VALID_MS = DAY_MS;
+/** A cursor may have been written by a process whose clock is ahead, though not by as much as this. */
+const CLOCKS_APART_MS = 30_000;
 /** After so many days somebody disliked may come back. */
 const DISLIKE_DAYS = 30;
 
@@ -246,17 +248,21 @@ export class Discovery {
     return rows.map((row) => row.id);
   }
 
-  /** Parameters $1 to $14 of the statements of discovery. */
+  /**
+   * Parameters $1 to $14 of the statements of discovery. On a first page nobody is left out as dealt: whoever asks for two
+   * at once may begin both in the same millisecond, and each is a first page.
+   */
   #filter(viewer: Self, browsing: Browsing | null): Bind[] {
     const { clock } = this.#options;
     const now = clock.now();
+    const dealtSince = browsing === null || browsing.page === 0 ? null : new Date(browsing.since);
     const born = birthDatesFor(viewer.minAge, viewer.maxAge, now);
     const spot = viewer.cell === null ? null : spotOf(viewer.cell);
     return [
       viewer.id,
       DISLIKE_DAYS,
       ENDED_MATCH_DAYS,
-      browsing === null ? null : new Date(browsing.since),
+      dealtSince,
       monthsOf(now),
       born.from,
       born.to,
@@ -286,6 +292,7 @@ function writeCursor(browsing: Browsing): string {
 function readCursor(cursor: string, now: number): Browsing {
   const match = /^(\d{1,15})\.(\d{1,6})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
   const since = Number(match?.[1]);
-  if (match === null || since > now || since < now - CURSOR_VALID_MS) throw notOfThisList();
+  const isOfNow = since >= now - CURSOR_VALID_MS && since <= now + CLOCKS_APART_MS;
+  if (match === null || !isOfNow) throw notOfThisList();
   return { since, page: Number(match[2]) };
 }

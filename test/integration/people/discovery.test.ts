@@ -157,6 +157,39 @@ describe('discovery', () => {
     }
   });
 
+  it('goes on with a browsing that began at a process whose clock is ahead', async () => {
+    const { world } = at;
+    const now = world.clock.now();
+    const [ahead, behind] = [now + 50, now].map(
+      (ms) => new Discovery({ ...world, clock: new FakeClock(ms) }),
+    );
+    const me = await world.person();
+    await live(me, town(15));
+    const others = await world.persons(12);
+    for (const id of others) await live(id, town(15));
+    const first = await ahead!.list(me, { limit: 10 });
+    const second = await behind!.list(me, { limit: 10, cursor: first.nextCursor! });
+    const again = await ahead!.list(me, { limit: 10, cursor: first.nextCursor! });
+    const seen = [...first.items, ...second.items].map((card) => card.id);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(others.filter((id) => !seen.includes(id))).toEqual([]);
+    expect(again.items.map((card) => card.id)).toEqual(second.items.map((card) => card.id));
+  });
+
+  it('gives a first page to each of two requests that begin in the same millisecond', async () => {
+    const { world } = at;
+    const discovery = new Discovery({ ...world, clock: new FakeClock(world.clock.now()) });
+    const [me, ...others] = await world.persons(6, { gender: 'nonbinary' });
+    await world.people.editPreferences(me!, { genders: ['nonbinary'] });
+    const first = await discovery.list(me!, { limit: 4 });
+    // The clock stands still: this one begins when the other has been dealt.
+    const second = await discovery.list(me!, { limit: 4 });
+    expect(second).toEqual(first);
+    const rest = await discovery.list(me!, { limit: 4, cursor: second.nextCursor! });
+    const seen = [...first.items, ...rest.items].map((card) => card.id);
+    expect(others.filter((id) => !seen.includes(id))).toEqual([]);
+  });
+
   it('gives the same page again without who was decided on, has paused or wants others now', async () => {
     const { world } = at;
     const me = await world.person();
