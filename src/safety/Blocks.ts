@@ -42,11 +42,12 @@ export class Blocks {
     await this.blockNow(blockerId, blockedId);
   }
 
-  /** The same for somebody who is known to be there; NOT_FOUND where they were erased meanwhile. */
+  /** The same for somebody who is known to be there. */
   async blockNow(blockerId: string, blockedId: string): Promise<void> {
     const { db, clock, pairSevered, forgetCandidates } = this.#options;
     await db.transaction(async (tx) => {
-      if ((await tx.query(keepBoth, [blockerId, blockedId])).length < 2) throw new DuetError('NOT_FOUND');
+      // Who was erased meanwhile needs no block.
+      if ((await tx.query(keepBoth, [blockerId, blockedId])).length < 2) return;
       await tx.query(blockPair, [blockerId, blockedId]);
       await tx.query(addBlock, [blockerId, blockedId, new Date(clock.now())]);
       await tx.query(severPair, [blockerId, blockedId]);

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { eraseUser } from '../../../src/accounts/lifeStatements.ts';
 import { overdueMatches } from '../../../src/actors/Keeper.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
@@ -9,6 +10,7 @@ import { Blocks } from '../../../src/safety/Blocks.ts';
 import { Reports } from '../../../src/safety/Reports.ts';
 import { unblockPair } from '../../../src/safety/safetySql.ts';
 import { ReportInput } from '../../../src/safety/shapes.ts';
+import { eventually } from '../../support/eventually.ts';
 import { usePeople } from '../../support/people.ts';
 
 const reportsOf = sql<{ reason: string; details: StoredText; call_id: string | null; status: string }>(
@@ -21,6 +23,12 @@ const addCall = sql(
 );
 
 const setStatus = sql('test-set-status', 'update users set status = $2 where id = $1');
+const someoneWaits = sql<{ waits: boolean }>(
+  'test-waits',
+  `select exists (
+     select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`,
+);
+const pairsOf = sql('test-pairs-of', 'select from pair_decisions where low_id = $1 or high_id = $1');
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
@@ -126,6 +134,50 @@ describe('blocks and reports', () => {
     expect((await world.blocks.list(me!, { limit: 10 })).items.map((item) => item.id)).toEqual([other]);
     await world.blocks.unblock(me!, other!);
     expect(await codeOf(world.decisions.decide(me!, other!, 'like'))).toBe('none');
+  });
+
+  it('of who is erased at that moment are no failure, whoever comes first, and leave nothing', async () => {
+    const { world } = at;
+    const transaction = world.db.transaction.bind(world.db);
+    const someone = () => eventually(async () => (await world.db.query(someoneWaits))[0]!.waits);
+    const input = ReportInput.parse({ reason: 'threat' });
+    for (const when of ['before', 'between']) {
+      const [me, other] = await world.persons(2);
+      await world.decisions.decide(me!, other!, 'like');
+      await world.decisions.decide(other!, me!, 'like');
+      await world.db.query(setStatus, [other!, 'deleted']);
+      let erased: Promise<unknown> | undefined;
+      let blocked: Promise<unknown> | undefined;
+      if (when === 'before') {
+        await transaction(async (tx) => {
+          await tx.query(eraseUser, [other!]);
+          blocked = world.reports.report(me!, other!, input);
+          await someone().toBe(true);
+        });
+      } else {
+        const meanwhile = vi.spyOn(world.db, 'transaction').mockImplementationOnce((work) =>
+          transaction((tx) =>
+            work({
+              query: async (statement, values) => {
+                const rows = await tx.query(statement, values);
+                if (erased === undefined) {
+                  erased = world.db.query(eraseUser, [other!]);
+                  await someone().toBe(true);
+                }
+                return rows;
+              },
+            }),
+          ),
+        );
+        blocked = world.blocks.block(me!, other!);
+        await blocked.catch(() => {});
+        meanwhile.mockRestore();
+      }
+      expect(await codeOf(blocked!), when).toBe('none');
+      expect(await codeOf(Promise.resolve(erased)), when).toBe('none');
+      expect(await world.db.query(pairsOf, [other!]), when).toEqual([]);
+      expect((await world.blocks.list(me!, { limit: 10 })).items, when).toEqual([]);
+    }
   });
 
   it('make decks forget the other one also when a call could not be ended at once', async () => {
