@@ -93,7 +93,8 @@ export class Database implements Sql {
       pool: { min: 0, max: options.poolSize },
       driverOptions: {
         application_name: 'duet',
-        options: PLANNING,
+        // A day of a term is 24 hours (and today that of UTC), whatever time zone the server or its database is set to.
+        options: `${PLANNING} -c TimeZone=UTC`,
         connectionTimeoutMillis: CONNECT_MS,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs + 500,

@@ -26,9 +26,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 
 /**
  * A database for the test file that calls this, opened before its tests and dropped after them. The `Database` and
- * its URL are there from the first `beforeAll` on.
+ * its URL are there from the first `beforeAll` on. `prepare` is done to it before anything of the program connects.
  */
-export function useDatabase(options: { poolSize?: number } = {}): {
+export function useDatabase(options: { poolSize?: number; prepare?: (url: string) => Promise<void> } = {}): {
   readonly db: Database;
   readonly url: string;
 } {
@@ -36,6 +36,7 @@ export function useDatabase(options: { poolSize?: number } = {}): {
   let opened: Database | undefined;
   beforeAll(async () => {
     made = await createTestDatabase();
+    await options.prepare?.(made.url);
     opened = await openDatabase(made.url, options.poolSize);
   });
   afterAll(async () => {
@@ -66,16 +67,20 @@ export function openDataKeys(db: Database): Promise<DataKeys> {
 }
 
 /**
- * From the next connection on, `clock_timestamp()` in a database is what `expression` says, in terms of the column `ms` of
- * `test_clock`, which is 0 at first.
+ * From the next connection on, `clock_timestamp()` (or `now()`) in a database is what `expression` says, in terms of the
+ * column `ms` of `test_clock`, which is 0 at first.
  */
-export async function replaceClock(url: string, expression: string): Promise<void> {
+export async function replaceClock(
+  url: string,
+  expression: string,
+  clock: 'clock_timestamp' | 'now' = 'clock_timestamp',
+): Promise<void> {
   const client = new pg.Client(url);
   await client.connect();
   await client.query(`
     create table test_clock (ms float8);
     insert into test_clock values (0);
-    create function public.clock_timestamp() returns timestamptz language sql volatile
+    create function public.${clock}() returns timestamptz language sql ${clock === 'now' ? 'stable' : 'volatile'}
       as $body$ select ${expression} from public.test_clock $body$;
     do $$ begin
       execute format('alter database %I set search_path = public, pg_catalog', current_database());

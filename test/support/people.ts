@@ -47,10 +47,12 @@ const insertPerson = sql(
 export const SECRET = 'a secret of the tests that is long enough';
 
 /** A world for the test file that calls this. */
-export function usePeople(options: { poolSize?: number; likesPerDay?: number } = {}): {
+export function usePeople(
+  options: { poolSize?: number; likesPerDay?: number; prepare?: (url: string) => Promise<void> } = {},
+): {
   readonly world: PeopleWorld;
 } {
-  const database = useDatabase({ poolSize: options.poolSize ?? 10 });
+  const database = useDatabase({ poolSize: options.poolSize ?? 10, prepare: options.prepare });
   let world: PeopleWorld | undefined;
   let s3: TestS3 | undefined;
   beforeAll(async () => {

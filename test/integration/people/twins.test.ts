@@ -1,4 +1,5 @@
 import { latLngToCell } from 'h3-js';
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { countedOn, countedOnSql, DAY_MS, dayOf } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
@@ -15,6 +16,18 @@ const countedOnDay = sql<{ day: string }>(
   'test-counted-on',
   `select ${countedOnSql('g.last', 'g.today')} as day from (select $1::date as last, $2::date as today) g`,
 );
+const daysBefore = sql<{ at: number; today: string }>(
+  'test-days-before',
+  `select $1::timestamptz - $2 * interval '1 day' as at, current_date as today`,
+);
+const setZone = (zone: string) => async (url: string) => {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(
+    `do $$ begin execute format('alter database %I set TimeZone = ''${zone}''', current_database()); end $$`,
+  );
+  await client.end();
+};
 const seek = sql<{ audience: number }>(
   'test-seek',
   'update users set genders = $2 where id = $1 returning audience',
@@ -24,9 +37,21 @@ const place = sql(
   `update users set cell = $2, x = $3, y = $4, z = $5, slack_km = $6, max_distance_km = $7 where id = $1`,
 );
 
-const at = usePeople();
+// The database is somebody's own, and set to where they live.
+const at = usePeople({ prepare: setZone('America/New_York') });
 
 describe('the database and the process agree', () => {
+  it('on how long ago so many days are, also where clocks are changed meanwhile', async () => {
+    for (const day of ['2028-03-20T02:30:00Z', '2028-11-20T12:00:00Z', '2028-03-01T00:00:00Z']) {
+      for (const days of [1, 30, 90]) {
+        const [row] = await at.world.db.query(daysBefore, [new Date(day), days]);
+        expect(row!.at).toBe(Date.parse(day) - days * DAY_MS);
+      }
+    }
+    const [row] = await at.world.db.query(daysBefore, [new Date(), 1]);
+    expect([dayOf(Date.now()), dayOf(Date.now() - 60_000)]).toContain(row!.today);
+  });
+
   it('on the day that something is counted on', async () => {
     const now = Date.UTC(2028, 1, 29, 12);
     for (const ahead of [-400, -2, -1, 0, 1, 2, 400]) {
