@@ -27,9 +27,8 @@ export interface Figure {
   cell: string | null;
 }
 
+/** What a match is to its two people. */
 export interface Bond {
-  /** The program's id, once it has told. */
-  id: string | undefined;
   people: readonly [string, string];
   status: 'active' | 'rejected' | 'expired' | 'ended';
   accepted: Set<string>;
@@ -52,80 +51,111 @@ export const MOVES_PER_DAY = 1;
 export const ACCEPT_MS = DAY_MS;
 export const WARNING_MS = HOUR_MS;
 
-export class PeopleRules {
+/** Keys of two ids are of a thing that one person has with another, in that order (`pairKey`). */
+interface State {
   now: number;
-  readonly people = new Map<string, Figure>();
-  readonly bonds: Bond[] = [];
-  readonly told = new Map<string, Told[]>();
-  /** Of those made by one person about another: `pairKey`. Those that made a match went into it. */
-  readonly #decisions = new Map<string, { kind: Kind; at: number }>();
-  readonly #blocks = new Map<string, number>();
-  readonly #seen = new Map<string, number>();
-  readonly #likes = new Map<string, Tally>();
-  readonly #shows = new Map<string, Tally>();
-  readonly #moves = new Map<string, Tally>();
+  people: Map<string, Figure>;
+  bonds: Bond[];
+  told: Map<string, Told[]>;
+  /** Those that made a match went into it. */
+  decisions: Map<string, { kind: Kind; at: number }>;
+  blocks: Map<string, number>;
+  seen: Map<string, number>;
+  likes: Map<string, Tally>;
+  shows: Map<string, Tally>;
+  moves: Map<string, Tally>;
+}
 
-  constructor(now: number) {
-    this.now = now;
+export class PeopleRules {
+  readonly #s: State;
+
+  constructor(state: State) {
+    this.#s = state;
   }
 
-  /** The match that a decision made or met, null where there is none, or why it is refused. */
-  decide(by: string, about: string, kind: Kind): Bond | null | ErrorCode {
-    const [me, other] = [this.people.get(by)!, this.people.get(about)];
+  static at(now: number): PeopleRules {
+    const maps = {
+      told: new Map(),
+      decisions: new Map(),
+      blocks: new Map(),
+      seen: new Map(),
+      likes: new Map(),
+      shows: new Map(),
+      moves: new Map(),
+    };
+    return new PeopleRules({ now, people: new Map(), bonds: [], ...maps });
+  }
+
+  /** The same, to go on from in another way. */
+  copy(): PeopleRules {
+    return new PeopleRules(structuredClone(this.#s));
+  }
+
+  get people(): Map<string, Figure> {
+    return this.#s.people;
+  }
+
+  decide(by: string, about: string, kind: Kind): 'noted' | 'matched' | ErrorCode {
+    const { people, decisions, likes, now } = this.#s;
+    const [me, other] = [people.get(by)!, people.get(about)];
     if (by === about) return 'VALIDATION_FAILED';
     if (me.status !== 'active') return 'ACCOUNT_SUSPENDED';
     if (kind === 'like' && !me.verified) return 'EMAIL_UNVERIFIED';
-    if (other?.status !== 'active' || this.areBlocked(by, about)) return 'NOT_FOUND';
+    if (other?.status !== 'active' || this.#areBlocked(by, about)) return 'NOT_FOUND';
     const last = this.lastBond(by, about);
-    if (last?.status === 'active') return kind === 'like' ? last : 'CONFLICT';
-    if (last !== undefined && this.now < last.endedAt + 90 * DAY_MS) return 'CONFLICT';
-    if (kind === 'like' && this.#decisions.get(pairKey(by, about))?.kind === 'like') return null;
-    if (kind === 'like' && !take(this.#likes, by, LIKES_PER_DAY[me.tier], this.now))
-      return 'TOO_MANY_REQUESTS';
-    this.#decisions.set(pairKey(by, about), { kind, at: this.now });
-    if (kind === 'dislike' || this.#decisions.get(pairKey(about, by))?.kind !== 'like') return null;
-    return this.#match(by, about);
+    if (last?.status === 'active') return kind === 'like' ? 'matched' : 'CONFLICT';
+    if (last !== undefined && now < last.endedAt + 90 * DAY_MS) return 'CONFLICT';
+    if (kind === 'like' && decisions.get(pairKey(by, about))?.kind === 'like') return 'noted';
+    if (kind === 'like' && !take(likes, by, LIKES_PER_DAY[me.tier], now)) return 'TOO_MANY_REQUESTS';
+    decisions.set(pairKey(by, about), { kind, at: now });
+    if (kind === 'dislike' || decisions.get(pairKey(about, by))?.kind !== 'like') return 'noted';
+    this.#match(by, about);
+    return 'matched';
   }
 
   /** Whose dislike is taken back. */
   undo(by: string): string | ErrorCode {
     const [newest] = [...this.people.values()]
-      .map((other) => ({ other, decision: this.#decisions.get(pairKey(by, other.id)) }))
+      .map((other) => ({ other, decision: this.#s.decisions.get(pairKey(by, other.id)) }))
       .filter(({ other, decision }) => {
-        const isLate = decision !== undefined && decision.at <= this.now - DAY_MS;
+        const isLate = decision !== undefined && decision.at <= this.#s.now - DAY_MS;
         return decision?.kind === 'dislike' && !isLate && this.maySee(by, other.id);
       })
       .sort((a, b) => b.decision!.at - a.decision!.at);
     if (newest === undefined) return 'NOT_FOUND';
-    this.#decisions.delete(pairKey(by, newest.other.id));
+    this.#s.decisions.delete(pairKey(by, newest.other.id));
     return newest.other.id;
   }
 
-  block(by: string, about: string): ErrorCode | null {
+  block(by: string, about: string): 'done' | ErrorCode {
     if (by === about) return 'VALIDATION_FAILED';
     const other = this.people.get(about);
     if (other === undefined) return 'NOT_FOUND';
-    const isOpen = other.status === 'active' && !this.#blocks.has(pairKey(about, by));
+    const isOpen = other.status === 'active' && !this.#s.blocks.has(pairKey(about, by));
     if (!isOpen && this.lastBond(by, about) === undefined) return 'NOT_FOUND';
-    if (!this.#blocks.has(pairKey(by, about))) this.#blocks.set(pairKey(by, about), this.now);
+    if (!this.#s.blocks.has(pairKey(by, about))) this.#s.blocks.set(pairKey(by, about), this.#s.now);
     const bond = this.lastBond(by, about);
     if (bond?.status === 'active') this.#close(bond, 'ended');
-    return null;
+    return 'done';
   }
 
-  unblock(by: string, about: string): void {
-    this.#blocks.delete(pairKey(by, about));
+  unblock(by: string, about: string): 'done' {
+    this.#s.blocks.delete(pairKey(by, about));
+    return 'done';
   }
 
   /** Newest first. */
   blocked(by: string): string[] {
+    const at = (id: string) => this.#s.blocks.get(pairKey(by, id))!;
     return [...this.people.keys()]
-      .filter((id) => this.#blocks.has(pairKey(by, id)))
-      .sort((a, b) => this.#blocks.get(pairKey(by, b))! - this.#blocks.get(pairKey(by, a))!);
+      .filter((id) => this.#s.blocks.has(pairKey(by, id)))
+      .sort((a, b) => at(b) - at(a) || (a < b ? 1 : -1));
   }
 
-  command(by: string, bond: Bond, command: 'accept' | 'decline' | 'end'): ErrorCode | null {
-    if (bond.status !== 'active') return command === 'end' ? null : 'MATCH_NOT_ACTIVE';
+  command(by: string, peer: string, command: 'accept' | 'decline' | 'end'): 'done' | ErrorCode {
+    const bond = this.lastBond(by, peer);
+    if (bond === undefined) return 'NOT_FOUND';
+    if (bond.status !== 'active') return command === 'end' ? 'done' : 'MATCH_NOT_ACTIVE';
     if (command === 'end') this.#close(bond, 'ended');
     else if (command === 'decline') {
       if (bond.accepted.size === 2) return 'WRONG_PHASE';
@@ -134,43 +164,57 @@ export class PeopleRules {
       bond.accepted.add(by);
       if (bond.accepted.size === 2) this.#tell(bond, 'match:ready');
     }
-    return null;
+    return 'done';
   }
 
   pass(ms: number): void {
-    this.now += ms;
-    for (const bond of this.bonds) {
+    this.#s.now += ms;
+    for (const bond of this.#s.bonds) {
       if (bond.status !== 'active' || bond.accepted.size === 2) continue;
-      if (this.now >= bond.acceptBy) this.#close(bond, 'expired');
-      else if (this.now >= bond.acceptBy - WARNING_MS && !bond.warned) {
+      if (this.#s.now >= bond.acceptBy) this.#close(bond, 'expired');
+      else if (this.#s.now >= bond.acceptBy - WARNING_MS && !bond.warned) {
         bond.warned = true;
         this.#tell(bond, 'match:timeout_warning');
       }
     }
   }
 
-  setStatus(id: string, status: Figure['status']): void {
+  setStatus(id: string, status: Figure['status']): 'done' {
     this.people.get(id)!.status = status;
-    if (status === 'active') return;
+    if (status === 'active') return 'done';
     for (const bond of this.bondsOf(id)) if (bond.status === 'active') this.#close(bond, 'ended');
+    return 'done';
   }
 
-  erase(id: string): void {
+  erase(id: string): 'done' {
     this.people.delete(id);
-    this.told.delete(id);
-    for (const map of [this.#decisions, this.#blocks, this.#seen, this.#likes, this.#shows, this.#moves])
+    this.#s.told.delete(id);
+    for (const map of [
+      this.#s.decisions,
+      this.#s.blocks,
+      this.#s.seen,
+      this.#s.likes,
+      this.#s.shows,
+      this.#s.moves,
+    ])
       for (const key of map.keys()) if (key.includes(id)) map.delete(key);
-    for (const bond of this.bondsOf(id)) this.bonds.splice(this.bonds.indexOf(bond), 1);
+    for (const bond of this.bondsOf(id)) this.#s.bonds.splice(this.#s.bonds.indexOf(bond), 1);
+    return 'done';
   }
 
-  moveTo(id: string, spot: number | null): ErrorCode | null {
+  moveTo(id: string, spot: number | null): 'done' | ErrorCode {
     const me = this.people.get(id)!;
-    if (me.spot === spot) return null;
+    if (me.spot === spot) return 'done';
     // Forgetting the place counts, and is always allowed.
-    const isLeft = take(this.#moves, id, spot === null ? Number.POSITIVE_INFINITY : MOVES_PER_DAY, this.now);
+    const isLeft = take(
+      this.#s.moves,
+      id,
+      spot === null ? Number.POSITIVE_INFINITY : MOVES_PER_DAY,
+      this.#s.now,
+    );
     if (!isLeft) return 'TOO_MANY_REQUESTS';
     me.spot = spot;
-    return null;
+    return 'done';
   }
 
   /** Whom discovery shows to somebody who turns every page. */
@@ -193,17 +237,22 @@ export class PeopleRules {
   /** Somebody was shown these. */
   show(viewerId: string, ids: Iterable<string>): void {
     for (const id of ids) {
-      const before = this.#seen.get(pairKey(viewerId, id));
-      if (before === undefined || before < this.now - DAY_MS)
-        take(this.#shows, id, Number.POSITIVE_INFINITY, this.now);
-      this.#seen.set(pairKey(viewerId, id), this.now);
+      const before = this.#s.seen.get(pairKey(viewerId, id));
+      if (before === undefined || before < this.#s.now - DAY_MS)
+        take(this.#s.shows, id, Number.POSITIVE_INFINITY, this.#s.now);
+      this.#s.seen.set(pairKey(viewerId, id), this.#s.now);
     }
+  }
+
+  /** What somebody was told, in order. */
+  toldTo(id: string): readonly Told[] {
+    return this.#s.told.get(id) ?? [];
   }
 
   /** Whether somebody's card may be asked for. */
   hasCard(viewerId: string, id: string): boolean {
-    const seenAt = this.#seen.get(pairKey(viewerId, id));
-    const isRecent = seenAt !== undefined && monthsBetween(seenAt, this.now) <= 1;
+    const seenAt = this.#s.seen.get(pairKey(viewerId, id));
+    const isRecent = seenAt !== undefined && monthsBetween(seenAt, this.#s.now) <= 1;
     return (isRecent || this.lastBond(viewerId, id) !== undefined) && this.maySee(viewerId, id);
   }
 
@@ -214,19 +263,19 @@ export class PeopleRules {
   }
 
   age(id: string): number {
-    return ageOn(this.people.get(id)!.birthDate, dayAt(this.now));
+    return ageOn(this.people.get(id)!.birthDate, dayAt(this.#s.now));
   }
 
   maySee(viewerId: string, id: string): boolean {
-    return id !== viewerId && this.people.get(id)?.status === 'active' && !this.areBlocked(viewerId, id);
+    return id !== viewerId && this.people.get(id)?.status === 'active' && !this.#areBlocked(viewerId, id);
   }
 
-  areBlocked(one: string, other: string): boolean {
-    return this.#blocks.has(pairKey(one, other)) || this.#blocks.has(pairKey(other, one));
+  #areBlocked(one: string, other: string): boolean {
+    return this.#s.blocks.has(pairKey(one, other)) || this.#s.blocks.has(pairKey(other, one));
   }
 
   bondsOf(id: string): Bond[] {
-    return this.bonds.filter(({ people }) => people.includes(id));
+    return this.#s.bonds.filter(({ people }) => people.includes(id));
   }
 
   lastBond(one: string, other: string): Bond | undefined {
@@ -236,10 +285,10 @@ export class PeopleRules {
   /** Whether a viewer is done with somebody, for now or for good. */
   #isDone(viewerId: string, id: string): boolean {
     const bond = this.lastBond(viewerId, id);
-    if (bond?.status === 'active' || (bond !== undefined && this.now < bond.endedAt + 90 * DAY_MS))
+    if (bond?.status === 'active' || (bond !== undefined && this.#s.now < bond.endedAt + 90 * DAY_MS))
       return true;
-    const decision = this.#decisions.get(pairKey(viewerId, id));
-    return decision?.kind === 'like' || (decision !== undefined && this.now < decision.at + 30 * DAY_MS);
+    const decision = this.#s.decisions.get(pairKey(viewerId, id));
+    return decision?.kind === 'like' || (decision !== undefined && this.#s.now < decision.at + 30 * DAY_MS);
   }
 
   #wants(me: Figure, other: Figure): boolean {
@@ -248,34 +297,32 @@ export class PeopleRules {
   }
 
   #rests(id: string): boolean {
-    const shows = this.#shows.get(id);
-    return shows?.day === dayAt(this.now) && shows.n >= SHOWS_PER_DAY;
+    const shows = this.#s.shows.get(id);
+    return shows?.day === dayAt(this.#s.now) && shows.n >= SHOWS_PER_DAY;
   }
 
-  #match(one: string, other: string): Bond {
-    for (const key of [pairKey(one, other), pairKey(other, one)]) this.#decisions.delete(key);
+  #match(one: string, other: string): void {
+    for (const key of [pairKey(one, other), pairKey(other, one)]) this.#s.decisions.delete(key);
     const bond: Bond = {
-      id: undefined,
       people: [one, other],
       status: 'active',
       accepted: new Set(),
       warned: false,
-      acceptBy: this.now + ACCEPT_MS,
+      acceptBy: this.#s.now + ACCEPT_MS,
       endedAt: Number.POSITIVE_INFINITY,
     };
-    this.bonds.push(bond);
+    this.#s.bonds.push(bond);
     this.#tell(bond, 'match:created');
-    return bond;
   }
 
   #close(bond: Bond, status: Bond['status']): void {
     bond.status = status;
-    bond.endedAt = this.now;
+    bond.endedAt = this.#s.now;
     this.#tell(bond, 'match:ended');
   }
 
   #tell(bond: Bond, what: Told): void {
-    for (const id of bond.people) this.told.set(id, [...(this.told.get(id) ?? []), what]);
+    for (const id of bond.people) this.#s.told.set(id, [...(this.#s.told.get(id) ?? []), what]);
   }
 }
 

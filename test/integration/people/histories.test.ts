@@ -7,7 +7,7 @@ import type { Figure } from './PeopleRules.ts';
 /** `DUET_HISTORIES=100 DUET_FIRST_HISTORY=1000` for as many others as wanted. */
 const HISTORIES = Number(process.env.DUET_HISTORIES ?? 3);
 const FIRST = Number(process.env.DUET_FIRST_HISTORY ?? 1);
-const STEPS = 150;
+const STEPS = 120;
 
 const at = usePeople({ prepare: (url) => replaceClock(url, 'to_timestamp(ms / 1000)', 'now') });
 let crowd: Figure[] = [];
