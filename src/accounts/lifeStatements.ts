@@ -69,9 +69,12 @@ export const settled = sql(
   'update users set settle_at = null where id = $1 and settle_at <= $2',
 );
 
+/** Not before what is between them and others has ended, and those were told: with the rows goes what could tell them. */
 export const eraseDue = sql<{ id: string }>(
   'life-erase-due',
-  'select id from users where erase_at <= $1 and id <> all ($2::uuid[]) order by erase_at limit 20',
+  `select id from users where erase_at <= $1 and id <> all ($2::uuid[]) and settle_at is null
+     and not exists (select from live_calls where user_id = users.id)
+   order by erase_at limit 20`,
 );
 
 /** What calls of this person reports are about, copied before the calls go. */

@@ -94,6 +94,20 @@ describe('who deletes the account', () => {
     expect((await bob.call('GET', `/calls/${call.id}`)).body.call.phase).toBe('ended');
   });
 
+  it('is not erased before their call and match have ended, and the other was told (RC-31)', async () => {
+    const { ann, bob, matchId } = await newMatch(app);
+    const toBob = await bob.inbox();
+    const { call } = await bob.ok('POST', `/calls/initiate/${matchId}`, {});
+    // Without a grace period, and whoever was to end what is between them died before.
+    await db.query(
+      `update users set status = 'deleted', erase_at = now(), settle_at = now() + interval '3 s' where id = $1`,
+      [ann.id],
+    );
+    expect(await toBob.next('match:ended')).toMatchObject({ matchId, reason: 'ended' });
+    expect(await toBob.next('call:ended')).toMatchObject({ call: { id: call.id, outcome: 'unavailable' } });
+    await eventually(() => isErased(ann)).toBe(true);
+  });
+
   it('is told by mail until when it can be taken back, and takes it back by signing in', async () => {
     const ann = await newPerson(app);
     await ann.ok('PUT', '/users/me', { bio: 'I was here' });
