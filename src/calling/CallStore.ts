@@ -296,13 +296,14 @@ export class CallStore {
  * From when to when nobody held a call, on the process's clock, which the deadlines keep to. How long it lasted is by the
  * database's, which the lease is written in. That clock may have been set: since this process read it, then the two are far
  * apart, and if after the lease was written only the process's is right: the shorter is believed. Or both moved, then the
- * owner lives although its lease ran out long ago, and nothing is believed.
+ * owner lives although its lease ran out long ago, and nothing is believed. A moment less than nothing is none: a new call
+ * has a second until somebody must hold it, and clocks differ.
  */
 function outage({ heldUntil, dbNow, ownNow, ownerLives }: Unheld): { heldUntil: number; now: number } {
   const [byDb, byOwn] = [dbNow - heldUntil, ownNow - heldUntil];
   const isOneClock = Math.abs(dbNow - ownNow) < STEP_MS;
-  const possible = (isOneClock ? [byDb] : [byDb, byOwn]).filter((ms) => ms >= 0);
-  const lastedMs = possible.length === 0 ? 0 : Math.min(...possible);
+  const possible = (isOneClock ? [byDb] : [byDb, byOwn]).filter((ms) => ms > -LEASE_MS);
+  const lastedMs = possible.length === 0 ? 0 : Math.max(0, Math.min(...possible));
   const isImpossible = ownerLives && lastedMs > STEP_MS;
   return { heldUntil: isImpossible ? ownNow : ownNow - lastedMs, now: ownNow };
 }
