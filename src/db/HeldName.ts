@@ -10,7 +10,7 @@ import pg from 'pg';
 import type { Clock, Timer } from '../clock.ts';
 import { KEEP_ALIVE } from './keepAlive.ts';
 import { sayClock } from './sharedClock.ts';
-import { type Bind, isAnswer, type Statement, sqlOn } from './sql.ts';
+import { type Bind, isAnswer, type Statement, sql, sqlOn } from './sql.ts';
 
 /** SQL: whether somebody holds the name that an expression says. Looks by a lock that lookers share, for the transaction. */
 export const nameIsHeld = (name: string) => `not pg_try_advisory_xact_lock_shared(${keyOf(name)})`;
@@ -33,17 +33,20 @@ const AGAIN_MS = 500;
  */
 const ASK_EVERY_MS = 2_000;
 
-const takeName = `select pg_try_advisory_lock(${keyOf('$1')}) as held`;
+const takeName = sql<{ held: boolean }>('name-take', `select pg_try_advisory_lock(${keyOf('$1')}) as held`);
 
 /**
  * Ends the session that has the name, and waits for its end. Names are a process's own, so it can only be one that this
  * process has given up. Lookers share their lock, and are none.
  */
-const endLeftover = `select pg_terminate_backend(pid, ${SILENT_MS / 2}) as ended
-  from pg_locks join pg_stat_activity using (pid), ${keyOf('$1')} as key
-  where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and objsubid = 1
-    and (classid::int8 << 32) | objid::int8 = key
-    and datname = current_database() and datid = database and usename = current_user and pid <> pg_backend_pid()`;
+const endLeftover = sql<{ ended: boolean }>(
+  'name-end-leftover',
+  `select pg_terminate_backend(pid, ${SILENT_MS / 2}) as ended
+   from pg_locks join pg_stat_activity using (pid), ${keyOf('$1')} as key
+   where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and objsubid = 1
+     and (classid::int8 << 32) | objid::int8 = key
+     and datname = current_database() and datid = database and usename = current_user and pid <> pg_backend_pid()`,
+);
 
 export interface NameListener {
   /** Told when the database answers over the name's connection, and when the connection is lost or could not be had. */
@@ -52,27 +55,38 @@ export interface NameListener {
   leftoverEnded?: () => void;
 }
 
+/** Makes a connection, which is not open yet. Default: one to PostgreSQL; the simulation has its own. */
+export type MakeClient = (config: pg.ClientConfig) => pg.Client;
+
 export class HeldName {
   readonly #url: string;
   readonly #name: string;
   readonly #clock: Clock;
   readonly #told: NameListener;
+  readonly #makeClient: MakeClient;
   #client: pg.Client | undefined;
   #isHeld = false;
   /** The next try where the name is not held, the next question where it is. */
   #next: Timer | undefined;
   #closed = false;
 
-  constructor(url: string, name: string, clock: Clock, told: NameListener = {}) {
+  constructor(
+    url: string,
+    name: string,
+    clock: Clock,
+    told: NameListener = {},
+    makeClient: MakeClient = (config) => new pg.Client(config),
+  ) {
     this.#url = url;
     this.#name = name;
     this.#clock = clock;
     this.#told = told;
+    this.#makeClient = makeClient;
   }
 
   /** Takes the name, and takes it again whenever it is lost. Where it cannot be had at once this resolves all the same. */
   async hold(): Promise<void> {
-    const client = new pg.Client({
+    const client = this.#makeClient({
       connectionString: this.#url,
       application_name: 'duet name',
       connectionTimeoutMillis: CONNECT_MS,
@@ -115,15 +129,16 @@ export class HeldName {
   }
 
   async #take(client: pg.Client): Promise<void> {
-    const { rows } = await client.query(takeName, [this.#name]);
+    const session = sqlOn(client);
+    const [taken] = await session.query(takeName, [this.#name]);
     if (this.#closed || this.#client !== client) return;
     this.#told.reached?.(true);
-    if (rows[0].held) {
+    if (taken!.held) {
       this.#isHeld = true;
       return this.#ask(client);
     }
-    const leftovers = await client.query(endLeftover, [this.#name]);
-    if (leftovers.rows.some(({ ended }) => ended)) {
+    const leftovers = await session.query(endLeftover, [this.#name]);
+    if (leftovers.some(({ ended }) => ended)) {
       this.#told.leftoverEnded?.();
       return this.#take(client);
     }

@@ -19,8 +19,10 @@ interface Line {
 }
 
 export class Inbox {
-  /** The highest `seq` seen on any line. */
+  /** The highest `seq` that came on any line, or that another device of the person has acknowledged. */
   seen = 0;
+  /** When those that came were told. */
+  readonly #toldAt = new Map<number, number>();
   readonly #world: World;
   readonly #phone: Phone;
   #line: Line | undefined;
@@ -52,25 +54,55 @@ export class Inbox {
   }
 
   async #connect(): Promise<void> {
-    const { time, ledger } = this.#world;
+    const { time, ledger, database } = this.#world;
     const { userId } = this.#phone;
     const process = this.#world.anyProcess();
     this.#connecting = true;
     const line = await this.#phone.ask('inbox', process, async () => {
-      const { acked } = await process.hub.position(userId);
-      const made: Line = { process, subscription: undefined, last: acked, arrivesAt: 0, open: true };
-      made.subscription = process.hub.subscribe(userId, acked, {
+      const after = await process.hub.beginning(userId);
+      if (after > (database.tables.inboxes.get(userId)?.acked ?? 0) && !database.tables.erased.has(userId))
+        ledger.fail(`${this.#phone.name} is to hear what follows #${after}, which nobody has acknowledged`);
+      this.seen = Math.max(this.seen, after);
+      const made: Line = { process, subscription: undefined, last: after, arrivesAt: 0, open: true };
+      made.subscription = process.hub.subscribe(userId, after, {
         deliver: (event) => {
-          made.arrivesAt = Math.max(made.arrivesAt, time.now + this.#world.latency());
-          time.after(made.arrivesAt - time.now, null, () => this.#receive(made, event));
+          if (process.accounts?.isSignedOut(userId)) return made.subscription?.close();
+          this.#inOrder(made, () => this.#receive(made, event));
         },
-        resync: () => ledger.fail(`${this.#phone.name} is told to reload, though nothing was dropped`),
+        resync: () => {
+          if (!database.tables.erased.has(userId))
+            ledger.fail(`${this.#phone.name} is told to reload, though nothing was dropped`);
+        },
       });
       return made;
     });
     this.#connecting = false;
     // A line whose process died meanwhile is dead; the next beat tries again.
-    if (line !== undefined && !line.process.dead) this.#line = line;
+    if (line === undefined || line.process.dead) return;
+    this.#line = line;
+    if (this.#world.random.chance(0.3)) this.#replay(line);
+  }
+
+  /** Asks for what came after something that it knows, and mostly says when that was told. */
+  #replay(line: Line): void {
+    const { time, random } = this.#world;
+    const after = random.chance(0.5) ? this.seen : random.between(0, this.seen);
+    const at = random.chance(0.8) ? this.#toldAt.get(after) : undefined;
+    this.#world.tell(this.#phone.name, () => `wants to hear what came after #${after}`);
+    time.after(this.#world.latency(), line.process, () => {
+      line.subscription?.replay(after, at);
+      // What is on its way arrives before.
+      this.#inOrder(line, () => {
+        line.last = after;
+      });
+    });
+  }
+
+  /** Nothing on a line overtakes what was sent before. */
+  #inOrder(line: Line, arrive: () => void): void {
+    const { time } = this.#world;
+    line.arrivesAt = Math.max(line.arrivesAt, time.now + this.#world.latency());
+    time.after(line.arrivesAt - time.now, null, arrive);
   }
 
   #receive(line: Line, event: StoredEvent): void {
@@ -83,6 +115,7 @@ export class Inbox {
     }
     if (event.seq > this.seen + 1) ledger.fail(`${name} hears #${event.seq}, but never #${this.seen + 1}`);
     line.last = event.seq;
+    this.#toldAt.set(event.seq, event.at);
     this.seen = Math.max(this.seen, event.seq);
     ledger.heard(userId, event);
     const { call } = event.payload as { call?: { id: string } };

@@ -9,8 +9,13 @@ import type { PersonCommand } from '../../src/calling/transitions.ts';
 import type { StoredEvent } from '../../src/events/outbox.ts';
 import { wrongForCall, wrongMatchStep } from './matchRules.ts';
 import { wrongStep } from './stepRules.ts';
-import type { CallRow, JournalRow, OutboxRow, StoredMatch } from './tables.ts';
+import type { CallRow, JournalRow, OutboxRow, StoredMatch, Tables } from './tables.ts';
 import type { Books, World } from './World.ts';
+
+/** Everybody knows by then that somebody is signed out. */
+const SIGNED_OUT_MS = 1_500;
+/** Less than this is taken for time when the database's clock is set by it (docs/reliability.md). */
+const SMALL_STEP_MS = 30_000;
 
 interface Account {
   row: CallRow;
@@ -19,6 +24,8 @@ interface Account {
   states: Map<string, number>;
   /** When the lease was last given, renewed or used by a holder who had credited what was before. */
   servedUntil: number;
+  /** How far the database's clock was off then. */
+  servedOffMs: number;
   /** The epoch whose holder has credited the outage before it. */
   creditedEpoch: number;
   /** Wishes that reached the server, by role and kind. */
@@ -35,6 +42,8 @@ export class Ledger implements Books {
   readonly #accounts = new Map<string, Account>();
   /** As they were after the last step. */
   readonly #matches = new Map<string, StoredMatch>();
+  /** When people left. */
+  readonly #leftAt = new Map<string, number>();
   #changesRead = -1;
   #journalRead = 0;
   readonly #outboxRead = new Map<string, number>();
@@ -72,12 +81,14 @@ export class Ledger implements Books {
   }
 
   heard(userId: string, event: StoredEvent): void {
-    const stored = this.#world.database.tables.outbox.get(userId)?.[event.seq - 1];
+    const { outbox, erased } = this.#world.database.tables;
+    if (erased.has(userId)) return;
+    const stored = outbox.get(userId)?.[event.seq - 1];
     if (stored?.type !== event.type || stored.epoch !== event.epoch) {
       this.fail(`${this.#name(userId)} heard ${event.type} as #${event.seq}, which is another`);
     }
     const { call } = event.payload as { call?: { id: string; outcome: string | null } };
-    const row = call && this.#world.database.tables.calls.get(call.id);
+    const row = call && this.#accounts.get(call.id)?.row;
     if (call?.outcome && row?.outcome !== call.outcome) {
       this.fail(`${this.#name(userId)} heard ${call.outcome}, but ${this.#name(call.id)} is ${row?.outcome}`);
     }
@@ -97,6 +108,10 @@ export class Ledger implements Books {
       const account = this.#accounts.get(row.id);
       if (account !== undefined && account.row !== row) this.#rowChanged(account, row);
     }
+    if (tables.erased.size > 0) this.#erased(tables);
+    for (const user of tables.users.values())
+      if (user.status === 'deleted' && !this.#leftAt.has(user.id))
+        this.#leftAt.set(user.id, this.#world.time.now);
     for (const [userId, log] of tables.outbox) {
       for (let read = this.#outboxRead.get(userId) ?? 0; read < log.length; read++) {
         this.#told(userId, log[read]!, log.slice(0, read));
@@ -109,11 +124,13 @@ export class Ledger implements Books {
   /** What both were told of a call that is over; throws `Broken`. */
   auditEnd(): void {
     const { tables } = this.#world.database;
-    for (const call of tables.calls.values()) {
+    // Also of those that were erased with one of the two: the other was told.
+    for (const { row: call } of this.#accounts.values()) {
       const story = tables.journal.filter((line) => line.call_id === call.id);
       const answered = story.some((line) => line.command === 'answer');
       for (const role of ['caller', 'callee'] as const) {
         const userId = personOf(call.state, role);
+        if (tables.erased.has(userId)) continue;
         const told = (type: string) =>
           (tables.outbox.get(userId) ?? []).filter(
             (event) => event.type === type && callOf(event) === call.id,
@@ -134,8 +151,25 @@ export class Ledger implements Books {
     if (this.#broken !== undefined) throw new Broken(this.#broken);
   }
 
+  /** Nothing is left of who was erased, and nothing was under way. */
+  #erased({ calls, matches, inboxes, outbox, liveCalls, erased }: Tables): void {
+    for (const { row } of this.#accounts.values()) {
+      if (!calls.has(row.id) && row.phase !== 'ended')
+        this.fail(`${this.#name(row.id)} was erased in the middle of it`);
+    }
+    for (const match of this.#matches.values()) {
+      if (!matches.has(match.id) && match.phase !== 'closed')
+        this.fail(`${this.#name(match.id)} was erased in the middle of it`);
+    }
+    for (const userId of erased) {
+      if (inboxes.has(userId) || outbox.has(userId) || liveCalls.has(userId))
+        this.fail(`something is written about ${this.#name(userId)}, who was erased`);
+    }
+  }
+
   #journalled(line: JournalRow): void {
-    const { durations, weather } = this.#world;
+    const { durations, weather, time } = this.#world;
+    const { now } = time;
     const row = this.#world.database.tables.calls.get(line.call_id)!;
     const account = this.#accounts.get(line.call_id) ?? this.#open(row);
     const { last } = account;
@@ -143,13 +177,14 @@ export class Ledger implements Books {
     this.#world.tell(name, () => describe(line, last?.state, (id) => this.#name(id)));
     const wrong = wrongStep(last?.state, line, {
       settings: durations.call,
+      now,
       skewMs: weather.skewMs,
       asked: (role: Role, wish) => account.asked.get(`${role} ${wish}`) ?? 0,
     });
     if (wrong !== undefined) this.fail(`${name} ${wrong}`);
     if (line.command === 'initiate' || line.command === 'answer') {
       const misplaced = wrongForCall(this.#matches.get(row.match_id)!, {
-        now: line.at,
+        now,
         skewMs: weather.skewMs,
       });
       if (misplaced !== undefined) this.fail(`${line.command} of ${name} ${misplaced}`);
@@ -166,9 +201,9 @@ export class Ledger implements Books {
     if (line.epoch === 1) account.creditedEpoch = 1;
     // Whoever commits holds: an outage counts from then on, whenever the lease was renewed. Not what comes through late,
     // when it was given back.
-    if (line.epoch === account.creditedEpoch && row.owner !== null) account.servedUntil = line.at;
+    if (line.epoch === account.creditedEpoch && row.owner !== null) this.#served(account, now);
     // And whoever asks for a call has a moment to hold it.
-    if (line.command === 'initiate') account.servedUntil = line.at + UNHELD_MS;
+    if (line.command === 'initiate') this.#served(account, now + UNHELD_MS);
     if (JSON.stringify(row.state) !== JSON.stringify(line.state) && row.version === line.version) {
       this.fail(`${name} and its journal differ`);
     }
@@ -178,20 +213,39 @@ export class Ledger implements Books {
 
   /** What a person does was asked for, once for each time it is done. Coming and going is not asked for. */
   #wished(account: Account, line: JournalRow): void {
-    if (line.by_id === null || line.command === 'joined' || line.command === 'dropped') return;
+    if (line.by_id === null || line.command === 'dropped') return;
+    const leftAt = this.#leftAt.get(line.by_id);
+    const { time, calmSince } = this.#world;
+    if (leftAt !== undefined && time.now - Math.max(leftAt, calmSince) > SIGNED_OUT_MS)
+      this.fail(`${this.#name(line.by_id)}, who has left, does ${line.command}`);
+    if (line.command === 'joined') return;
     const key = `${roleOf(line.state, line.by_id)} ${line.command}`;
     if (count(account.done, key) > (account.asked.get(key) ?? 0)) {
       this.fail(`${this.#name(line.call_id)}: ${line.command} is done more often than it was asked for`);
     }
   }
 
-  /** The deadlines of a call move by as long as nobody held it: no second is lost or given twice. */
+  #served(account: Account, until: number): void {
+    account.servedUntil = until;
+    account.servedOffMs = this.#world.databaseClock.offMs;
+  }
+
+  /**
+   * The deadlines of a call move by as long as nobody held it: no second is lost or given twice. Where the database's clock
+   * was set meanwhile, by the clock of who takes it over; but a step of seconds is taken for time.
+   */
   #credited(account: Account, line: JournalRow, before: Call): void {
-    const outageMs = line.at - account.servedUntil;
+    const { time, databaseClock, weather } = this.#world;
+    const outageMs = time.now - account.servedUntil;
     const movedMs = deadlineOf(line.state) - deadlineOf(before);
+    const setMs = databaseClock.offMs - account.servedOffMs;
     account.creditedEpoch = line.epoch;
-    account.servedUntil = line.at;
-    if (movedMs !== outageMs) {
+    this.#served(account, time.now);
+    const isByOwn = Math.abs(setMs) > SMALL_STEP_MS;
+    const expectedMs = Math.max(0, isByOwn ? outageMs : outageMs + setMs);
+    // It read its clock when it asked.
+    const errorMs = isByOwn ? weather.skewMs + weather.latencyMs.high : 0;
+    if (Math.abs(movedMs - expectedMs) > errorMs) {
       this.fail(`${this.#name(line.call_id)} got ${movedMs} ms for an outage of ${outageMs} ms`);
     }
   }
@@ -202,7 +256,7 @@ export class Ledger implements Books {
     if (row.epoch < before.epoch) this.fail(`the epoch of ${this.#name(row.id)} went back`);
     if (row.epoch === 1) account.creditedEpoch = 1;
     if (row.leased_until !== before.leased_until && row.epoch === account.creditedEpoch) {
-      account.servedUntil = this.#world.time.now;
+      this.#served(account, this.#world.time.now);
     }
   }
 
@@ -234,6 +288,7 @@ export class Ledger implements Books {
       last: undefined,
       states: new Map(),
       servedUntil: 0,
+      servedOffMs: 0,
       creditedEpoch: 0,
       asked: new Map(),
       done: new Map(),

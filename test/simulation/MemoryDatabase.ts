@@ -4,8 +4,8 @@
  * over before the next begins. What PostgreSQL does with transactions that overlap is tested on PostgreSQL.
  */
 import type { Bind, Sql, Statement } from '../../src/db/sql.ts';
-import { STATEMENTS, type StatementModel } from './statements.ts';
-import { Tables, Writer } from './tables.ts';
+import { STATEMENTS } from './statements.ts';
+import { type StatementModel, Tables, Writer } from './tables.ts';
 
 export class MemoryDatabase implements Sql {
   readonly tables = new Tables();

@@ -5,6 +5,8 @@
 import type { Seat } from '../../src/actors/Actors.ts';
 import type { Call } from '../../src/calling/state.ts';
 import type { PersonCommand } from '../../src/calling/transitions.ts';
+import { DuetError } from '../../src/errors.ts';
+import { newId } from '../../src/ids.ts';
 import type { MatchCommand } from '../../src/matching/transitions.ts';
 import { PHONE_TIMEOUT_MS } from './durations.ts';
 import { Inbox } from './Inbox.ts';
@@ -36,17 +38,20 @@ interface Socket extends RoomClient {
 export class Phone {
   readonly name: string;
   readonly userId: string;
-  readonly matchIds: readonly string[];
+  /** Also of matches that are over. */
+  readonly matchIds: string[];
   readonly inbox: Inbox;
   /** The call this person believes to be in. */
   callId: string | undefined;
   #socket: Socket | undefined;
   /** Whether this person leaves when people rest; undefined until then. */
   #goesHome: boolean | undefined;
+  /** Whether this person has deleted the account, and knows it. */
+  #hasLeft = false;
   readonly #world: World;
   readonly #temper: Temper;
 
-  constructor(world: World, name: string, userId: string, matchIds: readonly string[], temper: Temper) {
+  constructor(world: World, name: string, userId: string, matchIds: string[], temper: Temper) {
     this.#world = world;
     this.name = name;
     this.userId = userId;
@@ -60,6 +65,7 @@ export class Phone {
     const { time, random } = this.#world;
     const again = () => {
       time.after(random.between(60, this.#world.resting ? 900 : 600), null, () => {
+        if (this.#hasLeft) return;
         this.inbox.keepOpen();
         if (this.#world.resting) this.#rest();
         else this.#act();
@@ -73,6 +79,13 @@ export class Phone {
   drop(): void {
     this.#leaveRoom();
     this.inbox.drop();
+  }
+
+  /** Deletes the account. What is under way, and what is said before every process knows of it, comes all the same. */
+  quit(): void {
+    const process = this.#world.anyProcess();
+    this.#world.tell(this.name, () => `deletes the account by ${process.id}`);
+    void this.ask('departure', process, () => process.accounts!.leave(this.userId));
   }
 
   /** A process died: its sockets break. */
@@ -96,15 +109,22 @@ export class Phone {
     const { time, random } = this.#world;
     return new Promise((resolve) => {
       const giveUp = time.after(PHONE_TIMEOUT_MS, null, () => resolve(undefined));
+      const admitted = async () => {
+        if (process.accounts?.isSignedOut(this.userId)) throw new DuetError('UNAUTHORIZED');
+        return act();
+      };
       const arrive = () => {
-        act().then(
+        admitted().then(
           (result) => answer(() => resolve(result)),
           (error: { code?: string; message: string }) => {
             this.#world.tell(
               process.id,
               () => `refuses ${this.name}'s ${what}: ${error.code ?? error.message}`,
             );
-            answer(() => resolve(undefined));
+            answer(() => {
+              if (error.code === 'UNAUTHORIZED') this.#hasLeft = true;
+              resolve(undefined);
+            });
           },
         );
       };
@@ -140,7 +160,7 @@ export class Phone {
   #rest(): void {
     this.#goesHome ??= this.#world.random.chance(0.3);
     if (this.#goesHome) this.#leaveRoom();
-    else if (this.callId !== undefined && this.#socket === undefined) void this.#join(this.callId);
+    else if (this.callId !== undefined && this.#socket === undefined) void this.#join(this.callId, true);
   }
 
   #leaveRoom(): void {
@@ -157,9 +177,12 @@ export class Phone {
     const matchId = random.pick(this.matchIds);
     const media = random.chance(0.4) ? 'video' : 'audio';
     this.#world.tell(this.name, () => `calls (${media}) in ${this.#world.nameOf(matchId)} by ${process.id}`);
-    const call = await this.ask('initiate', process, () =>
-      process.calls.initiate(matchId, this.userId, media),
-    );
+    const id = newId();
+    const initiate = (by: SimProcess) =>
+      this.ask('initiate', by, () => by.calls.initiate(matchId, this.userId, media, id));
+    // Whoever hears nothing may ask again, for the same call.
+    const again = () => (random.chance(0.3) ? initiate(this.#world.anyProcess()) : undefined);
+    const call = (await initiate(process)) ?? (await again());
     if (call === undefined) return;
     this.#world.ledger.acknowledged(call);
     if (call.phase !== 'ended') this.hears(call.id);
@@ -172,10 +195,10 @@ export class Phone {
     const matchId = random.pick(this.matchIds);
     const type = random.weighted({ accept: 20, decline: 1, end: 1.5, block: 1 });
     this.#world.tell(this.name, () => `${type}s ${this.#world.nameOf(matchId)} by ${process.id}`);
-    const { low_id: lowId, high_id: highId } = this.#world.database.tables.matches.get(matchId)!;
-    void this.ask<unknown>(`${type} of the match`, process, () =>
+    const match = this.#world.database.tables.matches.get(matchId);
+    void this.ask<unknown>(`${type} of the match`, process, async () =>
       type === 'block'
-        ? process.block(lowId, highId)
+        ? match && process.block(match.low_id, match.high_id)
         : process.matches.command(matchId, { type } as MatchCommand, this.userId),
     );
   }
@@ -184,13 +207,23 @@ export class Phone {
     const { random, ledger } = this.#world;
     const socket = this.#socket;
     if (socket !== undefined && random.chance(0.6)) return this.#send(socket, command);
-    const process = this.#world.anyProcess();
-    this.#world.tell(this.name, () => `asks ${process.id} to ${command.type} ${this.#world.nameOf(callId)}`);
-    const answered = await this.ask(command.type, process, async () => {
-      ledger.asked(callId, this.userId, command);
-      const since = ledger.versionOf(callId);
-      return { call: await process.command(callId, this.userId, command), since };
-    });
+    // Under one id it is one wish, however often it comes.
+    const id = random.chance(0.5) ? newId() : undefined;
+    let isCounted = false;
+    const give = (process: SimProcess) => {
+      this.#world.tell(
+        this.name,
+        () => `asks ${process.id} to ${command.type} ${this.#world.nameOf(callId)}`,
+      );
+      return this.ask(command.type, process, async () => {
+        if (id === undefined || !isCounted) ledger.asked(callId, this.userId, command);
+        isCounted = true;
+        const since = ledger.versionOf(callId);
+        return { call: await process.command(callId, this.userId, command, id), since };
+      });
+    };
+    const again = () => (id !== undefined && random.chance(0.5) ? give(this.#world.anyProcess()) : undefined);
+    const answered = (await give(this.#world.anyProcess())) ?? (await again());
     if (answered !== undefined) this.#believe(answered.call, answered.since);
   }
 
@@ -214,7 +247,7 @@ export class Phone {
     });
   }
 
-  async #join(callId: string): Promise<void> {
+  async #join(callId: string, returns = false): Promise<void> {
     const process = this.#world.anyProcess();
     const seat = await this.ask<Seat | undefined>('join', process, async () => {
       const before = await process.calls.find(callId, this.userId);
@@ -222,15 +255,17 @@ export class Phone {
         this.#world.time.after(this.#world.latency(), null, () => this.#believe(before));
         return undefined;
       }
-      return process.actors.callSeat(callId, this.userId);
+      return process.actors.callSeat(callId, this.userId, { returns });
     });
-    const target = seat && this.#world.processes.find((one) => one.id === seat.processId);
-    if (seat === undefined || target === undefined) return;
+    const named = this.#world.everyone.filter((one) => one.id === seat?.processId);
+    if (seat === undefined || named.length === 0) return;
+    const target = this.#world.random.pick(named);
     this.#world.time.after(this.#world.latency(), target, () => {
       const room = target.rooms.get(callId);
       if (room === undefined) return;
       const socket: Socket = {
         userId: this.userId,
+        sessionId: this.name,
         process: target,
         room,
         shown: (call) => this.#world.time.after(this.#world.latency(), null, () => this.#believe(call)),

@@ -14,13 +14,13 @@ export class SimBus implements Bus {
   }
 
   publish(topic: string, message: object): void {
-    const { time, random, weather, processes } = this.#world;
-    if (this.#process.cutBus) return;
-    for (const target of processes) {
+    const { time, random, weather, everyone } = this.#world;
+    if (this.#process.muteOnBus) return;
+    for (const target of everyone) {
       const copies = random.chance(weather.hintLost) ? 0 : random.chance(weather.hintTwice) ? 2 : 1;
       for (let copy = 0; copy < copies; copy++) {
         time.after(this.#world.latency(), target, () => {
-          if (!target.cutBus) target.bus.listeners.tell(topic, message);
+          if (!target.deafToBus) target.bus.listeners.tell(topic, message);
         });
       }
     }

@@ -1,6 +1,6 @@
 /**
  * One life of one process of the server: the program's own use cases, actors, keeper and inbox hub, over the
- * simulated database, bus and rooms. Starting it again is another life, under another id.
+ * simulated database, bus and rooms. Starting it again is another life, under another id (or, see `World.twin`, the same).
  */
 import { Actors, type RoomHost } from '../../src/actors/Actors.ts';
 import { CallCommands } from '../../src/actors/CallCommands.ts';
@@ -15,8 +15,10 @@ import type { StoredEvent } from '../../src/events/outbox.ts';
 import { Matches } from '../../src/matching/Matches.ts';
 import { severPair } from '../../src/safety/safetySql.ts';
 import { ProcessLink } from './ProcessLink.ts';
+import { SimAccounts } from './SimAccounts.ts';
 import { SimBus } from './SimBus.ts';
 import { SimRoom } from './SimRoom.ts';
+import type { SimSession } from './SimSession.ts';
 import { type Host, HostClock } from './VirtualTime.ts';
 import type { World } from './World.ts';
 
@@ -28,9 +30,13 @@ export class SimProcess implements Host {
   stalledUntil = 0;
   /** It and the database do not hear each other. */
   cut = false;
-  /** It and the bus do not hear each other. */
-  cutBus = false;
+  /** It does not hear the bus, or the bus does not hear it, or neither. */
+  deafToBus = false;
+  muteOnBus = false;
   readonly clock: HostClock;
+  readonly link: ProcessLink;
+  /** At the database, that it keeps. */
+  readonly sessions = new Set<SimSession>();
   readonly bus: SimBus;
   readonly hub: InboxHub;
   readonly calls: Calls;
@@ -39,18 +45,21 @@ export class SimProcess implements Host {
   readonly actors: Actors;
   readonly keeper: Keeper;
   readonly rooms = new Map<string, SimRoom>();
+  /** Absent where nobody leaves. */
+  readonly accounts: SimAccounts | undefined;
   readonly #callCommands: CallCommands;
   readonly #db: Database;
   readonly #world: World;
 
-  constructor(world: World, index: number, id: string, skewMs: number) {
+  constructor(world: World, index: number, id: string, aheadMs: number) {
     this.#world = world;
     this.index = index;
     this.id = id;
     const { log, durations } = world;
-    const db = new ProcessLink(world, this) as unknown as Database;
+    this.link = new ProcessLink(world, this);
+    const db = this.link as unknown as Database;
     this.#db = db;
-    const clock = new HostClock(world.time, this, skewMs);
+    const clock = new HostClock(world.time, this, aheadMs);
     this.clock = clock;
     this.bus = new SimBus(world, this);
     this.hub = new InboxHub({ db, bus: this.bus, clock, log });
@@ -89,7 +98,9 @@ export class SimProcess implements Host {
       dropOld: () => Promise.resolve(),
       processId: () => this.id,
     });
-    this.keeper.start();
+    if (world.weather.leave > 0) this.accounts = new SimAccounts(world, this);
+    // It has its name before anything is asked of it.
+    void this.link.holdName(clock).then(() => this.keeper.start());
   }
 
   /** Up, awake, and on speaking terms with the database. */
@@ -108,14 +119,19 @@ export class SimProcess implements Host {
   }
 
   /** `POST /calls/:callId/<command>`. */
-  command(callId: string, userId: string, command: PersonCommand): Promise<Call> {
-    return this.#callCommands.give(callId, userId, command);
+  command(callId: string, userId: string, command: PersonCommand, id?: string): Promise<Call> {
+    return this.#callCommands.give(callId, userId, command, id);
   }
 
   /** What a block does to the match of two people (`src/safety/Blocks.ts`). */
   async block(oneId: string, otherId: string): Promise<void> {
     await this.#db.transaction((tx) => tx.query(severPair, [oneId, otherId]));
     await this.matches.sever(oneId, otherId);
+  }
+
+  /** Somebody's session has ended: their sockets are closed. */
+  signedOut(userId: string): void {
+    for (const room of this.rooms.values()) room.turnOut(userId);
   }
 
   #roomHost(): RoomHost {
@@ -140,20 +156,21 @@ export class SimProcess implements Host {
     if (here !== undefined) return call(here, method, args);
     return new Promise((resolve, reject) => {
       const giveUp = world.time.after(timeoutMs, this, () => reject(new Error('no answer from the room')));
-      if (this.cutBus || world.random.chance(world.weather.commandLost)) return;
+      if (this.muteOnBus || world.random.chance(world.weather.commandLost)) return;
       const ask = (other: SimProcess) => {
-        const room = other.cutBus ? undefined : other.rooms.get(callId);
+        const room = other.deafToBus ? undefined : other.rooms.get(callId);
         if (room === undefined) return;
         call(room, method, args).then((result) => {
-          if (other.cutBus || world.random.chance(world.weather.commandLost)) return;
+          if (other.muteOnBus || world.random.chance(world.weather.commandLost)) return;
           world.time.after(world.latency(), this, () => {
+            if (this.deafToBus) return;
             giveUp.cancel();
             resolve(result);
           });
         }, reject);
       };
       const copies = world.random.chance(world.weather.commandTwice) ? 2 : 1;
-      for (const other of world.processes) {
+      for (const other of world.everyone) {
         for (let copy = 0; copy < copies; copy++) world.time.after(world.latency(), other, () => ask(other));
       }
     });

@@ -4,6 +4,7 @@
  */
 import type { ActorAnswer, ActorCommand } from '../../src/actors/Actors.ts';
 import { CallActor } from '../../src/calling/CallActor.ts';
+import { CallSeats, type SeatTerms } from '../../src/calling/CallSeats.ts';
 import { type Call, mediaPolicy } from '../../src/calling/state.ts';
 import type { PersonCommand } from '../../src/calling/transitions.ts';
 import { Withdrawals } from '../../src/calling/Withdrawals.ts';
@@ -14,6 +15,8 @@ import type { World } from './World.ts';
 /** A client in the room. */
 export interface RoomClient {
   readonly userId: string;
+  /** The device. */
+  readonly sessionId: string;
   /** The room shows the call as it is now. */
   shown(call: Call): void;
   /** The room closed the socket. */
@@ -29,7 +32,8 @@ export class SimRoom {
   readonly clients = new Set<RoomClient>();
   readonly #world: World;
   readonly #process: SimProcess;
-  readonly #seats = new Map<string, string>();
+  readonly #reserved = new Map<string, SeatTerms & { userId: string }>();
+  readonly #seats = new CallSeats<RoomClient>();
   readonly #withdrawals = new Withdrawals();
   /** Who said so here, and nothing since. */
   readonly #wantNoVideo = new Set<string>();
@@ -61,9 +65,9 @@ export class SimRoom {
     world.tell(process.id, () => `holds ${world.nameOf(callId)} by epoch ${held.epoch}`);
   }
 
-  async reserve(sessionId: string, userId: string): Promise<object | undefined> {
+  async reserve(seatId: string, userId: string, returns: boolean): Promise<object | undefined> {
     if (this.#closed) return undefined;
-    this.#seats.set(sessionId, userId);
+    this.#reserved.set(seatId, { userId, ...this.#seats.give(this.actor.call, userId, returns) });
     return { processId: this.#process.id };
   }
 
@@ -83,10 +87,13 @@ export class SimRoom {
   }
 
   /** A client with a seat comes in. */
-  async join(client: RoomClient, sessionId: string): Promise<void> {
-    if (this.#closed || this.#seats.get(sessionId) !== client.userId) throw new DuetError('NOT_FOUND');
-    this.#seats.delete(sessionId);
+  async join(client: RoomClient, seatId: string): Promise<void> {
+    const seat = this.#reserved.get(seatId);
+    if (this.#closed || seat?.userId !== client.userId) throw new DuetError('NOT_FOUND');
+    this.#reserved.delete(seatId);
+    if (this.#process.accounts?.isSignedOut(client.userId)) throw new DuetError('UNAUTHORIZED');
     const others = [...this.clients].filter((other) => other.userId === client.userId);
+    if (!this.#seats.take(client, seat, client.sessionId, others)) throw new DuetError('CONFLICT');
     this.clients.add(client);
     for (const other of others) {
       this.clients.delete(other);
@@ -104,6 +111,7 @@ export class SimRoom {
 
   /** A client's message. */
   obey(client: RoomClient, command: PersonCommand): Promise<Call> {
+    if (command.type === 'answer') this.#seats.answers(client);
     return this.#obey(command, client.userId);
   }
 
@@ -148,6 +156,15 @@ export class SimRoom {
     );
   }
 
+  /** Somebody is signed out. */
+  turnOut(userId: string): void {
+    for (const client of [...this.clients]) {
+      if (client.userId !== userId) continue;
+      this.leave(client);
+      client.closed('signed out');
+    }
+  }
+
   /** Its process ends. */
   stop(): void {
     this.#close('its process ends');
@@ -174,8 +191,8 @@ export class SimRoom {
 
   #moved(epoch: number): void {
     const { database, ledger } = this.#world;
-    const row = database.tables.calls.get(this.callId)!;
-    if (row.epoch === epoch)
+    const row = database.tables.calls.get(this.callId);
+    if (row?.epoch === epoch)
       ledger.fail(`${this.#world.nameOf(this.callId)} is said to have moved, and nobody took it`);
     this.#close('moved');
   }

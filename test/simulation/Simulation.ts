@@ -2,6 +2,7 @@
  * One run: a seed, its weather, two processes (or three), three people of whom the first is matched with both
  * others, trouble for a while, then rest until all is over. `simulate(seed)` tells what broke, if anything did.
  */
+import { readSharedEpoch } from '../../src/db/sharedClock.ts';
 import type { Sql } from '../../src/db/sql.ts';
 import type { Log } from '../../src/log.ts';
 import { type Durations, drawDurations, REST_MS, START_MS } from './durations.ts';
@@ -10,10 +11,9 @@ import { MemoryDatabase } from './MemoryDatabase.ts';
 import { Phone, type Temper } from './Phone.ts';
 import { Random } from './Random.ts';
 import { SimProcess } from './SimProcess.ts';
-import type { StatementModel } from './statements.ts';
-import { newMatch } from './tables.ts';
+import { newMatch, type StatementModel, Writer } from './tables.ts';
 import { makeTrouble } from './trouble.ts';
-import { VirtualTime } from './VirtualTime.ts';
+import { SetClock, VirtualTime } from './VirtualTime.ts';
 import { Watch } from './Watch.ts';
 import { calmed, drawWeather, type Weather } from './Weather.ts';
 import type { World } from './World.ts';
@@ -60,11 +60,14 @@ const QUIET: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => 
 export class Simulation implements World {
   readonly seed: number;
   readonly time = new VirtualTime(START_MS);
+  readonly databaseClock = new SetClock(this.time);
   readonly random: Random;
   readonly durations: Durations;
   readonly database: MemoryDatabase;
   readonly ledger: Ledger;
   readonly processes: SimProcess[] = [];
+  /** Processes whose place another has taken, under their name, though they live. */
+  readonly ghosts: SimProcess[] = [];
   readonly phones: Phone[] = [];
   readonly log = QUIET;
   weather: Weather;
@@ -77,6 +80,7 @@ export class Simulation implements World {
   readonly #names = new Map<string, string>();
   readonly #lives: number[] = [];
   readonly #watch = new Watch(this);
+  #rematches = 0;
 
   constructor(seed: number, options: RunOptions) {
     this.seed = seed;
@@ -84,7 +88,7 @@ export class Simulation implements World {
     this.random = new Random(seed);
     this.weather = drawWeather(this.random);
     this.durations = drawDurations(this.random);
-    this.database = new MemoryDatabase(this.time, options.brokenStatements);
+    this.database = new MemoryDatabase(this.databaseClock, options.brokenStatements);
     this.ledger = new Ledger(this);
   }
 
@@ -93,7 +97,7 @@ export class Simulation implements World {
     // Everything from here on happens inside promises: see `settled` in VirtualTime.
     await Promise.resolve();
     try {
-      this.#populate();
+      await this.#populate();
       await this.#until(START_MS + this.durations.troubleMs, () => false);
       this.#rest();
       const over = await this.#until(this.time.now + REST_MS, () => this.#isOver());
@@ -126,37 +130,91 @@ export class Simulation implements World {
     this.calmSince = Math.max(this.calmSince, this.time.now + forMs);
   }
 
+  get everyone(): SimProcess[] {
+    return [...this.processes, ...this.ghosts];
+  }
+
   kill(process: SimProcess, why: string): void {
-    if (process.dead) return;
+    if (process.dead || this.#isNeeded(process)) return;
     this.tell(process.id, () => `dies ${why}`);
     process.dead = true;
     this.faulted(0);
-    this.time.after(this.latency(), null, () => this.database.tables.freeNames.add(process.id));
+    // What the database is cut off from says nothing to it when it dies.
+    const sessions = process.cut ? [] : [...process.sessions];
+    this.time.after(this.latency(), null, () => {
+      for (const session of sessions) session.breaks();
+    });
     for (const phone of this.phones) {
       this.time.after(this.random.between(2, 400), null, () => phone.lost(process));
     }
-    this.time.after(this.random.between(100, this.resting ? 500 : 4_000), null, () =>
-      this.startProcess(process.index),
-    );
+    const ghost = this.ghosts.indexOf(process);
+    if (ghost >= 0) this.ghosts.splice(ghost, 1);
+    else this.#startAgain(process.index, this.random.between(100, this.resting ? 500 : 4_000));
   }
 
-  startProcess(index: number): void {
-    const life = (this.#lives[index] ?? 0) + 1;
-    this.#lives[index] = life;
+  /** Another process of the same name comes up beside this one: a copy of its machine, say. */
+  twin(process: SimProcess): void {
+    this.ghosts.push(process);
+    this.tell(process.id, () => 'has a twin');
+    void this.startProcess(process.index, process.id);
+  }
+
+  async startProcess(index: number, id = this.#nextId(index)): Promise<void> {
     const { skewMs } = this.weather;
-    const process = new SimProcess(
-      this,
-      index,
-      `${'PQR'[index]}${life}`,
-      this.random.between(-skewMs, skewMs),
-    );
+    const aheadMs = (await readSharedEpoch(this.database)) - this.time.now;
+    const leastMs = Math.min(aheadMs, Math.max(-skewMs, aheadMs - skewMs));
+    const mostMs = Math.max(aheadMs, Math.min(skewMs, aheadMs + skewMs));
+    const process = new SimProcess(this, index, id, this.random.between(leastMs, mostMs));
     this.processes[index] = process;
     this.faulted(0);
     this.tell(process.id, () => `starts, its clock off by ${process.clock.now() - this.time.now} ms`);
   }
 
+  #startAgain(index: number, inMs: number): void {
+    this.time.after(inMs, null, () => {
+      if (this.#isClockKnown()) void this.startProcess(index);
+      else this.#startAgain(index, 500);
+    });
+  }
+
+  #nextId(index: number): string {
+    const life = (this.#lives[index] ?? 0) + 1;
+    this.#lives[index] = life;
+    return `${'PQR'[index]}${life}`;
+  }
+
+  /** Whether who starts now learns the clock of those who run: after it was set they have to say how far theirs is from it. */
+  #isClockKnown(): boolean {
+    const { offMs } = this.databaseClock;
+    if (offMs === 0) return true;
+    this.faulted(0);
+    const said = [...this.database.tables.saidClocks.values()];
+    return said.length > 0 && said.every((ahead) => Math.abs(ahead * 100 + offMs) < 1_000);
+  }
+
+  /** Only where all processes end is the clock lost that their deadlines are written in. */
+  #isNeeded(process: SimProcess): boolean {
+    return this.databaseClock.offMs !== 0 && !this.everyone.some((other) => other !== process && !other.dead);
+  }
+
   async transaction<T>(_process: SimProcess, work: (tx: Sql) => Promise<T>): Promise<T> {
     return this.database.transaction(work);
+  }
+
+  /** Two whose match is over have another, as after a long time (`ENDED_MATCH_DAYS`). */
+  rematch(): void {
+    const { matches, users } = this.database.tables;
+    const last = this.random.pick([...matches.values()]);
+    const two = [last.low_id, last.high_id] as const;
+    const isOn = [...matches.values()].some(
+      (match) => match.low_id === two[0] && match.high_id === two[1] && match.status === 'active',
+    );
+    if (isOn || two.some((id) => users.get(id)?.status !== 'active')) return;
+    const id = `000000${20 + this.#rematches++}-0000-7000-8000-000000000000`;
+    const begun = newMatch(id, two, this.time.now, this.durations.match);
+    new Writer(this.database.tables).set(matches, id, begun);
+    this.tell(this.nameOf(id), () => `begins between ${two.map((one) => this.nameOf(one)).join(' and ')}`);
+    for (const phone of this.phones) if (two.includes(phone.userId)) phone.matchIds.push(id);
   }
 
   anyProcess(): SimProcess {
@@ -179,7 +237,7 @@ export class Simulation implements World {
     return name;
   }
 
-  #populate(): void {
+  async #populate(): Promise<void> {
     const { random, durations } = this;
     this.tell('#', () => `seed ${this.seed}, ${this.weather.name}, ${JSON.stringify(durations)}`);
     const matchIds = [1, 2].map((nth) => {
@@ -189,14 +247,21 @@ export class Simulation implements World {
       this.nameOf(id);
       return id;
     });
-    for (const { name, userId } of PEOPLE) this.#names.set(userId, name);
-    for (let index = 0; index < random.between(2, 3); index++) this.startProcess(index);
+    for (const { name, userId: id } of PEOPLE) {
+      this.#names.set(id, name);
+      const stays = { settle_at: null, erase_at: null, revoked_at: null };
+      this.database.tables.users.set(id, { id, status: 'active', ...stays });
+    }
+    for (let index = 0; index < random.between(2, 3); index++) await this.startProcess(index);
     const temper = drawTemper(random);
     this.phones.push(
-      new Phone(this, 'Ann', PEOPLE[0]!.userId, matchIds, temper),
+      new Phone(this, 'Ann', PEOPLE[0]!.userId, matchIds.slice(), temper),
       new Phone(this, 'Ben', PEOPLE[1]!.userId, [matchIds[0]!], temper),
       new Phone(this, 'Cay', PEOPLE[2]!.userId, [matchIds[1]!], temper),
     );
+    // Another device of hers.
+    if (random.chance(0.25))
+      this.phones.push(new Phone(this, 'Ann’s', PEOPLE[0]!.userId, matchIds.slice(), temper));
     for (const phone of this.phones) phone.start();
     makeTrouble(this);
   }
@@ -206,9 +271,11 @@ export class Simulation implements World {
     this.tell('#', () => 'trouble is over, people rest');
     this.resting = true;
     this.weather = calmed(this.weather);
+    for (const ghost of [...this.ghosts]) this.kill(ghost, 'as the twin that it is');
     for (const process of this.processes) {
       process.cut = false;
-      process.cutBus = false;
+      process.deafToBus = false;
+      process.muteOnBus = false;
       process.stalledUntil = 0;
     }
     // A lost packet of before may be felt until its time-out.
@@ -228,19 +295,29 @@ export class Simulation implements World {
   }
 
   #isOver(): boolean {
-    const { tables } = this.database;
-    if (tables.liveCalls.size > 0 || this.processes.some((process) => process.dead)) return false;
-    return this.phones.every(({ inbox, userId }) => inbox.seen === (tables.inboxes.get(userId)?.seq ?? 0));
+    const { liveCalls, users } = this.database.tables;
+    if (liveCalls.size > 0 || this.processes.some((process) => process.dead)) return false;
+    if ([...users.values()].some((user) => user.status === 'deleted')) return false;
+    return this.#deaf().length === 0;
+  }
+
+  /** Who has not heard everything. */
+  #deaf(): Phone[] {
+    const { inboxes, erased } = this.database.tables;
+    return this.phones.filter(
+      ({ inbox, userId }) => !erased.has(userId) && inbox.seen !== (inboxes.get(userId)?.seq ?? 0),
+    );
   }
 
   #whatIsStuck(): string {
     const { tables } = this.database;
     const calls = [...tables.calls.values()].filter((call) => call.phase !== 'ended');
     if (calls.length > 0) return `${calls.map((call) => this.nameOf(call.id)).join(', ')} never ended`;
-    const deaf = this.phones.filter(
-      ({ inbox, userId }) => inbox.seen !== (tables.inboxes.get(userId)?.seq ?? 0),
-    );
-    return deaf.map(({ name, inbox }) => `${name} never heard what came after #${inbox.seen}`).join(', ');
+    const left = [...tables.users.values()].filter((user) => user.status === 'deleted');
+    if (left.length > 0) return `${left.map(({ id }) => this.nameOf(id)).join(', ')} was never erased`;
+    return this.#deaf()
+      .map(({ name, inbox }) => `${name} never heard what came after #${inbox.seen}`)
+      .join(', ');
   }
 
   #digest(): number {

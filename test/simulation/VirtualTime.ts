@@ -124,6 +124,21 @@ export class HostClock implements Clock {
   }
 }
 
+/** A clock that somebody sets. */
+export class SetClock {
+  readonly #time: VirtualTime;
+  /** How far it is from the simulated time. */
+  offMs = 0;
+
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+
+  get now(): number {
+    return this.#time.now + this.offMs;
+  }
+}
+
 function before(one: Happening, other: Happening): boolean {
   return one.at < other.at || (one.at === other.at && one.order < other.order);
 }

@@ -11,19 +11,21 @@ import type { World } from './World.ts';
  * a sweep (0.5 s), a try that came too early and the next one, and what a few slow packets take.
  */
 const TAKEOVER_MS = 4_500;
+/** And what is between people of whom one has left: who failed to end it leaves it alone for 30 s (`AccountDeadlines`). */
+const SETTLED_MS = 32_000 + TAKEOVER_MS;
 /** What can only be wrong for a while is looked at this often, all else after every write. */
 const LOOK_EVERY_MS = 100;
 /** How long a process that is well may act on what it lost. */
 const NOTICE_MS = 1_500;
 
 export class Watch {
-  readonly #world: World & { readonly calmSince: number };
+  readonly #world: World;
   /** Since when something has been so that may be so for a moment only. */
   readonly #since = new Map<string, number>();
   #changesSeen = -1;
   #lookedAt = 0;
 
-  constructor(world: World & { readonly calmSince: number }) {
+  constructor(world: World) {
     this.#world = world;
   }
 
@@ -47,7 +49,7 @@ export class Watch {
       if (someoneUp && !isSevered && this.#overdueMs(match.due_at) > TAKEOVER_MS)
         throw new Broken(`${name} is overdue`);
     }
-    for (const process of this.#world.processes) this.#rooms(process);
+    for (const process of this.#world.everyone) this.#rooms(process);
   }
 
   #uniqueness(): void {
@@ -86,8 +88,12 @@ export class Watch {
     if (someoneUp && match.phase === 'closed' && this.#overdueMs(match.ended_at) > TAKEOVER_MS) {
       throw new Broken(`${name} goes on, though its match ended ${world.time.now - match.ended_at!} ms ago`);
     }
-    const owner = world.processes.find((process) => process.id === call.owner);
-    const roomless = owner?.healthy === true && !owner.rooms.has(call.id);
+    const { users } = world.database.tables;
+    const isParted = [call.caller_id, call.callee_id].some((id) => users.get(id)?.status === 'deleted');
+    this.#onlyBriefly(`${name} goes on, though one of its people left`, someoneUp && isParted, SETTLED_MS);
+    const owners = world.everyone.filter((process) => process.id === call.owner);
+    const roomless =
+      owners.some((process) => process.healthy) && !owners.some((process) => process.rooms.has(call.id));
     // Who claims it and is not told so does not know that it holds it: the lease has to run out first.
     this.#onlyBriefly(`${call.owner} holds ${name} and has no room for it`, roomless, LEASE_MS + NOTICE_MS);
   }
@@ -95,8 +101,11 @@ export class Watch {
   #rooms(process: SimProcess): void {
     if (!process.healthy) return;
     for (const room of process.rooms.values()) {
-      const row = this.#world.database.tables.calls.get(room.callId)!;
-      const name = this.#world.nameOf(row.id);
+      const row = this.#world.database.tables.calls.get(room.callId);
+      const name = this.#world.nameOf(room.callId);
+      const acts = room.actor.call.phase !== 'ended' && room.actor.isActing;
+      this.#onlyBriefly(`${process.id} acts on ${name}, which was erased`, row === undefined && acts);
+      if (row === undefined) continue;
       const lost = row.phase !== 'ended' && room.actor.epoch !== row.epoch;
       this.#onlyBriefly(`${process.id} acts on ${name}, which it lost`, lost);
       const consent = row.state.phase !== 'ended' && 'media' in row.state && row.state.media === 'video';

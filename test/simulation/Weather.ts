@@ -17,10 +17,18 @@ export interface Weather {
   stall: number;
   /** A process and the database do not hear each other. */
   cut: number;
-  /** A process and the bus do not hear each other. */
+  /** A process does not hear the bus, or is not heard there, or neither. */
   cutBus: number;
+  /** A process loses its name in the database, and nothing else. */
+  loseName: number;
+  /** Another process comes up under the same name. */
+  twin: number;
+  /** The database's clock is set, by an hour at most; once in a run. */
+  setClock: number;
   /** A process is asked to end: it takes on no calls, gives back what it holds, and goes. */
   drain: number;
+  /** Somebody deletes their account, which is erased soon. */
+  leave: number;
   /** A client's socket breaks. */
   dropClient: number;
   /** Chances per message. */
@@ -49,7 +57,11 @@ const FAIR: Weather = {
   stall: 0,
   cut: 0,
   cutBus: 0,
+  loseName: 0,
+  twin: 0,
+  setClock: 0,
   drain: 0,
+  leave: 0,
   dropClient: 0,
   hintLost: 0,
   hintTwice: 0,
@@ -70,10 +82,23 @@ const KINDS: Readonly<Record<string, Partial<Weather>>> = {
     hintTwice: 0.1,
     dropClient: 0.3,
   },
-  crashes: { crash: 0.5, diesAfterCommit: 0.03, dropClient: 0.1 },
+  crashes: { crash: 0.5, diesAfterCommit: 0.03, late: 0.01, dropClient: 0.1 },
   deploys: { drain: 0.4, crash: 0.05, dropClient: 0.1, slowPackets: 0.02 },
   stalls: { stall: 0.5, skewMs: 50 },
   partitions: { cut: 0.35, cutBus: 0.3, skewMs: 50 },
+  departures: {
+    leave: 0.15,
+    crash: 0.15,
+    stall: 0.1,
+    cut: 0.1,
+    cutBus: 0.1,
+    diesAfterCommit: 0.02,
+    answerLost: 0.01,
+    late: 0.01,
+    skewMs: 50,
+  },
+  names: { loseName: 0.4, twin: 0.2, crash: 0.1, stall: 0.1, skewMs: 50 },
+  clocks: { setClock: 0.3, crash: 0.25, stall: 0.1, drain: 0.05, skewMs: 100, dropClient: 0.1 },
   losses: {
     requestLost: 0.02,
     answerLost: 0.03,
@@ -91,6 +116,8 @@ const KINDS: Readonly<Record<string, Partial<Weather>>> = {
     stall: 0.2,
     cut: 0.15,
     cutBus: 0.15,
+    loseName: 0.05,
+    twin: 0.03,
     drain: 0.1,
     dropClient: 0.2,
     hintLost: 0.1,
@@ -104,15 +131,27 @@ const KINDS: Readonly<Record<string, Partial<Weather>>> = {
   },
 };
 
-const WEIGHTS = { fair: 2, jitter: 2, crashes: 3, deploys: 2, stalls: 2, partitions: 2, losses: 2, storm: 4 };
+const WEIGHTS = {
+  fair: 2,
+  jitter: 2,
+  crashes: 3,
+  deploys: 2,
+  stalls: 2,
+  partitions: 2,
+  names: 2,
+  clocks: 2,
+  departures: 2,
+  losses: 2,
+  storm: 4,
+};
 
 export function drawWeather(random: Random): Weather {
   const name = random.weighted(WEIGHTS);
   return { ...FAIR, ...KINDS[name], name };
 }
 
-/** What is left of a run's trouble when it is to come to rest: clocks that are off and slow packets, no faults. */
+/** What is left of a run's trouble when it is to come to rest: clocks that are off and slow packets, who has left; no faults. */
 export function calmed(weather: Weather): Weather {
-  const { name, skewMs, latencyMs, slowPackets } = weather;
-  return { ...FAIR, name, skewMs, latencyMs, slowPackets };
+  const { name, skewMs, latencyMs, slowPackets, leave } = weather;
+  return { ...FAIR, name, skewMs, latencyMs, slowPackets, leave };
 }

@@ -8,7 +8,7 @@ import type { Durations } from './durations.ts';
 import type { MemoryDatabase } from './MemoryDatabase.ts';
 import type { Random } from './Random.ts';
 import type { SimProcess } from './SimProcess.ts';
-import type { VirtualTime } from './VirtualTime.ts';
+import type { SetClock, VirtualTime } from './VirtualTime.ts';
 import type { Weather } from './Weather.ts';
 
 /** Who keeps the books: see `Ledger.ts`. */
@@ -27,19 +27,25 @@ export interface Books {
 
 export interface World {
   readonly time: VirtualTime;
+  /** The database's clock, which may be set. */
+  readonly databaseClock: SetClock;
   readonly random: Random;
   readonly weather: Weather;
   readonly durations: Durations;
   readonly database: MemoryDatabase;
   /** The processes as they are now; the dead ones are replaced when they start again. */
   readonly processes: readonly SimProcess[];
+  /** And those that others have taken the place of, though they live. */
+  readonly everyone: readonly SimProcess[];
   readonly ledger: Books;
   readonly log: Log;
   /** People have stopped, trouble too: what is left runs out. */
   readonly resting: boolean;
+  /** Since when no fault was made that may still be felt. */
+  readonly calmSince: number;
   /** One way through the network, ms. */
   latency(): number;
-  /** Something goes wrong that may be felt for `forMs`. */
+  /** Something goes wrong that may be felt for `forMs`: until then nothing is late. */
   faulted(forMs: number): void;
   kill(process: SimProcess, why: string): void;
   /** A transaction led by a process. */

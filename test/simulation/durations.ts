@@ -6,6 +6,8 @@ import type { Random } from './Random.ts';
 export interface Durations {
   call: CallSettings;
   match: MatchSettings;
+  /** How long who has left can come back. */
+  graceMs: number;
   /** How long people act and trouble is made. */
   troubleMs: number;
 }
@@ -35,6 +37,7 @@ export function drawDurations(random: Random): Durations {
       reconnectMs: random.between(2, 5) * 1000,
     },
     match: { acceptMs: random.between(4, 14) * 1000, warningMs: random.between(1, 6) * 500 },
+    graceMs: random.pick([0, 700, 3_000]),
     troubleMs: random.between(6, 16) * 1000,
   };
 }

@@ -3,7 +3,7 @@ import { SEVERED_DUE_MS } from '../../src/matching/transitions.ts';
 import type { StoredMatch } from './tables.ts';
 
 export interface MatchStepContext {
-  /** By the database's clock. */
+  /** When it was written. */
   now: number;
   /** How long before its end a match is warned of it. */
   warningMs: number;

@@ -33,6 +33,7 @@ async function setUp() {
   /** The database's clock. Each process has one of its own, which stands still from when the process is gone. */
   const time = { now: Date.UTC(2030, 0, 1) };
   const memory = new MemoryDatabase(time);
+  for (const owner of ['P', 'Q', 'R']) memory.tables.names.set(owner, {});
   let loseAnswer = false;
   let delay = false;
   let late: (() => Promise<unknown>) | undefined;
@@ -229,7 +230,7 @@ describe('what the simulation found', () => {
     const { call } = (await talk('P')).actor;
     const endsAt = (call as { endsAt: number }).endsAt;
     const outageMs = settings.durationMs + 10_000;
-    memory.tables.freeNames.add('P');
+    memory.tables.names.delete('P');
     time.now += outageMs;
     const { call: after } = await hold('Q');
     expect(after).toMatchObject({ phase: 'active', endsAt: endsAt + outageMs });
@@ -250,6 +251,23 @@ describe('what the simulation found', () => {
     expect((await hold('Q', ownNow)).call).toMatchObject({ phase: 'active', endsAt: endsAt + creditedMs });
   });
 
+  test('a database whose clock is set before anybody holds a new call credits it no hour (seed 600002)', async () => {
+    const { time, hold } = await setUp();
+    const ownNow = time.now;
+    time.now += 3_600_000;
+    expect((await hold('P', ownNow)).call).toMatchObject({ ringUntil: ownNow + settings.ringMs });
+  });
+
+  test('nor one that was given back, taken by whose clock is a little behind', async () => {
+    const { time, talk, hold } = await setUp();
+    const { actor } = await talk('P');
+    const { endsAt } = actor.call as { endsAt: number };
+    await actor.close();
+    const ownNow = time.now - 100;
+    time.now += 3_600_000;
+    expect((await hold('Q', ownNow)).call).toMatchObject({ endsAt });
+  });
+
   test.each([-3_600_000, -29_000, -1_500, 1_500, 29_000, 3_600_000])(
     'whoever takes over from the dead credits the outage, the database’s clock long set by %i ms',
     async (setMs) => {
@@ -258,7 +276,7 @@ describe('what the simulation found', () => {
       time.now += setMs;
       const { call } = (await talk('P', ownAtStart)).actor;
       const endsAt = (call as { endsAt: number }).endsAt;
-      memory.tables.freeNames.add('P');
+      memory.tables.names.delete('P');
       time.now += 10_000;
       const ownNow = ownAtStart + 10_000;
       expect((await hold('Q', ownNow)).call).toMatchObject({

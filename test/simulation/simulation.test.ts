@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type RunOptions, simulate } from './Simulation.ts';
-import { STATEMENTS, type StatementModel } from './statements.ts';
+import { STATEMENTS } from './statements.ts';
+import type { StatementModel } from './tables.ts';
 
 const RUNS_A_TEST = 400;
 

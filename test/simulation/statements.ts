@@ -8,26 +8,21 @@ import type { Call } from '../../src/calling/state.ts';
 import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
 import { SEVERED_DUE_MS } from '../../src/matching/transitions.ts';
+import { PEOPLE_STATEMENTS } from './peopleStatements.ts';
 import {
   type CallRow,
   ConstraintError,
   type InboxRow,
   type OutboxRow,
+  rowsOf,
+  type StatementModel,
   type StoredMatch,
   type Tables,
-  type Writer,
+  timeOf,
 } from './tables.ts';
 
-/** What a statement finds: the tables, the way to write them, and the database's clock (epoch ms). */
-export interface Running {
-  tables: Tables;
-  write: Writer;
-  now: number;
-}
-
-export type StatementModel = (running: Running, values: readonly Bind[]) => object[];
-
 export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
+  ...PEOPLE_STATEMENTS,
   'call-find': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
   'call-state': ({ tables }, [id]) => rowsOf(tables.calls.get(id as string)),
   'call-live-of-match': ({ tables }, [matchId, id]) =>
@@ -43,6 +38,8 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   },
   'call-insert': ({ tables, write, now }, [id, matchId, callerId, calleeId, state, createdAt, dueAt]) => {
     if (liveCallOf(tables, matchId as string) !== undefined) throw new ConstraintError('calls_one_live');
+    if ([callerId, calleeId].some((one) => tables.erased.has(one as string)))
+      throw new ConstraintError('calls_user_id_fkey');
     const row: CallRow = {
       id: id as string,
       match_id: matchId as string,
@@ -93,7 +90,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     };
     write.set(tables.calls, row.id, claimed);
     const held_until = row.owner === null ? row.leased_until : kept;
-    const owner_lives = row.owner !== null && !tables.freeNames.has(row.owner);
+    const owner_lives = row.owner !== null && tables.names.has(row.owner);
     return [{ ...claimed, held_until, now, owner_lives }];
   },
   'call-save': ({ tables, write, now }, values) => {
@@ -193,6 +190,15 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
     });
     return [];
   },
+  'match-active-of': ({ tables }, [userId]) => {
+    const id = userId as string;
+    const talksIn = tables.calls.get(tables.liveCalls.get(id) ?? '')?.match_id;
+    return [...tables.matches.values()]
+      .filter((match) => match.status === 'active' && (match.low_id === id || match.high_id === id))
+      .sort((one, other) =>
+        one.id === talksIn ? -1 : other.id === talksIn ? 1 : one.id < other.id ? -1 : 1,
+      );
+  },
   'safety-sever-pair': ({ tables, write }, [oneId, otherId]) => {
     for (const match of tables.matches.values()) {
       const isTheirs = [match.low_id, match.high_id].every((id) => id === oneId || id === otherId);
@@ -207,6 +213,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       .sort((one, other) => one.due_at! - other.due_at!),
   'outbox-append': ({ tables, write, now }, [userIds, types, payloads]) =>
     (userIds as string[]).map((userId, index) => {
+      if (tables.erased.has(userId)) throw new ConstraintError('inboxes_user_id_fkey');
       const inbox: InboxRow = tables.inboxes.get(userId) ?? { user_id: userId, epoch: 1, seq: 0, acked: 0 };
       const seq = inbox.seq + 1;
       write.set(tables.inboxes, userId, { ...inbox, seq });
@@ -223,12 +230,26 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       write.append(log, event);
       return { ...event, ord: index + 1 };
     }),
+  'inbox-beginning': ({ tables }, [userId]) =>
+    rowsOf(tables.inboxes.get(userId as string)).map(({ user_id, acked }) => {
+      const call = tables.calls.get(tables.liveCalls.get(user_id) ?? '');
+      const isRung = call?.phase === 'ringing' && call.callee_id === user_id;
+      const rings = ({ type, payload }: OutboxRow) =>
+        type === 'call:incoming' && (payload as { call: { id: string } }).call.id === call?.id;
+      const ringing = isRung ? tables.outbox.get(user_id)?.findLast(rings)?.seq : undefined;
+      return { acked, ringing: ringing ?? null };
+    }),
   'inbox-position': ({ tables }, [userId]) =>
     rowsOf(tables.inboxes.get(userId as string)).map(({ epoch, seq, acked }) => ({ epoch, seq, acked })),
+  // The last by number and the last by time may be two: the clock may have been set.
   'inbox-recent': ({ tables, now }, [sec]) =>
-    [...tables.outbox.values()].flatMap((log) =>
-      rowsOf(log.findLast((event) => event.at >= now - (sec as number) * 1_000)),
-    ),
+    [...tables.outbox].flatMap(([user_id, log]) => {
+      const lately = log.filter((event) => event.at >= now - (sec as number) * 1_000);
+      const last = lately.at(-1);
+      return last === undefined
+        ? []
+        : [{ user_id, seq: last.seq, at: Math.max(...lately.map(({ at }) => at)) }];
+    }),
   'inbox-behind': ({ tables }, [userIds, seqs, ats]) =>
     (userIds as string[])
       .filter((userId, i) => {
@@ -244,11 +265,13 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       .filter((event) => event.seq >= (from as number))
       .slice(0, limit as number),
   'outbox-of-call': ({ tables }, [userIds, callId]) =>
-    (userIds as string[]).flatMap((userId) =>
-      (tables.outbox.get(userId) ?? []).filter(
-        ({ payload }) => (payload as { call?: { id: string } }).call?.id === callId,
+    (userIds as string[])
+      .toSorted()
+      .flatMap((userId) =>
+        (tables.outbox.get(userId) ?? []).filter(
+          ({ payload }) => (payload as { call?: { id: string } }).call?.id === callId,
+        ),
       ),
-    ),
   'inbox-ack': ({ tables, write }, [userId, seq]) => {
     const inbox = tables.inboxes.get(userId as string);
     if (inbox === undefined || inbox.acked >= (seq as number)) return [];
@@ -266,17 +289,9 @@ function liveCallOf(tables: Tables, matchId: string): CallRow | undefined {
 }
 
 /** `isUnheld` of `src/calling/CallStore.ts`. */
-function isUnheld({ freeNames }: Tables, { owner, leased_until: until }: CallRow, now: number): boolean {
+function isUnheld({ names }: Tables, { owner, leased_until: until }: CallRow, now: number): boolean {
   if (until === null) return false;
-  const isFree = owner !== null && freeNames.has(owner);
+  const isFree = owner !== null && !names.has(owner);
   if (until > now + IMPOSSIBLE_LEASE_MS) return owner === null || isFree;
   return until < now || (until < now + LEASE_MS - GONE_MS && isFree);
-}
-
-function rowsOf<Row extends object>(row: Row | undefined): Row[] {
-  return row === undefined ? [] : [row];
-}
-
-function timeOf(value: Bind | undefined): number | null {
-  return value instanceof Date ? value.getTime() : null;
 }

@@ -42,6 +42,8 @@ const ENDS: Record<'ringing' | 'connecting' | 'active', Record<string, readonly 
 
 export interface StepContext {
   settings: CallSettings;
+  /** When it was written. */
+  now: number;
   /** How far a process's clock may be from the database's. */
   skewMs: number;
   /** How often each person's wish of a kind reached the server: `extend`, `answer:video` … */
@@ -85,7 +87,7 @@ function wrongEnd(
   after: EndedCall,
   who: string,
   line: JournalRow,
-  { skewMs }: StepContext,
+  { now, skewMs }: StepContext,
 ): string | undefined {
   if (!ENDS[before.phase][who]?.includes(after.outcome)) return `ended as ${after.outcome} through ${who}`;
   if (before.phase !== 'active')
@@ -96,7 +98,7 @@ function wrongEnd(
   if (after.outcome === 'timed_out' && after.endedAt !== before.endsAt)
     return 'ran out at another time than its own';
   if (after.endedAt > before.endsAt + skewMs) return 'ended after its time';
-  if (line.command === 'tick' && line.at < after.endedAt - skewMs) return 'fired a deadline early';
+  if (line.command === 'tick' && now < after.endedAt - skewMs) return 'fired a deadline early';
   return undefined;
 }
 
@@ -154,7 +156,7 @@ function wrongTalk(
   }
   if (after.warned !== before.warned) {
     if (after.warned ? command !== 'tick' : !consents('extend')) return 'was warned out of turn';
-    if (after.warned && line.at < after.endsAt - context.settings.warningMs - context.skewMs) {
+    if (after.warned && context.now < after.endsAt - context.settings.warningMs - context.skewMs) {
       return 'was warned early';
     }
   }
@@ -167,7 +169,7 @@ function wrongQuestion(
   { pending: is }: ActiveCall,
   by: Role | null,
   line: JournalRow,
-  { skewMs, asked }: StepContext,
+  { now, skewMs, asked }: StepContext,
 ): string | undefined {
   if (was === null && is === null) return undefined;
   if (was === null) {
@@ -180,7 +182,7 @@ function wrongQuestion(
       ? undefined
       : 'has a question of another length';
   }
-  if (line.command === 'tick') return line.at < was.until - skewMs ? 'dropped a question early' : undefined;
+  if (line.command === 'tick') return now < was.until - skewMs ? 'dropped a question early' : undefined;
   const answered = line.command === was.kind && by === otherRole(was.by);
   const declined =
     line.command === `decline_${was.kind}` || (was.kind === 'upgrade' && line.command === 'downgrade');

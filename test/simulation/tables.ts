@@ -3,6 +3,7 @@
  * write remembers what was there before, so that a transaction can be taken back.
  */
 import type { Call } from '../../src/calling/state.ts';
+import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
 import type { MatchRow } from '../../src/matching/matchStore.ts';
 import { begin, type MatchSettings } from '../../src/matching/transitions.ts';
@@ -81,6 +82,16 @@ export interface OutboxRow {
   at: number;
 }
 
+export interface UserRow {
+  id: string;
+  status: 'active' | 'deleted';
+  /** When what is between this person and others is ended once more. */
+  settle_at: number | null;
+  erase_at: number | null;
+  /** When the one session of each was ended. */
+  revoked_at: number | null;
+}
+
 export class Tables {
   /** Counts every write: as long as it stands, nothing has changed. */
   changes = 0;
@@ -92,8 +103,13 @@ export class Tables {
   readonly inboxes = new Map<string, InboxRow>();
   /** By user, in order of `seq`. */
   readonly outbox = new Map<string, OutboxRow[]>();
-  /** Names of processes that nobody holds any more (`src/db/HeldName.ts`). */
-  readonly freeNames = new Set<string>();
+  readonly users = new Map<string, UserRow>();
+  /** Who was erased: nothing can refer to them any more. */
+  readonly erased = new Set<string>();
+  /** The session that holds each name of a process (`src/db/HeldName.ts`). */
+  readonly names = new Map<string, object>();
+  /** How far the clock of each session's process is ahead of the database's, in tenths of a second (`src/db/sharedClock.ts`). */
+  readonly saidClocks = new Map<object, number>();
 }
 
 /** PostgreSQL's answer to a broken constraint. */
@@ -125,6 +141,13 @@ export class Writer {
     this.#undo.push(() => table.set(key, before));
   }
 
+  add<V>(members: Set<V>, member: V): void {
+    if (members.has(member)) return;
+    this.#tables.changes++;
+    members.add(member);
+    this.#undo.push(() => members.delete(member));
+  }
+
   append<V>(list: V[], row: V): void {
     this.#tables.changes++;
     list.push(row);
@@ -134,4 +157,21 @@ export class Writer {
   rollBack(): void {
     for (const undo of this.#undo.reverse()) undo();
   }
+}
+
+/** What a statement finds: the tables, the way to write them, and the database's clock (epoch ms). */
+export interface Running {
+  tables: Tables;
+  write: Writer;
+  now: number;
+}
+
+export type StatementModel = (running: Running, values: readonly Bind[]) => object[];
+
+export function rowsOf<Row extends object>(row: Row | undefined): Row[] {
+  return row === undefined ? [] : [row];
+}
+
+export function timeOf(value: Bind | undefined): number | null {
+  return value instanceof Date ? value.getTime() : null;
 }

@@ -307,7 +307,7 @@ test.each(Array.from({ length: HISTORIES }, (_, index) => index + 1))('history %
   const random = new Random(seed);
   const time = { now: START_MS };
   const memory = new MemoryDatabase(time);
-  memory.tables.freeNames.add(GONE);
+  for (const owner of OWNERS) if (owner !== GONE) memory.tables.names.set(owner, {});
   await postgres.query(sql('test-clear-inboxes', 'delete from inboxes'));
   await postgres.query(sql('test-clear-outbox', 'delete from outbox'));
   await postgres.query(sql('test-clear-matches', 'delete from matches'));
