@@ -54,7 +54,7 @@ export class Inbox {
   }
 
   async #connect(): Promise<void> {
-    const { time, ledger, database } = this.#world;
+    const { ledger, database } = this.#world;
     const { userId } = this.#phone;
     const process = this.#world.anyProcess();
     this.#connecting = true;

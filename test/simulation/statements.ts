@@ -5,7 +5,6 @@
 import { GONE_MS, IMPOSSIBLE_LEASE_MS, LEASE_MS } from '../../src/calling/CallStore.ts';
 import { UNHELD_MS } from '../../src/calling/Calls.ts';
 import type { Call } from '../../src/calling/state.ts';
-import type { Bind } from '../../src/db/sql.ts';
 import type { InboxEventType } from '../../src/events/outbox.ts';
 import { SEVERED_DUE_MS } from '../../src/matching/transitions.ts';
 import { PEOPLE_STATEMENTS } from './peopleStatements.ts';
