@@ -3,7 +3,7 @@ import { type RunOptions, simulate } from './Simulation.ts';
 import { STATEMENTS } from './statements.ts';
 import type { StatementModel } from './tables.ts';
 
-const RUNS_A_TEST = 400;
+const RUNS_A_TEST = 350;
 
 /** The first of some seeds that breaks, as the story that a reader wants; undefined when none does. */
 async function firstBroken(
@@ -127,6 +127,17 @@ describe('the simulation finds', () => {
           ),
         ],
       },
+    ],
+    [
+      'people who are erased in the middle of a call',
+      {
+        'life-erase-due': ({ tables, now }) =>
+          [...tables.users.values()].filter((user) => user.erase_at !== null && user.erase_at <= now),
+      },
+    ],
+    [
+      'processes that begin with a clock that was set meanwhile',
+      { 'read-shared-epoch-ms': ({ now }) => [{ epoch_ms: now, ahead: null }] },
     ],
     ['deadlines that nobody keeps', { 'sweep-calls': () => [] }],
   ];
