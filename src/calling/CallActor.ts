@@ -10,8 +10,9 @@ import type { StoredEvent } from '../events/outbox.ts';
 import type { Log } from '../log.ts';
 import { accept, lock, save } from '../matching/matchStore.ts';
 import type { MatchSettings } from '../matching/transitions.ts';
-import { type CallStore, type HeldCall, RECENT_IDS } from './CallStore.ts';
+import type { CallStore, HeldCall } from './CallStore.ts';
 import type { CallChange, CallEffect, SayEffect } from './effects.ts';
+import { KnownCall } from './KnownCall.ts';
 import { type Call, type CallSettings, roleOf } from './state.ts';
 import { byPerson, bySystem, dueAt, type PersonCommand, type SystemCommand } from './transitions.ts';
 import { inboxEvents } from './view.ts';
@@ -47,16 +48,7 @@ const RETRY_MS = 500;
 
 export class CallActor {
   readonly #options: CallActorOptions;
-  readonly epoch: number;
-  #call: Call;
-  #version: number;
-  /** Commands that were done and may come again, the oldest first. */
-  #recentIds: string[];
-  /**
-   * A change whose commit was not answered and may have been written all the same: the row is read before anything else is
-   * decided.
-   */
-  #inDoubt: CallChange | undefined;
+  readonly #known: KnownCall;
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #timer: Timer | undefined;
@@ -64,20 +56,21 @@ export class CallActor {
 
   constructor(options: CallActorOptions) {
     this.#options = options;
-    this.#call = options.held.call;
-    this.epoch = options.held.epoch;
-    this.#version = options.held.version;
-    this.#recentIds = options.held.recentIds.toReversed();
+    this.#known = new KnownCall(options.store, options.held);
     this.#schedule();
   }
 
   get call(): Call {
-    return this.#call;
+    return this.#known.call;
+  }
+
+  get epoch(): number {
+    return this.#known.epoch;
   }
 
   /** Of the row, as far as it is known here. */
   get version(): number {
-    return this.#version;
+    return this.#known.version;
   }
 
   /** Whether what it says of the call still counts: not once it gave it back, or lost it. */
@@ -91,7 +84,7 @@ export class CallActor {
    * it comes; again it is answered with the call as it is.
    */
   async command(command: PersonCommand, userId: string, id?: string): Promise<Call> {
-    const role = roleOf(this.#call, userId);
+    const role = roleOf(this.call, userId);
     if (role === undefined) throw new DuetError('NOT_FOUND');
     const { settings, clock } = this.#options;
     let isChange = false;
@@ -109,11 +102,11 @@ export class CallActor {
 
   /** What the rules would make of the call if a person's command were done now; the call as it is where they refuse. */
   after(command: PersonCommand, userId: string): Call {
-    const role = roleOf(this.#call, userId);
-    if (role === undefined) return this.#call;
+    const role = roleOf(this.call, userId);
+    if (role === undefined) return this.call;
     const { settings, clock } = this.#options;
-    const change = byPerson(this.#call, command, role, clock.now(), settings);
-    return isRefusal(change) ? this.#call : change.call;
+    const change = byPerson(this.call, command, role, clock.now(), settings);
+    return isRefusal(change) ? this.call : change.call;
   }
 
   /** A command of the server itself. */
@@ -133,7 +126,7 @@ export class CallActor {
       const isRefused = err instanceof DuetError && err.code !== 'UNAVAILABLE';
       if (isRefused || this.#closed) return;
       const { clock, log } = this.#options;
-      log.warn({ err, callId: this.#call.id }, 'a call could not be told what has happened, trying again');
+      log.warn({ err, callId: this.call.id }, 'a call could not be told what has happened, trying again');
       clock.after(RETRY_MS, () => {
         if (!this.#closed && holds()) void this.insist(tell, holds);
       });
@@ -142,7 +135,7 @@ export class CallActor {
 
   /** The row was seen at `version`: a change that was given up on may have come through, and brought a deadline. */
   async catchUp(version: number): Promise<void> {
-    if (!this.#isKnown(version)) await this.system({ type: 'tick' });
+    if (!this.#known.knows(version)) await this.system({ type: 'tick' });
   }
 
   /** Stops acting and gives the lease back, after the command under way; those that wait are refused. Idempotent. */
@@ -151,7 +144,7 @@ export class CallActor {
     this.#closed = true;
     this.#timer?.cancel();
     await this.#queue.catch(() => {});
-    if (this.#call.phase !== 'ended') await this.#options.store.release(this.#call, this.epoch);
+    if (this.call.phase !== 'ended') await this.#options.store.release(this.call, this.epoch);
   }
 
   /** Stops acting at once: the lease is lost. */
@@ -176,10 +169,10 @@ export class CallActor {
         if (this.#closed) throw new DuetError('UNAVAILABLE');
         await this.#resolveDoubt();
         await this.#settle();
-        if (id !== undefined && this.#recentIds.includes(id)) return this.#call;
-        const call = await this.#apply(name, byId, decide(this.#call), id);
+        if (id !== undefined && this.#known.hasDone(id)) return this.call;
+        const call = await this.#apply(name, byId, decide(this.call), id);
         // Also where it changed nothing: later it might.
-        if (id !== undefined) this.#remember([id]);
+        if (id !== undefined) this.#known.remember([id]);
         return call;
       } finally {
         this.#waiting--;
@@ -196,64 +189,44 @@ export class CallActor {
    * Beside the queue: nothing that ends the call waits for those who are refused.
    */
   async #isUpToDate(): Promise<boolean> {
-    if (this.#call.phase === 'ended') return true;
-    const version = this.#closed
-      ? undefined
-      : await this.#options.store.heldVersion(this.#call.id, this.epoch);
-    if (version === undefined) {
-      this.abandon();
-      throw new DuetError('UNAVAILABLE');
-    }
-    return this.#isKnown(version);
-  }
-
-  /** Whether the row's `version` is known here, or about to be read; where not, it is read before anything else is decided. */
-  #isKnown(version: number): boolean {
-    if (this.#inDoubt !== undefined || version <= this.#version) return true;
-    this.#inDoubt = { call: this.#call, effects: [] };
-    return false;
+    if (this.call.phase === 'ended') return true;
+    const version = this.#closed ? undefined : await this.#known.rowVersion();
+    if (version === undefined) return this.#lost();
+    return this.#known.knows(version);
   }
 
   /** Finds out what became of a commit that failed. */
   async #resolveDoubt(): Promise<void> {
-    const change = this.#inDoubt;
-    if (change === undefined) return;
-    const row = await this.#options.store.reread(this.#call.id, this.epoch);
-    if (row === undefined) {
-      this.abandon();
-      throw new DuetError('UNAVAILABLE');
-    }
-    this.#inDoubt = undefined;
-    if (row.version === this.#version) return;
-    this.#version = row.version;
-    this.#remember(row.recentIds.toReversed());
-    this.#call = row.call;
-    this.#tellAudience(row.call, change.effects);
+    const found = await this.#known.reread();
+    if (found === undefined) return;
+    if (found === 'lost') return this.#lost();
+    this.#tellAudience(this.call, found);
     this.#publishAgain();
+  }
+
+  #lost(): never {
+    this.abandon();
+    throw new DuetError('UNAVAILABLE');
   }
 
   /** What was committed without an answer: an inbox or a device that was told already knows it by its number. */
   #publishAgain(): void {
     const { store, publish, log } = this.#options;
-    store.told(this.#call).then(publish, (err: unknown) => {
+    store.told(this.call).then(publish, (err: unknown) => {
       log.warn(
-        { err, callId: this.#call.id },
+        { err, callId: this.call.id },
         'what became of a call was not published: it stands in the logs',
       );
     });
-  }
-
-  #remember(ids: readonly string[]): void {
-    this.#recentIds = [...new Set([...this.#recentIds, ...ids])].slice(-RECENT_IDS);
   }
 
   /** Deadlines that have passed come before any command. */
   async #settle(): Promise<void> {
     const { settings, clock } = this.#options;
     for (;;) {
-      const due = dueAt(this.#call, settings);
+      const due = dueAt(this.call, settings);
       if (due === null || due > clock.now()) return;
-      await this.#apply('tick', null, bySystem(this.#call, { type: 'tick' }, clock.now(), settings));
+      await this.#apply('tick', null, bySystem(this.call, { type: 'tick' }, clock.now(), settings));
     }
   }
 
@@ -264,15 +237,11 @@ export class CallActor {
     commandId?: string,
   ): Promise<Call> {
     if (isRefusal(change)) throw new DuetError(change.refused);
-    if (change.call === this.#call) return this.#call;
+    if (change.call === this.call) return this.call;
     if (this.#closed) throw new DuetError('UNAVAILABLE');
-    const { store, settings, clock, publish } = this.#options;
+    const { settings, clock, publish } = this.#options;
     const { call, effects } = change;
-    this.#inDoubt = change;
-    const written = await store.commit({
-      call,
-      epoch: this.epoch,
-      version: this.#version,
+    const events = await this.#known.commit(change, {
       command,
       commandId,
       byId,
@@ -281,21 +250,12 @@ export class CallActor {
       events: inboxEvents(call, effects, clock.now()),
       ...(command === 'answer' && { first: (tx: Sql) => this.#acceptMatch(tx, call) }),
     });
-    if (written !== undefined && isRefusal(written)) {
-      this.#inDoubt = undefined;
-      throw new DuetError(written.refused);
-    }
-    if (written === undefined) {
-      // Another process holds the call, or a commit that was given up on has come through since the row was read: not
-      // this one.
-      this.#inDoubt = { call, effects: [] };
+    if (events === undefined) {
       await this.#resolveDoubt();
       throw new DuetError('UNAVAILABLE');
     }
-    this.#inDoubt = undefined;
-    this.#call = call;
-    this.#version = written.version;
-    publish(written.events);
+    if (isRefusal(events)) throw new DuetError(events.refused);
+    publish(events);
     this.#tellAudience(call, effects);
     return call;
   }
@@ -330,13 +290,13 @@ export class CallActor {
     this.#timer = undefined;
     if (this.#closed) return;
     const { settings, clock } = this.#options;
-    const due = this.#inDoubt ? clock.now() + RETRY_MS : dueAt(this.#call, settings);
+    const due = this.#known.isInDoubt ? clock.now() + RETRY_MS : dueAt(this.call, settings);
     if (due === null) return;
     this.#timer = clock.after(Math.max(due - clock.now(), delayAtLeastMs), () => {
       this.system({ type: 'tick' }).catch((err: unknown) => {
         if (this.#closed) return;
         this.#options.log.warn(
-          { err, callId: this.#call.id },
+          { err, callId: this.call.id },
           'a deadline of a call could not be committed, trying again',
         );
         this.#schedule(RETRY_MS);

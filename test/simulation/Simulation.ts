@@ -261,7 +261,7 @@ export class Simulation implements World {
     );
     // Another device of hers.
     if (random.chance(0.25))
-      this.phones.push(new Phone(this, 'Ann’s', PEOPLE[0]!.userId, matchIds.slice(), temper));
+      this.phones.push(new Phone(this, 'Ann2', PEOPLE[0]!.userId, matchIds.slice(), temper));
     for (const phone of this.phones) phone.start();
     makeTrouble(this);
   }
