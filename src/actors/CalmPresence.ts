@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { logger } from '@colyseus/core';
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
+import { DuetError } from '../errors.ts';
 import { replaceWhenDeaf, Silence } from '../platform/redis.ts';
 
 /**
@@ -13,6 +14,7 @@ import { replaceWhenDeaf, Silence } from '../platform/redis.ts';
 export class CalmPresence extends RedisPresence {
   // Not for `failWhileSilent`: a subscription that was not answered is heard when Redis goes on.
   readonly #silence = new Silence(() => Promise.all([this.pub.ping(), this.sub.ping()]));
+  readonly #waiting = new Set<() => void>();
 
   // The one of `RedisPresence` lets what a listener throws at an odd message end the process.
   protected override handleSubscription = (channel: string, message: string): void => {
@@ -23,14 +25,31 @@ export class CalmPresence extends RedisPresence {
     }
   };
 
-  constructor(redis: Redis) {
+  /** `others`: what is noticed on the connection of which these are duplicates, which may be the first to ask. */
+  constructor(redis: Redis, others?: Silence) {
     super(redis.duplicate());
+    others?.onBegin(() => this.#silence.suspect());
+    this.#silence.onBegin(() => {
+      for (const giveUp of this.#waiting) giveUp();
+    });
     for (const connection of [this.pub, this.sub]) replaceWhenDeaf(connection as Redis);
   }
 
   /** Whether other processes can be asked anything just now. A Redis that stands still keeps its connections open. */
   get isConnected(): boolean {
     return !this.#silence.isSilent && this.pub.status === 'ready' && this.sub.status === 'ready';
+  }
+
+  /** What another process answers. Rejects with UNAVAILABLE as soon as it is noticed that Redis stands still. */
+  async unlessSilent<T>(answer: Promise<T>): Promise<T> {
+    const silent = Promise.withResolvers<never>();
+    const giveUp = () => silent.reject(new DuetError('UNAVAILABLE'));
+    this.#waiting.add(giveUp);
+    try {
+      return await Promise.race([answer, silent.promise]);
+    } finally {
+      this.#waiting.delete(giveUp);
+    }
   }
 
   override async channels(pattern?: string): Promise<string[]> {

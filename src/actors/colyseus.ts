@@ -77,7 +77,7 @@ export async function forgetListing(roomId: string): Promise<void> {
 
 /**
  * Calls a method of a room wherever it is. Arguments and answer are JSON; rejects after `timeoutMs`, and with UNAVAILABLE
- * at once for a room elsewhere while Redis is away.
+ * for a room elsewhere while Redis is away, or as soon as it is noticed that it stands still.
  */
 export async function callRoom<T>(
   roomId: string,
@@ -86,9 +86,11 @@ export async function callRoom<T>(
   timeoutMs: number,
 ): Promise<T> {
   const { presence } = matchMaker;
-  if (localRoom(roomId) === undefined && presence instanceof CalmPresence && !presence.isConnected)
-    throw new DuetError('UNAVAILABLE');
-  return matchMaker.remoteRoomCall(roomId, method as never, args as unknown[], timeoutMs) as Promise<T>;
+  const ask = () =>
+    matchMaker.remoteRoomCall(roomId, method as never, args as unknown[], timeoutMs) as Promise<T>;
+  if (localRoom(roomId) !== undefined || !(presence instanceof CalmPresence)) return ask();
+  if (!presence.isConnected) throw new DuetError('UNAVAILABLE');
+  return presence.unlessSilent(ask());
 }
 
 /** Processes that were seen and have not said goodbye, this one included. */

@@ -149,7 +149,8 @@ export async function openDoors(
       exclude: unlistProcess,
     });
   closing.defer(() => deadListings?.close());
-  const presence = stores.redis === undefined ? new LocalPresence() : new CalmPresence(stores.redis);
+  const presence =
+    stores.redis === undefined ? new LocalPresence() : new CalmPresence(stores.redis, stores.redisSilence);
   closing.defer(() => presence.shutdown());
   const server = { transport, router, services, presence, driver, host: config.host, port: config.port };
   await prepareRooms(server);

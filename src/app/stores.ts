@@ -55,9 +55,9 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   await clock.calibrate(() => db.sharedEpochMs());
 
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, log);
+  const redisSilence = redis && failWhileSilent(redis);
   if (redis !== undefined) {
     closing.defer(() => redis.disconnect());
-    failWhileSilent(redis);
     await waitUntilReady(redis, REDIS_WAIT_MS);
   }
   const bus = config.redisUrl === undefined ? new MemoryBus() : new RedisBus({ url: config.redisUrl, log });
@@ -71,7 +71,22 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   await jobs.start();
   closing.defer(() => jobs.close());
   const hub = new InboxHub({ db, bus, clock, log });
-  return { clock, metrics, secrets, keys, db, redis, bus, cache, limits, objects, jobs, hub, log };
+  return {
+    clock,
+    metrics,
+    secrets,
+    keys,
+    db,
+    redis,
+    redisSilence,
+    bus,
+    cache,
+    limits,
+    objects,
+    jobs,
+    hub,
+    log,
+  };
 }
 
 async function openObjects(

@@ -6,6 +6,8 @@ const COMMAND_TIMEOUT_MS = 500;
 const MAX_RECONNECT_DELAY_MS = 1_000;
 /** What ioredis says of a command that took longer than its `commandTimeout`. */
 const TIMED_OUT = 'Command timed out';
+/** How long it may take to answer somebody when it has just not answered somebody else. */
+const SUSPICION_MS = 250;
 /** How soon a Redis that did not answer is asked again. */
 const ASK_AGAIN_MS = 250;
 /** How often each connection is asked for a sign of life. */
@@ -74,6 +76,7 @@ export function replaceWhenDeaf(redis: Redis): void {
 export class Silence {
   readonly #ping: () => Promise<unknown>;
   readonly #answersAgain: () => void;
+  readonly #listeners = new Set<() => void>();
   #isSilent = false;
   #again: NodeJS.Timeout | undefined;
 
@@ -87,17 +90,36 @@ export class Silence {
     return this.#isSilent;
   }
 
+  /** Calls `listener` each time that it is noticed. */
+  onBegin(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
   /** Looks at how a command failed; after one that was not answered in its time Redis is asked until it answers. */
   heed(error: Error): void {
     if (this.#isSilent || error.message !== TIMED_OUT) return;
-    this.#isSilent = true;
-    void this.#ask();
+    this.#begin();
+  }
+
+  /** The same Redis did not answer somebody else: whether it answers here is found out now, not by the next command. */
+  suspect(): void {
+    if (this.#isSilent) return;
+    const timer = setTimeout(() => this.#begin(), SUSPICION_MS).unref();
+    const isKnown = () => clearTimeout(timer);
+    this.#ping().then(isKnown, isKnown);
   }
 
   /** Whatever was not answered, nothing is asked any more. */
   end(): void {
     this.#isSilent = false;
     clearTimeout(this.#again);
+  }
+
+  #begin(): void {
+    if (this.#isSilent) return;
+    this.#isSilent = true;
+    for (const listener of this.#listeners) listener();
+    void this.#ask();
   }
 
   async #ask(): Promise<void> {
@@ -116,8 +138,9 @@ export class Silence {
  * From now on, after a command that was not answered in its time all others fail at once until Redis answers: otherwise a
  * request would wait for each of its commands in turn. Not for a connection that subscribes: what it says is to be heard
  * when Redis goes on. `answersAgain` is called when the same connection is answered again.
+ * Returns what others may go by who ask the same Redis.
  */
-export function failWhileSilent(redis: Redis, answersAgain?: () => void): void {
+export function failWhileSilent(redis: Redis, answersAgain?: () => void): Silence {
   const silence = new Silence(() => redis.ping(), answersAgain);
   // What stood still is gone. Nothing can be sent until the next connection is made, and what makes it (INFO, SELECT)
   // comes by here as well: refused, it would never be there.
@@ -133,6 +156,7 @@ export function failWhileSilent(redis: Redis, answersAgain?: () => void): void {
     });
     return send(command, stream);
   };
+  return silence;
 }
 
 /** Resolves when the connection is there, or after `atMostMs`: the start does not depend on Redis. */
