@@ -90,7 +90,9 @@ export class Person {
   }
 
   async leave(): Promise<void> {
-    await Promise.all(this.#rooms.map((room) => room.leave().catch(() => undefined)));
+    // One that the server has closed never says that it was left.
+    const open = this.#rooms.filter(({ connection }) => connection.isOpen);
+    await Promise.all(open.map((room) => room.leave().catch(() => undefined)));
   }
 }
 

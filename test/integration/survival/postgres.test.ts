@@ -1,5 +1,5 @@
 /** FT-13, FT-15, FT-17: a PostgreSQL that stands still, has no connection left, or takes no writes. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLog } from '../../../src/log.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/platform/EmbeddedPostgres.ts';
 import { type Answer, Inbox, type Json, request } from '../../support/client.ts';
+import { backendsOf, postmasterOf, takeConnections } from '../../support/postgresTrouble.ts';
 import type { TestServer } from '../../support/server.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
 import { again, pause, preloaded, signal, startShared } from './processes.ts';
 
 const MAX_CONNECTIONS = 40;
-const OF_DUET = `datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
 
 let dataDir: string;
 let postgres: EmbeddedPostgres;
@@ -37,16 +37,6 @@ afterAll(async () => {
   await postgres?.close();
   await rm(dataDir, { recursive: true, force: true });
 });
-
-async function backends(): Promise<number[]> {
-  const { rows } = await admin.query(`select pid from pg_stat_activity where ${OF_DUET}`);
-  return rows.map(({ pid }) => pid);
-}
-
-async function postmaster(): Promise<number> {
-  const { rows } = await admin.query('show data_directory');
-  return Number((await readFile(join(rows[0].data_directory, 'postmaster.pid'), 'utf8')).split('\n')[0]);
-}
 
 /** Refused, not left waiting. */
 async function expectUnavailable(ask: () => Promise<Answer<Json>>): Promise<void> {
@@ -76,7 +66,10 @@ describe('PostgreSQL stands still (SIGSTOP)', () => {
       const stranger = await newPerson(server);
       const inbox = await bob.inbox();
       const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
-      const stopped = [...(what === 'all of it' ? [await postmaster()] : []), ...(await backends())];
+      const stopped = [
+        ...(what === 'all of it' ? [await postmasterOf(admin)] : []),
+        ...(await backendsOf(admin)),
+      ];
       expect(stopped.length).toBeGreaterThan(1);
       await signal(server, 'patient from now on');
       for (const pid of stopped) process.kill(pid, 'SIGSTOP');
@@ -119,26 +112,8 @@ describe('PostgreSQL stands still (SIGSTOP)', () => {
 
 test('no connection is left: 503, and work again when there is', async () => {
   const person = await newPerson(server);
-  const taken: pg.Client[] = [];
+  const taken = await takeConnections(admin, postgres.url, MAX_CONNECTIONS);
   try {
-    // The program gives up its connections unwillingly: ended, it may be first at the door again. All but the admin's.
-    for (let tries = 0; tries < 200 && taken.length < MAX_CONNECTIONS - 1; tries++) {
-      const own = taken.map((client) => (client as unknown as { processID: number }).processID);
-      await admin.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where ${OF_DUET} and pid <> all ($1::int[])`,
-        [own],
-      );
-      while (taken.length < MAX_CONNECTIONS) {
-        const client = new pg.Client(postgres.url);
-        client.on('error', () => {});
-        const isIn = await client.connect().then(
-          () => true,
-          () => false,
-        );
-        if (!isIn) break;
-        taken.push(client);
-      }
-    }
     expect(taken.length).toBe(MAX_CONNECTIONS - 1);
     await expectUnavailable(() => person.call('GET', '/matches/active'));
     await Promise.all([1, 2, 3].map(() => expectUnavailable(() => person.call('GET', '/users/me'))));
