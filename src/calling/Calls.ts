@@ -139,7 +139,7 @@ export class Calls {
   }
 
   async #tryInitiate(id: string, matchId: string, userId: string, media: MediaKind): Promise<Call> {
-    const { db, clock, matchSettings, publish, ring } = this.#options;
+    const { db, clock, matchSettings, publish, ring, isOpen } = this.#options;
     const { call, events } = await db.transaction(async (tx) => {
       const match = await lock(tx, matchId, clock, matchSettings);
       if (match === undefined) throw new DuetError('NOT_FOUND');
@@ -150,7 +150,10 @@ export class Calls {
       if (isRefusal(accepted)) throw new DuetError(accepted.refused);
       if (live !== undefined) return { call: live.state, events: [] };
       await this.#refuseTooMany(tx, matchId);
-      return this.#insert(tx, id, match, accepted, userId, media);
+      const made = await this.#insert(tx, id, match, accepted, userId, media);
+      // What this process does not take on any more, as of now, would ring until another one finds it.
+      if (!isOpen()) throw new DuetError('UNAVAILABLE');
+      return made;
     });
     publish(events);
     // It may be this one, sent again because its commit was not answered.

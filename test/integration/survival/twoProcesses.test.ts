@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Inbox, type Json, request } from '../../support/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
 import { expectCredited, heldCall } from '../../support/outage.ts';
 import { useRedis } from '../../support/redis.ts';
 import type { TestServer } from '../../support/server.ts';
@@ -170,6 +171,32 @@ describe('Redis is away', () => {
     redis.resume();
     await again(() => at(b, bob).ok('POST', `/calls/${call.id}/end`));
   });
+});
+
+test('SIGTERM while a call is being asked for: it is refused, not left to ring for another process', async () => {
+  const [{ ann, matchId }, other] = [await newMatch(b), await newMatch(b)];
+  // For as long as this one rings the process does not end.
+  const { call } = await at(a, other.ann).ok('POST', `/calls/initiate/${other.matchId}`, {});
+  // So that it waits in the middle of its transaction.
+  await db.query('begin');
+  await db.query('select from matches where id = $1 for update', [matchId]);
+  const asked = at(a, ann).call('POST', `/calls/initiate/${matchId}`, {});
+  await eventually(async () => {
+    const { rows } = await db.query(`select from pg_locks where not granted and locktype = 'transactionid'`);
+    return rows.length;
+  }).toBe(1);
+  const stopped = a.stop('SIGTERM');
+  await again(async () => {
+    const { body } = await request(a.url, 'GET', '/health/readiness');
+    if (body.status !== 'draining') throw new Error(body.status);
+  });
+  await db.query('commit');
+  expect(await asked).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
+  const { rows } = await db.query('select from calls where match_id = $1', [matchId]);
+  expect(rows).toEqual([]);
+  await at(a, other.ann).ok('POST', `/calls/${call.id}/end`);
+  expect(await stopped).toBe(0);
+  a = await start();
 });
 
 test('SIGTERM: new calls are refused, running ones go on until they end, exit 0', async () => {
