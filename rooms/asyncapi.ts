@@ -13,6 +13,9 @@ const CLOSED = Object.entries(WHY_CLOSED)
   .map(([name, why]) => `${CLOSE[name as keyof typeof CLOSE]} (${why})`)
   .join(', ');
 
+const TO_JOIN =
+  'Join with a seat from the HTTP API and the Colyseus SDK, whose `client.auth.token` is an access token of the person whose seat it is: a seat alone admits nobody (4002). The SDK sends it as `_authToken` in the query; a header `Authorization: Bearer` does as well.';
+
 /** The realtime events as an AsyncAPI 3.0 document, from the schemas that the rooms validate with. */
 export function asyncapi(version: string): object {
   const channels: Record<string, object> = {};
@@ -31,7 +34,7 @@ export function asyncapi(version: string): object {
         processId: { description: 'Of the seat.' },
         roomId: { description: 'Of the seat.' },
       },
-      description: `The room \`${room}\`. Join with a seat from the HTTP API and the Colyseus SDK.`,
+      description: `The room \`${room}\`. ${TO_JOIN}`,
       messages: Object.fromEntries([
         ...sent.map(([type, { payload }]) => [`client.${type}`, message(type, payload, 'input')]),
         ...sent.map(([type, { answer }]) => [

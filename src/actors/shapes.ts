@@ -6,7 +6,10 @@ export const SeatView = z
     name: z.enum(['inbox', 'match', 'call']),
     roomId: z.string(),
     processId: z.string(),
-    sessionId: z.string().meta({ description: 'A secret: admits its user once, within 15 seconds.' }),
+    sessionId: z.string().meta({
+      description:
+        'A secret: admits its user once, within 15 seconds, together with an access token (`client.auth.token` of the SDK).',
+    }),
     publicAddress: z.string().optional().meta({ description: 'Where to connect; absent: where you asked.' }),
     serverNow: z
       .int()

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { asyncapi } from '../../../rooms/asyncapi.ts';
 import { CLOSE } from '../../../rooms/BaseRoom.ts';
+import { SeatView } from '../../../src/actors/shapes.ts';
 
 interface Document {
   info: { description: string };
@@ -8,6 +9,7 @@ interface Document {
     string,
     {
       address: string;
+      description: string;
       parameters: object;
       messages: Record<string, { payload: { properties?: Record<string, object> } }>;
     }
@@ -23,6 +25,14 @@ test('every channel says what its address is made of', () => {
     const named = [...address.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     expect(Object.keys(parameters)).toEqual(named);
   }
+});
+
+test('every channel says what else than a seat its door asks for', () => {
+  for (const { description } of Object.values(document.channels)) {
+    expect(description).toContain('`client.auth.token`');
+    expect(description).toContain('`_authToken`');
+  }
+  expect(SeatView.shape.sessionId.meta()?.description).toContain('access token');
 });
 
 test('every operation is about messages that are there', () => {
