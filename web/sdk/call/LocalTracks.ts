@@ -1,3 +1,4 @@
+import { backoffMs, pause } from '../backoff.ts';
 import { Emitter } from '../Emitter.ts';
 
 export type Kind = 'audio' | 'video';
@@ -23,11 +24,21 @@ const VIDEO: MediaTrackConstraints = {
   facingMode: 'user',
 };
 
+/**
+ * The browser's names of what is often over in a moment: another program has the device, or this page still had it
+ * before it was loaded anew.
+ */
+const TAKEN: ReadonlySet<string> = new Set(['NotReadableError', 'AbortError']);
+/** How often one that is taken is asked for again: for some twenty seconds. */
+const TRIES = 7;
+
 /** The own microphone and camera: choice of device, and another one when the chosen one is lost. */
 export class LocalTracks extends Emitter<LocalEvents> {
   readonly #tracks: Record<Kind, MediaStreamTrack | null> = { audio: null, video: null };
   readonly #opening: Partial<Record<Kind, Promise<MediaStreamTrack | null>>> = {};
   readonly #missing = new Set<Kind>();
+  /** How often in a row each was taken. */
+  readonly #taken: Record<Kind, number> = { audio: 0, video: 0 };
   #silence: { context: AudioContext; track: MediaStreamTrack } | undefined;
   #closed = false;
 
@@ -88,7 +99,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
 
   /** Turns a device off, its light too. */
   stop(kind: Kind): void {
-    this.#missing.delete(kind);
+    this.#found(kind);
     this.#replace(kind, null);
   }
 
@@ -113,7 +124,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
         track?.stop();
         return null;
       }
-      this.#missing.delete(kind);
+      this.#found(kind);
       this.#replace(kind, track);
       return track;
     } catch (error) {
@@ -121,9 +132,24 @@ export class LocalTracks extends Emitter<LocalEvents> {
       this.#missing.add(kind);
       // What was lost is good for nothing more.
       if (this.#tracks[kind]?.readyState === 'ended') this.#tracks[kind] = null;
-      this.emit('failed', { kind, name: error instanceof Error ? error.name : 'UnknownError' });
+      const name = error instanceof Error ? error.name : 'UnknownError';
+      this.emit('failed', { kind, name });
+      if (TAKEN.has(name)) void this.#openLater(kind);
       return null;
     }
+  }
+
+  /** It is there, or not wanted any more. */
+  #found(kind: Kind): void {
+    this.#missing.delete(kind);
+    this.#taken[kind] = 0;
+  }
+
+  async #openLater(kind: Kind): Promise<void> {
+    const attempt = this.#taken[kind]++;
+    if (attempt >= TRIES) return;
+    await pause(backoffMs(attempt));
+    if (this.#missing.has(kind)) await this.open(kind);
   }
 
   #replace(kind: Kind, track: MediaStreamTrack | null): void {

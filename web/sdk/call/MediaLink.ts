@@ -16,7 +16,7 @@ type Prepared = { producerId: string; rtpParameters: types.RtpParameters };
 type MediaLinkEvents = {
   /** A track of the other person came, or went (null). */
   remote: { kind: Kind; track: MediaStreamTrack | null };
-  /** It cannot be used any more: the way to the server is lost, or the server did not answer. Make another one. */
+  /** It cannot be used any more: the way is lost, or the server does not do its part. Make another one. */
   broken: undefined;
 };
 
@@ -101,7 +101,10 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
 
     if (paused) producer.pause();
     else producer.resume();
-    await this.#ask(paused ? 'media:pause' : 'media:resume', { id: producer.id });
+    await this.#ask(paused ? 'media:pause' : 'media:resume', { id: producer.id }).catch((error) => {
+      this.#breakIfLost(error);
+      throw error;
+    });
   }
 
   async stopProducing(kind: Kind): Promise<void> {
@@ -171,9 +174,12 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.#recv?.close();
   }
 
-  /** A refusal is an answer; no answer means that nobody knows what the server has of it. */
+  /**
+   * A refusal for good is an answer. Where there is no answer, or none for the moment (a worker that was too slow), nobody
+   * would ask again, and one of the two would hear nothing.
+   */
   #breakIfLost(error: unknown): void {
-    if (error instanceof DuetApiError && error.code === 'NETWORK') this.#break();
+    if (error instanceof DuetApiError && error.isTemporary) this.#break();
   }
 
   #break(): void {

@@ -90,7 +90,7 @@ export class FrameCrypto {
   addReceiveKey(kid: number, baseKey: CryptoKey): void {
     this.#tell({ type: 'receiveKey', kid, baseKey });
     clearTimeout(this.#overlap);
-    this.#overlap = setTimeout(() => this.#tell({ type: 'keepOnly', kid }), OVERLAP_MS);
+    this.#overlap = setTimeout(() => this.#tell({ type: 'forgetBefore', kid }), OVERLAP_MS);
   }
 
   close(): void {

@@ -29,9 +29,10 @@ export class FrameOpener {
     this.counts = { opened: 0, refused: 0 };
   }
 
-  /** Forgets all keys but one. */
-  keepOnly(kid: number): void {
-    for (const known of [...this.#keys.keys()]) if (known !== BigInt(kid)) this.#keys.delete(known);
+  /** Forgets the keys that came before this one. What came after it is of an agreement that is under way. */
+  forgetBefore(kid: number): void {
+    const kids = [...this.#keys.keys()];
+    for (const old of kids.slice(0, Math.max(0, kids.indexOf(BigInt(kid))))) this.#keys.delete(old);
   }
 
   /** The frame as it was made; undefined for one that is not the other's, was changed, or came before. */

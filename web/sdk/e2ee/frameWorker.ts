@@ -68,8 +68,8 @@ async function take(message: ToFrameWorker): Promise<void> {
       return await sealer.useKey(message.kid, message.baseKey);
     case 'receiveKey':
       return await opener.addKey(message.kid, message.baseKey);
-    case 'keepOnly':
-      return opener.keepOnly(message.kid);
+    case 'forgetBefore':
+      return opener.forgetBefore(message.kid);
     case 'modes': {
       const isOther = sealer.mode !== message.send || opener.mode !== message.receive;
       sealer.mode = message.send;

@@ -8,7 +8,7 @@ export type ToFrameWorker =
   | { type: 'sendKey'; kid: number; baseKey: Key }
   | { type: 'receiveKey'; kid: number; baseKey: Key }
   /** Frames of earlier keys have all come by now. */
-  | { type: 'keepOnly'; kid: number }
+  | { type: 'forgetBefore'; kid: number }
   | { type: 'modes'; send: SendMode; receive: ReceiveMode };
 
 /** Frames since the last key. */

@@ -108,3 +108,37 @@ test('a device that is taken away is replaced by another one, or by the next tha
   expect(local.track('audio')?.readyState).toBe('live');
   local.close();
 });
+
+test('a microphone that something else holds for the moment is asked for again', async () => {
+  vi.useFakeTimers();
+  let isTaken = true;
+  let asked = 0;
+  const getUserMedia = async () => {
+    asked += 1;
+    if (isTaken) throw new DOMException('', 'NotReadableError');
+    return { getTracks: () => [new FakeTrack()] };
+  };
+  vi.stubGlobal('navigator', { mediaDevices: Object.assign(new EventTarget(), { getUserMedia }) });
+  const local = new LocalTracks();
+  expect(await local.open('audio')).toBe(null);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(asked).toBeGreaterThan(1);
+  isTaken = false;
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(local.track('audio')?.readyState).toBe('live');
+
+  // Nobody is asked for ever, nor for what was turned off meanwhile.
+  isTaken = true;
+  local.stop('audio');
+  await local.open('audio');
+  await vi.advanceTimersByTimeAsync(120_000);
+  const last = asked;
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(asked).toBe(last);
+  await local.open('video');
+  local.stop('video');
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(asked).toBe(last + 1);
+  local.close();
+  vi.useRealTimers();
+});
