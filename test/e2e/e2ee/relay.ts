@@ -6,6 +6,7 @@ import { afterEach } from 'vitest';
 import { BaseRoom } from '../../../rooms/BaseRoom.ts';
 import { type PublicKey, PublicKeys } from '../../../src/calling/PublicKeys.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { Json } from '../../support/client.ts';
 
 /** A room, as its own process sees it. */
@@ -23,7 +24,9 @@ export const relay: {
   beforePatch?: ((room: RoomInside) => void) | undefined;
   /** So many keys are not taken: the server has to wait for something. */
   refusals: number;
-} = { refusals: 0 };
+  /** So many times nobody is given what the other sends: the media worker is too slow. */
+  unheard: number;
+} = { refusals: 0, unheard: 0 };
 const rooms = BaseRoom.prototype as unknown as RoomInside;
 const keys = PublicKeys.prototype as Pick<PublicKeys, 'of' | 'take'>;
 /** The server's own, unchanged ways. */
@@ -52,8 +55,18 @@ keys.take = function (userId, key) {
   return honest.take.call(this, userId, key);
 };
 
+const { consume } = CallMedia.prototype;
+CallMedia.prototype.consume = function (...given) {
+  if (relay.unheard > 0) {
+    relay.unheard--;
+    throw new DuetError('UNAVAILABLE');
+  }
+  return consume.apply(this, given);
+};
+
 afterEach(() => {
   relay.refusals = 0;
+  relay.unheard = 0;
   relay.say = undefined;
   relay.beforePatch = undefined;
 });
