@@ -58,9 +58,10 @@ export class Calls {
    * the microphone is ready when the person answers. The caller does not learn of it. Rejects with the signal's reason,
    * without having sat down, where `signal` is aborted before the server answers.
    */
-  join(callId: string, { signal }: { signal?: AbortSignal } = {}): Promise<CallSession> {
+  async join(callId: string, { signal }: { signal?: AbortSignal } = {}): Promise<CallSession> {
+    assertWebRtc();
     const asking = this.#parts.seats.ask<CallAndSeat>(`/calls/${callId}/join`);
-    return this.#sit(asking, new LocalTracks(), signal);
+    return await this.#sit(asking, new LocalTracks(), signal);
   }
 
   /** Declines a call without ever sitting down in it. The server is told until it answers, for some twenty seconds. */
@@ -73,10 +74,11 @@ export class Calls {
   }
 
   /** Sits down in order to talk: the microphone comes up while the server is asked, and is sent once both are in. */
-  #talk(ask: () => Promise<CallAndSeat>): Promise<CallSession> {
+  async #talk(ask: () => Promise<CallAndSeat>): Promise<CallSession> {
+    assertWebRtc();
     const local = new LocalTracks();
     void local.open('audio');
-    return this.#sit(ask(), local);
+    return await this.#sit(ask(), local);
   }
 
   async #sit(asking: Promise<CallAndSeat>, local: LocalTracks, signal?: AbortSignal): Promise<CallSession> {
@@ -89,4 +91,9 @@ export class Calls {
       throw error;
     }
   }
+}
+
+/** Before anybody's telephone rings, or a call is answered: where there is none (in Node, say) nobody would be heard. */
+function assertWebRtc(): void {
+  if (typeof RTCPeerConnection === 'undefined') throw new Error('Calls need WebRTC, as browsers have it.');
 }

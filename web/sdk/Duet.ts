@@ -14,10 +14,19 @@ import { MemoryStorage, type TokenStorage } from './TokenStorage.ts';
 import type { Media } from './types.ts';
 
 export type { CallSession } from './call/CallSession.ts';
-export type { CallSnapshot } from './call/CallSnapshot.ts';
+export type { CallSnapshot, Pending, Phase, Presence } from './call/CallSnapshot.ts';
+export type { CallEnd, CallEvents, VideoStep } from './call/callEvents.ts';
 export type { CallStats } from './call/callStats.ts';
-export { DuetApiError } from './DuetApiError.ts';
-export type { EncryptionSnapshot } from './e2ee/encryptionRule.ts';
+export type { Kind } from './call/LocalTracks.ts';
+export { DuetApiError, type ErrorDetail } from './DuetApiError.ts';
+export type { EncryptionSnapshot, EncryptionState, OffReason } from './e2ee/encryptionRule.ts';
+export type { DeviceTrust } from './e2ee/KnownDevices.ts';
+export type { Inbox } from './Inbox.ts';
+export type { Decision } from './Matches.ts';
+export type { MatchSession } from './MatchSession.ts';
+export type { PushTarget } from './Push.ts';
+export type { LinkState } from './RoomLink.ts';
+export type { TokenStorage } from './TokenStorage.ts';
 export type * from './types.ts';
 
 export type DuetOptions = {

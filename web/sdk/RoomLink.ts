@@ -2,6 +2,7 @@ import type { Room } from '@colyseus/sdk';
 import { backoffMs, pause } from './backoff.ts';
 import { DuetApiError } from './DuetApiError.ts';
 import { Emitter } from './Emitter.ts';
+import { page } from './page.ts';
 import type { Seats } from './Seats.ts';
 import type { Seat } from './types.ts';
 
@@ -51,6 +52,7 @@ export class RoomLink extends Emitter<LinkEvents> {
   constructor(options: LinkOptions) {
     super();
     this.#options = options;
+    page.addEventListener?.('offline', this.#onOffline);
   }
 
   get state(): LinkState {
@@ -171,11 +173,15 @@ export class RoomLink extends Emitter<LinkEvents> {
     const room = this.#room;
     this.#room = undefined;
     this.#closing.abort();
+    page.removeEventListener?.('offline', this.#onOffline);
     clearTimeout(this.#nextPing);
     this.#become('closed');
     room?.leave();
     this.emit('closed', how);
   }
+
+  /** The SDK of Colyseus closes its sockets then as well, but skips every second one. */
+  readonly #onOffline = (): void => this.renew();
 
   #become(state: LinkState): void {
     if (this.#state === state || this.#state === 'closed') return;

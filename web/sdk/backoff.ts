@@ -1,3 +1,5 @@
+import { page } from './page.ts';
+
 const FIRST_MS = 250;
 const MAX_MS = 5_000;
 
@@ -6,12 +8,6 @@ export function backoffMs(attempt: number): number {
   const capMs = Math.min(MAX_MS, FIRST_MS * 2 ** attempt);
   return capMs / 2 + (Math.random() * capMs) / 2;
 }
-
-type Listen = (type: string, listener: () => void) => void;
-type MaybeWindow = { setTimeout: unknown; addEventListener?: Listen; removeEventListener?: Listen };
-
-/** The window's events, where there is a window. */
-const page: MaybeWindow = globalThis;
 
 /** Resolves after `delayMs`, or at once when the browser says that the network is back. */
 export function pause(delayMs: number): Promise<void> {

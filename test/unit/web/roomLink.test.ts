@@ -23,6 +23,7 @@ beforeEach(() => {
   consume.mockReset();
 });
 afterEach(() => {
+  vi.unstubAllGlobals();
   vi.useRealTimers();
 });
 
@@ -185,4 +186,34 @@ test('a refused request says what the room said, also how long to wait', async (
     retryAfterSec: 12,
   });
   await expect(link.request('call:reject')).rejects.toMatchObject({ retryAfterSec: undefined });
+});
+
+test('where the browser says that the network is gone every room is given up, and asked for when it is back', async () => {
+  const page = new EventTarget();
+  vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+  vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+  const { seats, rooms } = fakeSeats();
+  let isOffline = false;
+  const askForSeat = async () => {
+    if (isOffline) throw DuetApiError.network();
+    return SEAT;
+  };
+  const links = [new RoomLink({ seats, askForSeat }), new RoomLink({ seats, askForSeat })];
+  for (const link of links) link.open();
+  await vi.advanceTimersByTimeAsync(10_000);
+  isOffline = true;
+  page.dispatchEvent(new Event('offline'));
+  expect(links.map(({ state }) => state)).toEqual(['reconnecting', 'reconnecting']);
+  expect(rooms.map(({ hasLeft }) => hasLeft)).toEqual([true, true]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  isOffline = false;
+  page.dispatchEvent(new Event('online'));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(links.map(({ state }) => state)).toEqual(['connected', 'connected']);
+
+  // Closed, it listens no more.
+  links[0]!.close();
+  page.dispatchEvent(new Event('offline'));
+  expect(links.map(({ state }) => state)).toEqual(['closed', 'reconnecting']);
+  links[1]!.close();
 });

@@ -14,6 +14,7 @@ let calls: Calls;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  vi.stubGlobal('RTCPeerConnection', class {});
   asked = [];
   keys = [];
   const http = {
@@ -28,6 +29,7 @@ beforeEach(() => {
   calls = new Calls(parts as unknown as ConstructorParameters<typeof Calls>[0]);
 });
 afterEach(() => {
+  vi.unstubAllGlobals();
   vi.useRealTimers();
 });
 
@@ -109,4 +111,11 @@ test('who calls at the same time as the other, and cannot answer, has neither a 
   expect(microphone.stop).toHaveBeenCalled();
   expect(fake.rooms.map(({ hasLeft }) => hasLeft)).toEqual([true]);
   vi.unstubAllGlobals();
+});
+
+test('where there is no WebRTC nobody is called, and no call is answered', async () => {
+  vi.stubGlobal('RTCPeerConnection', undefined);
+  for (const begin of [() => calls.start('match'), () => calls.answer('call'), () => calls.join('call')])
+    await expect(begin()).rejects.toThrow('WebRTC');
+  expect(asked).toEqual([]);
 });
