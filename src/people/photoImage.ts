@@ -124,7 +124,7 @@ export function looksLikePhoto(bytes: Buffer): boolean {
 
 function refused(message: string, cause?: unknown): DuetError {
   return new DuetError('VALIDATION_FAILED', {
-    details: [{ path: '', message: `The image ${message}.` }],
+    details: [{ path: '', message }],
     cause,
   });
 }

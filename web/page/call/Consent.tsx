@@ -30,15 +30,13 @@ export function Consent({ session, peer }: { session: CallSession; peer: Card })
   const yes = kind === 'extend' ? session.extend : session.upgrade;
   const no = kind === 'extend' ? session.declineExtend : session.declineUpgrade;
   return (
-    <section
-      class={`consent ${isOwn ? 'own' : 'theirs'}`}
-      aria-live="assertive"
-      data-testid="call-pending"
-      data-kind={kind}
-    >
+    <section class={`consent ${isOwn ? 'own' : 'theirs'}`} data-testid="call-pending" data-kind={kind}>
       <span class="consent-icon">{kind === 'extend' ? <PlusTimeIcon /> : <VideoIcon />}</span>
       <div class="consent-words">
-        <p class="consent-question">{question(kind, isOwn, peer.displayName)}</p>
+        {/* Read aloud once; the seconds beside it are not. */}
+        <p class="consent-question" role="alert">
+          {question(kind, isOwn, peer.displayName)}
+        </p>
         <p class="quiet">
           {isOwn ? 'Waiting for an answer' : hint(kind)} ·{' '}
           <span class="digits">{Math.ceil(leftMs / 1000)} s</span>

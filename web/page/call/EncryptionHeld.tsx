@@ -9,11 +9,11 @@ export function EncryptionHeld({ session, peer }: { session: CallSession; peer: 
   const { reason, sends } = encryption.snapshot;
   if (sends !== 'held' || reason === null || reason === 'agreeing') return null;
   return (
-    <section class="consent own" aria-live="assertive" data-testid="call-held" data-reason={reason}>
+    <section class="consent own" data-testid="call-held" data-reason={reason}>
       <span class="consent-icon">
         <LockOpenIcon />
       </span>
-      <div class="consent-words">
+      <div class="consent-words" role="alert">
         <p class="consent-question">{peer.displayName} does not hear you</p>
         <p class="quiet">{encryptionText(encryption.snapshot, peer.displayName)}</p>
       </div>

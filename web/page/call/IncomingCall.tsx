@@ -10,10 +10,15 @@ export function IncomingCall({ call, from }: { call: Call; from: Card }) {
   const sheet = useRef<HTMLDialogElement>(null);
   const wantsVideo = call.mediaRequested === 'video';
   useRingTone('incoming', true);
-  // Modal, so that it is above whatever dialog is open.
+  // Modal, so that it is above whatever dialog is open. No button of it has the focus: whoever was typing has not read yet
+  // what the next key would answer.
+  const show = () => {
+    sheet.current?.showModal();
+    sheet.current?.focus();
+  };
   useEffect(() => {
     const dialog = sheet.current;
-    dialog?.showModal();
+    show();
     return () => dialog?.close();
   }, []);
   // Seen in the row of tabs, where somebody looks at another page.
@@ -29,10 +34,11 @@ export function IncomingCall({ call, from }: { call: Call; from: Card }) {
       ref={sheet}
       class="incoming"
       role="alertdialog"
+      tabIndex={-1}
       aria-label={`${from.displayName} is calling`}
       onCancel={(event) => event.preventDefault()}
       // The browser closes it all the same when Escape is pressed again and again.
-      onClose={() => sheet.current?.showModal()}
+      onClose={show}
       data-testid="incoming"
     >
       <div class="incoming-face">

@@ -82,6 +82,7 @@ function MatchTile({ match }: { match: Match }) {
         <button
           type="button"
           class="button go"
+          aria-label={`Call ${peer.displayName}`}
           data-testid="match-call"
           onClick={() => void startCall(match.id, peer)}
         >

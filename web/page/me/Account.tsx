@@ -5,6 +5,7 @@ import { duet } from '../duet.ts';
 import { Dialog } from '../shell/Dialog.tsx';
 import { NewPasswordField, PasswordField } from '../shell/PasswordField.tsx';
 import { useSubmit } from '../shell/useSubmit.ts';
+import { deleteAccount } from '../store/session.ts';
 import { say, sayError } from '../store/toasts.ts';
 
 /** The address and the password, what is held, and the end of it. */
@@ -84,8 +85,7 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
 
 function DeleteForm({ onDone }: { onDone: () => void }) {
   const { busy, problem, onSubmit } = useSubmit(async (form) => {
-    await duet.people.deleteMe(String(form.get('password')));
-    duet.auth.end('logout');
+    await deleteAccount(String(form.get('password')));
     say('Your account is deleted. A mail says until when you can have it back.');
   });
   return (
@@ -115,7 +115,9 @@ function DeleteForm({ onDone }: { onDone: () => void }) {
 /** The monitor is a page of its own: its cookie is all that it gets of this session. */
 async function openMonitor(): Promise<void> {
   const token = await duet.auth.accessToken();
-  await fetch('/monitor/session', { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+  const headers = { authorization: `Bearer ${token}` };
+  const { ok } = await fetch('/monitor/session', { method: 'POST', headers }).catch(() => ({ ok: false }));
+  if (!ok) throw DuetApiError.network();
   location.assign('/monitor');
 }
 

@@ -36,7 +36,13 @@ export function Blocked() {
             <span>
               {person.displayName} <small class="quiet">{dayText(person.blockedAt)}</small>
             </span>
-            <button type="button" class="link" data-testid="unblock" onClick={() => void unblock(person)}>
+            <button
+              type="button"
+              class="link"
+              aria-label={`Unblock ${person.displayName}`}
+              data-testid="unblock"
+              onClick={() => void unblock(person)}
+            >
               Unblock
             </button>
           </li>

@@ -28,7 +28,9 @@ export function LocationField({ known, place, onChange }: Props) {
   return (
     <fieldset class="field location">
       <legend class="field-label">Where I am</legend>
-      <p class="quiet">{problem ?? wordsFor(known, place)}</p>
+      <p class="quiet" role="status">
+        {problem ?? wordsFor(known, place)}
+      </p>
       <div class="row">
         <button type="button" class="button small" onClick={ask}>
           <PinIcon size={16} /> Use my location

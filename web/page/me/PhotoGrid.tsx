@@ -15,6 +15,7 @@ const WORDS: Record<string, string> = {
 /** The own photos: add, remove, and say which one comes first. */
 export function PhotoGrid({ me }: { me: Me }) {
   const [busy, setBusy] = useState(false);
+  const panel = useRef<HTMLElement>(null);
   const input = useRef<HTMLInputElement>(null);
 
   const change = async (what: () => Promise<unknown>) => {
@@ -29,12 +30,16 @@ export function PhotoGrid({ me }: { me: Me }) {
     // Also of what failed on its way a part is done.
     await duet.people.me().then(takeMe, sayError);
     setBusy(false);
+    // The button that was pressed is gone, or was off meanwhile.
+    if (document.activeElement === document.body) panel.current?.focus();
   };
   const upload = async (files: FileList | null) => {
-    const images = [...(files ?? [])].slice(0, MOST - me.photos.length);
+    const chosen = [...(files ?? [])];
+    const images = chosen.slice(0, MOST - me.photos.length);
     await change(async () => {
       for (const image of images) await duet.people.addPhoto(image);
     });
+    if (images.length < chosen.length) say(`${MOST} photos are the most.`);
     if (input.current) input.current.value = '';
   };
   const makeFirst = (photo: Photo) => {
@@ -43,7 +48,7 @@ export function PhotoGrid({ me }: { me: Me }) {
   };
 
   return (
-    <section class="panel" aria-labelledby="photos-title" aria-busy={busy}>
+    <section ref={panel} class="panel" tabIndex={-1} aria-labelledby="photos-title" aria-busy={busy}>
       <h2 id="photos-title">Photos</h2>
       <ul class="photo-grid">
         {me.photos.map((photo, index) => (
@@ -62,6 +67,7 @@ export function PhotoGrid({ me }: { me: Me }) {
               <button
                 type="button"
                 class="photo-first"
+                aria-label={`Make first: photo ${index + 1}`}
                 disabled={busy}
                 onClick={() => void change(() => makeFirst(photo))}
               >

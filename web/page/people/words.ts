@@ -6,6 +6,12 @@ export const GENDERS: { value: Gender; label: string; plural: string }[] = [
   { value: 'nonbinary', label: 'Non-binary person', plural: 'Non-binary people' },
 ];
 
+/** In the place of a photo. A whole character: of a name that begins with an emoji half of one would be shown. */
+export function initial(name: string): string {
+  const [first] = new Intl.Segmenter().segment(name.trim());
+  return first?.segment.toUpperCase() ?? '';
+}
+
 /** "within 5 km", or nothing where it is not shown. */
 export function distanceText(card: Card): string | null {
   return card.distance ? `within ${card.distance.upToKm} km` : null;

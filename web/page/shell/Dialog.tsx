@@ -12,6 +12,8 @@ type Props = {
 /** A modal sheet: keeps the focus inside, closes on Escape and on a click beside it. */
 export function Dialog({ title, onClose, tone, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
+  /** Where the pointer went down: who marks a text and lets go beside the sheet does not mean to close it. */
+  const pressed = useRef<EventTarget | null>(null);
   useEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
@@ -27,8 +29,11 @@ export function Dialog({ title, onClose, tone, children }: Props) {
         event.preventDefault();
         onClose();
       }}
+      onPointerDown={(event) => {
+        pressed.current = event.target;
+      }}
       onClick={(event) => {
-        if (event.target === ref.current) onClose();
+        if (event.target === ref.current && pressed.current === ref.current) onClose();
       }}
     >
       <div class="dialog-body">

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Card } from '../../sdk/types.ts';
+import { initial } from '../people/words.ts';
 
 type Pictured = Pick<Card, 'displayName' | 'photos'>;
 
@@ -41,8 +42,4 @@ export function CoverPhoto({ person, index = 0 }: { person: Pictured; index?: nu
       onError={() => setBroken(photo.url)}
     />
   );
-}
-
-function initial(name: string): string {
-  return name.trim().slice(0, 1).toUpperCase();
 }

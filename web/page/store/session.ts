@@ -13,6 +13,9 @@ type SessionState = {
 
 export const session = new Store<SessionState>({ phase: duet.auth.isSignedIn ? 'loading' : 'out', me: null });
 
+/** The account is being given up: that this signs one out is no news. */
+let isLeaving = false;
+
 duet.auth.on('signedIn', () => void enter());
 duet.auth.on('signedOut', ({ reason }) => {
   duet.closeInbox();
@@ -20,7 +23,7 @@ duet.auth.on('signedOut', ({ reason }) => {
   clearMatches();
   clearDeck();
   session.set({ phase: 'out', me: null });
-  if (reason === 'revoked') say('You were signed out here.');
+  if (reason === 'revoked' && !isLeaving) say('You were signed out here.');
 });
 
 /** Goes on with the session of this window, if there is one. */
@@ -30,6 +33,17 @@ export async function resume(): Promise<void> {
 
 export function takeMe(me: Me): void {
   session.set({ me });
+}
+
+/** Gives the account up, and signs out here. */
+export async function deleteAccount(password: string): Promise<void> {
+  isLeaving = true;
+  try {
+    await duet.people.deleteMe(password);
+    duet.auth.end('logout');
+  } finally {
+    isLeaving = false;
+  }
 }
 
 async function enter(): Promise<void> {

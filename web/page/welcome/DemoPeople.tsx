@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { duet } from '../duet.ts';
+import { initial } from '../people/words.ts';
 import { sayError } from '../store/toasts.ts';
 import { DEMO_PASSWORD, type DemoPerson, demoPeople } from './development.ts';
 
@@ -33,7 +34,7 @@ export function DemoPeople() {
                 {person.thumbnailUrl ? (
                   <img src={person.thumbnailUrl} alt="" loading="lazy" />
                 ) : (
-                  person.displayName.slice(0, 1)
+                  initial(person.displayName)
                 )}
               </span>
               <span class="demo-name">
