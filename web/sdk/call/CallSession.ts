@@ -1,16 +1,17 @@
-import { backoffMs, pause } from '../backoff.ts';
-import { CLOSED, endsSession } from '../closeCodes.ts';
+import { pause } from '../backoff.ts';
+import { CLOSED } from '../closeCodes.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
 import { CallEncryption } from '../e2ee/CallEncryption.ts';
 import type { OwnDevice } from '../e2ee/OwnDevice.ts';
 import type { Http } from '../Http.ts';
-import { persist, within } from '../persist.ts';
-import { type LinkState, RoomLink } from '../RoomLink.ts';
+import { within } from '../persist.ts';
+import type { LinkState } from '../RoomLink.ts';
 import type { Seats } from '../Seats.ts';
 import type { ServerClock } from '../ServerClock.ts';
 import type { Call, Media, Seat } from '../types.ts';
 import { CallDevices } from './CallDevices.ts';
+import { CallMedia } from './CallMedia.ts';
 import {
   type CallRoomState,
   type CallSnapshot,
@@ -19,9 +20,9 @@ import {
   snapshotOfState,
 } from './CallSnapshot.ts';
 import type { CallEnd, CallEvents, RoomPayload, VideoStep } from './callEvents.ts';
-import { type CallStats, receivedStats } from './callStats.ts';
+import type { CallStats } from './callStats.ts';
 import type { Kind, LocalTracks } from './LocalTracks.ts';
-import { MediaLink } from './MediaLink.ts';
+import { Signalling } from './Signalling.ts';
 
 type Options = {
   call: Call;
@@ -34,23 +35,10 @@ type Options = {
   device: OwnDevice;
 };
 
-type CallAndSeat = { call: Call; seat: Seat };
-type Command = 'answer' | 'reject' | 'extend' | 'upgrade';
-
-const MESSAGE_OF = {
-  answer: 'call:answer',
-  reject: 'call:reject',
-  end: 'call:end',
-  extend: 'call:extend_request',
-  upgrade: 'call:upgrade_request',
-} as const satisfies Record<Command | 'end', string>;
-
 /** How long the room's last message may take after its last state. */
 const LAST_WORD_MS = 400;
 /** How long the server may take to say how the call ended. Of hanging up it is told all the same, in the background. */
 const HANG_UP_MS = 2_000;
-/** A room that has not answered by then is not asked again: HTTP is. */
-const ROOM_ANSWER_MS = 1_200;
 /** How long after the call must be over by its own deadlines the server is told of hanging up. */
 const TELL_LATER_MS = 60_000;
 /** How long media waits to be told of TURN servers. Most people reach the server without; who does not is broken off and asks again. */
@@ -65,76 +53,72 @@ export class CallSession extends Emitter<CallEvents> {
   readonly devices: CallDevices;
   /** Encryption between the two devices, and how it stands. */
   readonly encryption: CallEncryption;
-  /** The other's tracks; the streams stay the same objects, tracks come and go in them. */
-  readonly remote: Record<Kind, MediaStream> = { audio: new MediaStream(), video: new MediaStream() };
   readonly userId: string;
   /** How much of the other's video the server sends here; less on a poor network, so that the voice stays good. */
   videoStep: VideoStep = 'full';
   /** How it ended, once it has. */
   ended: CallEnd | undefined;
   readonly #http: Http;
-  readonly #seats: Seats;
   readonly #clock: ServerClock;
-  readonly #link: RoomLink;
+  readonly #signalling: Signalling;
+  readonly #media: CallMedia;
   #snapshot: CallSnapshot;
-  #media: MediaLink | undefined;
-  /** States that the room has sent, so that an answer over HTTP is known to be older than one of them. */
-  #patches = 0;
   /** The answer is on its way: the person speaks. */
   #isAnswering = false;
-  /** And that over HTTP. */
-  #isPosting = false;
   /** Whether the person talks here once it is answered. Where it only rings, they may answer on another device. */
   #isOurs: boolean;
   /** Set from hanging up on: nothing is sent any more. */
   #hangingUp: Promise<void> | undefined;
 
-  constructor(options: Options) {
+  constructor({ call, seat, userId, http, seats, clock, local, device }: Options) {
     super();
-    this.userId = options.userId;
-    this.#http = options.http;
-    this.#seats = options.seats;
-    this.#clock = options.clock;
-    this.#snapshot = snapshotOfCall(options.call);
+    this.userId = userId;
+    this.#http = http;
+    this.#clock = clock;
+    this.#snapshot = snapshotOfCall(call);
     this.#isOurs = this.#snapshot.callerId === this.userId || isAnswered(this.#snapshot);
-    this.devices = new CallDevices(options.local, {
-      media: () => this.#media,
-      wantsToTalk: () => this.#isOurs,
-      maySend: (kind) => this.#maySend(kind),
-      changed: () => this.emit('local', undefined),
+    this.#signalling = new Signalling({
+      callId: call.id,
+      http,
+      seats,
+      clock,
+      take: (said) => this.#take(snapshotOfCall(said, this.#snapshot.people)),
     });
-    this.#link = new RoomLink({
-      seats: options.seats,
-      // A device that only rings may come in between an answer and its seat, which takes the place back.
-      isFinal: (code) => endsSession(code) && !(code === CLOSED.takenOver && this.#isPosting),
-      askForSeat: async () => {
-        // Nobody has asked for this one: it does not take the call from another device that talks by now.
-        const body = { returns: true };
-        const { call, seat } = await this.#seats.ask<CallAndSeat>(`/calls/${this.id}/join`, body);
-        this.#take(snapshotOfCall(call, this.#snapshot.people));
-        return seat;
-      },
-    });
-    this.#link.on('state', (state) => this.emit('link', state));
+    const { link } = this.#signalling;
     this.encryption = new CallEncryption({
       callId: this.id,
       userId: this.userId,
       peerId: this.peerId,
       isCaller: this.#snapshot.callerId === this.userId,
-      device: options.device,
-      ask: (type, payload) => this.#link.request(type, payload),
+      device,
+      ask: (type, payload) => link.request(type, payload),
+    });
+    this.#media = new CallMedia({
+      ask: (type, payload) => link.request(type, payload),
+      iceServers: () => this.#iceServers(),
+      frames: this.encryption.frames,
+    });
+    this.devices = new CallDevices(local, {
+      media: () => this.#media.link,
+      wantsToTalk: () => this.#isOurs,
+      maySend: (kind) => this.#maySend(kind),
+      changed: () => this.emit('local', undefined),
     });
     this.encryption.on('change', () => this.emit('change', this.#snapshot));
-    this.#link.on('up', () => {
+    this.#media.on('remote', (came) => this.emit('remote', came));
+    // A new seat comes with new transports.
+    this.#media.on('broken', () => link.renew());
+    link.on('state', (state) => this.emit('link', state));
+    link.on('up', () => {
       this.encryption.begin();
-      this.#rebuildMedia();
+      this.#renewMedia();
     });
-    this.#link.on('patch', (state) => this.#takeState(state as CallRoomState));
-    this.#link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
-    this.#link.on('closed', ({ code, error }) => {
+    link.on('patch', (state) => this.#takeState(state as CallRoomState));
+    link.on('message', ({ type, payload }) => this.#hear(type, payload as RoomPayload));
+    link.on('closed', ({ code, error }) => {
       void this.#settle(code === CLOSED.takenOver || error?.code === 'CONFLICT');
     });
-    this.#link.open(options.seat);
+    link.open(seat);
   }
 
   get id(): string {
@@ -146,7 +130,12 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   get link(): LinkState {
-    return this.#link.state;
+    return this.#signalling.link.state;
+  }
+
+  /** The other's tracks; the streams stay the same objects, tracks come and go in them. */
+  get remote(): Record<Kind, MediaStream> {
+    return this.#media.remote;
   }
 
   /** The other person's id. */
@@ -173,8 +162,8 @@ export class CallSession extends Emitter<CallEvents> {
     void this.devices.prepare();
     try {
       // Said in the room, so that the room knows which device answers.
-      await this.#seated();
-      await this.#command('answer', { media });
+      await this.#signalling.seated();
+      await this.#signalling.command('answer', { media });
     } catch (error) {
       const isRefused = error instanceof DuetApiError && !error.isTemporary;
       if (isRefused && !wasOurs) this.#giveUp();
@@ -184,15 +173,15 @@ export class CallSession extends Emitter<CallEvents> {
     }
   }
 
-  reject = (): Promise<void> => this.#command('reject');
+  reject = (): Promise<void> => this.#signalling.command('reject');
   /** Asks for more time, or consents to the other's asking. Errors: `WRONG_PHASE`, `EXTENSION_LIMIT`. */
-  extend = (): Promise<void> => this.#command('extend');
-  declineExtend = (): Promise<void> => this.#say('call:extend_decline');
+  extend = (): Promise<void> => this.#signalling.command('extend');
+  declineExtend = (): Promise<void> => this.#signalling.say('call:extend_decline');
   /** Asks for video, or consents to it. */
-  upgrade = (): Promise<void> => this.#command('upgrade');
-  declineUpgrade = (): Promise<void> => this.#say('call:upgrade_decline');
+  upgrade = (): Promise<void> => this.#signalling.command('upgrade');
+  declineUpgrade = (): Promise<void> => this.#signalling.say('call:upgrade_decline');
   /** Takes the consent to video back; both go on with audio. */
-  downgrade = (): Promise<void> => this.#say('call:downgrade');
+  downgrade = (): Promise<void> => this.#signalling.say('call:downgrade');
 
   /**
    * Hangs up (cancels while it rings). Microphone and camera are off at once, and the session is over within two seconds
@@ -204,13 +193,13 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   /** What the browser counted so far. */
-  async stats(): Promise<CallStats> {
-    return (await this.#media?.stats()) ?? receivedStats();
+  stats(): Promise<CallStats> {
+    return this.#media.stats();
   }
 
   /** A message of the call's room that this class has no method for; rejects with a DuetApiError. */
   request<T>(type: string, payload: object = {}): Promise<T> {
-    return this.#link.request<T>(type, payload);
+    return this.#signalling.link.request<T>(type, payload);
   }
 
   /** Lets go of this device's part without ending the call. */
@@ -221,7 +210,7 @@ export class CallSession extends Emitter<CallEvents> {
   async #hangUp(): Promise<void> {
     if (this.ended) return;
     this.devices.close();
-    this.#dropMedia();
+    this.#media.close();
     await Promise.race([this.#tellEnd(), pause(HANG_UP_MS)]);
     this.#finish(false);
   }
@@ -230,23 +219,7 @@ export class CallSession extends Emitter<CallEvents> {
     const { phase, ringUntilMs, endsAtMs } = this.#snapshot;
     const dueMs = phase === 'ringing' ? ringUntilMs : endsAtMs;
     const untilMs = Math.max(dueMs ?? 0, this.#clock.now()) + TELL_LATER_MS;
-    if (this.#link.state === 'connected') {
-      const isAnswered = this.#say(MESSAGE_OF.end).then(
-        () => true,
-        () => false,
-      );
-      if (await Promise.race([isAnswered, pause(ROOM_ANSWER_MS)])) return;
-    }
-    for (let attempt = 0; this.#clock.now() < untilMs; attempt++) {
-      try {
-        const { call } = await this.#http.post<{ call: Call }>(`/calls/${this.id}/end`);
-        return this.#take(snapshotOfCall(call, this.#snapshot.people));
-      } catch (error) {
-        // Refused: it was over already.
-        if (error instanceof DuetApiError && !error.isTemporary) return await this.#reload();
-      }
-      await pause(backoffMs(attempt));
-    }
+    if (!(await this.#signalling.end(untilMs))) await this.#reload();
   }
 
   /** The answer was refused: where the call was answered all the same, it was on another device. */
@@ -258,65 +231,6 @@ export class CallSession extends Emitter<CallEvents> {
   #maySend(kind: Kind): boolean {
     if (kind === 'audio' && this.#isAnswering) return true;
     return isAnswered(this.#snapshot) && (kind === 'audio' || this.#snapshot.media === 'video');
-  }
-
-  async #command(command: Command, body?: object): Promise<void> {
-    // Who answers or declines is not to keep the other waiting.
-    const isUrgent = command === 'answer' || command === 'reject';
-    let wasLost = false;
-    if (this.#link.state === 'connected') {
-      try {
-        const saying = this.#say(MESSAGE_OF[command], body);
-        return await (isUrgent ? within(saying, ROOM_ANSWER_MS) : saying);
-      } catch (error) {
-        // A socket may be dead without knowing.
-        wasLost = error instanceof DuetApiError && error.code === 'NETWORK';
-        if (!wasLost || !isUrgent) throw error;
-      }
-    }
-    // Another device has the seat: answered from here, the other would talk to nobody.
-    if (command === 'answer' && this.#link.state === 'closed') throw DuetApiError.network();
-    const patches = this.#patches;
-    const { call } = await this.#post(command, body).catch((error) => {
-      // The room had heard; only what it said was lost.
-      if (!wasLost || !(error instanceof DuetApiError) || error.code !== 'WRONG_PHASE') throw error;
-      return this.#http.get<{ call: Call }>(`/calls/${this.id}`);
-    });
-    if (patches === this.#patches || call.phase === 'ended') {
-      this.#take(snapshotOfCall(call, this.#snapshot.people));
-    }
-  }
-
-  async #post(command: Command, body?: object): Promise<{ call: Call }> {
-    const path = `/calls/${this.id}/${command}`;
-    if (command === 'answer') {
-      this.#isPosting = true;
-      const { call, seat } = await this.#seats.insist<CallAndSeat>(path, body).finally(() => {
-        this.#isPosting = false;
-      });
-      // By one that was asked for while it rang it would be another device's to take over.
-      this.#link.sit(seat);
-      return { call };
-    }
-    const ask = () => this.#http.post<{ call: Call }>(path, body);
-    return command === 'reject' ? persist(ask) : ask();
-  }
-
-  /** Until the room is there, which it soon is where it is at all. */
-  async #seated(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const look = (state: LinkState) => {
-      if (state === 'connected' || state === 'closed') resolve();
-    };
-    const forget = this.#link.on('state', look);
-    look(this.#link.state);
-    await Promise.race([promise, pause(ROOM_ANSWER_MS)]);
-    forget();
-  }
-
-  async #say(type: string, body?: object): Promise<void> {
-    const { call } = await this.#link.request<{ call: Call }>(type, body);
-    this.#take(snapshotOfCall(call, this.#snapshot.people));
   }
 
   #take(snapshot: CallSnapshot): void {
@@ -336,7 +250,7 @@ export class CallSession extends Emitter<CallEvents> {
       return;
     }
     if (isAnswered(snapshot)) {
-      this.#media?.allow();
+      this.#media.link?.allow();
       void this.devices.send('audio');
     }
     if (isAnswered(snapshot) && snapshot.media === 'video') void this.devices.startVideo();
@@ -344,7 +258,6 @@ export class CallSession extends Emitter<CallEvents> {
   }
 
   #takeState(state: CallRoomState): void {
-    this.#patches += 1;
     // How long it was is not in the state. The message that follows says it; if none does, HTTP.
     if (state.phase === 'ended') setTimeout(() => void this.#settle(false), LAST_WORD_MS);
     else this.#take(snapshotOfState(state, this.#snapshot));
@@ -356,12 +269,10 @@ export class CallSession extends Emitter<CallEvents> {
 
   #hear(type: string, payload: RoomPayload): void {
     if (payload?.call) this.#take(snapshotOfCall(payload.call, this.#snapshot.people));
-    if (type === 'media:producer') {
-      void this.#media?.consume(String(payload.producerId), payload.consumerId).catch(() => undefined);
-    } else if (type === 'media:producer_closed') {
-      this.#media?.drop(String(payload.producerId));
-    } else if (type === 'media:restart') {
-      this.#rebuildMedia();
+    if (type === 'media:restart') {
+      this.#renewMedia();
+    } else if (type.startsWith('media:')) {
+      this.#media.hear(type, payload);
     } else if (type === 'call:e2ee_key') {
       this.encryption.hear(payload);
     } else if (type === 'call:quality') {
@@ -376,54 +287,37 @@ export class CallSession extends Emitter<CallEvents> {
     }
   }
 
-  #rebuildMedia(): void {
+  #renewMedia(): void {
     if (this.ended || this.#hangingUp) return;
-    this.#dropMedia();
     this.videoStep = 'full';
-    const asking = this.#http.get<{ iceServers: RTCIceServer[] }>('/calls/ice-servers');
-    const iceServers = within(asking, ICE_SERVERS_MS)
-      .then((answer) => answer.iceServers)
-      .catch(() => []);
-    const { frames } = this.encryption;
-    const media = new MediaLink((type, payload) => this.#link.request(type, payload), iceServers, frames);
-    this.#media = media;
-    media.on('remote', ({ kind, track }) => this.#takeRemote(kind, track));
-    // A new seat comes with new transports.
-    media.on('broken', () => this.#link.renew());
-    if (isAnswered(this.#snapshot)) media.allow();
+    this.#media.open(isAnswered(this.#snapshot));
     void this.devices.prepare();
   }
 
-  #takeRemote(kind: Kind, track: MediaStreamTrack | null): void {
-    const stream = this.remote[kind];
-    for (const old of stream.getTracks()) stream.removeTrack(old);
-    if (track) stream.addTrack(track);
-    this.emit('remote', { kind, track });
-  }
-
-  #dropMedia(): void {
-    this.#media?.close();
-    this.#media = undefined;
-    for (const kind of ['audio', 'video'] as const) {
-      if (this.remote[kind].getTracks().length > 0) this.#takeRemote(kind, null);
-    }
+  /** None where they cannot be had: most people need no relay. */
+  async #iceServers(): Promise<RTCIceServer[]> {
+    const asking = this.#http.get<{ iceServers: RTCIceServer[] }>('/calls/ice-servers');
+    return await within(asking, ICE_SERVERS_MS).then(
+      ({ iceServers }) => iceServers,
+      () => [],
+    );
   }
 
   /** The room is gone or the call is over: finds out how it ended, and tells it once. */
   async #settle(isTakenOver: boolean): Promise<void> {
     if (this.ended) return;
     this.devices.close();
-    this.#dropMedia();
+    this.#media.close();
     await Promise.race([this.#reload(), pause(HANG_UP_MS)]);
     this.#finish(isTakenOver && this.#snapshot.phase !== 'ended');
   }
 
   /** What HTTP knows of the call, if it can be asked. */
   async #reload(): Promise<void> {
-    const answer = await this.#http.get<{ call: Call }>(`/calls/${this.id}`).catch((error) => {
+    const call = await this.#signalling.read().catch((error) => {
       if (!(error instanceof DuetApiError)) throw error;
     });
-    if (answer && !this.ended) this.#snapshot = snapshotOfCall(answer.call, this.#snapshot.people);
+    if (call && !this.ended) this.#snapshot = snapshotOfCall(call, this.#snapshot.people);
   }
 
   #finish(elsewhere: boolean): void {
@@ -433,10 +327,10 @@ export class CallSession extends Emitter<CallEvents> {
     const ranMs = phase === 'active' && startedAtMs !== null ? this.#clock.now() - startedAtMs : 0;
     const durationSec = this.#snapshot.durationSec || Math.max(0, Math.floor(ranMs / 1000));
     this.ended = { outcome, durationSec, elsewhere };
-    this.#dropMedia();
+    this.#media.close();
     this.encryption.close();
     this.devices.close();
-    this.#link.close();
+    this.#signalling.link.close();
     this.emit('change', this.#snapshot);
     this.emit('ended', this.ended);
     this.clear();

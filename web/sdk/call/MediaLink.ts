@@ -6,7 +6,7 @@ import { type CallStats, receivedStats } from './callStats.ts';
 import { IcePatience } from './IcePatience.ts';
 import type { Kind } from './LocalTracks.ts';
 
-type Ask = <T>(type: string, payload?: object) => Promise<T>;
+export type Ask = <T>(type: string, payload?: object) => Promise<T>;
 type OpenedTransport = Required<
   Pick<types.TransportOptions, 'id' | 'iceParameters' | 'iceCandidates' | 'dtlsParameters'>
 >;

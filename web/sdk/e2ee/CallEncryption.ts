@@ -1,17 +1,20 @@
 import { backoffMs, pause } from '../backoff.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
+import { AgreementWatchdog } from './AgreementWatchdog.ts';
 import {
   type EncryptionFacts,
   type EncryptionSnapshot,
   judgeEncryption,
   type PeerInRoom,
 } from './encryptionRule.ts';
-import { FrameCrypto, kidOf } from './FrameCrypto.ts';
+import { FrameCrypto } from './FrameCrypto.ts';
 import type { FrameCounts } from './frameWorkerMessages.ts';
 import { type Agreement, type EarlyKeys, KeyAgreement } from './KeyAgreement.ts';
+import { KeyRotation } from './KeyRotation.ts';
 import { type KeyMessage, readKeyMessage } from './keyMessages.ts';
 import type { OwnDevice } from './OwnDevice.ts';
+import { PeerDevices } from './PeerDevices.ts';
 
 type Options = {
   callId: string;
@@ -28,8 +31,6 @@ type Events = {
   change: EncryptionSnapshot;
 };
 
-/** An agreement takes two round trips; after so long somebody keeps messages back. */
-const STALLED_MS = 10_000;
 /** So many frames in a row that cannot be opened are more than a key that changes: some two seconds of voice. */
 const UNDECODABLE_FRAMES = 100;
 /** How often a key is said that the room cannot take for the moment: for some ten seconds. */
@@ -59,19 +60,11 @@ export class CallEncryption extends Emitter<Events> {
     hasKeys: false,
     current: null,
   };
+  readonly #peerDevices: PeerDevices;
+  readonly #watchdog = new AgreementWatchdog(() => this.#stalled());
   #crypto: FrameCrypto | undefined;
-  /** Devices of the other's whose words were not the same, in this call or another. */
-  #differed = new Set<string>();
-  /** Whose words they are, of each agreement of this call: they may be compared while another one comes about. */
-  readonly #deviceOfWords = new Map<string, string>();
-  /** The last keys, and whether they are sent with: the caller waits until the other is known to have them. */
-  #last: { agreed: Agreement; isSent: boolean } | undefined;
   #snapshot: EncryptionSnapshot = judgeEncryption(this.#facts);
-  /** Whether an agreement has begun and is not done, and whether it must come about soon: not while it rings. */
-  #isAwaited = false;
-  #isAnswered = false;
   #isRegistered = false;
-  #stall: ReturnType<typeof setTimeout> | undefined;
   /** What had come when a frame could last be opened. */
   #sound: FrameCounts = { opened: 0, refused: 0 };
   #said: string | undefined;
@@ -82,6 +75,8 @@ export class CallEncryption extends Emitter<Events> {
   constructor(options: Options) {
     super();
     this.#o = options;
+    const { device, userId, peerId } = options;
+    this.#peerDevices = new PeerDevices(device.known(userId), peerId);
     this.frames = this.#openFrames();
     this.#agreement = this.#openAgreement();
     // Without a key that is registered nothing can be agreed on; until then it stays held, and says so after a while.
@@ -111,8 +106,7 @@ export class CallEncryption extends Emitter<Events> {
     // Whatever it says: a client that says anything here can encrypt.
     this.#facts.hasAnnounced = true;
     if (message === undefined) this.#facts.refusal = 'tampered';
-    this.#isAwaited = true;
-    this.#expectAgreement();
+    this.#watchdog.expect();
     this.#judge();
     if (message) void this.#agreement.then((agreement) => agreement?.hear(message)).catch(() => undefined);
   }
@@ -121,9 +115,8 @@ export class CallEncryption extends Emitter<Events> {
   noteRoom({ produces, isAble }: PeerInRoom, isAnswered: boolean): void {
     this.#facts.peer = { produces, isAble };
     if (isAble) this.#facts.hasAnnounced = true;
-    if (isAble && !this.#facts.hasKeys) this.#isAwaited = true;
-    this.#isAnswered = isAnswered;
-    this.#expectAgreement();
+    if (isAble && !this.#facts.hasKeys) this.#watchdog.expect();
+    this.#watchdog.noteAnswered(isAnswered);
     this.#judge();
   }
 
@@ -133,7 +126,7 @@ export class CallEncryption extends Emitter<Events> {
    */
   async confirmWords(areSame: boolean, words: readonly string[]): Promise<void> {
     const { current } = this.#facts;
-    const device = this.#deviceOfWords.get(words.join(' '));
+    const device = this.#peerDevices.deviceOf(words);
     if (current && current.device === device) {
       this.#facts.current = { ...current, trust: areSame ? 'verified' : 'differed' };
       this.#facts.refusal = null;
@@ -141,10 +134,7 @@ export class CallEncryption extends Emitter<Events> {
     if (!areSame) this.#facts.refusal = 'mismatch';
     if (!areSame || current?.device === device) this.#facts.isAllowedClear = false;
     this.#judge();
-    if (device === undefined) return;
-    if (areSame) this.#differed.delete(device);
-    else this.#differed.add(device);
-    await this.#o.device.known(this.#o.userId).noteWords(this.#o.peerId, device, areSame);
+    if (device !== undefined) await this.#peerDevices.noteWords(device, areSame);
   }
 
   /** This person wants to talk all the same, though the server may listen. */
@@ -156,22 +146,20 @@ export class CallEncryption extends Emitter<Events> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#stall);
+    this.#watchdog.close();
     this.clear();
     void this.#agreement.then((agreement) => agreement?.close()).catch(() => undefined);
     this.#crypto?.close();
   }
 
   async #openFrames(): Promise<FrameCrypto | undefined> {
-    const { device, userId, peerId } = this.#o;
-    const known = device.known(userId);
     const [crypto, isKnownCapable] = await Promise.all([
-      device
+      this.#o.device
         .isSupported()
         .then((can) => (can ? FrameCrypto.open((counts) => this.#count(counts)) : undefined)),
-      known.hasAny(peerId),
+      this.#peerDevices.hasAny(),
     ]);
-    if (crypto) this.#differed = new Set(await known.differed(peerId));
+    if (crypto) await this.#peerDevices.load();
     if (this.#closed) {
       crypto?.close();
       return undefined;
@@ -186,7 +174,9 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   async #openAgreement(): Promise<KeyAgreement | undefined> {
-    if (!(await this.frames)) return undefined;
+    const frames = await this.frames;
+    if (!frames) return undefined;
+    const keys = new KeyRotation(frames);
     const { callId, userId, peerId, isCaller, device } = this.#o;
     const agreement = new KeyAgreement({
       callId,
@@ -197,9 +187,12 @@ export class CallEncryption extends Emitter<Events> {
       nowSec: () => Date.now() / 1000,
       send: (message) => void this.#send(message),
     });
-    agreement.on('early', (early) => this.#early(early));
-    agreement.on('agreed', (agreed) => void this.#agreed(agreed));
-    agreement.on('confirmed', ({ epoch }) => void this.#confirmed(epoch));
+    agreement.on('early', (early) => this.#early(early, keys));
+    agreement.on('agreed', (agreed) => void this.#agreed(agreed, keys));
+    agreement.on('confirmed', ({ epoch }) => {
+      const confirmed = keys.confirmed(epoch);
+      if (confirmed) void this.#settle(confirmed);
+    });
     agreement.on('refused', () => {
       this.#facts.refusal = 'tampered';
       this.#judge();
@@ -224,36 +217,19 @@ export class CallEncryption extends Emitter<Events> {
     }
   }
 
-  /** Keys until there are better ones. */
-  #early({ epoch, sendKey, receiveKey, device }: EarlyKeys): void {
-    this.#meet(device);
-    const kid = kidOf(epoch, true);
-    this.#crypto?.addEarlyKey(kid, receiveKey);
-    if (this.#facts.hasKeys) return;
-    this.#crypto?.useSendKey(kid, sendKey);
-    this.#facts.hasEarlyKeys = true;
+  #early(early: EarlyKeys, keys: KeyRotation): void {
+    this.#meet(early.device);
+    keys.early(early);
+    this.#facts.hasEarlyKeys = keys.hasEarly;
     this.#judge();
   }
 
-  /** Keys are there. They are received with at once; sent with when the other has them, or when there are no others. */
-  async #agreed(agreed: Agreement): Promise<void> {
-    const isSent = agreed.confirmed || !(this.#facts.hasKeys || this.#facts.hasEarlyKeys);
-    const kid = kidOf(agreed.epoch);
+  async #agreed(agreed: Agreement, keys: KeyRotation): Promise<void> {
     this.#meet(agreed.device);
-    this.#crypto?.addReceiveKey(kid, agreed.receiveKey);
-    if (isSent) this.#crypto?.useSendKey(kid, agreed.sendKey);
-    this.#last = { agreed, isSent };
-    this.#facts.hasKeys = true;
+    keys.agreed(agreed);
+    this.#facts.hasKeys = keys.hasAgreed;
     this.#judge();
     if (agreed.confirmed) await this.#settle(agreed);
-  }
-
-  async #confirmed(epoch: number): Promise<void> {
-    if (this.#last?.agreed.epoch !== epoch) return;
-    const { agreed, isSent } = this.#last;
-    if (!isSent) this.#crypto?.useSendKey(kidOf(epoch), agreed.sendKey);
-    this.#last = { agreed, isSent: true };
-    await this.#settle(agreed);
   }
 
   /** Before a frame of a device's is opened: what is known of another one is not said of it. */
@@ -265,29 +241,20 @@ export class CallEncryption extends Emitter<Events> {
 
   /** Before a frame goes to a device whose words were not the same. */
   #doubt(device: string): void {
-    if (this.#differed.has(device)) this.#facts.refusal = 'mismatch';
+    if (this.#peerDevices.hasDiffered(device)) this.#facts.refusal = 'mismatch';
   }
 
   /** Both have the keys. */
   async #settle({ device, words }: Agreement): Promise<void> {
-    this.#isAwaited = false;
-    clearTimeout(this.#stall);
-    this.#stall = undefined;
-    const trust = await this.#o.device.known(this.#o.userId).meet(this.#o.peerId, device);
+    this.#watchdog.done();
+    const trust = await this.#peerDevices.meet(device, words);
     this.#facts.current = { device, words, trust };
-    this.#deviceOfWords.set(words.join(' '), device);
     this.#facts.isStalled = false;
     this.#facts.isUndecodable = false;
     this.#facts.refusal = null;
     // Until the words of this agreement were compared it is as strange as before.
     this.#doubt(device);
     this.#judge();
-  }
-
-  /** An agreement is under way: somebody who keeps a part of it back is noticed. */
-  #expectAgreement(): void {
-    if (this.#closed) return;
-    if (this.#isAwaited && this.#isAnswered) this.#stall ??= setTimeout(() => this.#stalled(), STALLED_MS);
   }
 
   #stalled(): void {
@@ -300,9 +267,7 @@ export class CallEncryption extends Emitter<Events> {
   #registered(): void {
     this.#isRegistered = true;
     this.#facts.isUnregistered = false;
-    clearTimeout(this.#stall);
-    this.#stall = undefined;
-    this.#expectAgreement();
+    this.#watchdog.restart();
     this.#judge();
   }
 
