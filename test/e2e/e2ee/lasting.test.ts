@@ -102,3 +102,14 @@ test('new transports, another device and a lost socket: it stays on', async () =
   await eventually(() => atAnn.getByTestId('call-e2ee').getAttribute('data-changed')).toBe('true');
   expect((await encryption(onTablet))!.words).toEqual((await encryption(atAnn))!.words);
 });
+
+test('who got ready to hear after the answer only hears the other also when they come back', async () => {
+  const { ann, bob, matchId } = await newMatch(devices);
+  const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
+  relay.slow = ann.id;
+  await call(atAnn, atBob, matchId);
+  await hear(atAnn, atBob);
+  await atBob.reload();
+  await eventually(stateOf(atBob)).toBe('on');
+  await hear(atAnn, atBob);
+});

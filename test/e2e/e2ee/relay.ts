@@ -26,6 +26,8 @@ export const relay: {
   refusals: number;
   /** So many times nobody is given what the other sends: the media worker is too slow. */
   unheard: number;
+  /** Whose client gets ready to hear so slowly that the other is sending by then. */
+  slow?: string | undefined;
 } = { refusals: 0, unheard: 0 };
 const rooms = BaseRoom.prototype as unknown as RoomInside;
 const keys = PublicKeys.prototype as Pick<PublicKeys, 'of' | 'take'>;
@@ -55,7 +57,16 @@ keys.take = function (userId, key) {
   return honest.take.call(this, userId, key);
 };
 
-const { consume } = CallMedia.prototype;
+const { consume, prepare } = CallMedia.prototype;
+CallMedia.prototype.prepare = function (userId, ...given) {
+  const run = () => prepare.call(this, userId, ...given);
+  if (userId !== relay.slow) return run();
+  const late = async () => {
+    while (this.producers().every((one) => one.userId === userId)) await new Promise(setImmediate);
+    return run();
+  };
+  return late() as never;
+};
 CallMedia.prototype.consume = function (...given) {
   if (relay.unheard > 0) {
     relay.unheard--;
@@ -67,6 +78,7 @@ CallMedia.prototype.consume = function (...given) {
 afterEach(() => {
   relay.refusals = 0;
   relay.unheard = 0;
+  relay.slow = undefined;
   relay.say = undefined;
   relay.beforePatch = undefined;
 });

@@ -72,6 +72,8 @@ export class CallMedia extends Emitter<CallMediaEvents> {
 
   #takeRemote(kind: Kind, track: MediaStreamTrack | null): void {
     const stream = this.remote[kind];
+    // Told again of what is heard already.
+    if (track !== null && stream.getTracks().includes(track)) return;
     for (const old of stream.getTracks()) stream.removeTrack(old);
     if (track) stream.addTrack(track);
     this.emit('remote', { kind, track });

@@ -123,7 +123,12 @@ export class MediaLink extends Emitter<MediaLinkEvents> {
     this.#consuming.add(producerId);
     await this.#ready;
     const ear = consumerId === undefined ? undefined : await this.#ear;
-    if (ear) return void this.#consumers.set(producerId, ear);
+    if (ear) {
+      this.#consumers.set(producerId, ear);
+      // It may have come and gone before it was of use: a voice that was there already had a receiver of its own.
+      this.emit('remote', { kind: 'audio', track: ear.track });
+      return;
+    }
     if (!this.#device || !this.#recv) return;
     await this.#consume(producerId, this.#device, this.#recv).catch((error) => {
       // Refused, it may be told of again.

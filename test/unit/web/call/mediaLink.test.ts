@@ -16,6 +16,7 @@ function microphone(): MediaStreamTrack {
 }
 /** What the room answers, by type; `{}` where there is nothing. */
 let answers: Record<string, () => unknown>;
+const ask = async <T>(type: string) => (answers[type]?.() ?? {}) as T;
 let link: MediaLink;
 let broken: number;
 
@@ -30,7 +31,6 @@ beforeEach(() => {
     'media:produce': () => ({ producerId: 'mine' }),
     'media:consume': () => ({ ...consumed, consumerId }),
   };
-  const ask = async <T>(type: string) => (answers[type]?.() ?? {}) as T;
   link = new MediaLink(ask, Promise.resolve([]), Promise.resolve(undefined));
   link.allow();
   broken = 0;
@@ -71,4 +71,21 @@ test.each(steps)('%s that is refused for good is no reason to begin anew', async
   answers[type] = refusing('NOT_FOUND');
   await run().catch(() => undefined);
   expect(broken).toBe(0);
+});
+
+test('who got ready to hear just after the answer hears the other also when they come back', async () => {
+  const prepared = { ...parameters.generateConsumerRemoteParameters({ codecMimeType: 'audio/opus' }) };
+  answers['media:prepare'] = () => ({ producerId: 'mine', rtpParameters: prepared.rtpParameters });
+  const early = new MediaLink(ask, Promise.resolve([]), Promise.resolve(undefined));
+  const heard: (MediaStreamTrack | null)[] = [];
+  early.on('remote', ({ track }) => heard.push(track));
+  await early.produce('audio', microphone());
+  // The other's sound was there before, so it comes in the usual way.
+  await early.consume('theirs');
+  early.drop('theirs');
+  // What was prepared is what they are heard by now.
+  await early.consume('theirs after a reload', 'a consumer of the server');
+  expect(heard.map((track) => track?.id)).toEqual([heard[0]!.id, heard[1]!.id, undefined, heard[0]!.id]);
+  expect(heard[1]).not.toBe(heard[0]);
+  early.close();
 });
