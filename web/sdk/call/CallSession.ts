@@ -82,6 +82,7 @@ export class CallSession extends Emitter<CallEvents> {
       http,
       seats,
       clock,
+      wantsToTalk: () => this.#isOurs,
       take: (said) => this.#take(snapshotOfCall(said, this.#snapshot.people)),
     });
     const { link } = this.#signalling;

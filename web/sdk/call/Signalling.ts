@@ -13,6 +13,8 @@ type Options = {
   http: Http;
   seats: Seats;
   clock: ServerClock;
+  /** Whether the person wants to talk on this device; where it only rings, they may answer on another. */
+  wantsToTalk: () => boolean;
   /** What the server says that the call is. */
   take: (call: Call) => void;
 };
@@ -38,22 +40,28 @@ export class Signalling {
   readonly #o: Options;
   /** States that the room has sent, so that an answer over HTTP is known to be older than one of them. */
   #patches = 0;
+  #hasSat = false;
   /** An answer is on its way over HTTP. */
   #isPosting = false;
 
   constructor(options: Options) {
     this.#o = options;
-    const { seats, callId, take } = options;
+    const { seats, callId, take, wantsToTalk } = options;
     this.link = new RoomLink({
       seats,
       // A device that only rings may come in between an answer and its seat, which takes the place back.
       isFinal: (code) => endsSession(code) && !(code === CLOSED.takenOver && this.#isPosting),
       askForSeat: async () => {
-        // Nobody has asked for this one: it does not take the call from another device that talks by now.
-        const { call, seat } = await seats.ask<CallAndSeat>(`/calls/${callId}/join`, { returns: true });
+        // Unless the person asked to talk here and has not got to, nobody has asked for this one: it does not take the
+        // call from another device that talks by now.
+        const returns = this.#hasSat || !wantsToTalk();
+        const { call, seat } = await seats.ask<CallAndSeat>(`/calls/${callId}/join`, { returns });
         take(call);
         return seat;
       },
+    });
+    this.link.on('up', () => {
+      this.#hasSat = true;
     });
     this.link.on('patch', () => {
       this.#patches += 1;

@@ -63,6 +63,8 @@ let seatsTaken: string[];
 let seatsAsked: { path: string; body: unknown }[];
 /** Why nobody is let in. */
 let refusal: DuetApiError | undefined;
+/** So many seats cannot be taken. */
+let seatsLost: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -92,6 +94,7 @@ beforeEach(() => {
   seatsAsked = [];
   seatsTaken = [];
   refusal = undefined;
+  seatsLost = 0;
 });
 
 afterEach(() => {
@@ -144,7 +147,8 @@ function noting(seats: Seats): Seats {
       return { ...answer, seat: { sessionId: path } };
     };
   };
-  const take: Seats['take'] = (seat) => {
+  const take: Seats['take'] = async (seat) => {
+    if (seatsLost-- > 0) throw DuetApiError.network();
     seatsTaken.push(seat.sessionId);
     return seats.take(seat);
   };
@@ -468,4 +472,24 @@ test('a device that only rings and sits down while the answer is on its way over
   expect(session.link).toBe('connected');
   expect(seatsTaken.at(-1)).toBe('/calls/call/answer');
   session.leave();
+});
+
+test('until somebody who wants to talk here has sat down once, the call is taken from another device', async () => {
+  seatsLost = 2;
+  const session = begin();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(session.link).toBe('connected');
+  const wanted = { path: '/calls/call/join', body: { returns: false } };
+  expect(seatsAsked).toEqual([wanted, wanted]);
+  rooms[0]!.drop(1006);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(seatsAsked).toEqual([wanted, wanted, { path: '/calls/call/join', body: { returns: true } }]);
+});
+
+test('who only waits to answer takes it from nobody, however long it takes to sit down', async () => {
+  rung();
+  seatsLost = 1;
+  begin();
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(seatsAsked).toEqual([{ path: '/calls/call/join', body: { returns: true } }]);
 });
