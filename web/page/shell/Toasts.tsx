@@ -10,11 +10,6 @@ export function Toasts() {
       {items.map((toast) => (
         <div key={toast.id} class={`toast toast-${toast.tone}`} data-testid="toast">
           <span>{toast.text}</span>
-          {toast.action && (
-            <button type="button" class="link" onClick={toast.action.run}>
-              {toast.action.label}
-            </button>
-          )}
           <button
             type="button"
             class="icon-button small"

@@ -15,9 +15,11 @@ export const session = new Store<SessionState>({ phase: duet.auth.isSignedIn ? '
 
 /** The account is being given up: that this signs one out is no news. */
 let isLeaving = false;
+let nextTry: ReturnType<typeof setTimeout> | undefined;
 
 duet.auth.on('signedIn', () => void enter());
 duet.auth.on('signedOut', ({ reason }) => {
+  clearTimeout(nextTry);
   duet.closeInbox();
   closeCalls();
   clearMatches();
@@ -57,6 +59,6 @@ async function enter(): Promise<void> {
     sayError(error);
     if (!duet.auth.isSignedIn) return;
     // The server is away: what is shown stays, and it is tried again.
-    setTimeout(() => void enter(), 3_000);
+    nextTry = setTimeout(() => void enter(), 3_000);
   }
 }

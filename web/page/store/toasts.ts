@@ -5,7 +5,6 @@ export type Toast = {
   id: number;
   text: string;
   tone: 'plain' | 'bad';
-  action?: { label: string; run: () => void };
 };
 
 const SHOWN_MS = 5_000;
@@ -23,8 +22,8 @@ export const toasts = new Store<{ items: Toast[] }>({ items: [] });
 let nextId = 1;
 
 /** Says something at the edge of the page, for a few seconds. */
-export function say(text: string, options: Partial<Pick<Toast, 'tone' | 'action'>> = {}): void {
-  const toast: Toast = { id: nextId++, text, tone: options.tone ?? 'plain', action: options.action };
+export function say(text: string, { tone = 'plain' }: Partial<Pick<Toast, 'tone'>> = {}): void {
+  const toast: Toast = { id: nextId++, text, tone };
   toasts.set({ items: [...toasts.value.items.filter((item) => item.text !== text), toast].slice(-MOST) });
   setTimeout(() => dismiss(toast.id), SHOWN_MS);
 }

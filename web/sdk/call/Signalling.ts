@@ -20,7 +20,7 @@ type Options = {
 };
 
 type CallAndSeat = { call: Call; seat: Seat };
-export type Command = 'answer' | 'reject' | 'extend' | 'upgrade';
+type Command = 'answer' | 'reject' | 'extend' | 'upgrade';
 
 const MESSAGE_OF = {
   answer: 'call:answer',
