@@ -45,10 +45,12 @@ export class PromiseRow {
     const took = `${ms(quantile(tookMs, 0.5))} / ${ms(quantile(tookMs, 0.95))} / ${ms(quantile(tookMs, 1))}`;
     const usual = usualMs.length > 0 ? `${ms(quantile(usualMs, 0.5))} / ${ms(quantile(usualMs, 1))}` : '';
     const answers = wrong.length > 0 ? `**${wrong.length} wrong**` : `${this.#right} right`;
-    const promised = `${ms(this.withinMs)}${this.share < 1 ? ` (p${this.share * 100})` : ''}`;
-    const overMs = quantile(tookMs, this.share) - this.withinMs;
+    const of = this.share < 1 ? ` (p${this.share * 100})` : '';
+    const promised = `${ms(this.withinMs)}${of}`;
+    const bound = quantile(tookMs, this.share);
+    const overMs = bound - this.withinMs;
     const late = overMs <= 0 ? '' : overMs <= lateMs ? ' (missed, as was the timer)' : ' **missed**';
-    return `| ${this.what} | ${promised} | ${took}${late} | ${tookMs.length} | ${usual} | ${ms(lateMs)} | ${answers} |`;
+    return `| ${this.what} | ${promised} | ${took}${of && `, ${ms(bound)}${of}`}${late} | ${tookMs.length} | ${usual} | ${ms(lateMs)} | ${answers} |`;
   }
 }
 

@@ -66,12 +66,16 @@ export const OUTAGE_PROMISES: Record<string, Provoke> = {
           { row: after, of: second, made: like(second) },
         ].map(async ({ row, of, made }) => {
           await made;
-          const { at: heardAt } = await hearing(
+          const { at: heardAt, payload } = await hearing(
             inbox,
             'match:created',
             ({ match }) => match.peer.id === of.id,
           );
           row.tookMs.push(Math.max(0, heardAt - backAt));
+          row.check(
+            payload.match.status === 'active',
+            () => `told of a match that is ${payload.match.status}`,
+          );
         }),
       );
     }

@@ -4,7 +4,7 @@
  */
 import type { CallActor } from '../calling/CallActor.ts';
 import { type CallStore, isUnheld, LEASE_MS, RENEW_EVERY_MS } from '../calling/CallStore.ts';
-import { type Clock, inTime } from '../clock.ts';
+import { type Clock, inTime, sleep } from '../clock.ts';
 import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
@@ -44,6 +44,8 @@ const SWEEP_LOOKS = 20;
 /** How often inboxes are compared with the log, for hints that were lost. */
 const RECONCILE_EVERY_MS = 3_000;
 const DROP_EVERY_MS = HOUR_MS;
+/** How often a process that drains looks whether it is over. */
+const IDLE_EVERY_MS = 200;
 const TAKEN_OVER = 'calls.taken_over';
 
 /** Said on the bus: a call that somebody held before is held in this epoch now. */
@@ -115,6 +117,14 @@ export class Keeper {
 
   get heldCount(): number {
     return this.#held.size;
+  }
+
+  /** Resolves when nothing is held here, or after `deadlineMs`. */
+  async idle(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.now() + deadlineMs;
+    while (this.heldCount > 0 && clock.now() < until)
+      await sleep(clock, Math.min(IDLE_EVERY_MS, until - clock.now()));
   }
 
   close(): void {

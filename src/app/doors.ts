@@ -11,7 +11,6 @@ import { logThrough } from '../actors/colyseusLog.ts';
 import { DeadListings } from '../actors/DeadListings.ts';
 import { RoomListings } from '../actors/RoomListings.ts';
 import { presentEvent } from '../calling/presentEvent.ts';
-import { sleep } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { DuetError } from '../errors.ts';
 import type { RouteLimit } from '../http/route.ts';
@@ -214,10 +213,9 @@ export async function openDoors(
   if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
   deadListings?.start();
 
-  const drain = async (deadlineMs: number) => {
+  const drain = (deadlineMs: number) => {
     actors.drain();
-    const until = clock.now() + deadlineMs;
-    while (keeper.heldCount > 0 && clock.now() < until) await sleep(clock, 200);
+    return keeper.idle(deadlineMs);
   };
   return { drain };
 }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { Actors, type RoomHost } from '../../../src/actors/Actors.ts';
 import { Keeper } from '../../../src/actors/Keeper.ts';
+import type { CallActor } from '../../../src/calling/CallActor.ts';
 import type { CallStore, Claim } from '../../../src/calling/CallStore.ts';
 import type { Database } from '../../../src/db/Database.ts';
 import { createLog } from '../../../src/log.ts';
@@ -84,4 +85,33 @@ test('calls that nobody holds are not looked for, deadlines of matches are', asy
   await sweep();
   expect(swept).toContain('sweep-calls');
   keeper.close();
+});
+
+test('with a call that goes on it ends at its deadline, not at the look after it', async () => {
+  const clock = new FakeClock();
+  const keeper = new Keeper({
+    db: {} as Database,
+    calls: {} as CallStore,
+    bus: new MemoryBus(),
+    clock,
+    log,
+    tickMatch: () => Promise.resolve(),
+    activateCall: () => Promise.resolve(),
+    reconcileInboxes: () => Promise.resolve(),
+    dropOld: () => Promise.resolve(),
+  });
+  keeper.hold({ call: { id: CALL }, epoch: 1 } as CallActor);
+  let isIdle = false;
+  void keeper.idle(250).then(() => {
+    isIdle = true;
+  });
+  const move = async (ms: number) => {
+    clock.advance(ms);
+    await new Promise((done) => setImmediate(done));
+  };
+  await move(200);
+  await move(49);
+  expect(isIdle).toBe(false);
+  await move(1);
+  expect(isIdle).toBe(true);
 });
