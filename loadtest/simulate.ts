@@ -2,6 +2,7 @@
 //
 //   npm run node -- loadtest/simulate.ts --runs 1000000 --seed 1     seeds 1 to 1,000,000, on all cores; prints runs a second
 //   npm run node -- loadtest/simulate.ts --seed 4711 --story         one seed, told line by line
+//   npm run node -- loadtest/simulate.ts --weather clocks            one kind of trouble only
 //
 // Stops at the first broken invariant, tells its story and how to run it again.
 import { availableParallelism } from 'node:os';
@@ -13,6 +14,7 @@ interface Share {
   first: number;
   runs: number;
   step: number;
+  weather: string | undefined;
 }
 
 type Report = { done: number; calls: number; steps: number; simulatedMs: number; broken?: number };
@@ -29,19 +31,26 @@ async function main(): Promise<void> {
       runs: { type: 'string' },
       seed: { type: 'string', default: '1' },
       workers: { type: 'string', default: String(availableParallelism()) },
+      weather: { type: 'string' },
       story: { type: 'boolean', default: false },
     },
   });
   const seed = Number(values.seed);
-  if (values.story) return tell(seed);
+  const { weather } = values;
+  if (values.story) return tell(seed, weather);
   const runs = Number(values.runs ?? 10_000);
-  const broken = await runAll(seed, runs, Number(values.workers));
+  const broken = await runAll(seed, runs, Number(values.workers), weather);
   if (broken === undefined) return;
-  await tell(broken);
+  await tell(broken, weather);
   process.exitCode = 1;
 }
 
-async function runAll(seed: number, runs: number, workers: number): Promise<number | undefined> {
+async function runAll(
+  seed: number,
+  runs: number,
+  workers: number,
+  weather: string | undefined,
+): Promise<number | undefined> {
   const startedAt = performance.now();
   const total = { done: 0, calls: 0, steps: 0, simulatedMs: 0 };
   let broken: number | undefined;
@@ -55,7 +64,8 @@ async function runAll(seed: number, runs: number, workers: number): Promise<numb
   };
   await Promise.all(
     Array.from({ length: Math.min(workers, runs) }, (_, index) => {
-      const share: Share = { first: seed + index, runs: Math.ceil((runs - index) / workers), step: workers };
+      const its = Math.ceil((runs - index) / workers);
+      const share: Share = { first: seed + index, runs: its, step: workers, weather };
       const worker = new Worker(new URL(import.meta.url), { workerData: share });
       return new Promise<void>((resolve, reject) => {
         worker.on('message', (report: Report) => {
@@ -79,10 +89,10 @@ async function runAll(seed: number, runs: number, workers: number): Promise<numb
   return broken;
 }
 
-async function work({ first, runs, step }: Share): Promise<void> {
+async function work({ first, runs, step, weather }: Share): Promise<void> {
   let report: Report = { done: 0, calls: 0, steps: 0, simulatedMs: 0 };
   for (let index = 0; index < runs; index++) {
-    const run = await simulate(first + index * step);
+    const run = await simulate(first + index * step, { weather });
     report.done++;
     report.calls += run.calls;
     report.steps += run.steps;
@@ -97,9 +107,10 @@ async function work({ first, runs, step }: Share): Promise<void> {
   }
 }
 
-async function tell(seed: number): Promise<void> {
-  const run = await simulate(seed, { story: true });
+async function tell(seed: number, weather: string | undefined): Promise<void> {
+  const run = await simulate(seed, { story: true, weather });
   console.log(run.story.join('\n'));
   console.log(run.broken === undefined ? 'nothing broke' : `\nbroken: ${run.broken}`);
-  console.log(`again: npm run node -- loadtest/simulate.ts --seed ${seed} --story`);
+  const kind = weather === undefined ? '' : ` --weather ${weather}`;
+  console.log(`again: npm run node -- loadtest/simulate.ts --seed ${seed}${kind} --story`);
 }

@@ -35,6 +35,8 @@ export interface RunReport {
 export interface RunOptions {
   /** Whether the story is written down. */
   story?: boolean;
+  /** The one kind of trouble (`Weather.ts`). Default: drawn. */
+  weather?: string | undefined;
   /** Statements of the database that are to be wrong. */
   brokenStatements?: Readonly<Record<string, StatementModel>>;
 }
@@ -86,7 +88,7 @@ export class Simulation implements World {
     this.seed = seed;
     this.#storyWanted = options.story ?? false;
     this.random = new Random(seed);
-    this.weather = drawWeather(this.random);
+    this.weather = drawWeather(this.random, options.weather);
     this.durations = drawDurations(this.random);
     this.database = new MemoryDatabase(this.databaseClock, options.brokenStatements);
     this.ledger = new Ledger(this);

@@ -145,8 +145,11 @@ const WEIGHTS = {
   storm: 4,
 };
 
-export function drawWeather(random: Random): Weather {
-  const name = random.weighted(WEIGHTS);
+/** One of all, or `only` the one. */
+export function drawWeather(random: Random, only?: string): Weather {
+  const drawn = random.weighted(WEIGHTS);
+  const name = only ?? drawn;
+  if (!(name in KINDS)) throw new Error(`there is no weather ${name}, but ${Object.keys(KINDS).join(', ')}`);
   return { ...FAIR, ...KINDS[name], name };
 }
 
