@@ -28,8 +28,9 @@ export class ProcessLink implements Sql {
   /** What `Database` does with it. */
   async holdName(clock: Clock): Promise<void> {
     const reached = (isReached: boolean) => {
-      if (isReached && this.#isCutOff) this.#backAt = this.#world.time.now;
+      if (isReached !== this.#isCutOff) return;
       this.#isCutOff = !isReached;
+      if (isReached) this.#backAt = this.#world.time.now;
       // Until it may take calls over again.
       this.#world.faulted(LEASE_MS);
     };
