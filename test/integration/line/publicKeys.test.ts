@@ -1,10 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { DeviceKeys } from '../../../src/accounts/DeviceKeys.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { newMatch } from '../../support/signedIn.ts';
 
 const app = useApp();
+afterEach(() => vi.restoreAllMocks());
+
 const KEY = { epoch: 1, key: 'k'.repeat(43), signature: 's'.repeat(86) };
 
 async function ringing() {
@@ -59,6 +62,31 @@ describe('public keys for end-to-end encryption', () => {
     expect(await refusal(room.request('call:e2ee_key', { ...offer, epoch: 2, device: other }))).toBe(
       'FORBIDDEN',
     );
+  });
+
+  test('are not told of a client whose seat another took while its device was looked up', async () => {
+    const { ann, call, room, bobRoom } = await ringing();
+    const bobHeard = new Inbox(bobRoom);
+    const device = 'd'.repeat(43);
+    const lookedUp = Promise.withResolvers<string>();
+    const lookUp = vi.spyOn(DeviceKeys.prototype, 'of').mockReturnValueOnce(lookedUp.promise);
+    const left = new Promise((resolve) => room.onLeave(resolve));
+    // Its client is gone before it is answered.
+    room.request('call:e2ee_key', { ...KEY, step: 'offer', device }).catch(() => {});
+    await eventually(() => lookUp.mock.calls.length).toBe(1);
+    const tablet = await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
+    await left;
+    lookedUp.resolve(device);
+    const own = { ...KEY, epoch: 2, step: 'offer' };
+    await tablet.request('call:e2ee_key', own);
+    await bobHeard.next('call:e2ee_key', ({ epoch }) => epoch === 2);
+    expect(bobHeard.ofType('call:e2ee_key')).toEqual([{ userId: ann.id, ...own }]);
+  });
+
+  test('are taken no more when the call is over', async () => {
+    const { room } = await ringing();
+    await room.request('call:end');
+    expect(await refusal(room.request('call:e2ee_key', KEY))).toBe('CALL_NOT_ACTIVE');
   });
 
   test('each step once an epoch; what began an agreement is told to who joins later', async () => {
