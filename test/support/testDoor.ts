@@ -1,8 +1,9 @@
 import type { Room } from '@colyseus/core';
 import { SystemClock } from '../../src/clock.ts';
 import { DuetError } from '../../src/errors.ts';
+import type { PipelineConfig, PipelinePorts } from '../../src/http/Pipeline.ts';
 import type { Route } from '../../src/http/route.ts';
-import { Router, type RouterConfig, type RouterPorts } from '../../src/http/router.ts';
+import { Router } from '../../src/http/router.ts';
 import type { StaticFile } from '../../src/http/staticFiles.ts';
 import type { Log } from '../../src/log.ts';
 import { HardenedTransport, type TransportOptions } from '../../src/transport/HardenedTransport.ts';
@@ -46,8 +47,8 @@ export type TestDoor = AsyncDisposable & {
 export async function openTestDoor(options: {
   routes?: Route[];
   files?: StaticFile[];
-  config?: Partial<RouterConfig>;
-  ports?: Partial<RouterPorts>;
+  config?: Partial<PipelineConfig>;
+  ports?: Partial<PipelinePorts>;
   transport?: Partial<TransportOptions>;
   rooms?: (roomId: string) => Room | undefined;
 }): Promise<TestDoor> {
@@ -102,7 +103,7 @@ export async function openTestDoor(options: {
   };
 }
 
-function authenticate(authorization: string): ReturnType<RouterPorts['authenticate']> {
+function authenticate(authorization: string): ReturnType<PipelinePorts['authenticate']> {
   const match = /^Bearer (user|admin|slow):(\w+)$/.exec(authorization);
   if (match === null) throw new DuetError('UNAUTHORIZED');
   const auth = {
