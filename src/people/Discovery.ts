@@ -249,7 +249,7 @@ export class Discovery {
   }
 
   /**
-   * Parameters $1 to $14 of the statements of discovery. On a first page nobody is left out as dealt: whoever asks for two
+   * Parameters $1 to $15 of the statements of discovery. On a first page nobody is left out as dealt: whoever asks for two
    * at once may begin both in the same millisecond, and each is a first page.
    */
   #filter(viewer: Self, browsing: Browsing | null): Bind[] {
@@ -273,6 +273,8 @@ export class Discovery {
       spot?.slackKm ?? 0,
       viewer.maxDistanceKm,
       dayOf(now),
+      // A like of who was shown only those within whose small reach they are would tell where they are.
+      viewer.hideDistance ? viewer.maxDistanceKm : 0,
     ];
   }
 }

@@ -38,7 +38,10 @@ const SHOWN = `select seen_id from sightings where month = any ($5::date[]) and 
 
 const SHOWN_AT_ALL = `u.status = 'active' and u.discoverable and u.email_verified_at is not null`;
 
-/** Both sides' preferences, on a row `u`: ages $6..$7, the viewer's age $8, spot $9..$11, reach $12, today $13. */
+/**
+ * Both sides' preferences, on a row `u`: ages $6..$7, the viewer's age $8, spot $9..$11 and its slack $12, reach $13, today
+ * $14. The other's reach counts as $15 at least: it must not tell where somebody is who hides that.
+ */
 const FITS = `${SHOWN_AT_ALL}
   and u.birth_date between $6 and $7
   and $8 between u.min_age and u.max_age
@@ -46,7 +49,7 @@ const FITS = `${SHOWN_AT_ALL}
   and (u.x is null or $9::real is null or
        ${2 * EARTH_KM} * asin(least(1,
          sqrt((u.x - $9) * (u.x - $9) + (u.y - $10) * (u.y - $10) + (u.z - $11) * (u.z - $11)) / ${2 * EARTH_KM}))
-         - u.slack_km - $12 <= least(u.max_distance_km, $13))
+         - u.slack_km - $12 <= least(greatest(u.max_distance_km, $15), $13))
   and u.id <> $1`;
 
 /**
@@ -60,10 +63,10 @@ const NOT_SETTLED = `(select ids from settled)[width_bucket(u.id, (select ids fr
 const WITHOUT_SETTLED = `with unasked as (select $2::integer, $3::integer, $4::timestamptz, $5::date[])`;
 
 /**
- * The best $20 of the corners that $15 (audiences), $16 (areas) and $17 (cohorts) name, in two steps. First the best
- * $21 of each of the first $19 corners; the $20th of those is a floor under which nobody can be among the best $20.
+ * The best $21 of the corners that $16 (audiences), $17 (areas) and $18 (cohorts) name, in two steps. First the best
+ * $22 of each of the first $20 corners; the $21th of those is a floor under which nobody can be among the best $21.
  * Then those corners are read on from where the first step stopped, and the others from their top, down to that floor;
- * those whose best score $18 is below it not at all. Nobody above the score $22 is looked at: those were all found, or
+ * those whose best score $19 is below it not at all. Nobody above the score $23 is looked at: those were all found, or
  * found out of the question, before.
  */
 const findIn = (name: string, asks: { settled: boolean }) => {
@@ -71,24 +74,24 @@ const findIn = (name: string, asks: { settled: boolean }) => {
   return sql<CandidateRow>(
     name,
     `${asks.settled ? WITH_SETTLED : WITHOUT_SETTLED}, corners as (
-     select audience, area, cohort, best, nth <= $19 as leads
-     from unnest($15::smallint[], $16::bigint[], $17::integer[], $18::integer[])
+     select audience, area, cohort, best, nth <= $20 as leads
+     from unnest($16::smallint[], $17::bigint[], $18::integer[], $19::integer[])
        with ordinality as c (audience, area, cohort, best, nth)
    ), first as materialized (
      select l.audience, l.area, l.cohort, c.id, c.score
      from corners l cross join lateral (
        select u.id, u.score from users u
-       where u.audience = l.audience and u.wide_area = l.area and ${COHORT_SQL} = l.cohort and u.score <= $22 and ${fit}
-       order by u.score desc, u.id limit $21
+       where u.audience = l.audience and u.wide_area = l.area and ${COHORT_SQL} = l.cohort and u.score <= $23 and ${fit}
+       order by u.score desc, u.id limit $22
      ) c
      where l.leads
    ), floor as materialized (
-     select coalesce((select score from first order by score desc offset $20 - 1 limit 1), 0) as score
+     select coalesce((select score from first order by score desc offset $21 - 1 limit 1), 0) as score
    ), unread as (
      select audience, area, cohort, min(score) as score, (array_agg(id order by score, id desc))[1] as id
-     from first group by audience, area, cohort having count(*) = $21 and min(score) >= (select score from floor)
+     from first group by audience, area, cohort having count(*) = $22 and min(score) >= (select score from floor)
      union all
-     select audience, area, cohort, $22, '00000000-0000-0000-0000-000000000000'
+     select audience, area, cohort, $23, '00000000-0000-0000-0000-000000000000'
      from corners where not leads and best >= (select score from floor)
    ), further as (
      select c.id, c.score from unread r cross join lateral (
@@ -96,11 +99,11 @@ const findIn = (name: string, asks: { settled: boolean }) => {
        where u.audience = r.audience and u.wide_area = r.area and ${COHORT_SQL} = r.cohort
          and u.score >= (select score from floor) and u.score <= r.score and (u.score < r.score or u.id > r.id)
          and ${fit}
-       order by u.score desc, u.id limit $20
+       order by u.score desc, u.id limit $21
      ) c
    )
    select id, score from (select id, score from first union all select id, score from further) found
-   order by score desc, id limit $20`,
+   order by score desc, id limit $21`,
   );
 };
 
@@ -124,30 +127,30 @@ export const populatedCorners = sql<{ audience: number; area: string; cohort: nu
    select audience, area::text, cohort, best from jump`,
 );
 
-/** The best $16 anywhere, for audiences $15: for who has no location, or a reach beyond counting areas. None above $17. */
+/** The best $17 anywhere, for audiences $16: for who has no location, or a reach beyond counting areas. None above $18. */
 export const findAnywhere = sql<CandidateRow>(
   'discovery-anywhere',
   `${WITH_SETTLED}
    select c.id, c.score
-   from unnest($15::smallint[]) as p (audience)
+   from unnest($16::smallint[]) as p (audience)
    cross join lateral (
      select u.id, u.score from users u
-     where u.audience = p.audience and u.score <= $17 and ${FITS} and ${NOT_SETTLED}
-     order by u.score desc, u.id limit $16
+     where u.audience = p.audience and u.score <= $18 and ${FITS} and ${NOT_SETTLED}
+     order by u.score desc, u.id limit $17
    ) c
-   order by c.score desc, c.id limit $16`,
+   order by c.score desc, c.id limit $17`,
 );
 
 /**
- * Which of $15 (in that order) still may be shown: the same conditions again and audiences $16, probed for these few
+ * Which of $16 (in that order) still may be shown: the same conditions again and audiences $17, probed for these few
  * only. Whatever a cached list says, a block, a ban, a pause, a decision or another gender is in force with the next page.
  */
 export const stillFit = sql<{ id: string }>(
   'discovery-still-fit',
   `select u.id
-   from unnest($15::uuid[]) with ordinality as c (id, ord) join users u on u.id = c.id
+   from unnest($16::uuid[]) with ordinality as c (id, ord) join users u on u.id = c.id
    where ${FITS}
-     and u.audience = any ($16::smallint[])
+     and u.audience = any ($17::smallint[])
      and not exists (
        select from pair_decisions d where d.low_id = least(u.id, $1) and d.high_id = greatest(u.id, $1)
          and (d.low_blocked or d.high_blocked or not d.matched and case when d.low_id = $1

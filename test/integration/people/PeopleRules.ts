@@ -342,7 +342,9 @@ function take(tallies: Map<string, Tally>, id: string, atMost: number, now: numb
 
 function isWithin(me: Figure, other: Figure): boolean {
   if (me.cell === null || other.cell === null || other.hides) return true;
-  return mayBeWithin(spotOf(me.cell), spotOf(other.cell), Math.min(me.reachKm, other.reachKm));
+  // Whoever hides the distance is out of everybody's reach, but chooses their own.
+  const reachKm = me.hides ? me.reachKm : Math.min(me.reachKm, other.reachKm);
+  return mayBeWithin(spotOf(me.cell), spotOf(other.cell), reachKm);
 }
 
 function dayAt(now: number): string {

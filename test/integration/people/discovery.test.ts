@@ -413,6 +413,26 @@ describe('discovery', () => {
     expect(await idsFor(nowhere!)).toContain(me);
   });
 
+  it('shows who hides the distance the same people whatever reach those have: a like must not tell where they are', async () => {
+    const { world } = at;
+    const [me, other] = await world.persons(2);
+    await live(me!, town(16));
+    await live(other!, { lat: town(16).lat + 0.3, lon: town(16).lon });
+    await world.people.editPreferences(me!, { maxDistanceKm: 60 });
+    for (const hideDistance of [true, false]) {
+      await world.people.editPreferences(me!, { hideDistance });
+      const shown: boolean[] = [];
+      for (const maxDistanceKm of [1, 100]) {
+        await world.people.editPreferences(other!, { maxDistanceKm });
+        shown.push((await idsFor(me!)).includes(other!));
+      }
+      expect(shown).toEqual([hideDistance, true]);
+    }
+    // Their own reach is theirs to choose.
+    await world.people.editPreferences(me!, { hideDistance: true, maxDistanceKm: 10 });
+    expect(await idsFor(me!)).not.toContain(other);
+  });
+
   it('goes on below a deck that was decided on, misses nobody, and finds at the top again who was taken back', async () => {
     const { world } = at;
     const me = await world.person();

@@ -154,7 +154,7 @@ describe('the plans of the hot statements', () => {
         born.to,
         ageAt(viewer!.birthDate, clock.now()),
       ];
-      filter.push(spot.x, spot.y, spot.z, spot.slackKm, reachKm, dayOf(clock.now()));
+      filter.push(spot.x, spot.y, spot.z, spot.slackKm, reachKm, dayOf(clock.now()), 0);
       const found = await directory.cornersWithin({
         cell: cell!,
         birthDate,

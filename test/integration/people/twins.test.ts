@@ -97,7 +97,7 @@ describe('the database and the process agree', () => {
     for (const { id, spot, reachKm } of people) {
       const { x, y, z, slackKm } = spot;
       const viewer = [id, 30, 90, null, [], '1900-01-01', dayOf(Date.now()), 30];
-      const filter = [...viewer, x, y, z, slackKm, reachKm, dayOf(Date.now())];
+      const filter = [...viewer, x, y, z, slackKm, reachKm, dayOf(Date.now()), 0];
       const ids = others(id).map((other) => other.id);
       const found = await db.query(stillFit, [...filter, ids, audiences]);
       const near = others(id).filter((other) =>
