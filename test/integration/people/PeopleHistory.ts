@@ -48,7 +48,7 @@ const ACTS = {
   report: 2,
   unblock: 7,
   accept: 12,
-  decline: 2,
+  decline: 4,
   end: 6,
   card: 4,
   pause: 3,
@@ -133,11 +133,13 @@ function drawAnswer(
     deed: { act: next, by, about },
     days: random.pick(days),
   });
-  if (act === 'like' && random.chance(0.4)) return { deed: { act, by: about, about: by } };
+  const back = (next: Act) => ({ deed: { act: next, by: about, about: by } });
+  if (act === 'like' && random.chance(0.45)) return back(random.pick(['like', 'like', 'like', 'accept', 'leave']));
+  if (act === 'accept' && random.chance(0.5)) return back(random.pick(['accept', 'accept', 'decline']));
   if (!random.chance(0.4)) return undefined;
   if (act === 'dislike') return then(random.pick(['look', 'undo', 'like']), [1, 29, 30, 30]);
   if (act === 'end') return then(random.pick(['look', 'like', 'dislike']), [89, 90, 90]);
-  if (act === 'block') return then('unblock', [1, 90]);
+  if (act === 'block') return random.chance(0.4) ? back('block') : then('unblock', [1, 90]);
   if (act === 'suspend') return then('return', [1, 30]);
   if (act === 'leave') return then(random.pick(['return', 'erase']), [1, 14]);
   return undefined;

@@ -5,7 +5,7 @@ import { drawHistory, gatherCrowd, live, shortest } from './PeopleHistory.ts';
 import type { Figure } from './PeopleRules.ts';
 
 /** `DUET_HISTORIES=100 DUET_FIRST_HISTORY=1000` for as many others as wanted. */
-const HISTORIES = Number(process.env.DUET_HISTORIES ?? 3);
+const HISTORIES = Number(process.env.DUET_HISTORIES ?? 4);
 const FIRST = Number(process.env.DUET_FIRST_HISTORY ?? 1);
 const STEPS = 120;
 
