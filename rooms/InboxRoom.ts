@@ -38,7 +38,7 @@ export abstract class InboxRoom extends BaseRoom {
   override async onJoin(client: DuetClient): Promise<void> {
     const { hub } = this.services;
     const { userId } = this.admit(client);
-    const after = await hub.beginning(userId);
+    const { seq: after } = await hub.beginning(userId);
     const feed = new InboxFeed(client, this.services);
     this.#subscriptions.set(client.sessionId, { feed, subscription: hub.subscribe(userId, after, feed) });
   }

@@ -79,6 +79,7 @@ export interface RouteServices
     Deps<typeof userRoutes>,
     Deps<typeof decisionRoutes>,
     Deps<typeof safetyRoutes>,
+    Deps<typeof realtimeRoutes>,
     Deps<typeof devPeopleRoutes> {
   matches: Deps<typeof matchRoutes>['matches'];
   matchLists: Deps<typeof matchRoutes>['matchLists'];

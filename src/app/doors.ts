@@ -194,6 +194,7 @@ export async function openDoors(
       calls,
       callCommands: live.callCommands,
       actors,
+      hub,
       metrics,
       listRooms: () => driver.query({}),
       hasDemoTown: config.seedDemo,

@@ -50,9 +50,9 @@ const COMPARE_ALL_EVERY_MS = 60_000;
 const COMPARED_AT_ONCE = 5_000;
 
 /** Where a user's log stands, and the event that tells of the call that rings for them now, if any. */
-export const readBeginning = sql<{ acked: number; ringing: number | null }>(
+export const readBeginning = sql<{ epoch: number; acked: number; ringing: number | null }>(
   'inbox-beginning',
-  `select i.acked, (
+  `select i.epoch, i.acked, (
      select max(o.seq) from live_calls l
      join calls c on c.id = l.call_id and c.phase = 'ringing' and c.callee_id = l.user_id
      join outbox o on o.user_id = l.user_id and o.seq > i.seq - ${LATELY} and o.type = 'call:incoming'
@@ -133,10 +133,10 @@ export class InboxHub {
    * After which event a device that comes is to hear: after the last one that any device acknowledged, but a call that
    * still rings rings on it as well.
    */
-  async beginning(userId: string): Promise<number> {
+  async beginning(userId: string): Promise<{ epoch: number; seq: number }> {
     const [row] = await this.#options.db.query(readBeginning, [userId]);
-    if (row === undefined) return 0;
-    return row.ringing === null ? row.acked : Math.min(row.acked, row.ringing - 1);
+    const { epoch, acked } = row ?? NOTHING_TOLD;
+    return { epoch, seq: row?.ringing == null ? acked : Math.min(acked, row.ringing - 1) };
   }
 
   /** Listens to a user's events after `after`. */

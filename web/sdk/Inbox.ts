@@ -12,6 +12,9 @@ type Extras = {
   revoked: undefined;
 };
 
+/** An earlier release does not say after which event it begins. */
+type SeatAndPosition = { seat: Seat; position?: Pick<Delivery, 'epoch' | 'seq'> };
+
 /** Acknowledgements are gathered for this long, so that a burst of events costs one. */
 const ACK_AFTER_MS = 200;
 /** A gap is asked for again at most this often. */
@@ -32,17 +35,27 @@ export class Inbox extends Emitter<InboxEvents & Extras> {
   #replayAskedAt = Number.NEGATIVE_INFINITY;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
   #isOpen = false;
+  /** Whether where this device begins is where the server does. */
+  #isFirstSeat = true;
 
   constructor(seats: Seats) {
     super();
     this.#link = new RoomLink({
       seats,
       isFinal: (code) => code === CLOSED.revoked,
-      askForSeat: async () => (await seats.ask<{ seat: Seat }>('/realtime/inbox')).seat,
+      askForSeat: async () => {
+        const { seat, position } = await seats.ask<SeatAndPosition>('/realtime/inbox');
+        this.#isFirstSeat = this.#epoch === undefined;
+        if (this.#isFirstSeat && position) {
+          this.#epoch = position.epoch;
+          this.#lastSeq = position.seq;
+        }
+        return seat;
+      },
     });
     // The server begins after what any device of this person's has acknowledged, which may be more than this one heard.
     this.#link.on('up', () => {
-      if (this.#epoch !== undefined) this.#sendReplay();
+      if (!this.#isFirstSeat) this.#sendReplay();
     });
     this.#link.on('message', ({ type, payload }) => this.#receive(type, payload));
     this.#link.on('state', (state) => this.emit('state', state));

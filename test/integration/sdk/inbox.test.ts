@@ -54,3 +54,18 @@ test('who signs in in the place of somebody hears nothing that is theirs', async
     (await ann.ok('GET', '/users/me/sessions')).items.map(({ id }: { id: string }) => id);
   await eventually(sessions).not.toContain(before!.id);
 });
+
+test('a seat says after which event it begins, which another device may have heard by the time it is back', async () => {
+  const [ann, bob] = (await newPeople(app, 2)) as [Person, Person];
+  const seat = () => ann.ok('POST', '/realtime/inbox');
+  const { position } = await seat();
+  expect(position).toEqual({ epoch: 1, seq: 0 });
+  const phone = await ann.inbox();
+  const matchId = await match(ann, bob);
+  const { seq } = await phone.next('match:created');
+  await phone.room.request('inbox:ack', { seq });
+  expect((await seat()).position).toEqual({ epoch: 1, seq });
+  const tablet = await ann.inbox();
+  await tablet.room.request('inbox:replay', { after: position.seq });
+  expect(await tablet.next('match:created')).toMatchObject({ matchId, seq });
+});

@@ -104,3 +104,34 @@ test('does not come back after the session was revoked', async () => {
   expect(inbox.state).toBe('closed');
   expect(rooms).toHaveLength(1);
 });
+
+test('that is lost before it heard anything asks for all since it first sat down', async () => {
+  let position = { epoch: 3, seq: 7 };
+  const fake = fakeSeats(() => ({ position }));
+  const fresh = new Inbox(fake.seats);
+  fresh.on('match:ready', ({ matchId }) => heard.push(matchId));
+  fresh.open();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(fake.rooms[0]!.sent).toEqual([]);
+  fake.rooms[0]!.drop(1006);
+  // Another device has acknowledged two events meanwhile.
+  position = { epoch: 3, seq: 9 };
+  await vi.advanceTimersByTimeAsync(300);
+  expect(fake.rooms[1]!.sent).toContainEqual({ type: 'inbox:replay', payload: { after: 7 } });
+  for (const seq of [8, 9, 10]) say(fake.rooms[1]!, seq, 3);
+  expect(heard).toEqual(['m8', 'm9', 'm10']);
+  fresh.close();
+});
+
+test('hears what another device acknowledged while it sat down', async () => {
+  const fake = fakeSeats(() => ({ position: { epoch: 1, seq: 4 } }));
+  const fresh = new Inbox(fake.seats);
+  fresh.on('match:ready', ({ matchId }) => heard.push(matchId));
+  fresh.open();
+  await vi.advanceTimersByTimeAsync(0);
+  say(fake.rooms[0]!, 6);
+  expect(fake.rooms[0]!.sent).toContainEqual({ type: 'inbox:replay', payload: { after: 4 } });
+  for (const seq of [5, 6]) say(fake.rooms[0]!, seq);
+  expect(heard).toEqual(['m5', 'm6']);
+  fresh.close();
+});
