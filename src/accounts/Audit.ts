@@ -10,6 +10,7 @@ import { emailKey } from './emailKey.ts';
 export type AuditAction =
   | 'registered'
   | 'registered_again'
+  | 'verification_asked'
   | 'email_verified'
   | 'email_verify_refused'
   | 'login'

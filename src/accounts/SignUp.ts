@@ -101,17 +101,19 @@ export class SignUp {
 
   /** Sends the mail of the newest registration again, where there is one: nothing tells which of several asks. */
   async resendVerification(email: string, caller: Caller): Promise<void> {
-    const { clock, limits, db, answerStepMs } = this.#o;
-    const mayMail = await mayBeMailed(limits, 'verify', this.#o.audit.subject(email), caller);
+    const { clock, limits, db, mails, audit, answerStepMs } = this.#o;
+    const mayMail = await mayBeMailed(limits, 'verify', audit.subject(email), caller);
     await evenly(clock, answerStepMs, async () => {
       const [user] = await db.query(findByEmail, [this.#o.addresses.keysOf(email)]);
-      if (!mayMail || user === undefined || user.email_verified_at !== null) return;
       await db.transaction(async (tx) => {
+        // Written for every address: while PostgreSQL takes no writes, all of them fail alike.
+        await audit.record(tx, { action: 'verification_asked', userId: user?.id, email, caller });
+        if (!mayMail || user === undefined || user.email_verified_at !== null) return;
         const [registration] = await tx.query(latestRegistration, [user.id]);
         if (registration !== undefined)
-          await this.#o.mails.add(tx, { kind: 'verify', registrationId: registration.id });
+          await mails.add(tx, { kind: 'verify', registrationId: registration.id });
       });
-      afterTheAnswer(clock, answerStepMs, () => this.#o.mails.wake());
+      afterTheAnswer(clock, answerStepMs, () => mails.wake());
     });
   }
 

@@ -59,7 +59,7 @@ export class Inbox {
     const process = this.#world.anyProcess();
     this.#connecting = true;
     const line = await this.#phone.ask('inbox', process, async () => {
-      const after = await process.hub.beginning(userId);
+      const { seq: after } = await process.hub.beginning(userId);
       if (after > (database.tables.inboxes.get(userId)?.acked ?? 0) && !database.tables.erased.has(userId))
         ledger.fail(`${this.#phone.name} is to hear what follows #${after}, which nobody has acknowledged`);
       this.seen = Math.max(this.seen, after);

@@ -230,13 +230,13 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
       return { ...event, ord: index + 1 };
     }),
   'inbox-beginning': ({ tables }, [userId]) =>
-    rowsOf(tables.inboxes.get(userId as string)).map(({ user_id, acked }) => {
+    rowsOf(tables.inboxes.get(userId as string)).map(({ user_id, epoch, acked }) => {
       const call = tables.calls.get(tables.liveCalls.get(user_id) ?? '');
       const isRung = call?.phase === 'ringing' && call.callee_id === user_id;
       const rings = ({ type, payload }: OutboxRow) =>
         type === 'call:incoming' && (payload as { call: { id: string } }).call.id === call?.id;
       const ringing = isRung ? tables.outbox.get(user_id)?.findLast(rings)?.seq : undefined;
-      return { acked, ringing: ringing ?? null };
+      return { epoch, acked, ringing: ringing ?? null };
     }),
   'inbox-position': ({ tables }, [userId]) =>
     rowsOf(tables.inboxes.get(userId as string)).map(({ epoch, seq, acked }) => ({ epoch, seq, acked })),

@@ -38,6 +38,14 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
+async function setReadOnly(on: boolean): Promise<void> {
+  await admin.query('set default_transaction_read_only = off');
+  await admin.query(
+    `alter system ${on ? 'set default_transaction_read_only = on' : 'reset default_transaction_read_only'}`,
+  );
+  await admin.query('select pg_reload_conf()');
+}
+
 /** Refused, not left waiting. */
 async function expectUnavailable(ask: () => Promise<Answer<Json>>): Promise<void> {
   expect((await answered(ask)).status).toBe(503);
@@ -128,13 +136,6 @@ test('no connection is left: 503, and work again when there is', async () => {
 test('PostgreSQL takes no writes: reads go on, writes are 503, and work again when it does', async () => {
   const { ann, bob, matchId } = await newMatch(server);
   const inbox = new Inbox((await bob.inbox()).room);
-  const setReadOnly = async (on: boolean) => {
-    await admin.query('set default_transaction_read_only = off');
-    await admin.query(
-      `alter system ${on ? 'set default_transaction_read_only = on' : 'reset default_transaction_read_only'}`,
-    );
-    await admin.query('select pg_reload_conf()');
-  };
   await setReadOnly(true);
   try {
     await again(async () => {
@@ -151,4 +152,34 @@ test('PostgreSQL takes no writes: reads go on, writes are 503, and work again wh
   await inbox.next('call:incoming', (event) => event.call.id === call.id, 20_000);
   await pause(100);
   await ann.ok('POST', `/calls/${call.id}/end`);
+});
+
+test('PostgreSQL takes no writes: who has an account is a secret all the same', async () => {
+  const person = {
+    displayName: 'Robin',
+    birthDate: '1990-01-01',
+    gender: 'woman',
+    password: 'a password nobody guesses',
+  };
+  const verified = await newPerson(server);
+  const { email: known } = await verified.ok('GET', '/users/me');
+  const waiting = 'waiting@example.org';
+  const post = (path: string, body: object) => request(server.url, 'POST', `/api/v1/auth/${path}`, { body });
+  expect((await post('register', { ...person, email: waiting })).status).toBe(202);
+  await setReadOnly(true);
+  try {
+    await again(async () => {
+      const { status } = await verified.call('PATCH', '/users/me/preferences', { maxAge: 60 });
+      if (status < 500) throw new Error(`still written: ${status}`);
+    });
+    for (const email of [known, waiting, 'nobody@example.org']) {
+      await expectUnavailable(() => post('resend-verification', { email }));
+      await expectUnavailable(() => post('forgot-password', { email }));
+      await expectUnavailable(() => post('register', { ...person, email }));
+      await expectUnavailable(() => post('login', { email, password: 'not the one' }));
+    }
+  } finally {
+    await setReadOnly(false);
+  }
+  await again(() => verified.ok('PATCH', '/users/me/preferences', { maxAge: 60 }));
 });
