@@ -213,6 +213,8 @@ export function route<
   const Sent extends string = never,
 >(spec: RouteSpec<Who, Params, Query, Body, Out, Header, Sent>): Route {
   const { base = API_BASE, path, headers = [], hidden = false } = spec;
+  if (spec.tokenCookie !== undefined && spec.method !== 'get')
+    throw new Error(`A browser would be led to it with its cookie: ${spec.method} ${path}`);
   const isOwn = base === API_BASE && spec.method === 'get' && spec.who !== 'anyone';
   return {
     method: spec.method,

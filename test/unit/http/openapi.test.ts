@@ -63,6 +63,23 @@ const routes = [
   }),
 ];
 
+test('no route that changes something takes the access token from a cookie', () => {
+  const declare = (method: 'get' | 'post') =>
+    route({
+      method,
+      path: '/things',
+      summary: 'Things',
+      tags: ['things'],
+      who: 'admin',
+      tokenCookie: 'token',
+      limit: 'browse',
+      status: 204,
+      run: () => {},
+    });
+  expect(declare('get').tokenCookie).toBe('token');
+  expect(() => declare('post')).toThrow('cookie');
+});
+
 describe('openApiDocument', () => {
   const document = openApiDocument(routes, '1.2.3');
 
