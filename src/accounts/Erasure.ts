@@ -3,7 +3,7 @@ import type { Database } from '../db/Database.ts';
 import { retryDeadlocks } from '../db/retryDeadlocks.ts';
 import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
-import { eraseUser, keepCallFacts, lockLife } from './lifeStatements.ts';
+import { eraseUser, holdPairs, holdWhole, keepCallFacts, lockLife } from './lifeStatements.ts';
 
 export interface ErasureOptions {
   db: Database;
@@ -44,6 +44,8 @@ export class Erasure {
       db.transaction(async (tx) => {
         const [row] = await tx.query(lockLife, [userId]);
         if (!isDue(row)) return false;
+        await tx.query(holdWhole, [userId]);
+        await tx.query(holdPairs, [userId]);
         await tx.query(keepCallFacts, [userId]);
         await tx.query(eraseUser, [userId]);
         await audit.record(tx, { action: 'account_erased', userId });

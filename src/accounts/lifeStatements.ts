@@ -84,6 +84,16 @@ export const keepCallFacts = sql(
    from calls c where c.id = r.call_id and r.call_facts is null and (r.reporter_id = $1 or r.reported_id = $1)`,
 );
 
+/**
+ * What an erasure holds before it deletes the row, whose triggers lock the rest in an order of their own: this person as the
+ * deletion will, which waits for whoever is writing about them, and then their pairs, as everybody does.
+ */
+export const holdWhole = sql('life-hold-whole', 'select from users where id = $1 for update');
+export const holdPairs = sql(
+  'life-hold-pairs',
+  'select from pair_decisions where low_id = $1 or high_id = $1 order by low_id, high_id for update',
+);
+
 export const eraseUser = sql('life-erase', 'delete from users where id = $1');
 
 export const forgetSubscriptions = sql(
