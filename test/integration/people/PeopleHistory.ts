@@ -134,7 +134,8 @@ function drawAnswer(
     days: random.pick(days),
   });
   const back = (next: Act) => ({ deed: { act: next, by: about, about: by } });
-  if (act === 'like' && random.chance(0.45)) return back(random.pick(['like', 'like', 'like', 'accept', 'leave']));
+  if (act === 'like' && random.chance(0.45))
+    return back(random.pick(['like', 'like', 'like', 'accept', 'leave']));
   if (act === 'accept' && random.chance(0.5)) return back(random.pick(['accept', 'accept', 'decline']));
   if (!random.chance(0.4)) return undefined;
   if (act === 'dislike') return then(random.pick(['look', 'undo', 'like']), [1, 29, 30, 30]);
