@@ -46,7 +46,7 @@ export class Blocks {
   async blockNow(blockerId: string, blockedId: string): Promise<void> {
     const { db, clock, pairSevered, forgetCandidates } = this.#options;
     await db.transaction(async (tx) => {
-      // Who was erased meanwhile needs no block.
+      // Who was erased meanwhile needs no block; a report that asks for one stands.
       if ((await tx.query(keepBoth, [blockerId, blockedId])).length < 2) return;
       await tx.query(blockPair, [blockerId, blockedId]);
       await tx.query(addBlock, [blockerId, blockedId, new Date(clock.now())]);
