@@ -12,6 +12,10 @@ const KEY = `hashtext('duet clock')`;
 const TENTH_MS = 100;
 /** Closer than this, clocks merely run differently; from it on, one of them was set. */
 const SET_MS = 1_000;
+/** Who waited longer than this for the database's clock cannot say to a tenth of a second when that was read. */
+const VAGUE_MS = 2 * TENTH_MS;
+/** Then it asks again, so often at most. */
+const TRIES = 5;
 
 const epochMs = '(extract(epoch from clock_timestamp()) * 1000)::float8';
 
@@ -44,14 +48,28 @@ export async function readSharedEpoch(db: Sql): Promise<number> {
 
 /**
  * Says on a session, for as long as that lasts, how far a clock is ahead of the database's, and takes back what it said
- * before. Resolves with what is said now, for the next time.
+ * before. Resolves with what is said now, for the next time. A process that stands still while it asks says nothing new.
  */
-export async function sayClock(session: Sql, clock: Clock, said: number | undefined): Promise<number> {
-  const askedAt = clock.now();
-  const epoch = await readEpoch(session);
-  const ahead = Math.round(((askedAt + clock.now()) / 2 - epoch) / TENTH_MS);
+export async function sayClock(
+  session: Sql,
+  clock: Clock,
+  said: number | undefined,
+): Promise<number | undefined> {
+  const ahead = await readAhead(session, clock);
+  if (ahead === undefined) return said;
   if (said !== undefined && Math.abs(ahead - said) * TENTH_MS < SET_MS) return said;
   await session.query(say, [ahead]);
   if (said !== undefined) await session.query(takeBack, [said]);
   return ahead;
+}
+
+/** How far a clock is ahead of the database's; undefined where no answer came soon enough to know. */
+async function readAhead(session: Sql, clock: Clock): Promise<number | undefined> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const askedAt = clock.now();
+    const epoch = await readEpoch(session);
+    const answeredAt = clock.now();
+    if (answeredAt - askedAt <= VAGUE_MS) return Math.round(((askedAt + answeredAt) / 2 - epoch) / TENTH_MS);
+  }
+  return undefined;
 }

@@ -7,11 +7,13 @@ import { CallStore, type HeldCall, LEASE_MS, RENEW_EVERY_MS } from '../../src/ca
 import { Calls } from '../../src/calling/Calls.ts';
 import type { Call, CallSettings } from '../../src/calling/state.ts';
 import type { Database } from '../../src/db/Database.ts';
+import { sayClock } from '../../src/db/sharedClock.ts';
 import type { Sql } from '../../src/db/sql.ts';
 import { createLog } from '../../src/log.ts';
 import { MemoryBus } from '../../src/platform/Bus.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/FakeClock.ts';
+import { START_MS } from './durations.ts';
 import { MemoryDatabase } from './MemoryDatabase.ts';
 
 const ANN = '00000000-0000-7000-8000-000000000001';
@@ -266,6 +268,22 @@ describe('what the simulation found', () => {
     const ownNow = time.now - 100;
     time.now += 3_600_000;
     expect((await hold('Q', ownNow)).call).toMatchObject({ endsAt });
+  });
+
+  test('who stood still while it asked the database’s clock says nothing of its own (seed 702281 of clocks)', async () => {
+    const clock = new FakeClock(START_MS);
+    const said: string[] = [];
+    const session: Sql = {
+      query: async ({ name }) => {
+        said.push(name);
+        const rows = [{ epoch_ms: clock.now() }];
+        clock.advance(4_000);
+        return rows as never;
+      },
+    };
+    expect(await sayClock(session, clock, 0)).toBe(0);
+    expect(await sayClock(session, clock, undefined)).toBeUndefined();
+    expect(new Set(said)).toEqual(new Set(['read-epoch-ms']));
   });
 
   test.each([-3_600_000, -29_000, -1_500, 1_500, 29_000, 3_600_000])(
