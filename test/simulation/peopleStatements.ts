@@ -13,6 +13,8 @@ export const PEOPLE_STATEMENTS: Readonly<Record<string, StatementModel>> = {
   },
   'life-forget-subscriptions': () => [],
   'life-keep-call-facts': () => [],
+  'life-hold-whole': () => [],
+  'life-hold-pairs': () => [],
   'life-what-is-due': ({ tables }, [now]) => {
     const until = timeOf(now)!;
     const users = [...tables.users.values()];
@@ -24,15 +26,15 @@ export const PEOPLE_STATEMENTS: Readonly<Record<string, StatementModel>> = {
       },
     ];
   },
-  'life-settle-due': ({ tables }, [now]) => due(tables.users, 'settle_at', timeOf(now)!),
+  'life-settle-due': ({ tables }, [now, leftOut]) => due(tables.users, 'settle_at', timeOf(now)!, leftOut),
   'life-settled': ({ tables, write }, [id, until]) => {
     const user = tables.users.get(id as string);
     if (user !== undefined && isBy(user.settle_at, timeOf(until)!))
       write.set(tables.users, user.id, { ...user, settle_at: null });
     return [];
   },
-  'life-erase-due': ({ tables }, [now]) =>
-    due(tables.users, 'erase_at', timeOf(now)!).filter(
+  'life-erase-due': ({ tables }, [now, leftOut]) =>
+    due(tables.users, 'erase_at', timeOf(now)!, leftOut).filter(
       (user) => user.settle_at === null && !tables.liveCalls.has(user.id),
     ),
   // With all that refers to them. The journal's lines stay in the memory: nobody asks for those of a call that is gone.
@@ -72,9 +74,14 @@ export const PEOPLE_STATEMENTS: Readonly<Record<string, StatementModel>> = {
   },
 };
 
-function due(users: ReadonlyMap<string, UserRow>, what: 'settle_at' | 'erase_at', until: number): UserRow[] {
+function due(
+  users: ReadonlyMap<string, UserRow>,
+  what: 'settle_at' | 'erase_at',
+  until: number,
+  leftOut: unknown,
+): UserRow[] {
   return [...users.values()]
-    .filter((user) => isBy(user[what], until))
+    .filter((user) => isBy(user[what], until) && !(leftOut as string[]).includes(user.id))
     .sort((one, other) => one[what]! - other[what]!);
 }
 
