@@ -4,14 +4,14 @@ import type { Log } from '../log.ts';
 import { Rounds } from '../platform/Rounds.ts';
 import type { Erasure } from './Erasure.ts';
 import { eraseDue, settleDue, settled, whatIsDue } from './lifeStatements.ts';
-import type { Standing } from './Standing.ts';
+import type { Sanctions } from './Sanctions.ts';
 import type { Settle } from './settle.ts';
 
 export interface AccountDeadlinesOptions {
   db: Sql;
   clock: Clock;
   log: Log;
-  standing: Standing;
+  sanctions: Sanctions;
   erasure: Erasure;
   settle: Settle;
 }
@@ -52,9 +52,9 @@ export class AccountDeadlines {
 
   /** Does once what is due. */
   async run(): Promise<void> {
-    const { db, clock, standing } = this.#o;
+    const { db, clock, sanctions } = this.#o;
     const [due] = await db.query(whatIsDue, [new Date(clock.now())]);
-    if (due!.lift) await standing.liftDue();
+    if (due!.lift) await sanctions.liftDue();
     if (due!.settle) await this.#settle();
     if (due!.erase) await this.#erase();
   }

@@ -9,7 +9,7 @@ import type { Addresses } from './Addresses.ts';
 import type { Admins } from './Admins.ts';
 import type { Audit } from './Audit.ts';
 import type { Bans } from './Bans.ts';
-import { addressKey, type Caller, deviceName, shortAddress } from './caller.ts';
+import { addressKey, type Client, deviceName, shortAddress } from './client.ts';
 import type { Devices } from './Devices.ts';
 import { restore } from './lifeStatements.ts';
 import type { Passwords } from './Passwords.ts';
@@ -104,45 +104,45 @@ export class Accounts {
    * ACCOUNT_SUSPENDED (to who knows the password; also from a device of somebody else who is banned),
    * TOO_MANY_REQUESTS, UNAVAILABLE. Who deleted the account and comes back before it is erased has it back.
    */
-  async login(email: string, password: string, caller: Caller): Promise<Grant> {
+  async login(email: string, password: string, client: Client): Promise<Grant> {
     const { limits, db, audit, sessions, mails } = this.#o;
     const subject = audit.subject(email);
     // Counted before the password is looked at, so that guesses made at the same time are all counted.
-    await this.#count(subject, email, caller);
+    await this.#count(subject, email, client);
     const find = async () => (await db.query(findByEmail, [this.#o.addresses.keysOf(email)]))[0];
     let user = await find();
-    let opened = await this.#enter(user, password, caller);
+    let opened = await this.#enter(user, password, client);
     if (opened === STALE) {
       // Another sign-in made the hash a better one, or the password was changed: once more, against what it is now.
       user = await find();
-      opened = await this.#enter(user, password, caller);
+      opened = await this.#enter(user, password, client);
     }
-    if (isRefusal(opened)) return this.#refuse(opened, email, caller, user);
+    if (isRefusal(opened)) return this.#refuse(opened, email, client, user);
     if (opened.restored && !(await this.#mayStay(opened.userId)))
-      return this.#refuse(SUSPENDED, email, caller, user);
+      return this.#refuse(SUSPENDED, email, client, user);
     await limits.giveBack('login', subject);
     mails.wake();
     return sessions.grant(opened);
   }
 
   /** The next tokens of a session; see `Sessions.refresh`. */
-  refresh(refreshToken: string, caller: Caller): Promise<Grant> {
-    return this.#o.sessions.refresh(refreshToken, caller);
+  refresh(refreshToken: string, client: Client): Promise<Grant> {
+    return this.#o.sessions.refresh(refreshToken, client);
   }
 
-  /** Ends the caller's session. */
-  async logout(principal: Principal, caller: Caller): Promise<void> {
-    await this.#o.sessions.revoke(principal.userId, principal.sessionId, 'logout', caller);
+  /** Ends the principal's session. */
+  async logout(principal: Principal, client: Client): Promise<void> {
+    await this.#o.sessions.revoke(principal.userId, principal.sessionId, 'logout', client);
   }
 
-  /** The caller's sessions, the last used first. */
+  /** The principal's sessions, the last used first. */
   listSessions(principal: Principal): Promise<SessionItem[]> {
     return this.#o.sessions.list(principal);
   }
 
-  /** Ends one of the caller's sessions. Throws NOT_FOUND when they have no such live session. */
-  async endSession(principal: Principal, sessionId: string, caller: Caller): Promise<void> {
-    const ended = await this.#o.sessions.revoke(principal.userId, sessionId, 'revoked', caller);
+  /** Ends one of the principal's sessions. Throws NOT_FOUND when they have no such live session. */
+  async endSession(principal: Principal, sessionId: string, client: Client): Promise<void> {
+    const ended = await this.#o.sessions.revoke(principal.userId, sessionId, 'revoked', client);
     if (!ended) throw new DuetError('NOT_FOUND');
   }
 
@@ -154,7 +154,7 @@ export class Accounts {
   async confirmPassword(
     { userId, sessionId }: Principal,
     password: string,
-    caller: Caller,
+    client: Client,
     refusal: 'password_change_refused' | 'account_delete_refused',
   ): Promise<AccountRow> {
     const { limits, audit, db } = this.#o;
@@ -166,7 +166,7 @@ export class Accounts {
     } catch (error) {
       if (error instanceof DuetError && TOLD.has(error.code)) {
         const details = { reason: error.code };
-        await audit.record(db, { action: refusal, userId, sessionId, caller, details });
+        await audit.record(db, { action: refusal, userId, sessionId, client, details });
       }
       throw error;
     }
@@ -181,14 +181,14 @@ export class Accounts {
     return user;
   }
 
-  async #count(subject: string, email: string, caller: Caller): Promise<void> {
+  async #count(subject: string, email: string, client: Client): Promise<void> {
     const { limits, audit, db } = this.#o;
     try {
-      await limits.consume('loginAddress', addressKey(caller.address));
+      await limits.consume('loginAddress', addressKey(client.address));
       await limits.consume('login', subject);
     } catch (error) {
       if (error instanceof DuetError && error.code === 'TOO_MANY_REQUESTS') {
-        await audit.record(db, { action: 'login_refused', email, caller, details: { reason: error.code } });
+        await audit.record(db, { action: 'login_refused', email, client, details: { reason: error.code } });
       }
       throw error;
     }
@@ -197,7 +197,7 @@ export class Accounts {
   async #refuse(
     { refused, reason = refused }: { refused: LoginRefusal['refused']; reason?: string },
     email: string,
-    caller: Caller,
+    client: Client,
     user: AccountRow | undefined,
   ): Promise<never> {
     const { audit, db } = this.#o;
@@ -205,7 +205,7 @@ export class Accounts {
       action: 'login_refused',
       userId: user?.id,
       email,
-      caller,
+      client,
       details: { reason },
     });
     throw new DuetError(refused);
@@ -222,21 +222,21 @@ export class Accounts {
   async #enter(
     user: AccountRow | undefined,
     password: string,
-    caller: Caller,
+    client: Client,
   ): Promise<Entered | LoginRefusal> {
     const { db, passwords, clock } = this.#o;
     const check = await passwords.check(user?.password_hash, password);
     if (user === undefined || !check.ok || isGone(user, clock.now())) return WRONG;
     if (user.status !== 'active' && user.status !== 'deleted') return SUSPENDED;
     const better = check.outdated ? await passwords.hash(password) : undefined;
-    return db.transaction((tx) => this.#open(tx, user, better, caller));
+    return db.transaction((tx) => this.#open(tx, user, better, client));
   }
 
   async #open(
     tx: Sql,
     user: AccountRow,
     betterHash: string | undefined,
-    caller: Caller,
+    client: Client,
   ): Promise<Entered | LoginRefusal> {
     const { clock, sessions, devices, audit, mails, bans } = this.#o;
     const now = clock.now();
@@ -246,38 +246,38 @@ export class Accounts {
     if (locked.password_hash !== user.password_hash) return STALE;
     const role = await this.#o.admins.roleOf(tx, locked);
     // An admin who tries things out bans people from a device of their own.
-    if (role !== 'admin' && (await bans.holdsDevice(tx, caller.deviceId, user.id)))
+    if (role !== 'admin' && (await bans.holdsDevice(tx, client.deviceId, user.id)))
       return { refused: 'ACCOUNT_SUSPENDED', reason: 'BANNED_DEVICE' };
     const restored = locked.status === 'deleted';
-    if (restored && !(await this.#restore(tx, user.id, caller))) return WRONG;
+    if (restored && !(await this.#restore(tx, user.id, client))) return WRONG;
     if (locked.status !== 'active' && !restored) return WRONG;
-    const opened = await sessions.open(tx, { id: locked.id, role }, caller);
+    const opened = await sessions.open(tx, { id: locked.id, role }, client);
     const { sessionId, deviceId } = opened;
     if (betterHash !== undefined) {
       await tx.query(rehashPassword, [user.id, user.password_hash, betterHash]);
       await audit.record(tx, { action: 'password_rehashed', userId: user.id });
     }
     await tx.query(touchUser, [user.id, new Date(now)]);
-    const isNew = await devices.isNew(tx, user.id, deviceId, caller.userAgent, now);
+    const isNew = await devices.isNew(tx, user.id, deviceId, client.userAgent, now);
     await audit.record(tx, {
       action: 'login',
       userId: user.id,
       sessionId,
-      caller,
+      client,
       details: { newDevice: isNew },
     });
     if (isNew) {
-      const where = { deviceName: deviceName(caller.userAgent), address: shortAddress(caller.address) };
+      const where = { deviceName: deviceName(client.userAgent), address: shortAddress(client.address) };
       await mails.add(tx, { kind: 'new-device', userId: user.id, ...where, at: now });
     }
     return { ...opened, restored };
   }
 
   /** Takes the deletion of an account back; false when it is too late. */
-  async #restore(tx: Sql, userId: string, caller: Caller): Promise<boolean> {
+  async #restore(tx: Sql, userId: string, client: Client): Promise<boolean> {
     const rows = await tx.query(restore, [userId, new Date(this.#o.clock.now())]);
     if (rows.length === 0) return false;
-    await this.#o.audit.record(tx, { action: 'account_restored', userId, caller });
+    await this.#o.audit.record(tx, { action: 'account_restored', userId, client });
     await this.#o.mails.add(tx, { kind: 'account-restored', userId, at: this.#o.clock.now() });
     return true;
   }

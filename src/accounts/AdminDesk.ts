@@ -15,7 +15,7 @@ import {
   readStats,
   searchUsers,
 } from './adminStatements.ts';
-import type { Caller } from './caller.ts';
+import type { Client } from './client.ts';
 import { emailKey } from './emailKey.ts';
 
 export interface AdminDeskOptions {
@@ -44,9 +44,9 @@ export class AdminDesk {
   }
 
   /** Accounts, the newest first. */
-  async list(actor: Principal, asked: UserQuery, caller: Caller): Promise<List<AdminUser>> {
+  async list(actor: Principal, asked: UserQuery, client: Client): Promise<List<AdminUser>> {
     const { query, status, tier, limit, cursor } = asked;
-    await this.#note(actor, caller, {
+    await this.#note(actor, client, {
       action: 'accounts_listed',
       // The address itself is in no line of the log.
       email: query?.includes('@') ? query : undefined,
@@ -66,9 +66,9 @@ export class AdminDesk {
   }
 
   /** One account; NOT_FOUND. */
-  async look(actor: Principal, userId: string, caller: Caller): Promise<AdminUser> {
+  async look(actor: Principal, userId: string, client: Client): Promise<AdminUser> {
     const user = await this.find(userId);
-    await this.#note(actor, caller, { action: 'account_viewed', userId });
+    await this.#note(actor, client, { action: 'account_viewed', userId });
     return user;
   }
 
@@ -79,10 +79,10 @@ export class AdminDesk {
   }
 
   /** The security log, the newest first. */
-  async log(actor: Principal, asked: AuditQuery, caller: Caller): Promise<List<AuditItem>> {
+  async log(actor: Principal, asked: AuditQuery, client: Client): Promise<List<AuditItem>> {
     const { userId, actorId, action, limit, cursor } = asked;
     const details = filtersOf({ userId, actorId, action }, cursor);
-    await this.#note(actor, caller, { action: 'log_read', details });
+    await this.#note(actor, client, { action: 'log_read', details });
     const rows = await this.#o.db.query(listAudit, [
       limit + 1,
       cursor ?? NEWEST,
@@ -104,8 +104,8 @@ export class AdminDesk {
   }
 
   /** How the place does, just now. Counts whole tables: not for a machine to ask every second. */
-  async stats(actor: Principal, caller: Caller): Promise<Stats> {
-    await this.#note(actor, caller, { action: 'stats_read' });
+  async stats(actor: Principal, client: Client): Promise<Stats> {
+    await this.#note(actor, client, { action: 'stats_read' });
     const [row] = await this.#o.db.query(readStats, [new Date(this.#o.clock.now() - DAY_MS)]);
     const { active, suspended, banned, deleted } = row!;
     return {
@@ -120,26 +120,26 @@ export class AdminDesk {
   }
 
   /** An admin looks at the monitor, or goes on looking. */
-  async watch(actor: Principal, caller: Caller): Promise<void> {
+  async watch(actor: Principal, client: Client): Promise<void> {
     const now = this.#o.clock.now();
     for (const [sessionId, until] of this.#watching) {
       if (until > now) break;
       this.#watching.delete(sessionId);
     }
     if (this.#watching.has(actor.sessionId)) return;
-    await this.#note(actor, caller, { action: 'monitor_viewed' });
+    await this.#note(actor, client, { action: 'monitor_viewed' });
     this.#watching.set(actor.sessionId, now + WATCH_MS);
   }
 
   /** Somebody who is no admin asked for what is an admin's. */
-  async turnAway({ userId, sessionId }: Principal, route: string, caller: Caller): Promise<void> {
-    const entry: AuditEntry = { action: 'admin_refused', userId, sessionId, caller, details: { route } };
+  async turnAway({ userId, sessionId }: Principal, route: string, client: Client): Promise<void> {
+    const entry: AuditEntry = { action: 'admin_refused', userId, sessionId, client, details: { route } };
     await this.#o.audit.record(this.#o.db, entry);
   }
 
-  async #note(actor: Principal, caller: Caller, entry: AuditEntry): Promise<void> {
+  async #note(actor: Principal, client: Client, entry: AuditEntry): Promise<void> {
     const { userId: actorId, sessionId } = actor;
-    await this.#o.audit.record(this.#o.db, { ...entry, actorId, sessionId, caller });
+    await this.#o.audit.record(this.#o.db, { ...entry, actorId, sessionId, client });
   }
 
   #present(row: AdminUserRow): AdminUser {

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { newId } from '../ids.ts';
 import { deriveKey, type Secrets } from '../platform/keys.ts';
-import { type Caller, deviceName, shortAddress } from './caller.ts';
+import { type Client, deviceName, shortAddress } from './client.ts';
 import { emailKey } from './emailKey.ts';
 
 /** What the security log tells. `…_refused` are refusals; the reason is in `details`. */
@@ -55,7 +55,7 @@ export interface AuditEntry {
   sessionId?: string | undefined;
   /** The email address it is about. Kept as a keyed hash: equal addresses can be seen, none can be read. */
   email?: string | undefined;
-  caller?: Caller | undefined;
+  client?: Client | undefined;
   details?: Record<string, string | number | boolean> | undefined;
 }
 
@@ -95,8 +95,8 @@ export class Audit {
       entry.actorId ?? null,
       entry.sessionId ?? null,
       entry.email === undefined ? null : this.subject(entry.email),
-      entry.caller === undefined ? null : deviceName(entry.caller.userAgent),
-      entry.caller === undefined ? null : shortAddress(entry.caller.address),
+      entry.client === undefined ? null : deviceName(entry.client.userAgent),
+      entry.client === undefined ? null : shortAddress(entry.client.address),
       JSON.stringify(entry.details ?? {}),
     ]);
   }

@@ -5,7 +5,7 @@ import type { Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Accounts } from './Accounts.ts';
 import type { Audit } from './Audit.ts';
-import type { Caller } from './caller.ts';
+import type { Client } from './client.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { forgetSubscriptions, lockLife, markDeleted } from './lifeStatements.ts';
 import type { Sessions } from './Sessions.ts';
@@ -36,10 +36,10 @@ export class Departure {
    * Resolves with when it is erased (epoch ms). Throws INVALID_CREDENTIALS for a wrong password, CONFLICT for an
    * admin: one who leaves is demoted first, so that there is always somebody left to ask.
    */
-  async leave(principal: Principal, password: string, caller: Caller): Promise<number> {
+  async leave(principal: Principal, password: string, client: Client): Promise<number> {
     const { accounts, db, sessions, settle, mails } = this.#o;
     const { userId } = principal;
-    await accounts.confirmPassword(principal, password, caller, 'account_delete_refused');
+    await accounts.confirmPassword(principal, password, client, 'account_delete_refused');
     const { ended, eraseAt } = await db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row === undefined || row.status !== 'active') throw new DuetError('UNAUTHORIZED');
@@ -54,9 +54,9 @@ export class Departure {
         action: 'account_deleted',
         userId,
         sessionId: principal.sessionId,
-        caller,
+        client,
       });
-      return { ended: await sessions.revokeAll(tx, userId, 'deleted', { caller }), eraseAt: until };
+      return { ended: await sessions.revokeAll(tx, userId, 'deleted', { client }), eraseAt: until };
     });
     sessions.announce(userId, ended);
     mails.wake();

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { DAY_MS } from '../days.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { deriveKeys, type Secrets } from '../platform/keys.ts';
-import { deviceName } from './caller.ts';
+import { deviceName } from './client.ts';
 
 /** A device that was not seen for this long is new again. */
 const KEEP_MS = 90 * DAY_MS;

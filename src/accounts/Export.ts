@@ -8,7 +8,7 @@ import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
 import { Time } from '../shapes.ts';
 import type { Principal } from './AccessTokens.ts';
 import type { Audit } from './Audit.ts';
-import type { Caller } from './caller.ts';
+import type { Client } from './client.ts';
 import { HOLDINGS } from './holdings.ts';
 
 export interface ExportOptions {
@@ -53,17 +53,17 @@ export class Export {
   }
 
   /**
-   * The caller's own data. FORBIDDEN unless this session began with the password within the last 15 minutes: a phone
+   * The principal's own data. FORBIDDEN unless this session began with the password within the last 15 minutes: a phone
    * left on a table, or a stolen token that was refreshed, does not give everything away.
    */
-  async give(principal: Principal, caller: Caller): Promise<Exported> {
+  async give(principal: Principal, client: Client): Promise<Exported> {
     const { db, clock, audit, keys, me, photoUrl } = this.#o;
     const { userId, sessionId } = principal;
     const [session] = await db.query(signedInAt, [sessionId, userId]);
     if (session === undefined) throw new DuetError('UNAUTHORIZED');
     if (session.created_at < clock.now() - EXPORT_WITHIN_MS) {
       const details = { reason: 'SESSION_TOO_OLD' };
-      await audit.record(db, { action: 'account_export_refused', userId, sessionId, caller, details });
+      await audit.record(db, { action: 'account_export_refused', userId, sessionId, client, details });
       throw new DuetError('FORBIDDEN', {
         details: [{ path: 'session', message: 'is older than 15 minutes: sign in again' }],
       });
@@ -77,7 +77,7 @@ export class Export {
           ? items
           : items.map(({ key, ...item }) => ({ ...item, full: photoUrl(userId, String(key)) }));
     }
-    await audit.record(db, { action: 'account_exported', userId, sessionId, caller });
+    await audit.record(db, { action: 'account_exported', userId, sessionId, client });
     return { exportedAt: isoTime(clock.now())!, profile: await me(userId), held };
   }
 }

@@ -7,7 +7,7 @@ import { newId } from '../ids.ts';
 import type { AccessTokens, Principal } from './AccessTokens.ts';
 import type { AccountMails } from './AccountMails.ts';
 import type { Audit } from './Audit.ts';
-import { type Caller, deviceName, shortAddress } from './caller.ts';
+import { type Client, deviceName, shortAddress } from './client.ts';
 import type { ReadRefreshToken, RefreshTokens } from './RefreshTokens.ts';
 import type { Revocations } from './Revocations.ts';
 import { judgeRefresh } from './refreshRule.ts';
@@ -80,10 +80,10 @@ export class Sessions {
   }
 
   /** Opens a session in the caller's transaction, in which the user's row is locked. */
-  async open(tx: Sql, user: { id: string; role: 'user' | 'admin' }, caller: Caller): Promise<OpenedSession> {
+  async open(tx: Sql, user: { id: string; role: 'user' | 'admin' }, client: Client): Promise<OpenedSession> {
     const now = this.#o.clock.now();
     const sessionId = newId();
-    const deviceId = caller.deviceId ?? newId();
+    const deviceId = client.deviceId ?? newId();
     const refreshToken = this.#o.refreshTokens.first(sessionId);
     const expiresAt = now + REFRESH_TOKEN_MS;
     await tx.query(insertSession, [
@@ -91,8 +91,8 @@ export class Sessions {
       user.id,
       this.#o.refreshTokens.hash(refreshToken),
       deviceId,
-      deviceName(caller.userAgent),
-      shortAddress(caller.address),
+      deviceName(client.userAgent),
+      shortAddress(client.address),
       new Date(now),
       new Date(expiresAt),
     ]);
@@ -111,7 +111,7 @@ export class Sessions {
    * The next tokens of a session. Throws UNAUTHORIZED for a token that is not good, REFRESH_REUSED (and ends the
    * session) for one that was good once, ACCOUNT_SUSPENDED.
    */
-  async refresh(token: string, caller: Caller): Promise<Grant> {
+  async refresh(token: string, client: Client): Promise<Grant> {
     const { db, clock, refreshTokens } = this.#o;
     const read = refreshTokens.read(token);
     if (read === undefined) throw new DuetError('UNAUTHORIZED');
@@ -124,22 +124,22 @@ export class Sessions {
       refreshTokens.hash(child),
       new Date(now),
       new Date(now + REFRESH_TOKEN_MS),
-      shortAddress(caller.address),
+      shortAddress(client.address),
       newId(),
-      deviceName(caller.userAgent),
+      deviceName(client.userAgent),
     ]);
     if (rotated !== undefined) {
       const principal = { userId: rotated.user_id, sessionId, role: rotated.role };
       return this.#grant(principal, rotated.device_id, child, rotated.expires_at);
     }
-    return this.#refreshAgain(token, read, caller, now);
+    return this.#refreshAgain(token, read, client, now);
   }
 
   /** Ends one session of a user; false when there is no such live session. */
-  async revoke(userId: string, sessionId: string, why: RevokedFor, caller?: Caller): Promise<boolean> {
+  async revoke(userId: string, sessionId: string, why: RevokedFor, client?: Client): Promise<boolean> {
     const ended = await this.#o.db.transaction(async (tx) => {
       const rows = await tx.query(revokeOne, [sessionId, userId, new Date(this.#o.clock.now()), why]);
-      await this.#recordRevoked(tx, userId, ids(rows), why, caller);
+      await this.#recordRevoked(tx, userId, ids(rows), why, client);
       return ids(rows);
     });
     this.announce(userId, ended);
@@ -154,7 +154,7 @@ export class Sessions {
     tx: Sql,
     userId: string,
     why: RevokedFor,
-    options: { keep?: string; caller?: Caller } = {},
+    options: { keep?: string; client?: Client } = {},
   ): Promise<string[]> {
     const rows = await tx.query(revokeAll, [
       userId,
@@ -162,7 +162,7 @@ export class Sessions {
       why,
       options.keep ?? null,
     ]);
-    await this.#recordRevoked(tx, userId, ids(rows), why, options.caller);
+    await this.#recordRevoked(tx, userId, ids(rows), why, options.client);
     return ids(rows);
   }
 
@@ -208,7 +208,7 @@ export class Sessions {
   }
 
   /** A token that is not the good one of its session: its parent, an old one, or none at all. */
-  async #refreshAgain(token: string, read: ReadRefreshToken, caller: Caller, now: number): Promise<Grant> {
+  async #refreshAgain(token: string, read: ReadRefreshToken, client: Client, now: number): Promise<Grant> {
     const { sessionId } = read;
     const [session] = await this.#o.db.query(readSession, [sessionId]);
     if (session === undefined) throw new DuetError('UNAUTHORIZED');
@@ -220,26 +220,26 @@ export class Sessions {
       if (child !== undefined) return this.#grant(principal, session.device_id, child, session.expires_at);
     }
     if (verdict === 'reused') {
-      await this.#endReused(session, sessionId, caller, now);
+      await this.#endReused(session, sessionId, client, now);
       throw new DuetError('REFRESH_REUSED');
     }
     // The parent of a token that is nobody's child: the password was changed just now.
     const details = { verdict: verdict === 'child_again' ? 'renewed' : verdict };
     const action = 'session_refresh_refused';
-    await this.#o.audit.record(this.#o.db, { action, userId, sessionId, caller, details });
+    await this.#o.audit.record(this.#o.db, { action, userId, sessionId, client, details });
     throw new DuetError(verdict === 'suspended' ? 'ACCOUNT_SUSPENDED' : 'UNAUTHORIZED');
   }
 
   /** In a transaction of its own: the refusal that follows must not undo it. */
-  async #endReused(session: SessionRow, sessionId: string, caller: Caller, now: number): Promise<void> {
+  async #endReused(session: SessionRow, sessionId: string, client: Client, now: number): Promise<void> {
     const { db, audit, mails } = this.#o;
     const { user_id: userId, device_name: deviceName } = session;
     const ended = await db.transaction(async (tx) => {
       const rows = await tx.query(revokeOne, [sessionId, userId, new Date(now), 'reuse']);
       // Of many that come at the same time, one tells.
       if (rows.length === 0) return [];
-      await audit.record(tx, { action: 'session_reused', userId, sessionId, caller });
-      await this.#recordRevoked(tx, userId, ids(rows), 'reuse', caller);
+      await audit.record(tx, { action: 'session_reused', userId, sessionId, client });
+      await this.#recordRevoked(tx, userId, ids(rows), 'reuse', client);
       await mails.add(tx, { kind: 'session-reused', userId, deviceName, at: now });
       return ids(rows);
     });
@@ -271,14 +271,14 @@ export class Sessions {
     userId: string,
     sessionIds: string[],
     why: RevokedFor,
-    caller?: Caller,
+    client?: Client,
   ): Promise<void> {
     for (const sessionId of sessionIds) {
       await this.#o.audit.record(tx, {
         action: 'session_revoked',
         userId,
         sessionId,
-        caller,
+        client,
         details: { why },
       });
     }

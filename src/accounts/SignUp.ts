@@ -10,7 +10,7 @@ import type { AccountMails } from './AccountMails.ts';
 import type { Addresses } from './Addresses.ts';
 import type { Audit } from './Audit.ts';
 import type { Bans } from './Bans.ts';
-import { addressKey, type Caller, shortAddress } from './caller.ts';
+import { addressKey, type Client, shortAddress } from './client.ts';
 import type { EmailTokens } from './EmailTokens.ts';
 import { emailKey } from './emailKey.ts';
 import { afterTheAnswer, evenly } from './evenly.ts';
@@ -70,28 +70,28 @@ export class SignUp {
   }
 
   /** Registers. Throws UNDERAGE, VALIDATION_FAILED (a password anybody would guess), UNAVAILABLE. */
-  async register(body: RegisterBody, caller: Caller): Promise<void> {
+  async register(body: RegisterBody, client: Client): Promise<void> {
     const { clock, limits, passwords, answerStepMs } = this.#o;
     if (ageAt(body.birthDate, clock.now()) < MIN_AGE) throw new DuetError('UNDERAGE');
     choosePassword(body.password, 'password', [body.email, body.displayName]);
-    const mayMail = await mayBeMailed(limits, 'register', this.#o.audit.subject(body.email), caller);
+    const mayMail = await mayBeMailed(limits, 'register', this.#o.audit.subject(body.email), client);
     await evenly(clock, answerStepMs, async () => {
       const passwordHash = await passwords.hash(body.password);
       // Written down whatever was mailed before: else whoever asks often enough keeps the owner's own from counting.
-      await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, mayMail, caller));
+      await this.#o.db.transaction((tx) => this.#register(tx, body, passwordHash, mayMail, client));
       afterTheAnswer(clock, answerStepMs, () => this.#o.mails.wake());
     });
   }
 
   /** Verifies an address by the token of a mail. Throws VALIDATION_FAILED for one that is unknown, used or too old. */
-  async verifyEmail(token: string, caller: Caller): Promise<void> {
-    await this.#o.limits.consume('oneTimeToken', addressKey(caller.address));
-    const verify = () => this.#o.db.transaction((tx) => this.#verify(tx, token, caller));
+  async verifyEmail(token: string, client: Client): Promise<void> {
+    await this.#o.limits.consume('oneTimeToken', addressKey(client.address));
+    const verify = () => this.#o.db.transaction((tx) => this.#verify(tx, token, client));
     // A predecessor who moves at this moment locks their place before their row; here it is the other way about.
     const verified = await retryDeadlocks(verify);
     if (verified === 'banned') throw badToken();
     if (verified === undefined) {
-      await this.#o.audit.record(this.#o.db, { action: 'email_verify_refused', caller });
+      await this.#o.audit.record(this.#o.db, { action: 'email_verify_refused', client });
       throw badToken();
     }
     this.#o.sessions.announce(verified.userId, verified.ended);
@@ -100,14 +100,14 @@ export class SignUp {
   }
 
   /** Sends the mail of the newest registration again, where there is one: nothing tells which of several asks. */
-  async resendVerification(email: string, caller: Caller): Promise<void> {
+  async resendVerification(email: string, client: Client): Promise<void> {
     const { clock, limits, db, mails, audit, answerStepMs } = this.#o;
-    const mayMail = await mayBeMailed(limits, 'verify', audit.subject(email), caller);
+    const mayMail = await mayBeMailed(limits, 'verify', audit.subject(email), client);
     await evenly(clock, answerStepMs, async () => {
       const [user] = await db.query(findByEmail, [this.#o.addresses.keysOf(email)]);
       await db.transaction(async (tx) => {
         // Written for every address: while PostgreSQL takes no writes, all of them fail alike.
-        await audit.record(tx, { action: 'verification_asked', userId: user?.id, email, caller });
+        await audit.record(tx, { action: 'verification_asked', userId: user?.id, email, client });
         if (!mayMail || user === undefined || user.email_verified_at !== null) return;
         const [registration] = await tx.query(latestRegistration, [user.id]);
         if (registration !== undefined)
@@ -122,14 +122,14 @@ export class SignUp {
     body: RegisterBody,
     passwordHash: string,
     mayMail: boolean,
-    caller: Caller,
+    client: Client,
   ): Promise<void> {
     const { clock, audit, mails, bans, addresses } = this.#o;
     const now = new Date(clock.now());
     const stored = addresses.store(body.email);
-    if (await bans.holds(tx, body.email, caller.deviceId)) {
+    if (await bans.holds(tx, body.email, client.deviceId)) {
       // Somebody who was banned; they hear what everybody hears, and no mail comes.
-      await audit.record(tx, { action: 'registration_refused', email: body.email, caller });
+      await audit.record(tx, { action: 'registration_refused', email: body.email, client });
       return;
     }
     const profile = [body.displayName, body.birthDate, body.gender, now] as const;
@@ -151,7 +151,7 @@ export class SignUp {
       action: made ? 'registered' : 'registered_again',
       userId,
       email: body.email,
-      caller,
+      client,
       ...(!isVerified && { details: { registrationId } }),
     });
     if (isVerified) {
@@ -175,7 +175,7 @@ export class SignUp {
   async #verify(
     tx: Sql,
     token: string,
-    caller: Caller,
+    client: Client,
   ): Promise<{ userId: string; ended: string[]; tookOver: boolean } | 'banned' | undefined> {
     const { emailTokens, sessions, passwords, mails, audit, clock, bans } = this.#o;
     const used = await emailTokens.use(tx, 'verify', token);
@@ -186,15 +186,15 @@ export class SignUp {
     if (registration === undefined || user.email_verified_at !== null) return undefined;
     const { first, contested, network } = registration;
     // The owner may have picked a stranger's mail: followed from where it was not asked for, it proves the address only.
-    const isDoubtful = contested && network !== shortAddress(caller.address);
+    const isDoubtful = contested && network !== shortAddress(client.address);
     const tookOver = !first || isDoubtful;
     const isBanned =
       (!tookOver && user.status === 'banned') ||
-      (await bans.holds(tx, this.#o.addresses.read(user.email), caller.deviceId));
+      (await bans.holds(tx, this.#o.addresses.read(user.email), client.deviceId));
     if (isBanned) {
       // Registered before somebody was banned. The link is spent.
       const details = { reason: 'BANNED' };
-      await audit.record(tx, { action: 'email_verify_refused', userId, caller, details });
+      await audit.record(tx, { action: 'email_verify_refused', userId, client, details });
       return 'banned';
     }
     let ended: string[] = [];
@@ -202,7 +202,7 @@ export class SignUp {
       // Somebody else registered this address before its owner did: what they set and did is void.
       await tx.query(takeOver, [userId, registrationId]);
       await forgetPredecessor(tx, userId, registrationId);
-      ended = await sessions.revokeAll(tx, userId, 'email_verified', { caller });
+      ended = await sessions.revokeAll(tx, userId, 'email_verified', { client });
     }
     await tx.query(markVerified, [userId, new Date(clock.now())]);
     await tx.query(deleteRegistrations, [userId]);
@@ -216,7 +216,7 @@ export class SignUp {
       ...(isDoubtful && { passwordVoid: true }),
       ...(tookOver && standingBefore(user)),
     };
-    await audit.record(tx, { action: 'email_verified', userId, caller, details });
+    await audit.record(tx, { action: 'email_verified', userId, client, details });
     return { userId, ended, tookOver };
   }
 }

@@ -2,7 +2,7 @@ import { sql } from '../db/sql.ts';
 import type { StoredText } from '../platform/DataKeys.ts';
 import { CALL_FACTS } from '../safety/callFacts.ts';
 
-/** The SQL of what becomes of accounts: standing, deletion, erasure. */
+/** The SQL of what becomes of accounts: sanctions, deletion, erasure. */
 
 export interface LifeRow {
   id: string;

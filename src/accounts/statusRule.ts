@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 export const GIVEN_STATUSES = ['active', 'suspended', 'banned'] as const;
 export type GivenStatus = (typeof GIVEN_STATUSES)[number];
 
+/** An account as it stands when a status is given to it. */
 export interface Standing {
   id: string;
   role: 'user' | 'admin';

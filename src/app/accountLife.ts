@@ -3,7 +3,7 @@ import { AdminDesk } from '../accounts/AdminDesk.ts';
 import { Departure } from '../accounts/Departure.ts';
 import { Erasure } from '../accounts/Erasure.ts';
 import { Export } from '../accounts/Export.ts';
-import { Standing } from '../accounts/Standing.ts';
+import { Sanctions } from '../accounts/Sanctions.ts';
 import type { Settle } from '../accounts/settle.ts';
 import type { Config } from '../config.ts';
 import { ReportDesk } from '../safety/ReportDesk.ts';
@@ -30,7 +30,7 @@ export function openAccountLife(
     await forget(userId);
     if (left) await matches.severAll(userId);
   };
-  const standing = new Standing({
+  const sanctions = new Sanctions({
     db,
     clock,
     sessions,
@@ -45,7 +45,7 @@ export function openAccountLife(
     db,
     clock,
     reportsToSuspend: config.reportsToSuspend,
-    suspend: (userId, reporters) => standing.suspend(userId, `reported by ${reporters} independent people`),
+    suspend: (userId, reporters) => sanctions.suspend(userId, `reported by ${reporters} independent people`),
   });
   const consider = (userId: string) => suspicion.consider(userId);
   accounts.onRestored(consider);
@@ -70,7 +70,7 @@ export function openAccountLife(
     forget,
     forgetMails: async (email) => mailbox?.forget(email),
   });
-  const deadlines = new AccountDeadlines({ db, clock, log, standing, erasure, settle });
+  const deadlines = new AccountDeadlines({ db, clock, log, sanctions, erasure, settle });
   closing.defer(() => deadlines.close());
   const adminDesk = new AdminDesk({ db, clock, audit, addresses });
   const reportDesk = new ReportDesk({ db, clock, audit, keys });
@@ -82,5 +82,5 @@ export function openAccountLife(
     me: (userId) => people.me(userId),
     photoUrl: (userId, key) => links.urlFor(userId, key, 'full'),
   });
-  return { standing, departure, deadlines, adminDesk, reports, reportDesk, exporting };
+  return { sanctions, departure, deadlines, adminDesk, reports, reportDesk, exporting };
 }

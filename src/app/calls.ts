@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { addressKey } from '../accounts/caller.ts';
+import { addressKey } from '../accounts/client.ts';
 import { Actors } from '../actors/Actors.ts';
 import { CallCommands } from '../actors/CallCommands.ts';
 import { processId } from '../actors/colyseus.ts';

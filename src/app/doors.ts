@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LocalPresence } from '@colyseus/core';
 import type { RoomServices } from '../../rooms/services.ts';
-import { addressKey } from '../accounts/caller.ts';
+import { addressKey } from '../accounts/client.ts';
 import { isInboxRoom } from '../actors/Actors.ts';
 import { CalmDriver } from '../actors/CalmDriver.ts';
 import { CalmPresence } from '../actors/CalmPresence.ts';
@@ -13,7 +13,7 @@ import { RoomListings } from '../actors/RoomListings.ts';
 import { presentEvent } from '../calling/presentEvent.ts';
 import type { Config } from '../config.ts';
 import { DuetError } from '../errors.ts';
-import type { LimitedCaller } from '../http/Pipeline.ts';
+import type { LimitedRequester } from '../http/Pipeline.ts';
 import type { RouteLimit } from '../http/route.ts';
 import { Router } from '../http/router.ts';
 import { loadStaticFiles } from '../http/staticFiles.ts';
@@ -78,8 +78,8 @@ export async function openDoors(
       },
       hasEnded: ({ sessionId }) => accounts.revocations.has(sessionId),
       isStranger: (authorization) => accounts.accounts.isStranger(authorization),
-      limit: (limit, caller) => (limit === 'none' ? undefined : countRequest(limits, limit, caller)),
-      turnedAway: (principal, route, caller) => accounts.adminDesk.turnAway(principal, route, caller),
+      limit: (limit, requester) => (limit === 'none' ? undefined : countRequest(limits, limit, requester)),
+      turnedAway: (principal, route, client) => accounts.adminDesk.turnAway(principal, route, client),
       observe: (route, status, durationMs) => metrics.request(route, status, durationMs),
       log,
       clock,
@@ -230,10 +230,10 @@ function ownNames({ publicUrl, port }: Config): string[] {
 function countRequest(
   limits: Limits,
   limit: Exclude<RouteLimit, 'none'>,
-  caller: LimitedCaller,
+  requester: LimitedRequester,
 ): Promise<void> {
   const isOfSession = limit === 'live' || limit === 'safety';
-  if (isOfSession && caller.sessionId !== undefined) return limits.consume(limit, caller.sessionId);
+  if (isOfSession && requester.sessionId !== undefined) return limits.consume(limit, requester.sessionId);
   // `address` is worked out when it is read, and is dear: only who is not signed in is counted by it.
-  return limits.consume(limit, caller.userId ?? addressKey(caller.address));
+  return limits.consume(limit, requester.userId ?? addressKey(requester.address));
 }

@@ -9,41 +9,49 @@ import type { Log } from '../log.ts';
 import { issueDetails } from '../shapes.ts';
 import { TrustedProxies } from '../transport/peerAddress.ts';
 import { isJsonType, mediaType, OpenBodies, parseJsonBody } from './body.ts';
-import { type Call, Caller, type Entry, entryOf, isShort, readCall, refuseUnreadable } from './Call.ts';
 import { EMPTY_HEADERS, errorContent, JSON_HEADERS, replyContent } from './content.ts';
 import { Cors } from './cors.ts';
 import { Exchange } from './Exchange.ts';
 import { joinHeaders, NO_HEADERS } from './headers.ts';
 import { RequestContext } from './RequestContext.ts';
+import {
+  type Entry,
+  entryOf,
+  isShort,
+  Requester,
+  type RoutedRequest,
+  readRequest,
+  refuseUnreadable,
+} from './RoutedRequest.ts';
 import { isRawBody, Reply, type Route, type RouteLimit, requireSent } from './route.ts';
 import { toHttpError } from './toHttpError.ts';
 import { UploadSpool } from './UploadSpool.ts';
 import { type Address, readAddress, readFields } from './validate.ts';
 
 /** Whom an allowance may be counted by. */
-export type LimitedCaller = Pick<Caller, 'userId' | 'sessionId' | 'address'>;
+export type LimitedRequester = Pick<Requester, 'userId' | 'sessionId' | 'address'>;
 
 /** What the pipeline needs of the rest. All but `observe` may throw a `DuetError`, which then is the answer. */
 export type PipelinePorts = {
   /** Whose `Authorization` header this is (empty when absent). Quickest when it answers without a promise. */
   authenticate(authorization: string): Principal | Promise<Principal>;
   /**
-   * Whether the session of a caller that was known by its token has ended since. Asked once more before anything runs:
+   * Whether the session of a requester that was known by its token has ended since. Asked once more before anything runs:
    * a body may take a quarter of an hour to arrive. A token that merely ran out meanwhile was good when it came.
    */
   hasEnded(principal: Principal): boolean;
   /** Whether nothing in an `Authorization` header was ever made here: a token that has merely run out was. */
   isStranger(authorization: string): boolean;
   /**
-   * Counts the call against an allowance of the user or session, or of the address where nobody is signed in. The
+   * Counts the request against an allowance of the user or session, or of the address where nobody is signed in. The
    * address is looked up when it is read: leave it alone where the user is known.
    */
-  limit(limit: RouteLimit, caller: LimitedCaller): void | Promise<void>;
-  /** Somebody who is no admin called an admin's route. Resolves before the refusal goes out. */
+  limit(limit: RouteLimit, requester: LimitedRequester): void | Promise<void>;
+  /** Somebody who is no admin asked for an admin's route. Resolves before the refusal goes out. */
   turnedAway?(
     principal: Principal,
     route: string,
-    caller: { address: string; userAgent: string },
+    client: { address: string; userAgent: string },
   ): Promise<void>;
   /** One answered request. `route` is the declaration's method and path, never the URL. */
   observe(route: string, status: number, durationMs: number): void;
@@ -52,7 +60,7 @@ export type PipelinePorts = {
 };
 
 export type PipelineConfig = {
-  /** Origins (`https://duet.example`) whose pages may call from elsewhere. */
+  /** Origins (`https://duet.example`) whose pages may ask from elsewhere. */
   allowedOrigins: readonly string[];
   /** Addresses and CIDR ranges whose X-Forwarded-For is believed. */
   trustedProxies: readonly string[];
@@ -121,43 +129,43 @@ export class Pipeline {
   /** No exception and no rejection leaves this: uWebSockets.js would take the process down with it. */
   serve(entry: Entry, isHead: boolean, res: HttpResponse, req: HttpRequest): void {
     const exchange = this.open(entry.label, isHead, res, req);
-    const call = readCall(entry, exchange, res, req, this.#proxies, this.#bodies);
+    const request = readRequest(entry, exchange, res, req, this.#proxies, this.#bodies);
     try {
-      refuseUnreadable(call);
-      const outcome = this.#authorise(call);
-      if (outcome instanceof Promise) outcome.catch((error) => this.#fail(call, error));
+      refuseUnreadable(request);
+      const outcome = this.#authorise(request);
+      if (outcome instanceof Promise) outcome.catch((error) => this.#fail(request, error));
     } catch (error) {
-      this.#fail(call, error);
+      this.#fail(request, error);
     }
     exchange.leaveHandler();
   }
 
-  #authorise(call: Call): void | Promise<void> {
-    const { who } = call.entry.route;
-    if (who === 'anyone') return this.#limit(call);
+  #authorise(request: RoutedRequest): void | Promise<void> {
+    const { who } = request.entry.route;
+    if (who === 'anyone') return this.#limit(request);
     const checked = (known: Principal) => {
-      call.auth = known;
-      call.caller.userId = known.userId;
-      call.caller.sessionId = known.sessionId;
-      if (call.reader instanceof UploadSpool) call.reader.allow();
-      return this.#limit(call);
+      request.auth = known;
+      request.requester.userId = known.userId;
+      request.requester.sessionId = known.sessionId;
+      if (request.reader instanceof UploadSpool) request.reader.allow();
+      return this.#limit(request);
     };
-    const refused = (error: unknown) => this.#turnStrangerAway(call, error);
+    const refused = (error: unknown) => this.#turnStrangerAway(request, error);
     let principal: Principal | Promise<Principal>;
     try {
-      principal = this.#ports.authenticate(call.authorization);
+      principal = this.#ports.authenticate(request.authorization);
     } catch (error) {
       return refused(error);
     }
     return principal instanceof Promise
-      ? holding(call, principal).then(checked, refused)
+      ? holding(request, principal).then(checked, refused)
       : checked(principal);
   }
 
-  #turnStrangerAway(call: Call, error: unknown): Promise<never> {
-    const counted = this.#countStranger(call.authorization, call.caller);
+  #turnStrangerAway(request: RoutedRequest, error: unknown): Promise<never> {
+    const counted = this.#countStranger(request.authorization, request.requester);
     if (counted === undefined) throw error;
-    return holding(call, counted).then(() => {
+    return holding(request, counted).then(() => {
       throw error;
     });
   }
@@ -166,35 +174,35 @@ export class Pipeline {
    * Before a refusal: whoever shows no token of ours is counted by the address. Not who shows one that has run out, for
    * phones behind one address may all wake up at once.
    */
-  #countStranger(authorization: string, caller: LimitedCaller): Promise<void> | undefined {
+  #countStranger(authorization: string, requester: LimitedRequester): Promise<void> | undefined {
     if (!this.#ports.isStranger(authorization)) return undefined;
-    return this.#ports.limit('anonymous', caller) ?? undefined;
+    return this.#ports.limit('anonymous', requester) ?? undefined;
   }
 
-  #limit(call: Call): void | Promise<void> {
-    const { limit } = call.entry.route;
-    if (limit === 'none') return this.#admit(call);
-    const allowed = this.#ports.limit(limit, call.caller);
-    return allowed instanceof Promise ? allowed.then(() => this.#admit(call)) : this.#admit(call);
+  #limit(request: RoutedRequest): void | Promise<void> {
+    const { limit } = request.entry.route;
+    if (limit === 'none') return this.#admit(request);
+    const allowed = this.#ports.limit(limit, request.requester);
+    return allowed instanceof Promise ? allowed.then(() => this.#admit(request)) : this.#admit(request);
   }
 
   /** After counting: each refusal leaves a line somewhere, and so there are only so many. */
-  #admit(call: Call): void | Promise<void> {
-    const isRefused = call.entry.route.who === 'admin' && call.auth?.role !== 'admin';
-    return isRefused ? this.#turnAway(call) : this.#receive(call);
+  #admit(request: RoutedRequest): void | Promise<void> {
+    const isRefused = request.entry.route.who === 'admin' && request.auth?.role !== 'admin';
+    return isRefused ? this.#turnAway(request) : this.#receive(request);
   }
 
-  async #turnAway(call: Call): Promise<never> {
-    const { entry, caller, headerValues, auth } = call;
+  async #turnAway(request: RoutedRequest): Promise<never> {
+    const { entry, requester, headerValues, auth } = request;
     const userAgent = headerValues[entry.route.headers.indexOf('user-agent')] ?? '';
-    await this.#ports.turnedAway?.(auth!, entry.label, { address: caller.address, userAgent });
+    await this.#ports.turnedAway?.(auth!, entry.label, { address: requester.address, userAgent });
     throw new DuetError('FORBIDDEN');
   }
 
-  #receive(call: Call): void | Promise<void> {
-    const { entry, reader, contentType, contentLength, isPacked } = call;
-    const address = readAddress(call.entry.route, call.params, call.query);
-    if (reader === undefined) return this.#run(call, address, undefined);
+  #receive(request: RoutedRequest): void | Promise<void> {
+    const { entry, reader, contentType, contentLength, isPacked } = request;
+    const address = readAddress(request.entry.route, request.params, request.query);
+    if (reader === undefined) return this.#run(request, address, undefined);
     const { body } = entry.route;
     if (contentLength > entry.capBytes) throw new DuetError('PAYLOAD_TOO_LARGE');
     const type = mediaType(contentType);
@@ -207,7 +215,7 @@ export class Pipeline {
     if (reader instanceof UploadSpool) {
       return reader.receive(type).then(async (upload) => {
         try {
-          await this.#run(call, address, upload);
+          await this.#run(request, address, upload);
         } finally {
           upload.close();
         }
@@ -215,23 +223,23 @@ export class Pipeline {
     }
     return reader.read().then((bytes) => {
       const json = parseJsonBody(bytes);
-      return this.#run(call, address, readFields(body as z.ZodType | undefined, json));
+      return this.#run(request, address, readFields(body as z.ZodType | undefined, json));
     });
   }
 
-  #run(call: Call, { params, query }: Address, body: unknown): void | Promise<void> {
-    const { exchange, entry, auth } = call;
+  #run(request: RoutedRequest, { params, query }: Address, body: unknown): void | Promise<void> {
+    const { exchange, entry, auth } = request;
     // Whoever hung up while the body or a token was being checked does not start anything, and no more does who was
     // signed out meanwhile: by then the account may be somebody else's.
     if (!exchange.isOpen) return;
     if (auth !== undefined && this.#ports.hasEnded(auth)) throw new DuetError('UNAUTHORIZED');
-    const value = entry.route.run(new RequestContext(call, params, query, body));
-    if (value instanceof Promise) return value.then((awaited) => this.#answer(call, awaited));
-    this.#answer(call, value);
+    const value = entry.route.run(new RequestContext(request, params, query, body));
+    if (value instanceof Promise) return value.then((awaited) => this.#answer(request, awaited));
+    this.#answer(request, value);
   }
 
-  #answer(call: Call, value: unknown): void {
-    const { exchange, entry } = call;
+  #answer(request: RoutedRequest, value: unknown): void {
+    const { exchange, entry } = request;
     const { out, status, alsoStatus } = entry.route;
     if (value instanceof Reply) {
       const answered = value.status ?? status;
@@ -258,14 +266,14 @@ export class Pipeline {
     for (const name of Object.keys(headers)) if (name !== 'content-type') requireSent(route, name);
   }
 
-  #fail(call: Call, error: unknown): void {
-    const { exchange, reader, entry, contentLength } = call;
+  #fail(request: RoutedRequest, error: unknown): void {
+    const { exchange, reader, entry, contentLength } = request;
     const isLate = error instanceof DuetError && error.code === 'REQUEST_TIMEOUT';
     const isLong = isLate || !isShort(contentLength, entry.capBytes);
     const isStillSending = isLong && reader?.complete !== true;
     // First of all: a client that was made to wait must hear the answer, and the end of it.
     reader?.discard();
-    this.refuse(exchange, entry.label, error, isStillSending ? call.pieces : undefined);
+    this.refuse(exchange, entry.label, error, isStillSending ? request.pieces : undefined);
   }
 
   /** Answers with an error; `pieces` where the client may go on sending a body for long. */
@@ -288,12 +296,12 @@ export class Pipeline {
 
   /** Before it is told that there is nothing for it: a stranger is counted. Undefined where nothing is to be waited for. */
   countUnknown(exchange: Exchange, req: HttpRequest): Promise<void> | undefined {
-    return this.#countStranger(req.getHeader('authorization'), new Caller(exchange, this.#proxies, req));
+    return this.#countStranger(req.getHeader('authorization'), new Requester(exchange, this.#proxies, req));
   }
 }
 
 /** Nobody's megabytes are read before it is known whose they are. */
-function holding<T>({ exchange }: Call, answer: Promise<T>): Promise<T> {
+function holding<T>({ exchange }: RoutedRequest, answer: Promise<T>): Promise<T> {
   exchange.hold();
   return answer.finally(() => exchange.release());
 }

@@ -1,6 +1,6 @@
 import type { Principal } from '../accounts/AccessTokens.ts';
-import type { Call } from './Call.ts';
 import { cookieOf, headerText, joinHeaders } from './headers.ts';
+import type { RoutedRequest } from './RoutedRequest.ts';
 import { type Once, Reply, type ReplyInit, type RouteContext, type RouteWho, requireSent } from './route.ts';
 
 /** What a handler gets. All but the address was read from the socket before and stays good across any `await`. */
@@ -12,26 +12,26 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   readonly requestId: string;
   /** `Idempotency` has it remember. */
   once: Once = (work) => work(async (choose) => choose());
-  readonly #call: Call;
+  readonly #request: RoutedRequest;
 
-  constructor(call: Call, params: unknown, query: unknown, body: unknown) {
+  constructor(request: RoutedRequest, params: unknown, query: unknown, body: unknown) {
     this.params = params;
     this.query = query;
     this.body = body;
     // `undefined` on routes for `anyone`; their handlers' type says so.
-    this.auth = call.auth as Principal;
-    this.requestId = call.exchange.requestId;
-    this.#call = call;
+    this.auth = request.auth as Principal;
+    this.requestId = request.exchange.requestId;
+    this.#request = request;
   }
 
   get address(): string {
-    return this.#call.caller.address;
+    return this.#request.requester.address;
   }
 
   header(name: string): string {
-    const index = this.#call.entry.route.headers.indexOf(name);
+    const index = this.#request.entry.route.headers.indexOf(name);
     if (index < 0) throw new Error(`The route does not declare the header "${name}".`);
-    return this.#call.headerValues[index]!;
+    return this.#request.headerValues[index]!;
   }
 
   cookie(name: string): string | undefined {
@@ -39,7 +39,7 @@ export class RequestContext implements RouteContext<RouteWho, unknown, unknown, 
   }
 
   setHeader(name: string, value: string): void {
-    const { exchange, entry } = this.#call;
+    const { exchange, entry } = this.#request;
     requireSent(entry.route, name);
     exchange.added = joinHeaders(exchange.added, headerText([[name, value]]));
   }

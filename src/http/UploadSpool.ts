@@ -35,7 +35,7 @@ export class UploadSpool implements OpenBody, PlacedUpload {
   readonly tap: Tap;
   readonly #rules: RawBody;
   readonly #open: OpenBodies;
-  readonly #caller: { readonly userId: string | undefined };
+  readonly #requester: { readonly userId: string | undefined };
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #bytes = 0;
@@ -55,7 +55,7 @@ export class UploadSpool implements OpenBody, PlacedUpload {
   readonly #lastMs: number;
 
   /**
-   * Made while the request handler runs: uWebSockets.js does not keep what arrives before. `caller` has its `userId`
+   * Made while the request handler runs: uWebSockets.js does not keep what arrives before. `requester` has its `userId`
    * when the upload is allowed.
    */
   constructor(
@@ -63,12 +63,12 @@ export class UploadSpool implements OpenBody, PlacedUpload {
     rules: RawBody,
     open: OpenBodies,
     tap: Tap,
-    caller: { readonly userId: string | undefined },
+    requester: { readonly userId: string | undefined },
   ) {
     this.tap = tap;
     this.#rules = rules;
     this.#open = open;
-    this.#caller = caller;
+    this.#requester = requester;
     this.deadlineMs = open.add(this);
     this.#lastMs = this.deadlineMs + MAX_DURATION_MS;
     res.onData((chunk, isLast) => this.#take(chunk, isLast));
@@ -85,7 +85,7 @@ export class UploadSpool implements OpenBody, PlacedUpload {
   }
 
   get userId(): string {
-    return this.#caller.userId ?? '';
+    return this.#requester.userId ?? '';
   }
 
   get isArriving(): boolean {

@@ -3,17 +3,17 @@ import type { Principal } from '../accounts/AccessTokens.ts';
 import type { ErrorCode } from '../errors.ts';
 
 /**
- * HTTP routes are declared once: who may call, what comes in, what goes out, what runs. The router serves the
+ * HTTP routes are declared once: who may ask, what comes in, what goes out, what runs. The router serves the
  * declaration and `openapi.ts` documents it, so the two cannot differ.
  */
 
 export type RouteMethod = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
-/** Who may call: anybody, a signed-in user (admins included), or an admin only. */
+/** Who may ask: anybody, a signed-in user (admins included), or an admin only. */
 export type RouteWho = 'anyone' | 'user' | 'admin';
 
 /**
- * Which allowance a call counts against. `live` is for what rings somebody and keeps a call going, `safety` for
+ * Which allowance a request counts against. `live` is for what rings somebody and keeps a call going, `safety` for
  * what gets somebody out of trouble: nothing else uses them up, and each session is counted by itself. `none` is for
  * what must never be refused.
  */
@@ -87,7 +87,7 @@ export interface RouteContext<
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
-  /** The caller; `undefined` for everyone on routes for `anyone`. */
+  /** Who asks; `undefined` for everyone on routes for `anyone`. */
   readonly auth: Who extends 'anyone' ? undefined : Principal;
   /** The peer's address, through trusted proxies only. Never goes into a log line. */
   readonly address: string;

@@ -1,9 +1,9 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { DuetError } from '../errors.ts';
-import { countPieces, declaredLength, isShort } from './Call.ts';
 import { headerText, joinHeaders, NO_HEADERS } from './headers.ts';
 import { PathTable } from './PathTable.ts';
 import { Pipeline, type PipelineConfig, type PipelinePorts } from './Pipeline.ts';
+import { countPieces, declaredLength, isShort } from './RoutedRequest.ts';
 import type { Route } from './route.ts';
 import { fileAnswer, type StaticFile } from './staticFiles.ts';
 

@@ -1,7 +1,7 @@
 /** Reports as admins work on them. */
 import type { Principal } from '../accounts/AccessTokens.ts';
 import { type Audit, filtersOf } from '../accounts/Audit.ts';
-import type { Caller } from '../accounts/caller.ts';
+import type { Client } from '../accounts/client.ts';
 import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
@@ -65,11 +65,11 @@ export class ReportDesk {
   async list(
     actor: Principal,
     { limit, cursor, status }: ReportQuery,
-    caller: Caller,
+    client: Client,
   ): Promise<{ items: Report[]; nextCursor: string | null }> {
     const { userId: actorId, sessionId } = actor;
     const details = filtersOf({ status }, cursor);
-    await this.#o.audit.record(this.#o.db, { action: 'reports_listed', actorId, sessionId, caller, details });
+    await this.#o.audit.record(this.#o.db, { action: 'reports_listed', actorId, sessionId, client, details });
     const rows = await this.#o.db.query(listReports, [limit + 1, cursor ?? NEWEST, status ?? null]);
     const shown = rows.slice(0, limit);
     return {
@@ -87,7 +87,7 @@ export class ReportDesk {
     actor: Principal,
     reportId: string,
     handling: ReportHandling,
-    caller: Caller,
+    client: Client,
   ): Promise<Report> {
     const { db, clock, audit } = this.#o;
     return db.transaction(async (tx) => {
@@ -105,7 +105,7 @@ export class ReportDesk {
         userId: row!.reported_id,
         actorId: actor.userId,
         sessionId: actor.sessionId,
-        caller,
+        client,
         details: {
           reportId,
           before: before.status,

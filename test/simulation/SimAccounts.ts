@@ -61,8 +61,8 @@ export class SimAccounts {
       addresses: { read: () => '' },
       forgetMails: async () => {},
     } as unknown as ErasureOptions);
-    const standing = { liftDue: async () => {} } as never;
-    new AccountDeadlines({ db, clock, log, standing, erasure, settle }).start();
+    const sanctions = { liftDue: async () => {} } as never;
+    new AccountDeadlines({ db, clock, log, sanctions, erasure, settle }).start();
   }
 
   isSignedOut(userId: string): boolean {

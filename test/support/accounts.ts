@@ -1,4 +1,4 @@
-import type { Caller } from '../../src/accounts/caller.ts';
+import type { Client } from '../../src/accounts/client.ts';
 import type { RegisterBody } from '../../src/accounts/shapes.ts';
 import { openAccounts as openAccountServices } from '../../src/app/accounts.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -89,7 +89,7 @@ export async function openAccounts(options: OpenAccountsOptions) {
   };
 }
 
-export const CALLER: Caller = {
+export const CLIENT: Client = {
   address: '203.0.113.7',
   userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
+import { CLIENT_HEADERS, clientOf } from '../../accounts/client.ts';
 import type { Departure } from '../../accounts/Departure.ts';
 import { type Export, Exported } from '../../accounts/Export.ts';
 import { DeleteAccountBody } from '../../accounts/shapes.ts';
@@ -26,12 +26,12 @@ export function accountLifeRoutes({ departure, exporting }: AccountLifeRouteDeps
       tags,
       who: 'user',
       limit: 'write',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       status: 200,
       out: Exported,
       sends: { 'content-disposition': 'A name to save it under.' },
       async run(ctx) {
-        const exported = await exporting.give(ctx.auth, callerOf(ctx));
+        const exported = await exporting.give(ctx.auth, clientOf(ctx));
         ctx.setHeader('content-disposition', 'attachment; filename="duet-export.json"');
         return exported;
       },
@@ -45,12 +45,12 @@ export function accountLifeRoutes({ departure, exporting }: AccountLifeRouteDeps
       tags,
       who: 'user',
       limit: 'safety',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       body: DeleteAccountBody,
       status: 202,
       out: z.strictObject({ eraseAt: Time }),
       async run(ctx) {
-        const eraseAt = await departure.leave(ctx.auth, ctx.body.password, callerOf(ctx));
+        const eraseAt = await departure.leave(ctx.auth, ctx.body.password, clientOf(ctx));
         return { eraseAt: isoTime(eraseAt)! };
       },
     }),

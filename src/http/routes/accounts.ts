@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Accounts } from '../../accounts/Accounts.ts';
-import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
+import { CLIENT_HEADERS, clientOf } from '../../accounts/client.ts';
 import type { PasswordChange } from '../../accounts/PasswordChange.ts';
 import type { RefreshTokens } from '../../accounts/RefreshTokens.ts';
 import type { Grant } from '../../accounts/Sessions.ts';
@@ -42,7 +42,7 @@ export interface AccountRouteDeps {
   me(userId: string): Promise<Me>;
 }
 
-const TOKEN_HEADERS = [...CALLER_HEADERS, ...COOKIE_HEADERS] as const;
+const TOKEN_HEADERS = [...CLIENT_HEADERS, ...COOKIE_HEADERS] as const;
 type TokenHeader = (typeof TOKEN_HEADERS)[number];
 
 const REGISTERED = { message: 'If the address can be used, a mail with the next step is on its way.' };
@@ -84,12 +84,12 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       body: RegisterBody,
       status: 202,
       out: Accepted,
       async run(ctx) {
-        await signUp.register(ctx.body, callerOf(ctx));
+        await signUp.register(ctx.body, clientOf(ctx));
         return REGISTERED;
       },
     }),
@@ -102,10 +102,10 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       body: VerifyEmailBody,
       status: 204,
-      run: (ctx) => signUp.verifyEmail(ctx.body.token, callerOf(ctx)),
+      run: (ctx) => signUp.verifyEmail(ctx.body.token, clientOf(ctx)),
     }),
     route({
       method: 'post',
@@ -114,12 +114,12 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       body: EmailBody,
       status: 202,
       out: Accepted,
       async run(ctx) {
-        await signUp.resendVerification(ctx.body.email, callerOf(ctx));
+        await signUp.resendVerification(ctx.body.email, clientOf(ctx));
         return MAILED;
       },
     }),
@@ -130,12 +130,12 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       body: EmailBody,
       status: 202,
       out: Accepted,
       async run(ctx) {
-        await passwordChange.forgot(ctx.body.email, callerOf(ctx));
+        await passwordChange.forgot(ctx.body.email, clientOf(ctx));
         return MAILED;
       },
     }),
@@ -146,10 +146,10 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       body: ResetPasswordBody,
       status: 204,
-      run: (ctx) => passwordChange.reset(ctx.body.token, ctx.body.password, callerOf(ctx)),
+      run: (ctx) => passwordChange.reset(ctx.body.token, ctx.body.password, clientOf(ctx)),
     }),
     route({
       method: 'post',
@@ -166,7 +166,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       status: 200,
       out: Tokens,
       async run(ctx) {
-        const grant = await accounts.login(ctx.body.email, ctx.body.password, callerOf(ctx));
+        const grant = await accounts.login(ctx.body.email, ctx.body.password, clientOf(ctx));
         return tokens(ctx, grant, cookies.wanted(ctx));
       },
     }),
@@ -187,7 +187,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
         const given = ctx.body.refreshToken;
         const token = given ?? cookies.refreshToken(ctx);
         if (token === undefined) throw new DuetError('UNAUTHORIZED');
-        return tokens(ctx, await accounts.refresh(token, callerOf(ctx)), given === undefined);
+        return tokens(ctx, await accounts.refresh(token, clientOf(ctx)), given === undefined);
       },
     }),
     route({
@@ -204,7 +204,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       out: Tokens,
       async run(ctx) {
         const { currentPassword, newPassword } = ctx.body;
-        const grant = await passwordChange.change(ctx.auth, currentPassword, newPassword, callerOf(ctx));
+        const grant = await passwordChange.change(ctx.auth, currentPassword, newPassword, clientOf(ctx));
         const inCookie = cookies.wanted(ctx) || cookies.holds(ctx, grant.sessionId);
         return tokens(ctx, grant, inCookie);
       },
@@ -220,7 +220,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       sends: SENDS_COOKIES,
       status: 204,
       async run(ctx) {
-        await accounts.logout(ctx.auth, callerOf(ctx));
+        await accounts.logout(ctx.auth, clientOf(ctx));
         cookies.clear(ctx);
       },
     }),
@@ -243,10 +243,10 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'user',
       limit: 'safety',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       params: z.strictObject({ sessionId: Id }),
       status: 204,
-      run: (ctx) => accounts.endSession(ctx.auth, ctx.params.sessionId, callerOf(ctx)),
+      run: (ctx) => accounts.endSession(ctx.auth, ctx.params.sessionId, clientOf(ctx)),
     }),
   ];
 }

@@ -8,8 +8,8 @@ import {
   StatusInput,
   UserQuery,
 } from '../../accounts/adminShapes.ts';
-import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
-import type { Standing } from '../../accounts/Standing.ts';
+import { CLIENT_HEADERS, clientOf } from '../../accounts/client.ts';
+import type { Sanctions } from '../../accounts/Sanctions.ts';
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import type { ReportDesk } from '../../safety/ReportDesk.ts';
@@ -19,7 +19,7 @@ import { type Route, route } from '../route.ts';
 
 export interface AdminRoutesDeps {
   adminDesk: AdminDesk;
-  standing: Standing;
+  sanctions: Sanctions;
   reportDesk: ReportDesk;
   clock: Clock;
 }
@@ -28,7 +28,7 @@ const tags = ['admin'];
 const UserParams = z.strictObject({ userId: Id });
 
 /** What admins do. Everything is kept in the security log. */
-export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRoutesDeps): Route[] {
+export function adminRoutes({ adminDesk, sanctions, reportDesk, clock }: AdminRoutesDeps): Route[] {
   return [
     route({
       method: 'get',
@@ -37,11 +37,11 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       query: UserQuery,
       status: 200,
       out: listOf(AdminUser),
-      run: (ctx) => adminDesk.list(ctx.auth, ctx.query, callerOf(ctx)),
+      run: (ctx) => adminDesk.list(ctx.auth, ctx.query, clientOf(ctx)),
     }),
     route({
       method: 'get',
@@ -50,11 +50,11 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       params: UserParams,
       status: 200,
       out: AdminUser,
-      run: (ctx) => adminDesk.look(ctx.auth, ctx.params.userId, callerOf(ctx)),
+      run: (ctx) => adminDesk.look(ctx.auth, ctx.params.userId, clientOf(ctx)),
     }),
     route({
       method: 'patch',
@@ -65,7 +65,7 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'write',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       params: UserParams,
       body: StatusInput,
       status: 200,
@@ -79,7 +79,7 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
           });
         }
         const change = { status, reason, until: untilMs };
-        await standing.change(ctx.auth, ctx.params.userId, change, callerOf(ctx));
+        await sanctions.change(ctx.auth, ctx.params.userId, change, clientOf(ctx));
         return adminDesk.find(ctx.params.userId);
       },
     }),
@@ -90,11 +90,11 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       query: ReportQuery,
       status: 200,
       out: listOf(Report),
-      run: (ctx) => reportDesk.list(ctx.auth, ctx.query, callerOf(ctx)),
+      run: (ctx) => reportDesk.list(ctx.auth, ctx.query, clientOf(ctx)),
     }),
     route({
       method: 'patch',
@@ -103,12 +103,12 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'write',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       params: z.strictObject({ reportId: Id }),
       body: ReportHandling,
       status: 200,
       out: Report,
-      run: (ctx) => reportDesk.handle(ctx.auth, ctx.params.reportId, ctx.body, callerOf(ctx)),
+      run: (ctx) => reportDesk.handle(ctx.auth, ctx.params.reportId, ctx.body, clientOf(ctx)),
     }),
     route({
       method: 'get',
@@ -117,10 +117,10 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       status: 200,
       out: Stats,
-      run: (ctx) => adminDesk.stats(ctx.auth, callerOf(ctx)),
+      run: (ctx) => adminDesk.stats(ctx.auth, clientOf(ctx)),
     }),
     route({
       method: 'get',
@@ -129,11 +129,11 @@ export function adminRoutes({ adminDesk, standing, reportDesk, clock }: AdminRou
       tags,
       who: 'admin',
       limit: 'browse',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       query: AuditQuery,
       status: 200,
       out: listOf(AuditItem),
-      run: (ctx) => adminDesk.log(ctx.auth, ctx.query, callerOf(ctx)),
+      run: (ctx) => adminDesk.log(ctx.auth, ctx.query, clientOf(ctx)),
     }),
   ];
 }

@@ -4,7 +4,7 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { AdminDesk } from '../../accounts/AdminDesk.ts';
-import { CALLER_HEADERS, callerOf } from '../../accounts/caller.ts';
+import { CLIENT_HEADERS, clientOf } from '../../accounts/client.ts';
 import type { Clock } from '../../clock.ts';
 import { DuetError } from '../../errors.ts';
 import { type Route, type RouteContext, route } from '../route.ts';
@@ -74,12 +74,12 @@ export function monitorRoutes({ adminDesk, listRooms, clock }: MonitorRoutesDeps
       tokenCookie: COOKIE,
       // The page asks 180 times in the 15 minutes.
       limit: 'browse',
-      headers: CALLER_HEADERS,
+      headers: CLIENT_HEADERS,
       ...declared,
       sends: { 'content-security-policy': 'Of the page.' },
       status: 200,
       run: async (ctx) => {
-        await adminDesk.watch(ctx.auth, callerOf(ctx));
+        await adminDesk.watch(ctx.auth, clientOf(ctx));
         const answer = await run(ctx as unknown as Context);
         return ctx.reply(answer as Parameters<typeof ctx.reply>[0]);
       },
@@ -105,11 +105,11 @@ export function monitorRoutes({ adminDesk, listRooms, clock }: MonitorRoutesDeps
       hidden: true,
       who: 'admin',
       limit: 'write',
-      headers: ['authorization', ...CALLER_HEADERS],
+      headers: ['authorization', ...CLIENT_HEADERS],
       sends: { 'set-cookie': 'The token, for /monitor alone.' },
       status: 204,
       async run(ctx) {
-        await adminDesk.watch(ctx.auth, callerOf(ctx));
+        await adminDesk.watch(ctx.auth, clientOf(ctx));
         const token = ctx.header('authorization').replace(/^Bearer /i, '');
         const attributes = `Path=/monitor; Max-Age=${COOKIE_SEC}; HttpOnly; Secure; SameSite=Strict`;
         ctx.setHeader('set-cookie', `${COOKIE}=${token}; ${attributes}`);

@@ -12,7 +12,7 @@ import { SystemClock } from '../../../src/clock.ts';
 import { Database } from '../../../src/db/Database.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
-import { CALLER, TEST_SECRETS } from '../../support/accounts.ts';
+import { CLIENT, TEST_SECRETS } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { connect } from '../../support/life.ts';
@@ -72,7 +72,7 @@ describe('the security log (PV-17)', () => {
     await Promise.all(
       Array.from({ length: 60 }, (_, n) =>
         n % 2 === 0
-          ? audit.record(base.db, { action: 'login', userId, caller: CALLER, details: { n } })
+          ? audit.record(base.db, { action: 'login', userId, client: CLIENT, details: { n } })
           : base.db.transaction(async (tx) => {
               await audit.record(tx, { action: 'registered', email: 'ann@example.org' });
               await audit.record(tx, { action: 'email_verified', userId });

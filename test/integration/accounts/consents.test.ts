@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   mailedToken,
   openAccounts,
   registration,
@@ -29,7 +29,7 @@ const consents = (userId: string) =>
 describe('consents (PV-27)', () => {
   it('are of the versions in force, from the moment of registering', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     const userId = await userIdOf(body.email);
     const [{ created_at: at }] = await query('select created_at from users where id = $1', [userId]);
     const given = [
@@ -37,13 +37,13 @@ describe('consents (PV-27)', () => {
       { document: 'terms', version: '2026-01', at },
     ];
     expect(await consents(userId)).toEqual(given);
-    await parts.signUp.verifyEmail(await mailedToken(parts, body.email, /Verify/), CALLER);
+    await parts.signUp.verifyEmail(await mailedToken(parts, body.email, /Verify/), CLIENT);
     expect(await consents(userId)).toEqual(given);
   });
 
   it('are only added to, and go with the person', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     const userId = await userIdOf(body.email);
     for (const text of [
       `update consents set version = '8' where user_id = '${userId}'`,
@@ -59,16 +59,16 @@ describe('consents (PV-27)', () => {
 
   it('of the owner of an address are those of his own registration, whoever registered before', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     const userId = await userIdOf(body.email);
     const later = await openWith({ terms: '2026-02', privacy: '8' });
-    await later.signUp.register({ ...body, password: 'the password of the owner' }, CALLER);
+    await later.signUp.register({ ...body, password: 'the password of the owner' }, CLIENT);
     // Another one, whom nobody ever verifies, leaves nothing.
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     expect(await consents(userId)).toHaveLength(2);
     const [, link] = await verifyTokens(parts, body.email, 3);
     // A version that came after the registration is not what was agreed to.
-    await parts.signUp.verifyEmail(link!, CALLER);
+    await parts.signUp.verifyEmail(link!, CLIENT);
     expect((await consents(userId)).map(({ document, version }) => `${document} ${version}`)).toEqual([
       'privacy 7',
       'terms 2026-01',
@@ -80,13 +80,13 @@ describe('consents (PV-27)', () => {
 
   it('of who gets an account by a new password are those of the newest registration', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     const userId = await userIdOf(body.email);
     const later = await openWith({ terms: '2026-02', privacy: '8' });
-    await later.signUp.register(body, CALLER);
-    await parts.passwordChange.forgot(body.email, CALLER);
+    await later.signUp.register(body, CLIENT);
+    await parts.passwordChange.forgot(body.email, CLIENT);
     const token = await mailedToken(parts, body.email, /Choose a new password/);
-    await parts.passwordChange.reset(token, 'the password of the owner', CALLER);
+    await parts.passwordChange.reset(token, 'the password of the owner', CLIENT);
     expect((await consents(userId)).map(({ version }) => version)).toEqual(['7', '2026-01', '8', '2026-02']);
     await later.close();
   });

@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { AccountDeadlines } from '../../../src/accounts/AccountDeadlines.ts';
 import type { Erasure } from '../../../src/accounts/Erasure.ts';
-import type { Standing } from '../../../src/accounts/Standing.ts';
+import type { Sanctions } from '../../../src/accounts/Sanctions.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
 import { useDatabase } from '../../support/database.ts';
@@ -36,7 +36,7 @@ function deadlinesWith(work: { erase?: Erasure['erase']; settle?: (userId: strin
     db: base.db,
     clock,
     log: createLog('silent'),
-    standing: {} as Standing,
+    sanctions: {} as Sanctions,
     erasure: { erase: work.erase } as Erasure,
     settle: work.settle ?? (async () => {}),
   });

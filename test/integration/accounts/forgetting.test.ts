@@ -5,7 +5,7 @@ import { Forgetting } from '../../../src/accounts/Forgetting.ts';
 import { createLog } from '../../../src/log.ts';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   openAccounts,
   PASSWORD,
   registration,
@@ -50,11 +50,11 @@ const idOf = async (email: string): Promise<string> => {
 describe('forgetting', () => {
   it('deletes what is over, by and by, and nothing before', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
-    await parts.signUp.register({ ...body, password: 'somebody elses idea' }, CALLER);
-    const grant = await parts.accounts.login(body.email, PASSWORD, CALLER);
-    await parts.accounts.login(body.email, PASSWORD, { ...CALLER, userAgent: 'Chrome/150' });
-    await parts.accounts.logout(parts.accounts.authenticateToken(grant.accessToken), CALLER);
+    await parts.signUp.register(body, CLIENT);
+    await parts.signUp.register({ ...body, password: 'somebody elses idea' }, CLIENT);
+    const grant = await parts.accounts.login(body.email, PASSWORD, CLIENT);
+    await parts.accounts.login(body.email, PASSWORD, { ...CLIENT, userAgent: 'Chrome/150' });
+    await parts.accounts.logout(parts.accounts.authenticateToken(grant.accessToken), CLIENT);
     await until(async () => ((await count('email_tokens')) === 2 ? true : undefined));
 
     const forgetting = new Forgetting(options());
@@ -82,7 +82,7 @@ describe('forgetting', () => {
 
   it('gives up accounts whose address nobody verified in 30 days, and that nobody uses', async () => {
     const old = Array.from({ length: 5 }, () => registration());
-    for (const body of old) await parts.signUp.register(body, CALLER);
+    for (const body of old) await parts.signUp.register(body, CLIENT);
     const [, asked, used, verified, banned] = old.map(({ email }) => email);
     await base.db.pool.query('update users set email_verified_at = now() where id = $1', [
       await idOf(verified!),
@@ -102,8 +102,8 @@ describe('forgetting', () => {
     clock.advance(29 * DAY_MS);
     expect(await gone()).toEqual(new Set());
     // Somebody asks for the account once more, and somebody signs in.
-    await parts.signUp.register(old[1]!, CALLER);
-    await parts.accounts.login(used!, PASSWORD, CALLER);
+    await parts.signUp.register(old[1]!, CLIENT);
+    await parts.accounts.login(used!, PASSWORD, CLIENT);
     clock.advance(2 * DAY_MS);
     const first = await idOf(old[0]!.email);
     await eventually(gone).toEqual(new Set([first]));

@@ -4,7 +4,7 @@ import { createLog } from '../../../src/log.ts';
 import { openRedis } from '../../../src/platform/redis.ts';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   openAccounts,
   PASSWORD,
   registration,
@@ -36,7 +36,7 @@ afterAll(async () => {
 
 async function register(): Promise<string> {
   const body = registration();
-  await a.signUp.register(body, CALLER);
+  await a.signUp.register(body, CLIENT);
   return body.email;
 }
 
@@ -51,23 +51,23 @@ describe('limits over two processes and Redis', () => {
     const email = await register();
     const codes = [];
     for (const parts of [a, b, a, b, a, b])
-      codes.push(await code(parts.accounts.login(email, WRONG, CALLER)));
+      codes.push(await code(parts.accounts.login(email, WRONG, CLIENT)));
     expect(codes).toEqual([...Array<string>(5).fill('INVALID_CREDENTIALS'), 'TOO_MANY_REQUESTS']);
     const other = await register();
     const many = await Promise.all(
-      Array.from({ length: 40 }, (_, nth) => code((nth % 2 ? a : b).accounts.login(other, WRONG, CALLER))),
+      Array.from({ length: 40 }, (_, nth) => code((nth % 2 ? a : b).accounts.login(other, WRONG, CLIENT))),
     );
     expect(many.filter((one) => one === 'INVALID_CREDENTIALS')).toHaveLength(5);
   });
 
   it('fail closed for signing in and open for reading while Redis is gone, which is not asked (AUTH-27)', async () => {
     const email = await register();
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
     await redis.stop();
     await until(() => (clients.every((client) => client.status !== 'ready') ? true : undefined));
     const asked = clients.map((client) => vi.spyOn(client, 'sendCommand'));
-    expect(await code(a.accounts.login(email, PASSWORD, CALLER))).toBe('UNAVAILABLE');
-    expect(await code(b.accounts.login(email, WRONG, CALLER))).toBe('UNAVAILABLE');
+    expect(await code(a.accounts.login(email, PASSWORD, CLIENT))).toBe('UNAVAILABLE');
+    expect(await code(b.accounts.login(email, WRONG, CLIENT))).toBe('UNAVAILABLE');
     for (const commands of asked) expect(commands).not.toHaveBeenCalled();
     for (const commands of asked) commands.mockRestore();
     // Reading goes on, counted by each process for itself; so does whoever is signed in.
@@ -75,11 +75,11 @@ describe('limits over two processes and Redis', () => {
     for (let nth = 0; nth < 4; nth++) reads.push(await code(a.limits.consume('browse', 'somebody')));
     expect(reads).toEqual(['fine', 'fine', 'fine', 'TOO_MANY_REQUESTS']);
     expect(a.accounts.authenticateToken(grant.accessToken).userId).toBe(grant.userId);
-    await a.accounts.refresh(grant.refreshToken, CALLER);
+    await a.accounts.refresh(grant.refreshToken, CLIENT);
 
     await redis.start();
     await until(async () =>
-      (await code(a.accounts.login(email, PASSWORD, CALLER))) === 'fine' ? true : undefined,
+      (await code(a.accounts.login(email, PASSWORD, CLIENT))) === 'fine' ? true : undefined,
     );
   });
 });

@@ -9,7 +9,7 @@ import { HashingProcess } from '../../../src/accounts/HashingProcess.ts';
 import { Passwords } from '../../../src/accounts/Passwords.ts';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   openAccounts,
   PASSWORD,
   registration,
@@ -40,13 +40,13 @@ const WRONG = 'not the password at all';
 
 async function register(password = PASSWORD): Promise<string> {
   const body = registration({ password });
-  await parts.signUp.register(body, CALLER);
+  await parts.signUp.register(body, CLIENT);
   return body.email;
 }
 
-/** A caller from an address that nobody has used. */
-function from(): typeof CALLER {
-  return { ...CALLER, address: `2001:db8:${Math.floor(Math.random() * 65_535).toString(16)}:1::1` };
+/** A client from an address that nobody has used. */
+function from(): typeof CLIENT {
+  return { ...CLIENT, address: `2001:db8:${Math.floor(Math.random() * 65_535).toString(16)}:1::1` };
 }
 
 describe('signing in', () => {
@@ -77,17 +77,17 @@ describe('signing in', () => {
   });
 
   it('is limited for each address by itself, whatever the accounts', async () => {
-    const caller = from();
+    const client = from();
     for (let nth = 0; nth < 8; nth++) {
-      await expect(limited.accounts.login(`nobody-${nth}@example.org`, WRONG, caller)).rejects.toMatchObject(
+      await expect(limited.accounts.login(`nobody-${nth}@example.org`, WRONG, client)).rejects.toMatchObject(
         INVALID,
       );
     }
-    await expect(limited.accounts.login('nobody-9@example.org', WRONG, caller)).rejects.toMatchObject(
+    await expect(limited.accounts.login('nobody-9@example.org', WRONG, client)).rejects.toMatchObject(
       TOO_MANY,
     );
     // The next address of the same household is the same address; another network is not.
-    const sibling = { ...caller, address: caller.address.replace(/1$/, 'ffff') };
+    const sibling = { ...client, address: client.address.replace(/1$/, 'ffff') };
     await expect(limited.accounts.login('nobody-9@example.org', WRONG, sibling)).rejects.toMatchObject(
       TOO_MANY,
     );
@@ -102,24 +102,24 @@ describe('signing in', () => {
     for (let nth = 0; nth < 7; nth++) grant = await limited.accounts.login(email, PASSWORD, from());
     for (let nth = 0; nth < 5; nth++)
       await expect(limited.accounts.login(email, WRONG, from())).rejects.toMatchObject(INVALID);
-    await limited.accounts.refresh(grant.refreshToken, CALLER);
+    await limited.accounts.refresh(grant.refreshToken, CLIENT);
     await expect(limited.accounts.login(email, PASSWORD, from())).rejects.toMatchObject(TOO_MANY);
   });
 
   it('does the same work for accounts that do not exist (AUTH-19)', async () => {
     const before = parts.passwords.verifications;
-    await expect(parts.accounts.login('nobody@example.org', WRONG, CALLER)).rejects.toMatchObject(INVALID);
+    await expect(parts.accounts.login('nobody@example.org', WRONG, CLIENT)).rejects.toMatchObject(INVALID);
     expect(parts.passwords.verifications - before).toBe(1);
   });
 
   it('looks at all of a long password (AUTH-33)', async () => {
     const long = 'x'.repeat(99);
     const email = await register(`${long}a${'y'.repeat(156)}`);
-    await parts.accounts.login(email, `${long}a${'y'.repeat(156)}`, CALLER);
-    await expect(parts.accounts.login(email, `${long}b${'y'.repeat(156)}`, CALLER)).rejects.toMatchObject(
+    await parts.accounts.login(email, `${long}a${'y'.repeat(156)}`, CLIENT);
+    await expect(parts.accounts.login(email, `${long}b${'y'.repeat(156)}`, CLIENT)).rejects.toMatchObject(
       INVALID,
     );
-    await expect(parts.accounts.login(email, `${long}a`, CALLER)).rejects.toMatchObject(INVALID);
+    await expect(parts.accounts.login(email, `${long}a`, CLIENT)).rejects.toMatchObject(INVALID);
   });
 
   it('makes an old hash a better one', async () => {
@@ -127,10 +127,10 @@ describe('signing in', () => {
     const weak = await hash(PASSWORD, { type: argon2id, memoryCost: 8_192, timeCost: 1, parallelism: 1 });
     const [key] = parts.addresses.keysOf(email);
     await base.db.pool.query('update users set password_hash = $2 where email_key = $1', [key, weak]);
-    await parts.accounts.login(email, PASSWORD, CALLER);
+    await parts.accounts.login(email, PASSWORD, CLIENT);
     const { rows } = await base.db.pool.query('select password_hash from users where email_key = $1', [key]);
     expect(rows[0].password_hash).toMatch(/^\$argon2id\$v=19\$m=19456,p=1,t=2\$/);
-    await parts.accounts.login(email, PASSWORD, CALLER);
+    await parts.accounts.login(email, PASSWORD, CLIENT);
   });
 
   it('lets everybody in who knows the password, also while an old hash is made a better one', async () => {
@@ -140,7 +140,7 @@ describe('signing in', () => {
     await base.db.pool.query('update users set password_hash = $2 where email_key = $1', [key, weak]);
     const answers = await Promise.allSettled(
       [PASSWORD, PASSWORD, PASSWORD, PASSWORD, WRONG].map((password) =>
-        parts.accounts.login(email, password, CALLER),
+        parts.accounts.login(email, password, CLIENT),
       ),
     );
     expect(answers.map(({ status }) => status)).toEqual([...Array(4).fill('fulfilled'), 'rejected']);
@@ -156,11 +156,11 @@ describe('signing in', () => {
   it('from a device that is new is told by mail, from a known one it is not', async () => {
     const email = await register();
     const phone = {
-      ...CALLER,
+      ...CLIENT,
       deviceId: randomUUID(),
       userAgent: 'Mozilla/5.0 (iPhone) Version/19 Safari/604',
     };
-    const laptop = { ...CALLER, deviceId: randomUUID() };
+    const laptop = { ...CLIENT, deviceId: randomUUID() };
     const newDevices = async () =>
       (await parts.mailbox.list(email)).filter((mail) => /New sign-in/.test(mail.subject));
     const drained = () => until(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined));
@@ -189,7 +189,7 @@ describe('signing in', () => {
 
   it('does not overtake a change of the password', async () => {
     const email = await register();
-    const grant = await parts.accounts.login(email, PASSWORD, CALLER);
+    const grant = await parts.accounts.login(email, PASSWORD, CLIENT);
     const principal = parts.accounts.authenticateToken(grant.accessToken);
     // The login has checked the old password; before it opens a session the password changes.
     const check = parts.passwords.check.bind(parts.passwords);
@@ -198,26 +198,26 @@ describe('signing in', () => {
       const result = await check(stored, password);
       if (!hook.done) {
         hook.done = true;
-        await parts.passwordChange.change(principal, PASSWORD, 'another violet harbour', CALLER);
+        await parts.passwordChange.change(principal, PASSWORD, 'another violet harbour', CLIENT);
       }
       return result;
     };
-    await expect(parts.accounts.login(email, PASSWORD, CALLER)).rejects.toMatchObject(INVALID);
+    await expect(parts.accounts.login(email, PASSWORD, CLIENT)).rejects.toMatchObject(INVALID);
     parts.passwords.check = check;
-    await parts.accounts.login(email, 'another violet harbour', CALLER);
+    await parts.accounts.login(email, 'another violet harbour', CLIENT);
   });
 
   it('keeps a line in the security log for each step', async () => {
     const email = await register();
-    await expect(parts.accounts.login(email, WRONG, CALLER)).rejects.toMatchObject(INVALID);
-    const grant = await parts.accounts.login(email, PASSWORD, CALLER);
-    const next = await parts.accounts.refresh(grant.refreshToken, CALLER);
+    await expect(parts.accounts.login(email, WRONG, CLIENT)).rejects.toMatchObject(INVALID);
+    const grant = await parts.accounts.login(email, PASSWORD, CLIENT);
+    const next = await parts.accounts.refresh(grant.refreshToken, CLIENT);
     const principal = parts.accounts.authenticateToken(next.accessToken);
     await expect(
-      parts.passwordChange.change(principal, WRONG, 'another violet harbour', CALLER),
+      parts.passwordChange.change(principal, WRONG, 'another violet harbour', CLIENT),
     ).rejects.toMatchObject(INVALID);
-    await parts.passwordChange.change(principal, PASSWORD, 'another violet harbour', CALLER);
-    await parts.accounts.logout(principal, CALLER);
+    await parts.passwordChange.change(principal, PASSWORD, 'another violet harbour', CLIENT);
+    await parts.accounts.logout(principal, CLIENT);
     const { rows } = await base.db.pool.query('select * from audit_log where user_id = $1 order by id', [
       grant.userId,
     ]);
@@ -244,20 +244,20 @@ describe('changing a password', () => {
     const principal = limited.accounts.authenticateToken(grant.accessToken);
     for (let nth = 0; nth < 5; nth++) {
       await expect(
-        limited.passwordChange.change(principal, WRONG, 'another violet harbour', CALLER),
+        limited.passwordChange.change(principal, WRONG, 'another violet harbour', CLIENT),
       ).rejects.toMatchObject(INVALID);
     }
     await expect(
-      limited.passwordChange.change(principal, PASSWORD, 'another violet harbour', CALLER),
+      limited.passwordChange.change(principal, PASSWORD, 'another violet harbour', CLIENT),
     ).rejects.toMatchObject(TOO_MANY);
   });
 
   it('refuses what anybody would guess, and the own address', async () => {
     const email = await register();
-    const grant = await parts.accounts.login(email, PASSWORD, CALLER);
+    const grant = await parts.accounts.login(email, PASSWORD, CLIENT);
     const principal = parts.accounts.authenticateToken(grant.accessToken);
     for (const next of ['password123', email]) {
-      await expect(parts.passwordChange.change(principal, PASSWORD, next, CALLER)).rejects.toMatchObject({
+      await expect(parts.passwordChange.change(principal, PASSWORD, next, CLIENT)).rejects.toMatchObject({
         code: 'VALIDATION_FAILED',
         details: [{ path: 'newPassword' }],
       });

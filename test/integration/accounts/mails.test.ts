@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../../src/log.ts';
 import { Jobs } from '../../../src/platform/Jobs.ts';
 import { SmtpMailer } from '../../../src/platform/Mailer.ts';
-import { type AccountsParts, CALLER, openAccounts, registration, until } from '../../support/accounts.ts';
+import { type AccountsParts, CLIENT, openAccounts, registration, until } from '../../support/accounts.ts';
 import { useDatabase } from '../../support/database.ts';
 
 const base = useDatabase();
@@ -77,7 +77,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 describe('mails over SMTP', () => {
   it('have a text and HTML, one recipient, and links to the public address only', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     const mail = await until(() => mailsTo(body.email)[0]);
     expect(mail.to).toEqual([body.email]);
     const raw = mail.raw.replaceAll('=\r\n', '').replaceAll('=3D', '=');
@@ -94,7 +94,7 @@ describe('mails over SMTP', () => {
   it('are sent once when the server is back, although it was down when they were asked for (FT-33)', async () => {
     await stopSmtp();
     const bodies = [registration(), registration(), registration()];
-    for (const body of bodies) await parts.signUp.register(body, CALLER);
+    for (const body of bodies) await parts.signUp.register(body, CLIENT);
     await pause(1_500);
     expect(received).toEqual([]);
     await startSmtp();
@@ -107,7 +107,7 @@ describe('mails over SMTP', () => {
   it('survive a restart of the server in between', async () => {
     await stopSmtp();
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     await parts.jobs.close();
     await startSmtp();
     const mailer = new SmtpMailer({ url: `smtp://127.0.0.1:${port}`, from: 'Duet <hello@duet.test>' });
@@ -119,7 +119,7 @@ describe('mails over SMTP', () => {
   it('are tried again when the server refuses for now', async () => {
     refusals = [451, 421];
     const body = registration();
-    await parts.signUp.register(body, CALLER);
+    await parts.signUp.register(body, CLIENT);
     await until(() => mailsTo(body.email)[0]);
     await drained();
     expect(mailsTo(body.email)).toHaveLength(1);
@@ -174,7 +174,7 @@ describe('mails over SMTP', () => {
     });
     // The other server of this file may take the job first; then another one is added.
     while (steps.length === 0) {
-      await closing.signUp.register(registration(), CALLER);
+      await closing.signUp.register(registration(), CLIENT);
       await new Promise((done) => setTimeout(done, 100));
     }
     const closed = closing.close();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Standing } from '../../../src/accounts/Standing.ts';
+import { Sanctions } from '../../../src/accounts/Sanctions.ts';
 import type { Database } from '../../../src/db/Database.ts';
 import { newId } from '../../../src/ids.ts';
 import { createLog } from '../../../src/log.ts';
@@ -7,7 +7,7 @@ import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { RedisBus } from '../../../src/platform/RedisBus.ts';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   openAccounts,
   PASSWORD,
   registration,
@@ -45,7 +45,7 @@ afterAll(async () => {
 beforeEach(async () => {
   const body = registration();
   email = body.email;
-  await a.signUp.register(body, CALLER);
+  await a.signUp.register(body, CLIENT);
 });
 
 /** Resolves when `parts` refuses the token. */
@@ -62,11 +62,11 @@ async function refused(parts: AccountsParts, token: string): Promise<void> {
 
 describe('a session that ends', () => {
   it('is refused everywhere, by the bus (AUTH-13)', async () => {
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
     const principal = b.accounts.authenticateToken(grant.accessToken);
     const told: string[] = [];
     const stop = b.revocations.onRevoked((event) => told.push(event.userId, ...event.sessionIds));
-    await a.accounts.logout(principal, CALLER);
+    await a.accounts.logout(principal, CLIENT);
     expect(() => a.accounts.authenticateToken(grant.accessToken)).toThrow();
     await refused(b, grant.accessToken);
     expect(told).toEqual([grant.userId, grant.sessionId]);
@@ -76,10 +76,10 @@ describe('a session that ends', () => {
   it('is refused within a second although the bus is away, by the database', async () => {
     const clock = new FakeClock(Date.now());
     const lonely = await openAccounts({ db: dbB, url: base.url, bus: new MemoryBus(), clock });
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
     const told: string[] = [];
     lonely.revocations.onRevoked((event) => told.push(...event.sessionIds));
-    await a.accounts.logout(lonely.accounts.authenticateToken(grant.accessToken), CALLER);
+    await a.accounts.logout(lonely.accounts.authenticateToken(grant.accessToken), CLIENT);
     lonely.accounts.authenticateToken(grant.accessToken);
     clock.advance(1_000);
     await refused(lonely, grant.accessToken);
@@ -94,29 +94,29 @@ describe('a session that ends', () => {
   });
 
   it('is known to a process that starts afterwards', async () => {
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
-    await a.accounts.logout(a.accounts.authenticateToken(grant.accessToken), CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
+    await a.accounts.logout(a.accounts.authenticateToken(grant.accessToken), CLIENT);
     const late = await openAccounts({ db: dbB, url: base.url, bus: new MemoryBus(), pollMs: 3_600_000 });
     expect(() => late.accounts.authenticateToken(grant.accessToken)).toThrow();
     await late.close();
   });
 
   it('takes the others with it when the password changes (AUTH-15)', async () => {
-    const here = await a.accounts.login(email, PASSWORD, CALLER);
-    const there = await b.accounts.login(email, PASSWORD, CALLER);
+    const here = await a.accounts.login(email, PASSWORD, CLIENT);
+    const there = await b.accounts.login(email, PASSWORD, CLIENT);
     const principal = a.accounts.authenticateToken(here.accessToken);
-    const renewed = await a.passwordChange.change(principal, PASSWORD, 'another violet harbour', CALLER);
+    const renewed = await a.passwordChange.change(principal, PASSWORD, 'another violet harbour', CLIENT);
     await refused(b, there.accessToken);
     expect(b.accounts.authenticateToken(renewed.accessToken).sessionId).toBe(here.sessionId);
-    await expect(b.accounts.refresh(there.refreshToken, CALLER)).rejects.toMatchObject({
+    await expect(b.accounts.refresh(there.refreshToken, CLIENT)).rejects.toMatchObject({
       code: 'UNAUTHORIZED',
     });
   });
 
   it('stays when a ban cannot be written whole, pictures included: all of it or nothing', async () => {
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
     const { db, clock, sessions, audit, bans, addresses } = a;
-    const standing = new Standing({
+    const sanctions = new Sanctions({
       db,
       clock,
       sessions,
@@ -128,15 +128,15 @@ describe('a session that ends', () => {
     });
     const admin = { userId: newId(), sessionId: newId(), role: 'admin' as const };
     const change = { status: 'banned', reason: 'threats' } as const;
-    await expect(standing.change(admin, grant.userId, change, CALLER)).rejects.toThrow('dies');
-    await a.accounts.refresh(grant.refreshToken, CALLER);
+    await expect(sanctions.change(admin, grant.userId, change, CLIENT)).rejects.toThrow('dies');
+    await a.accounts.refresh(grant.refreshToken, CLIENT);
   });
 
   it('ends with all the others when the account is suspended (AUTH-17)', async () => {
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
     const { db, clock, sessions, audit, bans, addresses } = a;
     const nothing = async () => {};
-    const standing = new Standing({
+    const sanctions = new Sanctions({
       db,
       clock,
       sessions,
@@ -147,16 +147,16 @@ describe('a session that ends', () => {
       banPictures: nothing,
     });
     const admin = { userId: newId(), sessionId: newId(), role: 'admin' as const };
-    await standing.change(admin, grant.userId, { status: 'suspended', reason: 'threats' }, CALLER);
+    await sanctions.change(admin, grant.userId, { status: 'suspended', reason: 'threats' }, CLIENT);
     await refused(b, grant.accessToken);
     for (const parts of [a, b]) {
-      await expect(parts.accounts.login(email, PASSWORD, CALLER)).rejects.toMatchObject({
+      await expect(parts.accounts.login(email, PASSWORD, CLIENT)).rejects.toMatchObject({
         code: 'ACCOUNT_SUSPENDED',
       });
-      await expect(parts.accounts.login(email, 'not the password', CALLER)).rejects.toMatchObject({
+      await expect(parts.accounts.login(email, 'not the password', CLIENT)).rejects.toMatchObject({
         code: 'INVALID_CREDENTIALS',
       });
-      await expect(parts.accounts.refresh(grant.refreshToken, CALLER)).rejects.toMatchObject({
+      await expect(parts.accounts.refresh(grant.refreshToken, CLIENT)).rejects.toMatchObject({
         code: 'UNAUTHORIZED',
       });
     }
@@ -172,13 +172,13 @@ describe('a session that ends', () => {
       busA.publish('test', { again: true });
       return heard.length > 0 ? true : undefined;
     });
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
-    await a.accounts.logout(a.accounts.authenticateToken(grant.accessToken), CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
+    await a.accounts.logout(a.accounts.authenticateToken(grant.accessToken), CLIENT);
     await refused(b, grant.accessToken);
   });
 
   it('does not disturb a process by nonsense on the bus', async () => {
-    const grant = await a.accounts.login(email, PASSWORD, CALLER);
+    const grant = await a.accounts.login(email, PASSWORD, CLIENT);
     for (const nonsense of [
       {},
       { userId: 1 },

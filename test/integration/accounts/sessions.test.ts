@@ -4,7 +4,7 @@ import { newId } from '../../../src/ids.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   openAccounts,
   PASSWORD,
   registration,
@@ -35,10 +35,10 @@ afterAll(async () => {
 beforeEach(async () => {
   const body = registration();
   email = body.email;
-  await a.signUp.register(body, CALLER);
+  await a.signUp.register(body, CLIENT);
 });
 
-const login = (parts = a, caller = CALLER) => parts.accounts.login(email, PASSWORD, caller);
+const login = (parts = a, client = CLIENT) => parts.accounts.login(email, PASSWORD, client);
 const refused = (code: string) => expect.objectContaining({ code });
 
 async function audit(userId: string): Promise<string[]> {
@@ -52,10 +52,10 @@ describe('refresh tokens', () => {
   it('end the session when one is used again after the grace (AUTH-01)', async () => {
     const first = await login();
     const other = await login();
-    const second = await b.accounts.refresh(first.refreshToken, CALLER);
+    const second = await b.accounts.refresh(first.refreshToken, CLIENT);
     clock.advance(10_001);
-    await expect(a.accounts.refresh(first.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
-    await expect(b.accounts.refresh(second.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    await expect(a.accounts.refresh(first.refreshToken, CLIENT)).rejects.toEqual(refused('REFRESH_REUSED'));
+    await expect(b.accounts.refresh(second.refreshToken, CLIENT)).rejects.toEqual(refused('UNAUTHORIZED'));
     await until(() => (b.revocations.has(first.sessionId) ? true : undefined));
     for (const parts of [a, b]) {
       for (const { accessToken } of [first, second]) {
@@ -63,7 +63,7 @@ describe('refresh tokens', () => {
       }
       expect(parts.accounts.authenticateToken(other.accessToken).sessionId).toBe(other.sessionId);
     }
-    await a.accounts.refresh(other.refreshToken, CALLER);
+    await a.accounts.refresh(other.refreshToken, CLIENT);
     expect(await audit(first.userId)).toContain('session_reused');
     const mail = await until(async () =>
       (await a.mailbox.list(email)).find((kept) => /signed out/.test(kept.subject)),
@@ -73,13 +73,13 @@ describe('refresh tokens', () => {
 
   it('give the same child again within the grace, and end the session for a grandparent (AUTH-01)', async () => {
     const first = await login();
-    const second = await a.accounts.refresh(first.refreshToken, CALLER);
+    const second = await a.accounts.refresh(first.refreshToken, CLIENT);
     clock.advance(9_999);
-    const again = await b.accounts.refresh(first.refreshToken, CALLER);
+    const again = await b.accounts.refresh(first.refreshToken, CLIENT);
     expect(again.refreshToken).toBe(second.refreshToken);
     expect(again.refreshTokenExpiresAt).toBe(second.refreshTokenExpiresAt);
-    await a.accounts.refresh(second.refreshToken, CALLER);
-    await expect(a.accounts.refresh(first.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
+    await a.accounts.refresh(second.refreshToken, CLIENT);
+    await expect(a.accounts.refresh(first.refreshToken, CLIENT)).rejects.toEqual(refused('REFRESH_REUSED'));
   });
 
   it('are refused without harm when they are made up', async () => {
@@ -88,9 +88,9 @@ describe('refresh tokens', () => {
     made[20]! ^= 1;
     const other = a.refreshTokens.first(newId());
     for (const token of [made.toString('base64url'), other, 'x', `${grant.refreshToken}=`, "' or 1=1 --"]) {
-      await expect(a.accounts.refresh(token, CALLER), token).rejects.toEqual(refused('UNAUTHORIZED'));
+      await expect(a.accounts.refresh(token, CLIENT), token).rejects.toEqual(refused('UNAUTHORIZED'));
     }
-    await a.accounts.refresh(grant.refreshToken, CALLER);
+    await a.accounts.refresh(grant.refreshToken, CLIENT);
   });
 
   it('end after 30 days without use, and after 90 in any case', async () => {
@@ -99,13 +99,13 @@ describe('refresh tokens', () => {
     let token = busy.refreshToken;
     for (let day = 20; day <= 80; day += 20) {
       clock.advance(20 * 86_400_000);
-      const next = await a.accounts.refresh(token, CALLER);
+      const next = await a.accounts.refresh(token, CLIENT);
       expect(next.refreshTokenExpiresAt).toBeLessThanOrEqual(busy.accessTokenExpiresAt + 90 * 86_400_000);
       token = next.refreshToken;
     }
-    await expect(a.accounts.refresh(idle.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    await expect(a.accounts.refresh(idle.refreshToken, CLIENT)).rejects.toEqual(refused('UNAUTHORIZED'));
     clock.advance(10 * 86_400_000);
-    await expect(a.accounts.refresh(token, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    await expect(a.accounts.refresh(token, CLIENT)).rejects.toEqual(refused('UNAUTHORIZED'));
   });
 
   it('end after 90 days also where the password was changed, and none is made anew for a session that is over', async () => {
@@ -113,17 +113,17 @@ describe('refresh tokens', () => {
     let { refreshToken: token, accessToken } = busy;
     for (let day = 20; day <= 80; day += 20) {
       clock.advance(20 * 86_400_000);
-      ({ refreshToken: token, accessToken } = await a.accounts.refresh(token, CALLER));
+      ({ refreshToken: token, accessToken } = await a.accounts.refresh(token, CLIENT));
     }
     const principal = a.accounts.authenticateToken(accessToken);
-    const changed = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER);
+    const changed = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CLIENT);
     expect(changed.refreshTokenExpiresAt).toBeLessThanOrEqual(busy.accessTokenExpiresAt + 90 * 86_400_000);
     const [listed] = await a.accounts.listSessions(principal);
     expect(Date.parse(listed!.expiresAt)).toBe(changed.refreshTokenExpiresAt);
     clock.advance(10 * 86_400_000);
-    await expect(a.accounts.refresh(changed.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    await expect(a.accounts.refresh(changed.refreshToken, CLIENT)).rejects.toEqual(refused('UNAUTHORIZED'));
     // The access token of its last minutes is still good.
-    await expect(a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER)).rejects.toEqual(
+    await expect(a.passwordChange.change(principal, PASSWORD, PASSWORD, CLIENT)).rejects.toEqual(
       refused('UNAUTHORIZED'),
     );
   });
@@ -131,26 +131,26 @@ describe('refresh tokens', () => {
   it('of before a change of the password end nothing for a moment, and give nothing', async () => {
     const first = await login();
     const parent = first.refreshToken;
-    const current = await a.accounts.refresh(parent, CALLER);
+    const current = await a.accounts.refresh(parent, CLIENT);
     const principal = a.accounts.authenticateToken(current.accessToken);
-    const changed = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER);
+    const changed = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CLIENT);
     // A refresh that was on its way when the password changed.
     for (let nth = 0; nth < 3; nth++)
-      await expect(b.accounts.refresh(current.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+      await expect(b.accounts.refresh(current.refreshToken, CLIENT)).rejects.toEqual(refused('UNAUTHORIZED'));
     expect(await audit(first.userId)).not.toContain('session_reused');
-    const next = await b.accounts.refresh(changed.refreshToken, CALLER);
+    const next = await b.accounts.refresh(changed.refreshToken, CLIENT);
     a.accounts.authenticateToken(next.accessToken);
     // What was no good any more even then tells of a thief, and so does the other one when its moment is over.
-    const again = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CALLER);
+    const again = await a.passwordChange.change(principal, PASSWORD, PASSWORD, CLIENT);
     clock.advance(10_001);
-    await expect(a.accounts.refresh(next.refreshToken, CALLER)).rejects.toEqual(refused('REFRESH_REUSED'));
-    await expect(a.accounts.refresh(again.refreshToken, CALLER)).rejects.toEqual(refused('UNAUTHORIZED'));
+    await expect(a.accounts.refresh(next.refreshToken, CLIENT)).rejects.toEqual(refused('REFRESH_REUSED'));
+    await expect(a.accounts.refresh(again.refreshToken, CLIENT)).rejects.toEqual(refused('UNAUTHORIZED'));
   });
 
   it('of a suspended user are no good', async () => {
     const grant = await login();
     await base.db.pool.query(`update users set status = 'suspended' where id = $1`, [grant.userId]);
-    await expect(a.accounts.refresh(grant.refreshToken, CALLER)).rejects.toEqual(
+    await expect(a.accounts.refresh(grant.refreshToken, CLIENT)).rejects.toEqual(
       refused('ACCOUNT_SUSPENDED'),
     );
   });
@@ -161,7 +161,7 @@ describe('refresh tokens', () => {
     const children = new Set<string>();
     for (let round = 0; round < 1_000; round++) {
       const answers = await Promise.all(
-        Array.from({ length: 20 }, (_, nth) => (nth % 2 ? a : b).accounts.refresh(token, CALLER)),
+        Array.from({ length: 20 }, (_, nth) => (nth % 2 ? a : b).accounts.refresh(token, CLIENT)),
       );
       const different = new Set(answers.map((answer) => answer.refreshToken));
       expect(different.size).toBe(1);
@@ -216,12 +216,12 @@ describe('sessions', () => {
     const phone = await login();
     const principal = a.accounts.authenticateToken(mine.accessToken);
     const stranger = { userId: newId(), sessionId: newId(), role: 'user' as const };
-    await expect(a.accounts.endSession(stranger, phone.sessionId, CALLER)).rejects.toEqual(
+    await expect(a.accounts.endSession(stranger, phone.sessionId, CLIENT)).rejects.toEqual(
       refused('NOT_FOUND'),
     );
-    await a.accounts.endSession(principal, phone.sessionId, CALLER);
+    await a.accounts.endSession(principal, phone.sessionId, CLIENT);
     expect(() => a.accounts.authenticateToken(phone.accessToken)).toThrow();
-    await expect(a.accounts.endSession(principal, phone.sessionId, CALLER)).rejects.toEqual(
+    await expect(a.accounts.endSession(principal, phone.sessionId, CLIENT)).rejects.toEqual(
       refused('NOT_FOUND'),
     );
     expect(await audit(mine.userId)).toContain('session_revoked');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emailKey } from '../../../src/accounts/emailKey.ts';
 import {
   type AccountsParts,
-  CALLER,
+  CLIENT,
   mailedToken,
   openAccounts,
   PASSWORD,
@@ -21,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => parts.close());
 
 const OWN = 'the password of the owner';
-const ELSEWHERE = { ...CALLER, address: '198.51.100.4' };
+const ELSEWHERE = { ...CLIENT, address: '198.51.100.4' };
 const mailsTo = (email: string) => parts.mailbox.list(email);
-const login = (email: string, password: string) => parts.accounts.login(email, password, CALLER);
+const login = (email: string, password: string) => parts.accounts.login(email, password, CLIENT);
 
 const NOBODY = ['00000000-0000-7000-8000-000000000000', 'ffffffff-ffff-7fff-bfff-ffffffffffff'];
 
@@ -60,7 +60,7 @@ async function leaveTraces({ userId, sessionId }: { userId: string; sessionId: s
 
 async function somebody(): Promise<string> {
   const body = registration();
-  await parts.signUp.register(body, CALLER);
+  await parts.signUp.register(body, CLIENT);
   return body.email;
 }
 
@@ -125,7 +125,7 @@ describe('registering', () => {
     ];
     await Promise.all(
       Array.from({ length: 50 }, (_, nth) =>
-        parts.signUp.register(registration({ email: spellings[nth % 5]! }), CALLER),
+        parts.signUp.register(registration({ email: spellings[nth % 5]! }), CLIENT),
       ),
     );
     const { rows } = await base.db.pool.query('select email, email_key from users');
@@ -135,9 +135,9 @@ describe('registering', () => {
 
   it('tells the owner of a known address by mail, and changes nothing (AUTH-21)', async () => {
     const body = registration();
-    await parts.signUp.register(body, CALLER);
-    await parts.signUp.verifyEmail(await mailedToken(parts, body.email, /Verify/), CALLER);
-    await parts.signUp.register({ ...body, password: 'somebody elses idea', displayName: 'Mallory' }, CALLER);
+    await parts.signUp.register(body, CLIENT);
+    await parts.signUp.verifyEmail(await mailedToken(parts, body.email, /Verify/), CLIENT);
+    await parts.signUp.register({ ...body, password: 'somebody elses idea', displayName: 'Mallory' }, CLIENT);
     const mail = await until(async () =>
       (await mailsTo(body.email)).find((kept) => /account already/.test(kept.subject)),
     );
@@ -156,17 +156,17 @@ describe('registering', () => {
         .toISOString()
         .slice(0, 10);
     await expect(
-      parts.signUp.register(registration({ birthDate: birthday(18, 1) }), CALLER),
+      parts.signUp.register(registration({ birthDate: birthday(18, 1) }), CLIENT),
     ).rejects.toMatchObject({ code: 'UNDERAGE' });
     await expect(
-      parts.signUp.register(registration({ birthDate: birthday(-1, 0) }), CALLER),
+      parts.signUp.register(registration({ birthDate: birthday(-1, 0) }), CLIENT),
     ).rejects.toMatchObject({ code: 'UNDERAGE' });
-    await parts.signUp.register(registration({ birthDate: birthday(18, 0) }), CALLER);
+    await parts.signUp.register(registration({ birthDate: birthday(18, 0) }), CLIENT);
   });
 
   it('refuses passwords that anybody would guess (AUTH-33)', async () => {
     for (const password of ['password123', 'Qwertyuiop', 'iloveyou']) {
-      await expect(parts.signUp.register(registration({ password }), CALLER), password).rejects.toMatchObject(
+      await expect(parts.signUp.register(registration({ password }), CLIENT), password).rejects.toMatchObject(
         {
           code: 'VALIDATION_FAILED',
           details: [{ path: 'password' }],
@@ -178,11 +178,11 @@ describe('registering', () => {
   it('floods nobody with mails', async () => {
     const limited = await openAccounts({ db: base.db, url: base.url, limits: { mail: 3, mailOverall: 5 } });
     const body = registration();
-    for (const [caller, mails] of [
-      [CALLER, 3],
+    for (const [client, mails] of [
+      [CLIENT, 3],
       [ELSEWHERE, 5],
     ] as const) {
-      for (let nth = 0; nth < 6; nth++) await limited.signUp.register(body, caller);
+      for (let nth = 0; nth < 6; nth++) await limited.signUp.register(body, client);
       await verifyTokens(parts, body.email, mails);
       await until(async () => ((await parts.jobs.waiting('mail')) === 0 ? true : undefined));
       expect(await mailsTo(body.email)).toHaveLength(mails);
@@ -196,21 +196,21 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     const victim = registration({ password: OWN, displayName: 'Owner' });
     await parts.signUp.register(
       { ...victim, password: PASSWORD, displayName: 'Mallory', birthDate: '1980-01-01' },
-      CALLER,
+      CLIENT,
     );
     const attacker = await login(victim.email, PASSWORD);
     const principal = parts.accounts.authenticateToken(attacker.accessToken);
-    await parts.passwordChange.change(principal, PASSWORD, 'mallorys second idea', CALLER);
+    await parts.passwordChange.change(principal, PASSWORD, 'mallorys second idea', CLIENT);
     const second = await login(victim.email, 'mallorys second idea');
     await leaveTraces(attacker);
 
-    await parts.signUp.register(victim, CALLER);
+    await parts.signUp.register(victim, CLIENT);
     const tokens = await verifyTokens(parts, victim.email, 2);
-    await parts.signUp.verifyEmail(tokens[1]!, CALLER);
+    await parts.signUp.verifyEmail(tokens[1]!, CLIENT);
 
     for (const { accessToken, refreshToken } of [attacker, second]) {
       expect(() => parts.accounts.authenticateToken(accessToken)).toThrow();
-      await expect(parts.accounts.refresh(refreshToken, CALLER)).rejects.toMatchObject({
+      await expect(parts.accounts.refresh(refreshToken, CLIENT)).rejects.toMatchObject({
         code: 'UNAUTHORIZED',
       });
     }
@@ -228,7 +228,7 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
       { display_name: 'Owner', birth_date: victim.birthDate, verified: true, devices: 1 },
     ]);
     await expectNoTraces(grant.userId);
-    await expect(parts.signUp.verifyEmail(tokens[0]!, CALLER)).rejects.toMatchObject({
+    await expect(parts.signUp.verifyEmail(tokens[0]!, CLIENT)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
   });
@@ -239,10 +239,10 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
     for (let nth = 0; nth < 5; nth++)
       await limited.signUp.register({ ...victim, password: PASSWORD }, ELSEWHERE);
     await verifyTokens(parts, victim.email, 3);
-    await limited.signUp.register(victim, CALLER);
+    await limited.signUp.register(victim, CLIENT);
     const tokens = await verifyTokens(parts, victim.email, 4);
     expect(tokens).toHaveLength(4);
-    await parts.signUp.verifyEmail(tokens[3]!, CALLER);
+    await parts.signUp.verifyEmail(tokens[3]!, CLIENT);
     await login(victim.email, OWN);
     await expect(login(victim.email, PASSWORD)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
     await limited.close();
@@ -258,13 +258,13 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
       for (let i = 0; i < 2; i++) await parts.signUp.register({ ...victim, password: PASSWORD }, ELSEWHERE);
       const attacker = await login(victim.email, PASSWORD);
       await leaveTraces(attacker);
-      await parts.signUp.register(victim, CALLER);
+      await parts.signUp.register(victim, CLIENT);
       const tokens = await verifyTokens(parts, victim.email, 3);
-      await parts.signUp.verifyEmail(tokens[nth]!, CALLER);
+      await parts.signUp.verifyEmail(tokens[nth]!, CLIENT);
       expect(() => parts.accounts.authenticateToken(attacker.accessToken)).toThrow();
       for (const password of [PASSWORD, OWN])
         await expect(login(victim.email, password)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
-      await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CALLER);
+      await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CLIENT);
       const { userId } = await login(victim.email, OWN);
       await expectNoTraces(userId);
     },
@@ -272,29 +272,29 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
 
   it('keeps the owner who came first', async () => {
     const owner = registration({ password: OWN });
-    await parts.signUp.register(owner, CALLER);
+    await parts.signUp.register(owner, CLIENT);
     const session = await login(owner.email, OWN);
-    await parts.signUp.register({ ...owner, password: PASSWORD }, CALLER);
+    await parts.signUp.register({ ...owner, password: PASSWORD }, CLIENT);
     const tokens = await verifyTokens(parts, owner.email, 2);
-    await parts.signUp.verifyEmail(tokens[0]!, CALLER);
+    await parts.signUp.verifyEmail(tokens[0]!, CLIENT);
     await login(owner.email, OWN);
     parts.accounts.authenticateToken(session.accessToken);
     await expect(login(owner.email, PASSWORD)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
-    await expect(parts.signUp.verifyEmail(tokens[1]!, CALLER)).rejects.toMatchObject({
+    await expect(parts.signUp.verifyEmail(tokens[1]!, CLIENT)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
   });
 
   it('is won by a reset of the password as well', async () => {
     const victim = registration({ password: PASSWORD });
-    await parts.signUp.register(victim, CALLER);
+    await parts.signUp.register(victim, CLIENT);
     const attacker = await login(victim.email, PASSWORD);
     await leaveTraces(attacker);
-    await parts.passwordChange.forgot(victim.email, CALLER);
-    await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CALLER);
+    await parts.passwordChange.forgot(victim.email, CLIENT);
+    await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CLIENT);
     expect(() => parts.accounts.authenticateToken(attacker.accessToken)).toThrow();
     const [token] = await verifyTokens(parts, victim.email, 1);
-    await expect(parts.signUp.verifyEmail(token!, CALLER)).rejects.toMatchObject({
+    await expect(parts.signUp.verifyEmail(token!, CLIENT)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
     await expect(login(victim.email, PASSWORD)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
@@ -310,10 +310,10 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
   it('is as the owner registered it when the reset of a password won it', async () => {
     const victim = registration({ password: OWN, displayName: 'Owner', gender: 'woman' });
     const mallory = { displayName: 'Mallory', birthDate: '1980-01-01', gender: 'man' } as const;
-    await parts.signUp.register({ ...victim, ...mallory, password: PASSWORD }, CALLER);
-    await parts.signUp.register(victim, CALLER);
-    await parts.passwordChange.forgot(victim.email, CALLER);
-    await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CALLER);
+    await parts.signUp.register({ ...victim, ...mallory, password: PASSWORD }, CLIENT);
+    await parts.signUp.register(victim, CLIENT);
+    await parts.passwordChange.forgot(victim.email, CLIENT);
+    await parts.passwordChange.reset(await mailedToken(parts, victim.email, /new password/), OWN, CLIENT);
     const { userId } = await login(victim.email, OWN);
     const { rows } = await base.db.pool.query(
       'select display_name, birth_date::text, gender from users where id = $1',
@@ -324,13 +324,13 @@ describe('an address that somebody else registered first (AUTH-44)', () => {
 
   it('keeps what its owner made of it when he forgets the password later', async () => {
     const owner = registration();
-    await parts.signUp.register(owner, CALLER);
+    await parts.signUp.register(owner, CLIENT);
     const [token] = await verifyTokens(parts, owner.email, 1);
-    await parts.signUp.verifyEmail(token!, CALLER);
+    await parts.signUp.verifyEmail(token!, CLIENT);
     const { userId } = await login(owner.email, PASSWORD);
     await base.db.pool.query(`update users set bio = 'This is me' where id = $1`, [userId]);
-    await parts.passwordChange.forgot(owner.email, CALLER);
-    await parts.passwordChange.reset(await mailedToken(parts, owner.email, /new password/), OWN, CALLER);
+    await parts.passwordChange.forgot(owner.email, CLIENT);
+    await parts.passwordChange.reset(await mailedToken(parts, owner.email, /new password/), OWN, CLIENT);
     const { rows } = await base.db.pool.query('select bio from users where id = $1', [userId]);
     expect(rows).toEqual([{ bio: 'This is me' }]);
   });

@@ -7,7 +7,7 @@ import { openRaw, rawHttp, requestText } from '../../support/rawHttp.ts';
 import { openTestDoor, type TestDoor } from '../../support/testDoor.ts';
 import { fakeRoutes } from './fakeRoutes.ts';
 
-/** What comes back: errors, callers, allowances, addresses. */
+/** What comes back: errors, requesters, allowances, addresses. */
 
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057';
 const counted: { limit: string; userId: string | undefined; address: string }[] = [];
@@ -19,8 +19,8 @@ beforeAll(async () => {
     routes: fakeRoutes,
     config: { trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },
     ports: {
-      limit: async (limit, caller) => {
-        counted.push({ limit, userId: caller.userId, address: caller.address });
+      limit: async (limit, requester) => {
+        counted.push({ limit, userId: requester.userId, address: requester.address });
         if (refusal !== undefined) throw refusal;
       },
     },
@@ -142,7 +142,7 @@ describe('errors', () => {
   });
 });
 
-describe('callers', () => {
+describe('requesters', () => {
   test('no token or a wrong one is a 401 that names the scheme', async () => {
     for (const headers of [{}, { authorization: 'Bearer nobody' }, { authorization: 'Basic dTpw' }]) {
       const answer = await get('/whoami', headers as Record<string, string>);

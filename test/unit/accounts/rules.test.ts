@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { mailboxKey } from '../../../src/accounts/Bans.ts';
-import { addressKey, deviceName, shortAddress } from '../../../src/accounts/caller.ts';
+import { addressKey, deviceName, shortAddress } from '../../../src/accounts/client.ts';
 import { isCommonPassword } from '../../../src/accounts/commonPasswords.ts';
 import { emailKey } from '../../../src/accounts/emailKey.ts';
 import { choosePassword } from '../../../src/accounts/passwordRules.ts';

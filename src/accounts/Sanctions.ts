@@ -6,13 +6,13 @@ import type { Principal } from './AccessTokens.ts';
 import type { Addresses } from './Addresses.ts';
 import type { Audit, AuditEntry } from './Audit.ts';
 import type { Bans } from './Bans.ts';
-import type { Caller } from './caller.ts';
+import type { Client } from './client.ts';
 import { type LifeRow, liftDue, lockLife, setStatus } from './lifeStatements.ts';
 import type { Sessions } from './Sessions.ts';
 import { SETTLE_AGAIN_MS, type Settle } from './settle.ts';
 import { type GivenStatus, judgeStatusChange, statusAfter } from './statusRule.ts';
 
-export interface StandingOptions {
+export interface SanctionsOptions {
   db: Database;
   clock: Clock;
   sessions: Sessions;
@@ -32,11 +32,11 @@ export interface StatusChange {
   until?: number | undefined;
 }
 
-/** Whether an account may be used: suspensions, bans, and their end. */
-export class Standing {
-  readonly #o: StandingOptions;
+/** What keeps an account from being used: suspensions, bans, and their end. */
+export class Sanctions {
+  readonly #o: SanctionsOptions;
 
-  constructor(options: StandingOptions) {
+  constructor(options: SanctionsOptions) {
     this.#o = options;
   }
 
@@ -44,13 +44,13 @@ export class Standing {
    * An admin's change. In force everywhere within a second: sessions and sockets end, the call and the matches too,
    * with the same words as for any other end. NOT_FOUND; CONFLICT for admins and for who is being erased.
    */
-  async change(actor: Principal, userId: string, change: StatusChange, caller: Caller): Promise<void> {
+  async change(actor: Principal, userId: string, change: StatusChange, client: Client): Promise<void> {
     const written = await this.#o.db.transaction(async (tx) => {
       const [row] = await tx.query(lockLife, [userId]);
       if (row === undefined) throw new DuetError('NOT_FOUND');
       const refused = judgeStatusChange(actor.userId, standingOf(row), change.status);
       if (refused !== undefined) throw new DuetError(refused);
-      return this.#write(tx, row, change, { actorId: actor.userId, sessionId: actor.sessionId, caller });
+      return this.#write(tx, row, change, { actorId: actor.userId, sessionId: actor.sessionId, client });
     });
     await this.#enforce(userId, written);
   }
@@ -73,7 +73,7 @@ export class Standing {
     tx: Sql,
     row: LifeRow,
     change: StatusChange,
-    by: Pick<AuditEntry, 'actorId' | 'sessionId' | 'caller'>,
+    by: Pick<AuditEntry, 'actorId' | 'sessionId' | 'client'>,
   ): Promise<{ ended: string[]; left: boolean }> {
     const { clock, sessions, bans, banPictures, audit } = this.#o;
     const { id: userId } = row;

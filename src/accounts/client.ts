@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { isId } from '../ids.ts';
 
 /** Who makes a request, as far as it can be known before anybody is signed in. */
-export interface Caller {
+export interface Client {
   /** The peer's address, through trusted proxies only. */
   address: string;
   /** The User-Agent header, empty when absent. */
@@ -11,8 +11,8 @@ export interface Caller {
   deviceId?: string | undefined;
 }
 
-/** The request headers that a caller is known by. */
-export const CALLER_HEADERS = ['user-agent', 'x-device-id'] as const;
+/** The request headers that a client is known by. */
+export const CLIENT_HEADERS = ['user-agent', 'x-device-id'] as const;
 
 const BROWSERS: [RegExp, string][] = [
   [/\bEdg(e|A|iOS)?\//, 'Edge'],
@@ -34,11 +34,11 @@ const SYSTEMS: [RegExp, string][] = [
 
 const MAX_LOOKED_AT = 512;
 
-/** The caller of a request whose route declares `CALLER_HEADERS`. */
-export function callerOf(request: {
+/** The client of a request whose route declares `CLIENT_HEADERS`. */
+export function clientOf(request: {
   address: string;
-  header(name: (typeof CALLER_HEADERS)[number]): string;
-}): Caller {
+  header(name: (typeof CLIENT_HEADERS)[number]): string;
+}): Client {
   const deviceId = request.header('x-device-id').toLowerCase();
   return {
     address: request.address,

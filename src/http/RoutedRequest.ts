@@ -12,7 +12,7 @@ import { UploadSpool } from './UploadSpool.ts';
 /** A route, and what is derived from it once. */
 export type Entry = {
   route: Route;
-  /** What logs and metrics call it: the declared path, never a URL. */
+  /** What logs and metrics know it by: the declared path, never a URL. */
   label: string;
   paramNames: string[];
   readsBody: boolean;
@@ -20,11 +20,11 @@ export type Entry = {
 };
 
 /** A request on its way to a route: all of it that anybody will need, since `req` ends with the request handler. */
-export type Call = {
+export type RoutedRequest = {
   entry: Entry;
   exchange: Exchange;
   authorization: string;
-  caller: Caller;
+  requester: Requester;
   params: Record<string, string>;
   query: string;
   /** In the order of `route.headers`. */
@@ -37,7 +37,7 @@ export type Call = {
   /** How many pieces of the body arrived, wanted or not. */
   pieces: () => number;
   reader: BodyReader | UploadSpool | undefined;
-  /** Set once the caller is known. */
+  /** Set once the requester is known. */
   auth: Principal | undefined;
 };
 
@@ -49,8 +49,8 @@ const NOT_PACKED = /^(identity)?$/i;
 
 const noPieces = () => 0;
 
-/** Who calls. The address is found out when it is asked for: the question costs as much as the rest of a request. */
-export class Caller {
+/** Who asks. The address is found out when it is asked for: the question costs as much as the rest of a request. */
+export class Requester {
   /** Set once it is known. */
   userId: string | undefined;
   sessionId: string | undefined;
@@ -89,19 +89,19 @@ export function entryOf(route: Route, jsonCapBytes: number): Entry {
 }
 
 /** Reads a request while its handler runs; the body is collected from here on. */
-export function readCall(
+export function readRequest(
   entry: Entry,
   exchange: Exchange,
   res: HttpResponse,
   req: HttpRequest,
   proxies: TrustedProxies,
   openBodies: OpenBodies,
-): Call {
+): RoutedRequest {
   const { route, paramNames, readsBody } = entry;
   const params: Record<string, string> = {};
   for (let i = 0; i < paramNames.length; i++) params[paramNames[i]!] = req.getParameter(i) ?? '';
   const contentLength = declaredLength(req);
-  const caller = new Caller(exchange, proxies, req);
+  const requester = new Requester(exchange, proxies, req);
   let reader: BodyReader | UploadSpool | undefined;
   let pieces = noPieces;
   if (readsBody) {
@@ -109,7 +109,7 @@ export function readCall(
     const opened =
       raw === undefined
         ? new BodyReader(res, entry.capBytes, openBodies, exchange)
-        : new UploadSpool(res, raw, openBodies, exchange, caller);
+        : new UploadSpool(res, raw, openBodies, exchange, requester);
     exchange.onGone = () => opened.discard();
     reader = opened;
     pieces = () => opened.pieces;
@@ -120,7 +120,7 @@ export function readCall(
     entry,
     exchange,
     authorization: route.who === 'anyone' ? '' : authorizationOf(route, req),
-    caller,
+    requester,
     params,
     query: route.query === undefined ? '' : (req.getQuery() ?? ''),
     headerValues: route.headers.map((name) => req.getHeader(name)),
@@ -177,7 +177,7 @@ function lengthOf(text: string): number {
 }
 
 /** 400 for a body whose end is not told in one way; 413 where none is read and one comes that does not end soon. */
-export function refuseUnreadable({ reader, contentLength, entry }: Call): void {
+export function refuseUnreadable({ reader, contentLength, entry }: RoutedRequest): void {
   if (contentLength === BAD_LENGTH) {
     const message = 'has a length that is not clear';
     throw new DuetError('VALIDATION_FAILED', { details: [{ path: '', message }] });
