@@ -103,6 +103,8 @@ export abstract class CallRoom extends BaseRoom {
     }
     this.#presenter.forgetKeys(userId);
     await this.#actor.command({ type: 'joined' }, userId);
+    this.#withdrawals.cameBack(userId);
+    this.#media.setPolicy(this.#withdrawals.policyFor(this.#actor.call));
     this.#presenter.showPerson(userId);
     const peerId = peerOf(this.#actor.call, userId);
     const key = this.#presenter.keyOf(peerId);

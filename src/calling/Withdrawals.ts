@@ -69,4 +69,13 @@ export class Withdrawals {
       changed();
     }
   }
+
+  /**
+   * A person has joined again, and wants to talk after all, if they had hung up and the database did not take it. What they
+   * took back of video stays away: that they come back says nothing about it.
+   */
+  cameBack(userId: string): void {
+    for (const one of this.#pending)
+      if (one.userId === userId && one.isLost && one.kinds.includes('audio')) this.#pending.delete(one);
+  }
 }

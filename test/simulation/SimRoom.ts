@@ -105,6 +105,8 @@ export class SimRoom {
       this.clients.delete(client);
       throw error;
     }
+    this.#withdrawals.cameBack(client.userId);
+    this.#allow(this.actor.call);
     client.shown(this.actor.call);
     this.#flow();
   }

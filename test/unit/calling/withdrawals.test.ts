@@ -41,7 +41,7 @@ function begin(from = video) {
       },
     };
   };
-  return { command, policy, allowed };
+  return { withdrawals, command, policy, allowed };
 }
 
 test('what a command takes away is away before it is committed, and nobody else brings it back', async () => {
@@ -115,4 +115,16 @@ test('a refusal that the rules refuse stops nothing that flows', async () => {
   await command('ann', 'decline_upgrade', video).fail(new DuetError('WRONG_PHASE'));
   await command('bob', 'reject', video).fail(new DuetError('WRONG_PHASE'));
   expect(new Set(allowed)).toEqual(new Set(['voice picture']));
+});
+
+test('who comes back talks again, although a hang-up was lost, but is not seen who took video back', async () => {
+  const { withdrawals, command, policy } = begin();
+  await command('ann', 'end', ended).fail(new DuetError('UNAVAILABLE'));
+  withdrawals.cameBack('bob');
+  expect(policy()).toBe('');
+  withdrawals.cameBack('ann');
+  expect(policy()).toBe('voice picture');
+  await command('ann', 'downgrade', audio).fail(new DuetError('UNAVAILABLE'));
+  withdrawals.cameBack('ann');
+  expect(policy()).toBe('voice');
 });
