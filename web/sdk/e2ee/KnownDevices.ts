@@ -14,12 +14,14 @@ const MAX_DEVICES = 16;
 
 /** The devices of others as one person's device remembers them: trust on first use. */
 export class KnownDevices {
+  readonly userId: string;
   readonly #vault: Vault;
-  readonly #userId: string;
+  /** What is read and then written is done one after the other: a device that is just met would undo what its words said. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   constructor(vault: Vault, userId: string) {
     this.#vault = vault;
-    this.#userId = userId;
+    this.userId = userId;
   }
 
   /** Whether a person was ever heard encrypted: then their client can, and one that cannot is worth a question. */
@@ -33,20 +35,30 @@ export class KnownDevices {
   }
 
   /** What is known of a device, and remembers it. */
-  async meet(peerId: string, device: string): Promise<DeviceTrust> {
-    const known = await this.#read(peerId);
-    const found = known.find((one) => one.device === device);
-    const met = found ?? { device, verified: false };
-    await this.#write(peerId, [met, ...known.filter((one) => one !== found)]);
-    if (found?.differed) return 'differed';
-    if (found) return found.verified ? 'verified' : 'known';
-    return known.length === 0 ? 'new' : 'changed';
+  meet(peerId: string, device: string): Promise<DeviceTrust> {
+    return this.#change(async () => {
+      const known = await this.#read(peerId);
+      const found = known.find((one) => one.device === device);
+      const met = found ?? { device, verified: false };
+      await this.#write(peerId, [met, ...known.filter((one) => one !== found)]);
+      if (found?.differed) return 'differed';
+      if (found) return found.verified ? 'verified' : 'known';
+      return known.length === 0 ? 'new' : 'changed';
+    });
   }
 
   /** The words were compared, and were or were not the same. */
-  async noteWords(peerId: string, device: string, areSame: boolean): Promise<void> {
-    const others = (await this.#read(peerId)).filter((one) => one.device !== device);
-    await this.#write(peerId, [{ device, verified: areSame, differed: !areSame }, ...others]);
+  noteWords(peerId: string, device: string, areSame: boolean): Promise<void> {
+    return this.#change(async () => {
+      const others = (await this.#read(peerId)).filter((one) => one.device !== device);
+      await this.#write(peerId, [{ device, verified: areSame, differed: !areSame }, ...others]);
+    });
+  }
+
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changing.then(work);
+    this.#changing = done.catch(() => undefined);
+    return done;
   }
 
   async #read(peerId: string): Promise<Known[]> {
@@ -61,6 +73,6 @@ export class KnownDevices {
   }
 
   #name(peerId: string): string {
-    return `devices/${this.#userId}/${peerId}`;
+    return `devices/${this.userId}/${peerId}`;
   }
 }

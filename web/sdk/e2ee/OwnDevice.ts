@@ -15,6 +15,7 @@ export class OwnDevice {
   readonly #vault: Vault = openVault();
   #supported: Promise<boolean> | undefined;
   #key: Promise<DeviceKey> | undefined;
+  #known: KnownDevices | undefined;
 
   constructor(http: Http, auth: Auth) {
     this.#http = http;
@@ -61,7 +62,8 @@ export class OwnDevice {
 
   /** The devices of others that this person has met on this device. */
   known(userId: string): KnownDevices {
-    return new KnownDevices(this.#vault, userId);
+    if (this.#known?.userId !== userId) this.#known = new KnownDevices(this.#vault, userId);
+    return this.#known;
   }
 
   async #register(): Promise<DeviceKey> {

@@ -6,6 +6,8 @@ export class PeerDevices {
   readonly #peerId: string;
   /** Those whose words were not the same, in this call or another. */
   #differed = new Set<string>();
+  /** What the words said in this call: an agreement may come about while that is still being written down. */
+  readonly #compared = new Map<string, DeviceTrust>();
   /** Whose words they are, of each agreement of this call: they may be compared while another one comes about. */
   readonly #deviceOfWords = new Map<string, string>();
 
@@ -33,7 +35,7 @@ export class PeerDevices {
   async meet(device: string, words: readonly string[]): Promise<DeviceTrust> {
     const trust = await this.#known.meet(this.#peerId, device);
     this.#deviceOfWords.set(words.join(' '), device);
-    return trust;
+    return this.#compared.get(device) ?? trust;
   }
 
   /** The device that these words were agreed on with, whoever is in its place by now. */
@@ -45,6 +47,7 @@ export class PeerDevices {
   async noteWords(device: string, areSame: boolean): Promise<void> {
     if (areSame) this.#differed.delete(device);
     else this.#differed.add(device);
+    this.#compared.set(device, areSame ? 'verified' : 'differed');
     await this.#known.noteWords(this.#peerId, device, areSame);
   }
 }

@@ -170,9 +170,10 @@ describe('a server that lets two people compare their words and then takes the p
     });
     const confirming = ann.confirmWords(true, ann.snapshot.words);
     await takeOver(ann);
-    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'), 10_000);
+    await vi.waitFor(() => expect(ann.snapshot.state).not.toBe('verified'), 10_000);
     write();
     await confirming;
+    await vi.waitFor(() => expect(ann.snapshot.peerDevice).toBe('changed'), 10_000);
     expect(ann.snapshot).toMatchObject({ state: 'on', peerDevice: 'changed' });
   });
 

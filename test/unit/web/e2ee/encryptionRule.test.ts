@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type EncryptionFacts, judgeEncryption } from '../../../../web/sdk/e2ee/encryptionRule.ts';
 import { KnownDevices } from '../../../../web/sdk/e2ee/KnownDevices.ts';
+import { PeerDevices } from '../../../../web/sdk/e2ee/PeerDevices.ts';
 import { MemoryVault } from '../../../../web/sdk/e2ee/Vault.ts';
 
 const FRESH: EncryptionFacts = {
@@ -131,6 +132,22 @@ describe('devices of others', () => {
     expect(await known.differed('bob')).toEqual([]);
     expect(await known.meet('carl', 'phone')).toBe('new');
     expect(await known.hasAny('bob')).toBe(true);
+  });
+
+  test('what was compared stays compared, also when an agreement comes about in the same moment', async () => {
+    for (const areSame of [true, false]) {
+      const trust = areSame ? 'verified' : 'differed';
+      for (const isMetFirst of [true, false]) {
+        const known = new KnownDevices(new MemoryVault(), 'ann');
+        const deeds = [() => known.meet('bob', 'phone'), () => known.noteWords('bob', 'phone', areSame)];
+        await Promise.all((isMetFirst ? deeds : deeds.toReversed()).map((deed) => deed()));
+        expect(await known.meet('bob', 'phone')).toBe(trust);
+      }
+      const devices = new PeerDevices(new KnownDevices(new MemoryVault(), 'ann'), 'bob');
+      const meeting = devices.meet('phone', ['one', 'two']);
+      await devices.noteWords('phone', areSame);
+      expect(await meeting).toBe(trust);
+    }
   });
 
   test('compared ones are not pushed out by any number of others, nor do people share them', async () => {
