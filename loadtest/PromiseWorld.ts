@@ -10,8 +10,7 @@ import { again, at, pause, startShared } from '../test/integration/survival/proc
 import { Inbox, type Json, type Person, request } from '../test/support/client.ts';
 import { TestRedis } from '../test/support/redis.ts';
 import type { TestServer } from '../test/support/server.ts';
-import { newMatch, newPeople, registerPerson } from '../test/support/signedIn.ts';
-
+import { newMatch, newPeople, registerPerson, type Talk } from '../test/support/signedIn.ts';
 import type { PromisedBy, PromiseRow } from './PromiseRow.ts';
 
 export { again, at, pause };
@@ -27,16 +26,6 @@ export const GIVE_UP_MS = 30_000;
 const LOOK_EVERY_MS = 5;
 /** Nobody here has a microphone: what tells a call that audio flows is said there, as in the crash drill. */
 const MEDIA = pathToFileURL(resolve(import.meta.dirname, 'crashDrillMedia.ts')).href;
-
-/** A call in which two people talk, and the rooms in which they hear of it. */
-export interface Talk {
-  ann: Person;
-  bob: Person;
-  matchId: string;
-  callId: string;
-  atAnn: Inbox;
-  atBob: Inbox;
-}
 
 export class PromiseWorld implements AsyncDisposable {
   readonly dbUrl: string;

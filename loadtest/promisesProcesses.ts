@@ -1,6 +1,6 @@
 /** Promises about processes that stand still or are told to end: a media worker, and Duet itself. */
 import { workersOf } from '../test/integration/media/Crowd.ts';
-import { type Couple, newMatch } from '../test/support/signedIn.ts';
+import { type Couple, newMatch, type Talk } from '../test/support/signedIn.ts';
 import {
   again,
   at,
@@ -11,7 +11,6 @@ import {
   momentOf,
   type Provoke,
   pause,
-  type Talk,
   told,
 } from './PromiseWorld.ts';
 

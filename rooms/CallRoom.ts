@@ -104,7 +104,7 @@ export abstract class CallRoom extends BaseRoom {
     this.#presenter.forgetKeys(userId);
     await this.#actor.command({ type: 'joined' }, userId);
     this.#withdrawals.cameBack(userId);
-    this.#media.setPolicy(this.#withdrawals.policyFor(this.#actor.call));
+    this.#allow();
     this.#presenter.showPerson(userId);
     const peerId = peerOf(this.#actor.call, userId);
     const key = this.#presenter.keyOf(peerId);
@@ -230,14 +230,18 @@ export abstract class CallRoom extends BaseRoom {
   /** A person's command. What it takes away stops at once, whatever becomes of the commit. */
   #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
     const change: [Call, Call] = [this.#actor.call, this.#actor.after(command, userId)];
-    const allow = () => this.#media.setPolicy(this.#withdrawals.policyFor(this.#actor.call));
     const commit = () => this.#actor.command(command, userId, id);
-    return this.#withdrawals.during(userId, command.type, change, allow, commit);
+    return this.#withdrawals.during(userId, command.type, change, () => this.#allow(), commit);
+  }
+
+  /** Lets flow what may, in the call as it was last committed. */
+  #allow(): void {
+    this.#media.setPolicy(this.#withdrawals.policyFor(this.#actor.call));
   }
 
   /** After each commit: what may flow first, then what is shown. */
   #changed(call: Call): void {
-    this.#media.setPolicy(this.#withdrawals.policyFor(call));
+    this.#allow();
     this.#presenter.show(call);
     if (call.phase !== 'ended') return;
     for (const heard of Object.values(this.#media.quality)) this.services.observeQuality(heard);

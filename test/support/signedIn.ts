@@ -4,7 +4,7 @@ import pg from 'pg';
 import { AccessTokens } from '../../src/accounts/AccessTokens.ts';
 import { SystemClock } from '../../src/clock.ts';
 import { newId } from '../../src/ids.ts';
-import { Person, request } from './client.ts';
+import { type Inbox, Person, request } from './client.ts';
 
 /** A running server and the database behind it. */
 export interface TestApp {
@@ -22,6 +22,13 @@ export interface Couple {
   ann: Person;
   bob: Person;
   matchId: string;
+}
+
+/** A call of theirs, and the rooms in which they hear of it. */
+export interface Talk extends Couple {
+  callId: string;
+  atAnn: Inbox;
+  atBob: Inbox;
 }
 
 /** The JWT secret of every server of the tests (`TEST_ENVIRONMENT`): it takes the tokens that are signed here. */

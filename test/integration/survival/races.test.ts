@@ -5,7 +5,7 @@ import { localRoom } from '../../../src/actors/colyseus.ts';
 import { useApp } from '../../support/app.ts';
 import { type Answer, Inbox, type Json, type Person } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type Couple, newMatch, newPerson } from '../../support/signedIn.ts';
+import { type Couple, newMatch, newPerson, type Talk } from '../../support/signedIn.ts';
 import { pause } from './processes.ts';
 
 const RING_MS = 2_000;
@@ -24,15 +24,6 @@ beforeAll(async () => {
   await db.connect();
 });
 afterAll(() => db?.end());
-
-interface Talk {
-  ann: Person;
-  bob: Person;
-  matchId: string;
-  callId: string;
-  atAnn: Inbox;
-  atBob: Inbox;
-}
 
 /** A call that rings at Bob's, Ann in its room. */
 async function ringing(couple?: Couple): Promise<Talk> {

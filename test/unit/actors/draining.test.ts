@@ -53,24 +53,11 @@ test('calls that nobody holds are not looked for, deadlines of matches are', asy
   const clock = new FakeClock();
   const swept: string[] = [];
   let isOpen = false;
-  const keeper = new Keeper({
-    db: {
-      query: ({ name }: { name: string }) => {
-        swept.push(name);
-        return Promise.resolve([]);
-      },
-      wasAway: () => false,
-    } as unknown as Database,
-    calls: {} as CallStore,
-    bus: new MemoryBus(),
-    clock,
-    log,
-    tickMatch: () => Promise.resolve(),
-    activateCall: () => Promise.resolve(),
-    isOpen: () => isOpen,
-    reconcileInboxes: () => Promise.resolve(),
-    dropOld: () => Promise.resolve(),
-  });
+  const query = ({ name }: { name: string }) => {
+    swept.push(name);
+    return Promise.resolve([]);
+  };
+  const keeper = newKeeper(clock, { query, wasAway: () => false }, () => isOpen);
   keeper.start();
   const sweep = async () => {
     for (let waited = 0; waited < 1_500; waited += 50) {
@@ -89,17 +76,7 @@ test('calls that nobody holds are not looked for, deadlines of matches are', asy
 
 test('with a call that goes on it ends at its deadline, not at the look after it', async () => {
   const clock = new FakeClock();
-  const keeper = new Keeper({
-    db: {} as Database,
-    calls: {} as CallStore,
-    bus: new MemoryBus(),
-    clock,
-    log,
-    tickMatch: () => Promise.resolve(),
-    activateCall: () => Promise.resolve(),
-    reconcileInboxes: () => Promise.resolve(),
-    dropOld: () => Promise.resolve(),
-  });
+  const keeper = newKeeper(clock);
   keeper.hold({ call: { id: CALL }, epoch: 1 } as CallActor);
   let isIdle = false;
   void keeper.idle(250).then(() => {
@@ -115,3 +92,18 @@ test('with a call that goes on it ends at its deadline, not at the look after it
   await move(1);
   expect(isIdle).toBe(true);
 });
+
+function newKeeper(clock: FakeClock, db: object = {}, isOpen = () => true): Keeper {
+  return new Keeper({
+    db: db as Database,
+    calls: {} as CallStore,
+    bus: new MemoryBus(),
+    clock,
+    log,
+    tickMatch: () => Promise.resolve(),
+    activateCall: () => Promise.resolve(),
+    isOpen,
+    reconcileInboxes: () => Promise.resolve(),
+    dropOld: () => Promise.resolve(),
+  });
+}
