@@ -42,7 +42,8 @@ export function postgresUser(dataDir: string): UnixUser | null {
  * How to start a command as `user` (null: as oneself): what to put before it, and options for `spawn`.
  *
  * A checkout in /root, or a folder of mkdtemp, lets only root pass, and PostgreSQL needs to reach its own program and its
- * data inside. Only then, and only on Linux, the command keeps root's right to pass any folder.
+ * data inside. Only then, and only on Linux, the command keeps root's right to pass any folder. With `no_setuid_fixup`
+ * access(2) goes by that right too, by which PostgreSQL looks for its other programs; else it asks without it.
  *
  * @param paths what the command must reach
  */
@@ -63,7 +64,8 @@ export function startingAs(
   }
   const only = `-all,+${capability.name}`;
   const ids = [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
-  return { prefix: ['setpriv', ...ids, `--inh-caps=${only}`, `--ambient-caps=${only}`], options: {} };
+  const rights = ['--securebits=+no_setuid_fixup', `--inh-caps=${only}`, `--ambient-caps=${only}`];
+  return { prefix: ['setpriv', ...ids, ...rights], options: {} };
 }
 
 /** Whether a user may pass through a folder and all above it, by the permission bits. */

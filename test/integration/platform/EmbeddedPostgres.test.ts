@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,11 +14,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { createLog } from '../../../src/log.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/platform/EmbeddedPostgres.ts';
+import { POSTGRES_ENVIRONMENT, postgresBinaries } from '../../../src/platform/postgresBinaries.ts';
+import { postgresUser, startingAs } from '../../../src/platform/postgresUser.ts';
 import { processInfo } from '../../../src/platform/processInfo.ts';
 
 const log = createLog('silent');
@@ -176,6 +179,32 @@ test.runIf(process.getuid?.() === 0)(
     await expect(startEmbeddedPostgres({ dataDir: nobodys, log })).rejects.toThrow(
       /^PostgreSQL needs a user that \/etc\/passwd knows/,
     );
+  },
+);
+
+test.runIf(process.getuid?.() === 0 && process.platform === 'linux')(
+  'a checkout that only root may enter, as one in /root, serves as well',
+  async () => {
+    const checkout = join(folder, 'of root');
+    mkdirSync(checkout, { mode: 0o700 });
+    const programs = dirname((await postgresBinaries()).initdb);
+    cpSync(dirname(programs), join(checkout, 'native'), { recursive: true, verbatimSymlinks: true });
+    const initdb = join(checkout, 'native', basename(programs), 'initdb');
+    const data = join(checkout, 'data');
+    mkdirSync(data);
+    const user = postgresUser(join(checkout, 'none'))!;
+    chownSync(data, user.uid, user.gid);
+    const cluster = join(data, 'cluster');
+    const { prefix, options } = startingAs(user, [initdb, cluster]);
+    const [file, ...args] = [...prefix, initdb, `--pgdata=${cluster}`, '--no-sync'];
+    const { stderr } = spawnSync(file!, args, {
+      ...options,
+      cwd: '/',
+      env: POSTGRES_ENVIRONMENT,
+      encoding: 'utf8',
+    });
+    expect(stderr).not.toMatch(/error|invalid/);
+    expect(statSync(join(cluster, 'PG_VERSION')).uid).toBe(user.uid);
   },
 );
 
