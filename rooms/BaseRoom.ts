@@ -40,6 +40,10 @@ interface ClientData {
   refused: number;
   /** Whether that was told, to the logs: once for each client. */
   isTold: boolean;
+  /** Messages that were taken and not answered yet. */
+  unanswered: number;
+  /** The code that it is to be sent off with. */
+  dismissal?: number;
 }
 
 type FrameTaker = (this: BaseRoom, client: DuetClient, frame: Buffer) => void;
@@ -67,6 +71,8 @@ export const CLOSE = {
   /** Too many messages. */
   flooding: 4105,
 } as const;
+/** How long who is told that it is over stays: for the last messages to arrive, and late commands to be refused in words. */
+export const LINGER_MS = 1_000;
 /** A client that goes on sending after this many refusals is closed. */
 const MAX_REFUSED = 200;
 /** How often, and how soon again, a room is asked to end that cannot yet: one that is still being made. */
@@ -150,6 +156,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
       media: new FixedWindow(clock, limits.mediaMessagesPerMin),
       refused: 0,
       isTold: false,
+      unanswered: 0,
     };
     return principal;
   }
@@ -197,6 +204,18 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     return this.clients.filter((client) => client.auth?.userId === userId);
   }
 
+  /** Sends a client off who has nothing more to expect here: once it is in, and all that it was told and asked for is sent. */
+  protected dismiss(client: DuetClient, code: number): void {
+    client.userData!.dismissal = code;
+    this.#sendOff(client);
+  }
+
+  #sendOff(client: DuetClient): void {
+    const { dismissal, unanswered } = client.userData!;
+    if (dismissal !== undefined && unanswered === 0 && client.state === ClientState.JOINED)
+      client.leave(dismissal);
+  }
+
   #charge(client: DuetClient, handler: Handler | undefined): void {
     const allowances = client.userData!;
     const window = handler?.isMediaSetUp ? allowances.media : allowances.messages;
@@ -218,6 +237,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   /** What no room of this kind knows is counted like everything else, and its type is not given back. */
   async #take(client: DuetClient, { type, requestId, payload }: Message): Promise<void> {
     const handler = this.#handlers.get(type);
+    client.userData!.unanswered += 1;
     try {
       this.#charge(client, handler);
       if (handler === undefined) throw new DuetError('NOT_FOUND');
@@ -226,6 +246,8 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     } catch (error) {
       this.#refuse(client, handler && type, requestId, error);
     }
+    client.userData!.unanswered -= 1;
+    this.#sendOff(client);
   }
 
   #refuse(client: DuetClient, type: string | undefined, requestId: number | undefined, error: unknown): void {
@@ -250,6 +272,7 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
         // Its limit of frames a second goes by the room's clock.
         this.clock.tick();
         receiveAsColyseus.call(this, client, frame);
+        this.#sendOff(client);
         return;
       }
       if (client.state === ClientState.LEAVING) return;

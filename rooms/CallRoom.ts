@@ -18,7 +18,7 @@ import { codeToTell } from '../src/failure.ts';
 import { answerMedia } from '../src/media/answerMedia.ts';
 import { MEDIA_MESSAGES, type MediaMessage, type MediaMessageType } from '../src/media/messages.ts';
 import { Nothing } from '../src/shapes.ts';
-import { BaseRoom, CLOSE, type DuetClient } from './BaseRoom.ts';
+import { BaseRoom, CLOSE, type DuetClient, LINGER_MS } from './BaseRoom.ts';
 import { CallPresenter } from './CallPresenter.ts';
 import { type CallState, newCallState } from './CallState.ts';
 import { CLIENT_MESSAGES } from './messages.ts';
@@ -34,9 +34,6 @@ const COMMANDS: Record<string, PersonCommand> = {
   'call:upgrade_decline': { type: 'decline_upgrade' },
   'call:downgrade': { type: 'downgrade' },
 };
-
-/** How long the room of an ended call stays, for the last messages to arrive. */
-const LINGER_MS = 1_000;
 
 export abstract class CallRoom extends BaseRoom {
   abstract override readonly services: RoomServices;

@@ -4,7 +4,7 @@
  * as the client reads; one that does not read is closed and finds the rest when it returns.
  */
 
-import { INBOX_SEATS } from '../src/actors/Actors.ts';
+import { INBOX_SEATS, type InboxSeatOptions } from '../src/actors/Actors.ts';
 import type { Subscription } from '../src/events/InboxHub.ts';
 import { BaseRoom, type DuetClient } from './BaseRoom.ts';
 import { InboxFeed } from './InboxFeed.ts';
@@ -35,12 +35,11 @@ export abstract class InboxRoom extends BaseRoom {
     });
   }
 
-  override async onJoin(client: DuetClient): Promise<void> {
-    const { hub } = this.services;
+  override onJoin(client: DuetClient, { after }: InboxSeatOptions): void {
     const { userId } = this.admit(client);
-    const { seq: after } = await hub.beginning(userId);
     const feed = new InboxFeed(client, this.services);
-    this.#subscriptions.set(client.sessionId, { feed, subscription: hub.subscribe(userId, after, feed) });
+    const subscription = this.services.hub.subscribe(userId, after, feed);
+    this.#subscriptions.set(client.sessionId, { feed, subscription });
   }
 
   override onLeave(client: DuetClient): void {

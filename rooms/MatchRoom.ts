@@ -1,14 +1,17 @@
 /**
  * The door to one match for those of its two people who have it open. It holds nothing of the match: commands go to
- * the use case, what happened comes back as the events of each person's inbox that concern this match.
+ * the use case, what happened comes back as the events of each person's inbox that concern this match. Whoever was told
+ * that it has ended is sent off.
  */
 import { z } from 'zod';
+import type { InboxSeatOptions } from '../src/actors/Actors.ts';
 import { callView } from '../src/calling/view.ts';
 import type { Subscription } from '../src/events/InboxHub.ts';
 import type { StoredEvent } from '../src/events/outbox.ts';
 import type { MatchCommand } from '../src/matching/transitions.ts';
 import { Nothing } from '../src/shapes.ts';
-import { BaseRoom, type DuetClient } from './BaseRoom.ts';
+import { BaseRoom, CLOSE, type DuetClient, LINGER_MS } from './BaseRoom.ts';
+import { InboxFeed } from './InboxFeed.ts';
 import { CLIENT_MESSAGES } from './messages.ts';
 import type { RoomServices } from './services.ts';
 
@@ -38,19 +41,19 @@ export abstract class MatchRoom extends BaseRoom {
     );
   }
 
-  override async onJoin(client: DuetClient): Promise<void> {
-    const { hub, log } = this.services;
+  override onJoin(client: DuetClient, { after }: InboxSeatOptions): void {
     const { userId } = this.admit(client);
-    const { seq } = await hub.position(userId);
-    const subscription = hub.subscribe(userId, seq, {
+    const feed = new InboxFeed(client, this.services);
+    const subscription = this.services.hub.subscribe(userId, after, {
       deliver: (event) => {
         if (!concerns(event, this.#matchId)) return;
-        Promise.resolve(this.services.present(event))
-          .then((payload) => client.send(event.type, payload))
-          .catch((err: unknown) => log.warn({ err }, 'a match event could not be shown'));
+        feed.deliver(event);
+        if (event.type === 'match:ended') void feed.ready().then(() => this.#over(client));
       },
-      // Told in the person's inbox, which hears the same events: here nothing is kept that could be out of date.
-      resync: () => {},
+      // What cannot be told any more may have been the end: whoever asks for a new seat hears of that.
+      resync: () => this.dismiss(client, CLOSE.moved),
+      isBusy: () => feed.isBusy(),
+      ready: () => feed.ready(),
     });
     this.#subscriptions.set(client.sessionId, subscription);
   }
@@ -63,6 +66,11 @@ export abstract class MatchRoom extends BaseRoom {
   override onDispose(): void {
     for (const subscription of this.#subscriptions.values()) subscription.close();
     this.shut();
+  }
+
+  /** Sends a client off who was told that the match has ended. */
+  #over(client: DuetClient): void {
+    this.services.clock.after(LINGER_MS, () => this.dismiss(client, CLOSE.ended));
   }
 
   #on(type: string, command: MatchCommand): void {

@@ -75,18 +75,19 @@ export const CLIENT_MESSAGES = {
   },
 } as const;
 
-/** Added to every event of the inbox. */
+/** Added to every event of the inbox, and of a match's room, where the same are told. */
 const Stamped = { seq: z.int(), epoch: z.int(), at: z.iso.datetime() };
 
 const matchEvents = {
-  'match:created': z.strictObject({ matchId: Id, match: MatchView.nullable() }),
-  'match:ready': z.strictObject({ matchId: Id }),
+  'match:created': z.strictObject({ matchId: Id, match: MatchView.nullable(), ...Stamped }),
+  'match:ready': z.strictObject({ matchId: Id, ...Stamped }),
   'match:ended': z.strictObject({
     matchId: Id,
     status: z.enum(['rejected', 'expired', 'ended']),
     reason: z.string().nullable(),
+    ...Stamped,
   }),
-  'match:timeout_warning': z.strictObject({ matchId: Id, remainingSec: z.int() }),
+  'match:timeout_warning': z.strictObject({ matchId: Id, remainingSec: z.int(), ...Stamped }),
 };
 
 const OfCall = z.strictObject({ call: CallView });
@@ -121,7 +122,7 @@ const ofEveryRoom = {
 export const SERVER_MESSAGES = {
   inbox: {
     ...ofEveryRoom,
-    ...Object.fromEntries(Object.entries(matchEvents).map(([type, event]) => [type, event.extend(Stamped)])),
+    ...matchEvents,
     'call:incoming': z.strictObject({ call: CallView, from: Card.nullable(), ...Stamped }),
     'call:answered': z.strictObject({ call: CallView, ...Stamped }),
     'call:rejected': z.strictObject({ call: CallView, ...Stamped }),

@@ -23,6 +23,12 @@ export interface SeatOptions {
   userId: string;
 }
 
+/** The same in an inbox, or in a match's room. */
+export interface InboxSeatOptions extends SeatOptions {
+  /** The event of the person's log after which all is told there. */
+  after: number;
+}
+
 /** The same for a call. */
 export type CallSeatOptions = SeatOptions & SeatTerms;
 
@@ -112,21 +118,24 @@ export class Actors {
     await this.#place(callId);
   }
 
-  /** A seat in a match's room. It holds nothing but the clients in it, so every process has its own. Throws UNAVAILABLE. */
-  async matchSeat(matchId: string, userId: string): Promise<Seat> {
+  /**
+   * A seat in a match's room, where what happens to the match after the event `after` of the person's log is told. It holds
+   * nothing but the clients in it, so every process has its own. Throws UNAVAILABLE.
+   */
+  async matchSeat(matchId: string, userId: string, after: number): Promise<Seat> {
     const roomId = `match-${matchId}-${this.#rooms.processId()}`;
-    return this.#sharedSeat('match', roomId, { matchId }, userId);
+    return this.#sharedSeat('match', roomId, { matchId }, { userId, after });
   }
 
-  /** A seat in one of this process's inbox rooms. Throws UNAVAILABLE. */
-  async inboxSeat(userId: string): Promise<Seat> {
+  /** A seat in one of this process's inbox rooms, where all after the event `after` is told. Throws UNAVAILABLE. */
+  async inboxSeat(userId: string, after: number): Promise<Seat> {
     const room = this.#roomyInbox();
     try {
-      return await this.#sharedSeat('inbox', room.id, {}, userId);
+      return await this.#sharedSeat('inbox', room.id, {}, { userId, after });
     } catch (error) {
       if (!(error instanceof RoomFull)) throw error;
       room.isFull = true;
-      return this.inboxSeat(userId);
+      return this.inboxSeat(userId, after);
     }
   }
 
@@ -159,7 +168,12 @@ export class Actors {
     return this.#inboxRoom;
   }
 
-  async #sharedSeat(name: 'inbox' | 'match', roomId: string, options: object, userId: string): Promise<Seat> {
+  async #sharedSeat(
+    name: 'inbox' | 'match',
+    roomId: string,
+    options: object,
+    seat: InboxSeatOptions,
+  ): Promise<Seat> {
     if (this.#rooms.localRoom(roomId) === undefined)
       await this.#once(roomId, async () => {
         if (this.#rooms.localRoom(roomId) === undefined)
@@ -169,8 +183,7 @@ export class Actors {
     const room = this.#rooms.localRoom(roomId);
     if (room === undefined) throw new DuetError('UNAVAILABLE');
     const sessionId = newSecret();
-    if (!(await this.#rooms.reserveSeat(room, sessionId, { userId }, SEAT_SEC)))
-      throw new RoomFull('UNAVAILABLE');
+    if (!(await this.#rooms.reserveSeat(room, sessionId, seat, SEAT_SEC))) throw new RoomFull('UNAVAILABLE');
     return this.#seat(name, roomId, sessionId);
   }
 

@@ -58,11 +58,26 @@ export class Inbox {
     const { userId } = this.#phone;
     const process = this.#world.anyProcess();
     this.#connecting = true;
-    const line = await this.#phone.ask('inbox', process, async () => {
+    const seat = await this.#phone.ask('inbox', process, async () => {
       const { seq: after } = await process.hub.beginning(userId);
       if (after > (database.tables.inboxes.get(userId)?.acked ?? 0) && !database.tables.erased.has(userId))
         ledger.fail(`${this.#phone.name} is to hear what follows #${after}, which nobody has acknowledged`);
       this.seen = Math.max(this.seen, after);
+      return { after };
+    });
+    const line = seat && (await this.#sit(process, seat.after));
+    this.#connecting = false;
+    // A line whose process died meanwhile is dead; the next beat tries again.
+    if (line === undefined || line.process.dead) return;
+    this.#line = line;
+    if (this.#world.random.chance(0.3)) this.#replay(line);
+  }
+
+  /** Takes a seat that says after which event it begins. */
+  #sit(process: SimProcess, after: number): Promise<Line | undefined> {
+    const { ledger, database } = this.#world;
+    const { userId } = this.#phone;
+    return this.#phone.ask('seat in the inbox', process, async () => {
       const made: Line = { process, subscription: undefined, last: after, arrivesAt: 0, open: true };
       made.subscription = process.hub.subscribe(userId, after, {
         deliver: (event) => {
@@ -76,11 +91,6 @@ export class Inbox {
       });
       return made;
     });
-    this.#connecting = false;
-    // A line whose process died meanwhile is dead; the next beat tries again.
-    if (line === undefined || line.process.dead) return;
-    this.#line = line;
-    if (this.#world.random.chance(0.3)) this.#replay(line);
   }
 
   /** Asks for what came after something that it knows, and mostly says when that was told. */

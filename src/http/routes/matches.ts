@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Actors } from '../../actors/Actors.ts';
 import { SeatView } from '../../actors/shapes.ts';
+import type { InboxHub } from '../../events/InboxHub.ts';
 import type { Matches } from '../../matching/Matches.ts';
 import type { MatchLists } from '../../matching/MatchLists.ts';
 import { MatchView } from '../../matching/shapes.ts';
@@ -14,9 +15,10 @@ export interface MatchRoutesDeps {
   matches: Matches;
   matchLists: MatchLists;
   actors: Actors;
+  hub: InboxHub;
 }
 
-export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): Route[] {
+export function matchRoutes({ matches, matchLists, actors, hub }: MatchRoutesDeps): Route[] {
   return [
     route({
       method: 'get',
@@ -70,8 +72,10 @@ export function matchRoutes({ matches, matchLists, actors }: MatchRoutesDeps): R
       status: 200,
       out: z.strictObject({ match: MatchView, seat: SeatView }),
       run: async ({ auth, params: { matchId } }) => {
+        // First: what happens to the match from when it is looked at on is told in the room, its end too.
+        const { seq } = await hub.position(auth.userId);
         const match = await matches.joinable(matchId, auth.userId);
-        return { match, seat: await actors.matchSeat(matchId, auth.userId) };
+        return { match, seat: await actors.matchSeat(matchId, auth.userId, seq) };
       },
     }),
   ];

@@ -22,7 +22,7 @@ export function realtimeRoutes({ actors, hub }: { actors: Actors; hub: InboxHub 
       out: z.strictObject({ seat: SeatView, position: Position }),
       run: async ({ auth }) => {
         const position = await hub.beginning(auth.userId);
-        return { seat: await actors.inboxSeat(auth.userId), position };
+        return { seat: await actors.inboxSeat(auth.userId, position.seq), position };
       },
     }),
   ];

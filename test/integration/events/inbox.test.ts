@@ -6,7 +6,7 @@ import { append } from '../../../src/events/outbox.ts';
 import { createLog } from '../../../src/log.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { useApp } from '../../support/app.ts';
-import type { Json, Person } from '../../support/client.ts';
+import { Inbox, type Json, type Person } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
@@ -80,6 +80,20 @@ describe('delivery', () => {
     await third.room.request('inbox:replay', { after: over });
     await third.next('match:ready');
     expect(third.ofType('call:incoming')).toEqual([]);
+  });
+
+  test('a device hears all that follows where its seat says that it begins, whatever another has acknowledged since', async () => {
+    const ann = await newPerson(app);
+    await tell(ann, 3);
+    const first = await ann.inbox();
+    await first.next('match:ready', (event) => event.seq === 3);
+    await first.room.request('inbox:ack', { seq: 1 });
+    const { seat, position } = await ann.ok('POST', '/realtime/inbox');
+    expect(position).toMatchObject({ seq: 1 });
+    await first.room.request('inbox:ack', { seq: 3 });
+    const second = new Inbox(await ann.sit(seat));
+    await second.next('match:ready', (event) => event.seq === 3);
+    expect(seqs(second.ofType('match:ready'))).toEqual([2, 3]);
   });
 
   test('a replay from beyond the log is a resync, and what comes afterwards is heard', async () => {

@@ -27,7 +27,8 @@ function inboxes() {
     log: createLog('silent'),
     rooms: host as unknown as RoomHost,
   });
-  const seat = (count: number) => Promise.all(Array.from({ length: count }, () => actors.inboxSeat('ann')));
+  const seat = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => actors.inboxSeat('ann', 0)));
   return { rooms, seat, peopleIn: () => [...rooms.values()].map(({ people }) => people) };
 }
 
