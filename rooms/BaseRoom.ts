@@ -10,6 +10,7 @@ import {
   type Client,
   ClientState,
   CloseCode,
+  type connectClientToRoom,
   getMessageBytes,
   Protocol,
   ResponseStatus,
@@ -18,7 +19,7 @@ import {
 import type { z } from 'zod';
 import type { Principal } from '../src/accounts/AccessTokens.ts';
 import type { SeatOptions } from '../src/actors/Actors.ts';
-import { dropSeats, isClosing } from '../src/actors/colyseus.ts';
+import { dropSeats, isClosing, seatOptions } from '../src/actors/colyseus.ts';
 import { isoTime, sleep } from '../src/clock.ts';
 import { DuetError } from '../src/errors.ts';
 import { errorToTell } from '../src/failure.ts';
@@ -47,6 +48,13 @@ interface ClientData {
 }
 
 type FrameTaker = (this: BaseRoom, client: DuetClient, frame: Buffer) => void;
+type JoinOptions = Parameters<typeof connectClientToRoom>[3];
+type ClientTaker = (
+  this: BaseRoom,
+  client: DuetClient,
+  context: AuthContext,
+  options: JoinOptions,
+) => Promise<void>;
 
 /** A message as its room takes it. */
 interface Handler {
@@ -143,12 +151,24 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
     await this.disconnect(CloseCode.SERVER_SHUTDOWN);
   }
 
+  /**
+   * The way in of every client (private in Colyseus). There a seat is used up before anybody has asked whose it is: whoever
+   * tries somebody else's would keep its owner out, and whose token has just run out could not try again.
+   */
+  protected async comeIn(client: DuetClient, context: AuthContext, options: JoinOptions): Promise<void> {
+    this.#ownerOf(seatOptions(this, client.sessionId) as SeatOptions | undefined, context);
+    return joinAsColyseus.call(this, client, context, options);
+  }
+
   /** A seat is bound to its user: the token that the client connects with must be the same user's. */
+  #ownerOf(seat: SeatOptions | undefined, { token }: AuthContext): Principal {
+    const principal = this.services.authenticate(token ?? '');
+    if (principal.userId !== seat?.userId) throw new DuetError('UNAUTHORIZED');
+    return principal;
+  }
+
   override async onAuth(client: DuetClient, options: SeatOptions, context: AuthContext): Promise<Principal> {
-    const principal = await this.services.authenticate(context.token ?? '').catch(() => undefined);
-    if (principal === undefined || principal.userId !== options.userId) {
-      throw new DuetError('UNAUTHORIZED');
-    }
+    const principal = this.#ownerOf(options, context);
     const { clock, limits } = this.services;
     client.userData = {
       room: this,
@@ -286,10 +306,13 @@ export abstract class BaseRoom extends Room<{ client: DuetClient }> {
   }
 }
 
-// Colyseus declares `_onMessage` private, so TypeScript cannot override it in the class body.
-const proto = BaseRoom.prototype as unknown as Record<'_onMessage' | 'receive', FrameTaker>;
+// Colyseus declares them private, so TypeScript cannot override them in the class body.
+const proto = BaseRoom.prototype as unknown as Record<'_onMessage' | 'receive', FrameTaker> &
+  Record<'_onJoin' | 'comeIn', ClientTaker>;
 const receiveAsColyseus = proto._onMessage;
 proto._onMessage = proto.receive;
+const joinAsColyseus = proto._onJoin;
+proto._onJoin = proto.comeIn;
 
 function reply(client: DuetClient, requestId: number, status: ResponseStatus, answer: unknown): void {
   client.enqueueRaw(getMessageBytes[Protocol.ROOM_RESPONSE](requestId, status, answer));

@@ -17,7 +17,7 @@ import type { QualitySummary } from '../src/media/QualityTally.ts';
 /** What the rooms are given. */
 export interface RoomServices {
   /** Checks an access token; throws DuetError. */
-  authenticate(accessToken: string): Promise<Principal>;
+  authenticate(accessToken: string): Principal;
   /** The public key that was registered for a sign-in (base64url), if any. */
   deviceKeyOf(sessionId: string): Promise<string | undefined>;
   /** Whether a session has ended, as far as this process knows: within a second of it. */

@@ -24,6 +24,11 @@ export async function roomClosed(roomId: string): Promise<void> {
   await new Promise<void>((resolve) => (room as unknown as RoomInside)._events.once('disconnect', resolve));
 }
 
+/** What a seat that was reserved says of it: its join options. */
+export function seatOptions(room: Room, sessionId: string): unknown {
+  return (room as unknown as RoomInside)._reservedSeats[sessionId]?.[0];
+}
+
 /**
  * Gives up the seats of a room that nobody took, before it is closed: Colyseus keeps a room for as long as one of its
  * seats may still be taken. Whoever is just coming in does not keep it either; `onJoin` has to turn them away.

@@ -96,7 +96,7 @@ export async function openDoors(
   closing.defer(() => router.close());
   const notEnded: unknown[] = [];
   const services: RoomServices = {
-    authenticate: async (token) => {
+    authenticate: (token) => {
       const principal = accounts.accounts.authenticateToken(token);
       activity.seen(principal.userId);
       return principal;

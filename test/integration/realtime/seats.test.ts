@@ -5,7 +5,7 @@ import { SEAT_SEC, type Seat } from '../../../src/actors/Actors.ts';
 import { localRoom, reserveSeat } from '../../../src/actors/colyseus.ts';
 import { newSecret } from '../../../src/ids.ts';
 import { useApp } from '../../support/app.ts';
-import type { Person } from '../../support/client.ts';
+import type { Json, Person } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { openSocket, type RawSocket } from '../../support/rawSocket.ts';
 import { newMatch, newPerson } from '../../support/signedIn.ts';
@@ -69,12 +69,27 @@ describe('a seat', () => {
     for (const guess of await Promise.all(guesses)) await expectRefused(guess);
   });
 
-  test('AZ-09 is of no use to anybody else, nor without a token, and is gone after the attempt', async () => {
+  test('AZ-09 is of no use to anybody else, nor without a token, and stays its owner’s', async () => {
+    const inCall = (await ann.ok('POST', `/calls/initiate/${matchId}`, {})) as { call: Json; seat: Seat };
+    const inMatch = (await ann.ok('POST', `/matches/${matchId}/join`)) as { seat: Seat };
+    for (const seat of [await seatOf(ann), inMatch.seat, inCall.seat]) {
+      for (const token of [eve.token, bob.token, 'none', '']) await expectRefused(await open(seat, token));
+      const room = await ann.sit(seat);
+      expect(room.connection.isOpen).toBe(true);
+      await room.leave();
+    }
+    await ann.ok('POST', `/calls/${inCall.call.id}/end`);
+  });
+
+  test('is taken by one socket where many try at once, whoever tries', async () => {
     const seat = await seatOf(ann);
-    await expectRefused(await open(seat, eve.token));
-    await expectRefused(await open(seat, ann.token));
-    const second = await seatOf(ann);
-    await expectRefused(await open(second, 'none'));
+    const tokens = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? ann.token : eve.token));
+    const sockets = await Promise.all(tokens.map((token) => open(seat, token)));
+    await eventually(() => sockets.every((socket) => socket.frames().length > 0)).toBe(true);
+    const letIn = sockets.map((socket) => socket.frames()[0]!.payload[0] === JOIN_FRAME);
+    expect(letIn.filter(Boolean)).toHaveLength(1);
+    expect(tokens[letIn.indexOf(true)]).toBe(ann.token);
+    for (const socket of sockets) socket.destroy();
   });
 
   test('is taken once', async () => {
