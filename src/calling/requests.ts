@@ -25,8 +25,12 @@ export function asked(
   return kind === 'extend' ? extended(call, by, settings) : upgraded(call, by);
 }
 
-/** A person declines; the asker's own "no" takes the request back. */
+/**
+ * A person declines; the asker's own "no" takes the request back. One to video that comes when there is video has crossed
+ * the other's consent, and ends it: nobody is seen who said no.
+ */
 export function declined(call: ActiveCall, kind: Request['kind'], by: Role): CallChange | Refusal {
+  if (kind === 'upgrade' && call.media === 'video') return downgraded(call, by);
   return call.pending?.kind === kind ? cleared(call, kind, by) : { refused: 'WRONG_PHASE' };
 }
 

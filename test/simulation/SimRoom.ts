@@ -120,7 +120,9 @@ export class SimRoom {
   #obey(command: PersonCommand, userId: string, id?: string): Promise<Call> {
     const { actor } = this;
     const change: [Call, Call] = [actor.call, actor.after(command, userId)];
-    const isTold = command.type === 'downgrade' && actor.call.phase !== 'ringing';
+    const { phase } = actor.call;
+    const isNo = command.type === 'downgrade' || (command.type === 'decline_upgrade' && phase === 'active');
+    const isTold = isNo && phase !== 'ringing';
     if (isTold) this.#wantNoVideo.add(userId);
     const commit = () =>
       actor.command(command, userId, id).then(

@@ -151,7 +151,8 @@ function wrongTalk(
   } else if (movedMs !== 0 && command !== 'recover')
     return `moved its end by ${movedMs} ms through ${command}`;
   if (after.media !== before.media) {
-    const allowed = after.media === 'video' ? consents('upgrade') : command === 'downgrade' && by !== null;
+    const isNo = command === 'downgrade' || command === 'decline_upgrade';
+    const allowed = after.media === 'video' ? consents('upgrade') : isNo && by !== null;
     if (!allowed) return `went from ${before.media} to ${after.media} through ${command}`;
   }
   if (after.warned !== before.warned) {

@@ -130,7 +130,7 @@ const TABLE: Record<
     active: ['WRONG_PHASE', 'WRONG_PHASE'],
     extendAsked: ['WRONG_PHASE', 'WRONG_PHASE'],
     upgradeAsked: ['call:upgrade_declined', 'call:upgrade_declined'],
-    video: ['WRONG_PHASE', 'WRONG_PHASE'],
+    video: ['call:downgraded', 'call:downgraded'],
     exhausted: ['WRONG_PHASE', 'WRONG_PHASE'],
     ended: ['CALL_NOT_ACTIVE', 'CALL_NOT_ACTIVE'],
     rejected: ['CALL_NOT_ACTIVE', 'CALL_NOT_ACTIVE'],
