@@ -33,7 +33,16 @@ const AGAIN_MS = 500;
  */
 const ASK_EVERY_MS = 2_000;
 
-const takeName = sql<{ held: boolean }>('name-take', `select pg_try_advisory_lock(${keyOf('$1')}) as held`);
+/**
+ * After so long without a word PostgreSQL ends the session: a machine that lost its power says no goodbye, and left to the
+ * system its name, and what it said of its clock, would be there for two hours.
+ */
+export const FORGOTTEN_MS = 30_000;
+
+const takeName = sql<{ held: boolean }>(
+  'name-take',
+  `select pg_try_advisory_lock(${keyOf('$1')}) as held, set_config('idle_session_timeout', '${FORGOTTEN_MS}', false)`,
+);
 
 /**
  * Ends the session that has the name, and waits for its end. Names are a process's own, so it can only be one that this

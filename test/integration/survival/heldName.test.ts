@@ -5,7 +5,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { LEASE_MS, RENEW_EVERY_MS } from '../../../src/calling/CallStore.ts';
 import { SystemClock } from '../../../src/clock.ts';
-import { HeldName, nameIsFree, SILENT_MS } from '../../../src/db/HeldName.ts';
+import { FORGOTTEN_MS, HeldName, nameIsFree, SILENT_MS } from '../../../src/db/HeldName.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { CutWay } from '../../support/CutWay.ts';
 import { openDatabase, useDatabase } from '../../support/database.ts';
@@ -161,6 +161,19 @@ test('is asked after when nothing is renewed over its connection, so that a cut 
   expect(isReached).toBe(true);
   name.close();
   way.close();
+});
+
+test('is given up by PostgreSQL where nothing more is said on its connection: a machine without power closes none', async () => {
+  const name = new HeldName(database.url, 'powerless', new SystemClock());
+  await name.hold();
+  const [row] = await name.query(
+    sql<{ ms: number }>(
+      'test-idle',
+      `select setting::int as ms from pg_settings where name = 'idle_session_timeout'`,
+    ),
+  );
+  expect(row!.ms).toBe(FORGOTTEN_MS);
+  name.close();
 });
 
 test('says how far its clock is from the database’s, anew when that was set, and no longer than it lives', async () => {
