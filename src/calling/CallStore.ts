@@ -9,6 +9,7 @@ import { nameIsFree, nameIsHeld } from '../db/HeldName.ts';
 import { type Sql, sql } from '../db/sql.ts';
 import { isRefusal, type Refusal } from '../errors.ts';
 import { append, eventsOfCall, type InboxEvent, type StoredEvent } from '../events/outbox.ts';
+import { outage } from './outage.ts';
 import type { Call, CallSettings, LiveCall } from './state.ts';
 import { bySystem, dueAt } from './transitions.ts';
 
@@ -28,9 +29,6 @@ export const isUnheld = (call: string) => `(${call}.leased_until < clock_timesta
   or ${call}.leased_until < clock_timestamp() + interval '${LEASE_MS - GONE_MS} ms' and ${nameIsFree(`${call}.owner`)}
   or ${call}.leased_until > clock_timestamp() + interval '${IMPOSSIBLE_LEASE_MS} ms'
      and (${call}.owner is null or not ${nameIsHeld(`${call}.owner`)}))`;
-
-/** Clocks that differ by more than this do not run differently: one was set. */
-const STEP_MS = 30_000;
 
 /** Ids of commands that are remembered: far more than two people can have under way at once. */
 export const RECENT_IDS = 32;
@@ -177,7 +175,13 @@ export class CallStore {
       const { state, epoch, version, held_until: until, now: dbNow, owner_lives: ownerLives } = row;
       const recentIds = await this.#recentIds(tx, callId);
       if (until === null) return { call: state, epoch, version, recentIds };
-      const { heldUntil, now } = outage({ heldUntil: until, dbNow, ownNow, ownerLives });
+      const { heldUntil, now } = outage({
+        heldUntil: until,
+        dbNow,
+        ownNow,
+        ownerLives,
+        createdAt: state.createdAt,
+      });
       // Nobody held it before, and nobody had to yet.
       if (epoch === 1 && heldUntil === now) return { call: state, epoch, version, recentIds };
       const change = bySystem(state, { type: 'recover', heldUntil }, now, this.#settings);
@@ -290,29 +294,4 @@ export class CallStore {
   async release(call: LiveCall, epoch: number): Promise<void> {
     await this.#db.query(releaseCall, [call.id, epoch]);
   }
-}
-
-/**
- * From when to when nobody held a call, on the process's clock, which the deadlines keep to. How long it lasted is by the
- * database's, which the lease is written in. That clock may have been set: since this process read it, then the two are far
- * apart, and if after the lease was written only the process's is right: the shorter is believed. Or both moved, then the
- * owner lives although its lease ran out long ago, and nothing is believed. A moment less than nothing is none: a new call
- * has a second until somebody must hold it, and clocks differ.
- */
-function outage({ heldUntil, dbNow, ownNow, ownerLives }: Unheld): { heldUntil: number; now: number } {
-  const [byDb, byOwn] = [dbNow - heldUntil, ownNow - heldUntil];
-  const isOneClock = Math.abs(dbNow - ownNow) < STEP_MS;
-  const possible = (isOneClock ? [byDb] : [byDb, byOwn]).filter((ms) => ms > -LEASE_MS);
-  const lastedMs = possible.length === 0 ? 0 : Math.max(0, Math.min(...possible));
-  const isImpossible = ownerLives && lastedMs > STEP_MS;
-  return { heldUntil: isImpossible ? ownNow : ownNow - lastedMs, now: ownNow };
-}
-
-/** A call that is taken over: epoch milliseconds, by the database's clock and by this process's. */
-interface Unheld {
-  heldUntil: number;
-  dbNow: number;
-  ownNow: number;
-  /** Whether its owner still holds its name. */
-  ownerLives: boolean;
 }

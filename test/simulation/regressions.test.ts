@@ -305,6 +305,17 @@ describe('what the simulation found', () => {
     },
   );
 
+  test('a clock that is put right while nobody holds a call credits it no hour: it has not been there for so long', async () => {
+    const { time, talk, hold, memory } = await setUp();
+    const ownAtStart = time.now;
+    time.now -= 3_600_000;
+    const { call } = (await talk('P', ownAtStart)).actor;
+    const { endsAt } = call as { endsAt: number };
+    memory.tables.names.delete('P');
+    time.now += 3_600_000 + 10_000;
+    expect((await hold('Q', ownAtStart + 10_000)).call).toMatchObject({ endsAt });
+  });
+
   test('an outage is credited once, also when the first to take over fails (seed 3)', async () => {
     const { time, talk, hold, loseNextAnswer } = await setUp();
     const { call } = (await talk('P')).actor;
