@@ -52,10 +52,11 @@ export class PublicKeys {
   }
 
   /**
-   * Takes a person's key; false when it is known. Throws `CONFLICT` for one of an old epoch, and for another one of
-   * the same epoch and step.
+   * Takes a person's key; false when it is known. Throws `CONFLICT` for one of an old epoch, for another one of the same
+   * epoch and step, and for an answer to what the other has not offered last.
    */
   take(userId: string, given: PublicKey): boolean {
+    if (given.step === 'share' && this.#isLate(userId, given.epoch)) throw new DuetError('CONFLICT');
     const said = this.#said.get(userId) ?? [];
     const epoch = said[0]?.epoch ?? -1;
     if (given.epoch < epoch) throw new DuetError('CONFLICT');
@@ -70,6 +71,13 @@ export class PublicKeys {
     if (given.step === 'offer')
       for (const other of this.#said.keys()) if (other !== userId) this.#said.delete(other);
     return true;
+  }
+
+  /** Whether the other has begun anew since: taken, it would stand before the answer to that, which may be of a lower epoch. */
+  #isLate(userId: string, epoch: number): boolean {
+    const theirs = [...this.#said].find(([other]) => other !== userId)?.[1];
+    const offer = theirs?.find(({ step }) => step === 'offer');
+    return offer !== undefined && offer.epoch !== epoch;
   }
 
   /** What a person's client last said of its frames. */

@@ -115,6 +115,9 @@ describe('public keys for end-to-end encryption', () => {
     const tablet = await ann.sit((await ann.ok('POST', `/calls/${call.id}/join`)).seat);
     const heard = new Inbox(tablet);
     await tablet.request('call:e2ee_key', { ...KEY, epoch: 1_940, step: 'offer' });
+    // What was still on its way to the one before is for nobody, and does not stand in the way of what is.
+    const late = { ...KEY, epoch: 2_000, step: 'share', key: 'late' };
+    expect(await refusal(bobRoom.request('call:e2ee_key', late))).toBe('CONFLICT');
     await bobRoom.request('call:e2ee_key', { ...KEY, epoch: 1_940, step: 'share' });
     const share = await heard.next('call:e2ee_key', ({ epoch }) => epoch === 1_940);
     expect(share).toMatchObject({ userId: bob.id, step: 'share' });
