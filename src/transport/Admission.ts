@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { AuthContext } from '@colyseus/core';
 import type { Refusal } from '../errors.ts';
-import { peerAddress, TrustedProxies } from './peerAddress.ts';
+import { peerAddress, type TrustedProxies } from './peerAddress.ts';
 import { SocketCounts, type SocketLimits } from './SocketCounts.ts';
 import { readTicket, type Ticket } from './ticket.ts';
 import { headerList } from './uws.ts';
@@ -40,9 +40,9 @@ export class Admission {
   readonly #proxies: TrustedProxies;
   readonly #counts: SocketCounts;
 
-  constructor(options: AdmissionOptions) {
+  constructor(options: AdmissionOptions, proxies: TrustedProxies) {
     this.#options = options;
-    this.#proxies = new TrustedProxies(options.trustedProxies);
+    this.#proxies = proxies;
     this.#counts = new SocketCounts(options.socketLimits);
   }
 

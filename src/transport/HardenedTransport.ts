@@ -13,6 +13,7 @@ import { DuetError, isRefusal } from '../errors.ts';
 import { Admission, type AdmissionOptions, type Admitted, type Arrival } from './Admission.ts';
 import { type ConnectionOptions, Connections } from './Connections.ts';
 import { FrameQueues } from './FrameQueue.ts';
+import { TrustedProxies } from './peerAddress.ts';
 import { RoomClient, RoomSocket } from './RoomSocket.ts';
 import { joinFailure, joinRefusal, refuse } from './refusals.ts';
 import { listenOn, setIdleTimeout, silenceBanner } from './uws.ts';
@@ -77,11 +78,12 @@ export class HardenedTransport extends Transport {
   constructor(options: TransportOptions) {
     super();
     this.#options = options;
-    this.#admission = new Admission(options);
+    const proxies = new TrustedProxies(options.trustedProxies);
+    this.#admission = new Admission(options, proxies);
     silenceBanner();
     this.app = uws.App();
     setIdleTimeout(this.app, HEAD_TIMEOUT_SEC);
-    this.#connections = new Connections(this.app, options);
+    this.#connections = new Connections(this.app, proxies, options);
     // uWebSockets.js knows one time-out a route; the narrower route is asked first and may pass.
     this.app.ws<UserData>('/:processId/:roomId', {
       ...this.#behaviour(PATIENT_IDLE_TIMEOUT_SEC),

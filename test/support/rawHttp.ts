@@ -16,9 +16,9 @@ export type RawConnection = {
   destroy(): void;
 };
 
-/** Opens a connection to 127.0.0.1. */
-export async function openRaw(port: number): Promise<RawConnection> {
-  const socket = connect(port, '127.0.0.1');
+/** Opens a connection to 127.0.0.1, from there or from another address of the machine. */
+export async function openRaw(port: number, localAddress = '127.0.0.1'): Promise<RawConnection> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
   let text = '';
   let isClosed = false;
