@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { DuetError } from '../errors.ts';
 import { isId } from '../ids.ts';
 
 /** Who makes a request, as far as it can be known before anybody is signed in. */
@@ -7,12 +8,15 @@ export interface Client {
   address: string;
   /** The User-Agent header, empty when absent. */
   userAgent: string;
-  /** The X-Device-Id header when it is a UUID. */
+  /** A UUID that the client keeps, where it sent one and was asked for it (`clientOnDevice`). */
   deviceId?: string | undefined;
 }
 
 /** The request headers that a client is known by. */
-export const CLIENT_HEADERS = ['user-agent', 'x-device-id'] as const;
+export const CLIENT_HEADERS = ['user-agent'] as const;
+const DEVICE_ID = 'x-device-id';
+/** Those of routes that ask which device it is: where people come in, for a ban may be of it. */
+export const DEVICE_HEADERS = [...CLIENT_HEADERS, DEVICE_ID] as const;
 
 const BROWSERS: [RegExp, string][] = [
   [/\bEdg(e|A|iOS)?\//, 'Edge'],
@@ -39,12 +43,21 @@ export function clientOf(request: {
   address: string;
   header(name: (typeof CLIENT_HEADERS)[number]): string;
 }): Client {
-  const deviceId = request.header('x-device-id').toLowerCase();
-  return {
-    address: request.address,
-    userAgent: request.header('user-agent'),
-    deviceId: isId(deviceId) ? deviceId : undefined,
-  };
+  return { address: request.address, userAgent: request.header('user-agent') };
+}
+
+/**
+ * The same, and its device, where the route declares `DEVICE_HEADERS`. Throws VALIDATION_FAILED for an id that is no UUID:
+ * another made in its place would be a new device at each sign-in, of which its owner is told by mail.
+ */
+export function clientOnDevice(request: {
+  address: string;
+  header(name: (typeof DEVICE_HEADERS)[number]): string;
+}): Client {
+  const deviceId = request.header(DEVICE_ID).toLowerCase();
+  if (deviceId === '') return clientOf(request);
+  if (isId(deviceId)) return { ...clientOf(request), deviceId };
+  throw new DuetError('VALIDATION_FAILED', { details: [{ path: DEVICE_ID, message: 'must be a UUID' }] });
 }
 
 /** Browser and system of a User-Agent: "Firefox on Linux". Versions are left out, so that an update changes nothing. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Accounts } from '../../accounts/Accounts.ts';
-import { CLIENT_HEADERS, clientOf } from '../../accounts/client.ts';
+import { CLIENT_HEADERS, clientOf, clientOnDevice, DEVICE_HEADERS } from '../../accounts/client.ts';
 import type { PasswordChange } from '../../accounts/PasswordChange.ts';
 import type { RefreshTokens } from '../../accounts/RefreshTokens.ts';
 import type { Grant } from '../../accounts/Sessions.ts';
@@ -43,7 +43,6 @@ export interface AccountRouteDeps {
 }
 
 const TOKEN_HEADERS = [...CLIENT_HEADERS, ...COOKIE_HEADERS] as const;
-type TokenHeader = (typeof TOKEN_HEADERS)[number];
 
 const REGISTERED = { message: 'If the address can be used, a mail with the next step is on its way.' };
 const MAILED = { message: 'If there is such an account, a mail is on its way.' };
@@ -56,7 +55,7 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
   const cookies = new AuthCookies(deps);
 
   interface TokenContext {
-    header(name: TokenHeader | CookieHeader): string;
+    header(name: CookieHeader): string;
     cookie(name: string): string | undefined;
     setHeader(name: keyof typeof SENDS_COOKIES, value: string): void;
   }
@@ -84,12 +83,12 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CLIENT_HEADERS,
+      headers: DEVICE_HEADERS,
       body: RegisterBody,
       status: 202,
       out: Accepted,
       async run(ctx) {
-        await signUp.register(ctx.body, clientOf(ctx));
+        await signUp.register(ctx.body, clientOnDevice(ctx));
         return REGISTERED;
       },
     }),
@@ -102,10 +101,10 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CLIENT_HEADERS,
+      headers: DEVICE_HEADERS,
       body: VerifyEmailBody,
       status: 204,
-      run: (ctx) => signUp.verifyEmail(ctx.body.token, clientOf(ctx)),
+      run: (ctx) => signUp.verifyEmail(ctx.body.token, clientOnDevice(ctx)),
     }),
     route({
       method: 'post',
@@ -146,27 +145,27 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: CLIENT_HEADERS,
+      headers: DEVICE_HEADERS,
       body: ResetPasswordBody,
       status: 204,
-      run: (ctx) => passwordChange.reset(ctx.body.token, ctx.body.password, clientOf(ctx)),
+      run: (ctx) => passwordChange.reset(ctx.body.token, ctx.body.password, clientOnDevice(ctx)),
     }),
     route({
       method: 'post',
       path: '/auth/login',
       summary: 'Sign in',
       description:
-        'With `X-Auth-Mode: cookie` the refresh token is set as a cookie and is null in the answer.',
+        'With `X-Auth-Mode: cookie` the refresh token is set as a cookie and is null in the answer. `X-Device-Id` is a UUID that the client keeps: where there is none, one is made and returned.',
       tags,
       who: 'anyone',
       limit: 'anonymous',
-      headers: TOKEN_HEADERS,
+      headers: [...DEVICE_HEADERS, ...COOKIE_HEADERS],
       sends: SENDS_COOKIES,
       body: LoginBody,
       status: 200,
       out: Tokens,
       async run(ctx) {
-        const grant = await accounts.login(ctx.body.email, ctx.body.password, clientOf(ctx));
+        const grant = await accounts.login(ctx.body.email, ctx.body.password, clientOnDevice(ctx));
         return tokens(ctx, grant, cookies.wanted(ctx));
       },
     }),

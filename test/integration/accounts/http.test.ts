@@ -44,6 +44,27 @@ describe('the line over HTTP', () => {
     expect((await post('/auth/refresh-token', { refreshToken: next.body.refreshToken })).status).toBe(401);
   });
 
+  it('refuses a device id that is no UUID, alike for known and unknown addresses; whoever leaves needs none', async () => {
+    const email = await register();
+    const wrong = { 'x-device-id': 'my phone' };
+    const details = [{ path: 'x-device-id', message: 'must be a UUID' }];
+    for (const address of [email, 'nobody@example.org']) {
+      for (const [path, body] of [
+        ['/auth/login', { email: address, password: PASSWORD }],
+        ['/auth/register', registration({ email: address })],
+        ['/auth/verify-email', { token: address }],
+        ['/auth/reset-password', { token: address, password: PASSWORD }],
+      ] as const)
+        expect(await post(path, body, { headers: wrong }), path).toMatchObject({
+          status: 400,
+          body: { code: 'VALIDATION_FAILED', details },
+        });
+      expect((await post('/auth/forgot-password', { email: address }, { headers: wrong })).status).toBe(202);
+    }
+    const { accessToken: token } = await login(email);
+    expect((await post('/auth/logout', undefined, { token, headers: wrong })).status).toBe(204);
+  });
+
   it('resets a forgotten password', async () => {
     const email = await register();
     await post('/auth/forgot-password', { email });
