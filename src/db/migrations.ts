@@ -22,6 +22,7 @@ import { Migration0020NextSeals } from './migrations/0020NextSeals.ts';
 import { Migration0021Counted } from './migrations/0021Counted.ts';
 import { Migration0022KeyHolders } from './migrations/0022KeyHolders.ts';
 import { Migration0024Sightings } from './migrations/0024Sightings.ts';
+import { Migration0025ListedBlocks } from './migrations/0025ListedBlocks.ts';
 
 export const migrations = [
   Migration0001House,
@@ -47,4 +48,5 @@ export const migrations = [
   Migration0021Counted,
   Migration0022KeyHolders,
   Migration0024Sightings,
+  Migration0025ListedBlocks,
 ];

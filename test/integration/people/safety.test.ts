@@ -30,6 +30,12 @@ const someoneWaits = sql<{ waits: boolean }>(
 );
 const pairsOf = sql('test-pairs-of', 'select from pair_decisions where low_id = $1 or high_id = $1');
 
+const unlist = sql('test-unlist', 'delete from blocks where blocker_id = $1');
+const migrateAgain = sql(
+  'test-migrate-again',
+  `delete from mikro_orm_migrations where name = '0025ListedBlocks'`,
+);
+
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'none',
@@ -41,6 +47,27 @@ const nobody = '0190a0a0-0000-7000-8000-000000000000';
 
 describe('blocks and reports', () => {
   const at = usePeople();
+
+  it('of earlier releases that are in force without being listed are listed, and can be undone', async () => {
+    const { world } = at;
+    const [me, ...others] = await world.persons(4);
+    const gone = await world.person();
+    for (const id of [...others, gone]) await world.blocks.block(me!, id);
+    await world.blocks.unblock(me!, gone);
+    await world.db.query(unlist, [me!]);
+    await world.db.query(migrateAgain);
+    await world.db.migrate();
+    const listed: string[] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await world.blocks.list(me!, { limit: 1, cursor });
+      listed.push(...page.items.map((item) => item.id));
+      cursor = page.nextCursor;
+    }
+    expect(listed.sort()).toEqual([...others].sort());
+    await world.blocks.unblock(me!, others[0]!);
+    expect((await world.blocks.list(me!, { limit: 10 })).items).toHaveLength(2);
+    for (const id of others) expect((await world.blocks.list(id, { limit: 10 })).items).toEqual([]);
+  });
 
   it('work both ways, are listed for their maker only, newest first, and can be undone', async () => {
     const { world } = at;
