@@ -51,8 +51,8 @@ export class Decisions {
   }
 
   /**
-   * Decides. The same decision again changes nothing; a different one replaces it until there is a match, then it
-   * is CONFLICT. NOT_FOUND for who is not there to be decided on, for whatever reason; EMAIL_UNVERIFIED;
+   * Decides. The same like again changes nothing, the same dislike counts anew from then on: whoever comes back after it
+   * does so after the last. A different decision replaces it until there is a match, then it is CONFLICT. NOT_FOUND for who is not there to be decided on, for whatever reason; EMAIL_UNVERIFIED;
    * TOO_MANY_REQUESTS when the day's likes are used up; VALIDATION_FAILED about oneself.
    */
   async decide(actorId: string, targetId: string, kind: DecisionKind): Promise<Decided> {
@@ -72,8 +72,9 @@ export class Decisions {
   }
 
   /**
-   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back. `remember`
-   * is given how to find it, and may know instead whom an earlier try found.
+   * Takes the newest dislike back. Resolves with whom it was about; NOT_FOUND when there is none to take back, CONFLICT
+   * when it was decided about anew or taken back in the same moment: there may be one before it. `remember` is given how
+   * to find it, and may know instead whom an earlier try found.
    */
   async undo(
     actorId: string,
@@ -89,7 +90,7 @@ export class Decisions {
     });
     const undone = await db.query(undoDislike, [actorId, targetId]);
     // The earlier try has perhaps done it.
-    if (found && undone.length === 0) throw new DuetError('NOT_FOUND');
+    if (found && undone.length === 0) throw new DuetError('CONFLICT');
     return targetId;
   }
 

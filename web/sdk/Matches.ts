@@ -21,7 +21,10 @@ export class Matches {
     return this.#decide('dislike', userId);
   }
 
-  /** Takes the last pass of the day back; resolves with whom it was about. Errors: `NOT_FOUND` when there is none. */
+  /**
+   * Takes the last pass of the day back; resolves with whom it was about. Errors: `NOT_FOUND` when there is none, `CONFLICT`
+   * when another call took it back in the same moment.
+   */
   async undo(): Promise<Card> {
     const { undone } = await this.#http.post<{ undone: Card }>('/matches/undo');
     return undone;

@@ -37,11 +37,13 @@ export function decisionRoutes({ decisions, people, matchView }: DecisionRoutesD
     });
   return [
     decide('like', 'Like somebody; a mutual like is a match'),
-    decide('dislike', 'Pass on somebody, who may come back after a month'),
+    decide('dislike', 'Pass on somebody, who may come back a month after the last time'),
     route({
       method: 'post',
       path: '/matches/undo',
       summary: 'Take back your last dislike, for 24 hours',
+      description:
+        '404 when there is none; 409 when another request of yours took it back in the same moment: asked again, this one takes back the one before.',
       tags,
       who: 'user',
       limit: 'decide',

@@ -24,6 +24,11 @@ const setDislikeAt = sql(
   'test-age-decisions',
   `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`,
 );
+const decidedDaysAgo = sql<{ days: number }>(
+  'test-decided-days-ago',
+  `select extract(day from now() - case when low_id = $1 then low_at else high_at end)::int as days
+   from pair_decisions where low_id = least($1::uuid, $2::uuid) and high_id = greatest($1::uuid, $2::uuid)`,
+);
 
 const setStatus = sql('test-fate', 'update users set status = $2 where id = $1');
 const holdCount = sql('test-hold-count', 'select from like_counts where user_id = $1 for update');
@@ -165,6 +170,41 @@ describe('decisions', () => {
     await world.decisions.decide(me!, first!, 'dislike');
     await world.db.query(setDislikeAt, [me!, 2]);
     expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+  });
+
+  it('says so when another taking back was faster, and not that there is none', async () => {
+    const { world } = at;
+    const [me, first, second] = await world.persons(3);
+    await world.decisions.decide(me!, first!, 'dislike');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await world.decisions.decide(me!, second!, 'dislike');
+    const overtaken = world.decisions.undo(me!, async (find) => {
+      const found = await find();
+      expect(await world.decisions.undo(me!)).toBe(second);
+      return found;
+    });
+    expect(await codeOf(overtaken)).toBe('CONFLICT');
+    expect(await world.decisions.undo(me!)).toBe(first);
+  });
+
+  it('counts a dislike from the last time, and lets the same like again change nothing', async () => {
+    const { world } = at;
+    const [me, passed, liked] = await world.persons(3);
+    for (const [id, kind] of [
+      [passed!, 'dislike'],
+      [liked!, 'like'],
+    ] as const)
+      await world.decisions.decide(me!, id, kind);
+    await world.db.query(setDislikeAt, [me!, 29]);
+    for (const [id, kind] of [
+      [passed!, 'dislike'],
+      [liked!, 'like'],
+    ] as const)
+      expect(await world.decisions.decide(me!, id, kind)).toEqual({ decision: kind, matchId: null });
+    expect(await world.db.query(decidedDaysAgo, [me!, passed!])).toEqual([{ days: 0 }]);
+    expect(await world.db.query(decidedDaysAgo, [me!, liked!])).toEqual([{ days: 29 }]);
+    expect(await world.db.query(likesUsed, [me!])).toEqual([{ used: 1 }]);
+    expect(await world.decisions.undo(me!)).toBe(passed);
   });
 
   it('takes back the newest dislike of those who are still there', async () => {
