@@ -64,7 +64,7 @@ export async function openStores(config: Config, log: Log, closing: AsyncDisposa
   closing.defer(() => bus.close());
   const cache = new Cache({ clock, bus, ...(redis && { store: redis }) });
   closing.defer(() => cache.close());
-  const limits = new Limits({ rules: limitRules(config.limits), redis });
+  const limits = new Limits({ rules: limitRules(config.limits), clock, redis });
 
   const objects = await openObjects(config, dataDir, clock, closing);
   const jobs = new Jobs({ url: dbUrl, log });

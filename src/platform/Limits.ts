@@ -1,8 +1,10 @@
 import type { Redis } from 'ioredis';
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { DAY_MS } from '../days.ts';
 import { DuetError } from '../errors.ts';
+import { WindowCounts } from './WindowCounts.ts';
 
 /** How often something may be done, counted in fixed windows that start with the first time. */
 export interface LimitRule {
@@ -19,8 +21,16 @@ export type LimitName = keyof ReturnType<typeof limitRules>;
 
 export interface LimitsOptions {
   rules: Record<LimitName, LimitRule>;
+  clock: Clock;
   /** Counts exactly across processes. Absent: this process alone. */
   redis?: Redis | undefined;
+}
+
+/** One rule, and where it is counted: in Redis where there is one, in memory where there is none or it may be away. */
+interface Counter {
+  points: number;
+  redis: RateLimiterRedis | undefined;
+  memory: WindowCounts | undefined;
 }
 
 const WINDOW_SEC = 15 * 60;
@@ -69,11 +79,13 @@ export function limitRules(limits: Config['limits']) {
 
 /** Counts what people do, exactly across processes when Redis is there. */
 export class Limits {
-  readonly #byName = new Map<LimitName, RateLimiterMemory | RateLimiterRedis>();
+  readonly #clock: Clock;
+  readonly #byName = new Map<LimitName, Counter>();
 
-  constructor(options: LimitsOptions) {
-    for (const [name, rule] of Object.entries(options.rules) as [LimitName, LimitRule][]) {
-      this.#byName.set(name, limiterOf(name, rule, options.redis));
+  constructor({ rules, clock, redis }: LimitsOptions) {
+    this.#clock = clock;
+    for (const [name, rule] of Object.entries(rules) as [LimitName, LimitRule][]) {
+      this.#byName.set(name, counterOf(name, rule, redis));
     }
   }
 
@@ -82,13 +94,13 @@ export class Limits {
    * UNAVAILABLE when it cannot be counted and must be.
    */
   async consume(name: LimitName, key: string): Promise<void> {
-    const retryAfterSec = await this.#count(name, key);
-    if (retryAfterSec !== undefined) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
+    const { over, retryAfterSec } = await this.#count(name, key, 1);
+    if (over > 0) throw new DuetError('TOO_MANY_REQUESTS', { retryAfterSec });
   }
 
   /** Counts one more for `key`; false when it is one too many. Throws UNAVAILABLE like `consume`. */
   async take(name: LimitName, key: string): Promise<boolean> {
-    return (await this.#count(name, key)) === undefined;
+    return (await this.#count(name, key, 1)).over <= 0;
   }
 
   /** Counts as many of `wanted` more for `key` as there is room for. Throws UNAVAILABLE like `consume`. */
@@ -97,54 +109,71 @@ export class Limits {
     key: string,
     wanted: number,
   ): Promise<{ granted: number; retryAfterSec: number }> {
-    const limiter = this.#byName.get(name)!;
-    try {
-      await limiter.consume(key, wanted);
-      return { granted: wanted, retryAfterSec: 0 };
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw new DuetError('UNAVAILABLE', { cause: refusal });
-      const granted = Math.max(0, wanted - (refusal.consumedPoints - limiter.points));
-      // Given back at once; whoever asks in between is granted less, never more.
-      await limiter.reward(key, wanted - granted).catch(() => undefined);
-      return { granted, retryAfterSec: secondsUntilRoom(refusal) };
-    }
+    const { over, retryAfterSec } = await this.#count(name, key, wanted);
+    if (over <= 0) return { granted: wanted, retryAfterSec: 0 };
+    const granted = Math.max(0, wanted - over);
+    // Given back at once; whoever asks in between is granted less, never more.
+    await this.#takeBack(name, key, wanted - granted);
+    return { granted, retryAfterSec };
   }
 
   /** Takes one count back: what was counted beforehand turned out to be right. */
-  async giveBack(name: LimitName, key: string): Promise<void> {
-    // Redis gone in this very moment costs the caller one point, nothing else.
-    await this.#byName
-      .get(name)!
-      .reward(key, 1)
-      .catch(() => undefined);
+  giveBack(name: LimitName, key: string): Promise<void> {
+    return this.#takeBack(name, key, 1);
   }
 
-  async #count(name: LimitName, key: string): Promise<number | undefined> {
-    try {
-      await this.#byName.get(name)!.consume(key);
-      return undefined;
-    } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) return secondsUntilRoom(refusal);
-      throw new DuetError('UNAVAILABLE', { cause: refusal });
+  /** By how many that makes too many, and how long the window lasts. */
+  async #count(
+    name: LimitName,
+    key: string,
+    wanted: number,
+  ): Promise<{ over: number; retryAfterSec: number }> {
+    const { points, redis, memory } = this.#byName.get(name)!;
+    let failure: unknown;
+    if (redis !== undefined) {
+      const counted = await redis.consume(key, wanted).catch((error: unknown) => error);
+      if (counted instanceof RateLimiterRes)
+        return { over: counted.consumedPoints - points, retryAfterSec: inSeconds(counted.msBeforeNext) };
+      failure = counted;
     }
+    if (memory === undefined) throw new DuetError('UNAVAILABLE', { cause: failure });
+    const now = this.#clock.now();
+    const { used, endsAtMs } = memory.add(key, wanted, now);
+    return { over: used - points, retryAfterSec: inSeconds(endsAtMs - now) };
+  }
+
+  async #takeBack(name: LimitName, key: string, points: number): Promise<void> {
+    const { redis, memory } = this.#byName.get(name)!;
+    const isBack = await redis?.reward(key, points).then(
+      () => true,
+      () => false,
+    );
+    // Redis gone in this very moment costs the caller what was counted there, nothing else.
+    if (isBack !== true) memory?.takeBack(key, points, this.#clock.now());
   }
 }
 
-function secondsUntilRoom(refusal: RateLimiterRes): number {
-  return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+function inSeconds(durationMs: number): number {
+  return Math.max(1, Math.ceil(durationMs / 1000));
 }
 
-function limiterOf(
+function counterOf(
   name: string,
-  rule: LimitRule,
+  { points, windowSec, whenGone }: LimitRule,
   redis: Redis | undefined,
-): RateLimiterMemory | RateLimiterRedis {
-  const counted = { keyPrefix: `duet:limit:${name}`, points: rule.points, duration: rule.windowSec };
-  if (redis === undefined) return new RateLimiterMemory(counted);
-  return new RateLimiterRedis({
-    ...counted,
-    storeClient: redis,
-    rejectIfRedisNotReady: true,
-    ...(rule.whenGone === 'local' ? { insuranceLimiter: new RateLimiterMemory(counted) } : {}),
-  });
+): Counter {
+  const isLocal = redis === undefined || whenGone === 'local';
+  return {
+    points,
+    redis:
+      redis &&
+      new RateLimiterRedis({
+        keyPrefix: `duet:limit:${name}`,
+        points,
+        duration: windowSec,
+        storeClient: redis,
+        rejectIfRedisNotReady: true,
+      }),
+    memory: isLocal ? new WindowCounts(windowSec * 1000) : undefined,
+  };
 }

@@ -53,7 +53,7 @@ export async function openAccounts(options: OpenAccountsOptions) {
   const bus = options.bus ?? new MemoryBus();
   const jobs = new Jobs({ url, log });
   await jobs.start();
-  const limits = new Limits({ rules: generous(options.limits ?? {}), redis: options.redis });
+  const limits = new Limits({ rules: generous(options.limits ?? {}), clock, redis: options.redis });
   const closing = new AsyncDisposableStack();
   const cache = new Cache({ clock, bus });
   closing.defer(() => cache.close());

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../../src/clock.ts';
 import { readConfig } from '../../../src/config.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
@@ -35,7 +36,7 @@ describe('LD-05: whoever looks at everybody', () => {
           LIMIT_PROFILES_PER_DAY: String(PER_DAY),
           LIMIT_BROWSE: '15',
         });
-        const limits = new Limits({ rules: limitRules(config), redis: client });
+        const limits = new Limits({ rules: limitRules(config), clock: new SystemClock(), redis: client });
         const allowance = (viewerId: string, wanted: number) => limits.takeUpTo('profiles', viewerId, wanted);
         const cardAllowance = (viewerId: string, wanted: number) =>
           limits.takeUpTo('cards', viewerId, wanted);
