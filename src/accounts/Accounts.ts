@@ -227,7 +227,7 @@ export class Accounts {
     const { db, passwords, clock } = this.#o;
     const check = await passwords.check(user?.password_hash, password);
     if (user === undefined || !check.ok || isGone(user, clock.now())) return WRONG;
-    if (user.status !== 'active' && user.status !== 'deleted') return SUSPENDED;
+    if (isSuspended(user)) return SUSPENDED;
     const better = check.outdated ? await passwords.hash(password) : undefined;
     return db.transaction((tx) => this.#open(tx, user, better, client));
   }
@@ -244,13 +244,13 @@ export class Accounts {
     const [locked] = await tx.query(lockById, [user.id]);
     if (locked === undefined) return WRONG;
     if (locked.password_hash !== user.password_hash) return STALE;
+    if (isSuspended(locked)) return SUSPENDED;
     const role = await this.#o.admins.roleOf(tx, locked);
     // An admin who tries things out bans people from a device of their own.
     if (role !== 'admin' && (await bans.holdsDevice(tx, client.deviceId, user.id)))
       return { refused: 'ACCOUNT_SUSPENDED', reason: 'BANNED_DEVICE' };
     const restored = locked.status === 'deleted';
     if (restored && !(await this.#restore(tx, user.id, client))) return WRONG;
-    if (locked.status !== 'active' && !restored) return WRONG;
     const opened = await sessions.open(tx, { id: locked.id, role }, client);
     const { sessionId, deviceId } = opened;
     if (betterHash !== undefined) {
@@ -281,6 +281,10 @@ export class Accounts {
     await this.#o.mails.add(tx, { kind: 'account-restored', userId, at: this.#o.clock.now() });
     return true;
   }
+}
+
+function isSuspended({ status }: AccountRow): boolean {
+  return status === 'suspended' || status === 'banned';
 }
 
 function bearerOf(authorization: string | undefined): string | undefined {

@@ -4,7 +4,7 @@ import { getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { argon2id, hash } from 'argon2';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { HashingProcess } from '../../../src/accounts/HashingProcess.ts';
 import { Passwords } from '../../../src/accounts/Passwords.ts';
 import {
@@ -94,6 +94,30 @@ describe('signing in', () => {
     await expect(limited.accounts.login('nobody-9@example.org', WRONG, from())).rejects.toMatchObject(
       INVALID,
     );
+  });
+
+  it('of who is suspended while the password is looked at says so, and makes nobody an admin', async () => {
+    const email = await register();
+    const admins = await openAccounts({ db: base.db, url: base.url, adminEmails: [email] });
+    await base.db.pool.query(`update users set email_verified_at = now() where email_key = any ($1)`, [
+      admins.addresses.keysOf(email),
+    ]);
+    const check = admins.passwords.check.bind(admins.passwords);
+    vi.spyOn(admins.passwords, 'check').mockImplementation(async (...given) => {
+      const checked = await check(...given);
+      await base.db.pool.query(`update users set status = 'suspended' where email_key = any ($1)`, [
+        admins.addresses.keysOf(email),
+      ]);
+      return checked;
+    });
+    await expect(admins.accounts.login(email, PASSWORD, from())).rejects.toMatchObject({
+      code: 'ACCOUNT_SUSPENDED',
+    });
+    const { rows } = await base.db.pool.query(`select role from users where email_key = any ($1)`, [
+      admins.addresses.keysOf(email),
+    ]);
+    expect(rows).toEqual([{ role: 'user' }]);
+    await admins.close();
   });
 
   it('costs nothing of the allowance when it succeeds, and a refresh gives none back', async () => {
