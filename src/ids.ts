@@ -8,6 +8,10 @@ export function newId(): string {
   return uuidv7();
 }
 
+/** Below every id and above every id: where lists that run upwards or downwards begin. */
+export const LOWEST_ID = '00000000-0000-0000-0000-000000000000';
+export const HIGHEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
 let stampedMs = -1;
 let stamp = '';
 
@@ -27,6 +31,17 @@ export function newCheapId(nowMs: number): string {
 /** Whether `value` is a UUID in the one spelling that Duet writes (lower case, with hyphens). */
 export function isId(value: string): boolean {
   return UUID.test(value);
+}
+
+/** An id as its 16 bytes. */
+export function bytesOfId(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+/** The first 16 bytes as an id is spelled, whatever they are. */
+export function idOfBytes(bytes: Buffer): string {
+  const hex = bytes.toString('hex', 0, 16);
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 /** A secret for a bearer: `bytes` random bytes (192 bits by default) in base64url. */

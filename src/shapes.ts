@@ -38,6 +38,16 @@ export function pageOfWhole<T extends { id: string }>(
   return { items, nextCursor: start + limit < all.length ? items.at(-1)!.id : null };
 }
 
+/** A page of `rows`, of which one more than fit was asked for; the cursor is the id of its last. */
+export function pageOf<Row extends { id: string }, T>(
+  rows: readonly Row[],
+  limit: number,
+  present: (row: Row) => T,
+): { items: T[]; nextCursor: string | null } {
+  const shown = rows.slice(0, limit);
+  return { items: shown.map(present), nextCursor: rows.length > limit ? shown.at(-1)!.id : null };
+}
+
 /** What a list answers to a cursor that it did not write. */
 export function notOfThisList(): DuetError {
   return new DuetError('VALIDATION_FAILED', {

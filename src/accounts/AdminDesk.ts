@@ -2,7 +2,8 @@ import { type Clock, isoTime } from '../clock.ts';
 import { DAY_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
-import { isId } from '../ids.ts';
+import { HIGHEST_ID, isId, LOWEST_ID } from '../ids.ts';
+import { pageOf } from '../shapes.ts';
 import type { Principal } from './AccessTokens.ts';
 import type { Addresses } from './Addresses.ts';
 import { type Audit, type AuditEntry, filtersOf } from './Audit.ts';
@@ -27,9 +28,6 @@ export interface AdminDeskOptions {
 
 type List<T> = { items: T[]; nextCursor: string | null };
 
-/** Above every UUIDv7. */
-const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-const NOBODY = '00000000-0000-0000-0000-000000000000';
 /** The monitor's page asks every few seconds: for so long one line in the security log tells of a session's looking. */
 const WATCH_MS = 15 * 60_000;
 
@@ -52,14 +50,14 @@ export class AdminDesk {
       email: query?.includes('@') ? query : undefined,
       details: { searched: query !== undefined, ...filtersOf({ status, tier }, cursor) },
     });
-    const filter = [limit + 1, cursor ?? NEWEST, status ?? null, tier ?? null] as const;
+    const filter = [limit + 1, cursor ?? HIGHEST_ID, status ?? null, tier ?? null] as const;
     const rows =
       query === undefined
         ? await this.#o.db.query(listUsers, filter)
         : await this.#o.db.query(searchUsers, [
             ...filter,
             beginningOf(emailKey(query)),
-            isId(query.toLowerCase()) ? query.toLowerCase() : NOBODY,
+            isId(query.toLowerCase()) ? query.toLowerCase() : LOWEST_ID,
             this.#o.addresses.keysOf(query),
           ]);
     return pageOf(rows, limit, (row) => this.#present(row));
@@ -85,7 +83,7 @@ export class AdminDesk {
     await this.#note(actor, client, { action: 'log_read', details });
     const rows = await this.#o.db.query(listAudit, [
       limit + 1,
-      cursor ?? NEWEST,
+      cursor ?? HIGHEST_ID,
       userId ?? null,
       actorId ?? null,
       action ?? null,
@@ -165,16 +163,4 @@ export class AdminDesk {
 /** A LIKE pattern for what begins with `text`. */
 function beginningOf(text: string): string {
   return `${text.replace(/[\\%_]/g, '\\$&')}%`;
-}
-
-function pageOf<Row extends { id: string }, T>(
-  rows: Row[],
-  limit: number,
-  present: (row: Row) => T,
-): List<T> {
-  const shown = rows.slice(0, limit);
-  return {
-    items: shown.map(present),
-    nextCursor: rows.length > limit ? shown.at(-1)!.id : null,
-  };
 }

@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { bytesOfId, idOfBytes } from '../ids.ts';
 import { deriveKeys, type Secrets } from '../platform/keys.ts';
 
 /**
@@ -60,7 +61,7 @@ export class RefreshTokens {
     const body = bytes.subarray(0, ID_BYTES + SECRET_BYTES);
     const tag = bytes.subarray(ID_BYTES + SECRET_BYTES);
     const genuine = this.#tagKeys.some((key) => timingSafeEqual(tagOf(key, body), tag));
-    return { sessionId: idText(bytes), hash: sha256(token), genuine };
+    return { sessionId: idOfBytes(bytes), hash: sha256(token), genuine };
   }
 
   hash(token: string): Buffer {
@@ -82,11 +83,11 @@ export class RefreshTokens {
   #child(parent: string, keyIndex: number): string {
     const bytes = Buffer.from(parent, 'base64url');
     const secret = createHmac('sha256', this.#childKeys[keyIndex]!).update(bytes).digest();
-    return this.#token(idText(bytes), secret, keyIndex);
+    return this.#token(idOfBytes(bytes), secret, keyIndex);
   }
 
   #token(sessionId: string, secret: Buffer, keyIndex: number): string {
-    const body = Buffer.concat([Buffer.from(sessionId.replaceAll('-', ''), 'hex'), secret]);
+    const body = Buffer.concat([bytesOfId(sessionId), secret]);
     return Buffer.concat([body, tagOf(this.#tagKeys[keyIndex]!, body)]).toString('base64url');
   }
 }
@@ -97,9 +98,4 @@ function tagOf(key: Buffer, body: Buffer): Buffer {
 
 function sha256(token: string): Buffer {
   return createHash('sha256').update(token).digest();
-}
-
-function idText(bytes: Buffer): string {
-  const hex = bytes.toString('hex', 0, ID_BYTES);
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

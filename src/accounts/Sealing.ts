@@ -2,7 +2,7 @@ import { type Clock, sleep } from '../clock.ts';
 import { HOUR_MS } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { type Statement, sql } from '../db/sql.ts';
-import { isId } from '../ids.ts';
+import { isId, LOWEST_ID } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { DataKeys } from '../platform/DataKeys.ts';
 import { Rounds } from '../platform/Rounds.ts';
@@ -62,7 +62,6 @@ const sealDevice = sql(
   `update push_subscriptions set endpoint = $2, p256dh = $3, auth = $4, address = $5
    where endpoint = $1 and address is null and not exists (select from push_subscriptions where endpoint = $2)`,
 );
-const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** Seals, now and then, what is in the database as plain text: from before texts were sealed, or put there by hand. */
 export class Sealing {
@@ -83,14 +82,14 @@ export class Sealing {
   /** Seals all there is, row by row. A row that cannot be (its address has two accounts) stays, and is told. */
   async run(): Promise<void> {
     const { db, addresses, keys } = this.#o;
-    await this.#each(plainUsers, NOBODY, async ({ id, plain }) => {
+    await this.#each(plainUsers, LOWEST_ID, async ({ id, plain }) => {
       const { email, key } = addresses.store(plain);
       await db.query(sealUser, [id, email, key, plain]);
     });
-    await this.#each(plainRegistrations, NOBODY, async ({ id, plain }) => {
+    await this.#each(plainRegistrations, LOWEST_ID, async ({ id, plain }) => {
       await db.query(sealRegistration, [id, keys.seal('email', plain), plain]);
     });
-    await this.#each(plainReports, NOBODY, async ({ id, plain }) => {
+    await this.#each(plainReports, LOWEST_ID, async ({ id, plain }) => {
       await db.query(sealReport, [id, keys.seal('report', plain), plain]);
     });
     await this.#each(plainDevices, '', async ({ id: endpoint, p256dh, auth }) => {

@@ -1,4 +1,5 @@
 import { type Statement, sql } from '../db/sql.ts';
+import { LOWEST_ID } from '../ids.ts';
 
 /**
  * What Duet holds about people: every table, what becomes of it when an account is erased, and what of it its owner is
@@ -17,8 +18,6 @@ export interface Holding {
   sealed?: readonly string[];
 }
 
-const NOBODY = '00000000-0000-0000-0000-000000000000';
-
 const give = (table: string, select: string) =>
   sql<{ item: Record<string, unknown> }>(`export-${table}`, `select to_jsonb(x) as item from (${select}) x`);
 
@@ -29,7 +28,7 @@ const give = (table: string, select: string) =>
  */
 const isOwn = (id: string) => `${id} >= coalesce((
   select t.id from audit_log t where t.user_id = $1 and t.action in ('email_verified', 'password_reset')
-    and t.details->>'tookOver' = 'true' order by t.at desc limit 1), '${NOBODY}')`;
+    and t.details->>'tookOver' = 'true' order by t.at desc limit 1), '${LOWEST_ID}')`;
 
 const MY_CALLS = `from matches m join calls c on c.match_id = m.id where (m.low_id = $1 or m.high_id = $1)`;
 

@@ -1,5 +1,6 @@
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
+import { LOWEST_ID } from '../ids.ts';
 import type { DataKeys, Sealable } from '../platform/DataKeys.ts';
 
 /** Where sealed texts are: table, what its rows are told apart by, column, kind. */
@@ -13,7 +14,6 @@ const PLACES: readonly (readonly [string, string, string, Sealable])[] = [
 ];
 
 const BATCH = 500;
-const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /** Seals every sealed text with `to` instead of `from`; resolves with how many. May be ended and begun again. */
 export async function reseal(db: Database, from: DataKeys, to: DataKeys): Promise<number> {
@@ -28,7 +28,7 @@ export async function reseal(db: Database, from: DataKeys, to: DataKeys): Promis
       `reseal-write-${table}-${column}`,
       `update ${table} set ${column} = $2 where ${id} = $1 and ${column} = $3`,
     );
-    for (let after = id === 'id' ? NOBODY : ''; ; ) {
+    for (let after = id === 'id' ? LOWEST_ID : ''; ; ) {
       const rows = await db.query(read, [after]);
       for (const row of rows) {
         // What an earlier run got to.

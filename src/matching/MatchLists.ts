@@ -5,7 +5,7 @@
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import type { StoredEvent } from '../events/outbox.ts';
-import { isId } from '../ids.ts';
+import { HIGHEST_ID, isId } from '../ids.ts';
 import type { Card } from '../people/shapes.ts';
 import type { Cache } from '../platform/Cache.ts';
 import { notOfThisList, type Page } from '../shapes.ts';
@@ -29,7 +29,6 @@ const LIST_MS = 60_000;
  */
 const CACHED_ROWS = 21;
 /** Above every UUIDv7: where a list starts. Ids sort by time of making, so the newest come first. */
-const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 const listMatches = (name: string, condition: string) =>
   sql<MatchRow>(
@@ -92,11 +91,11 @@ export class MatchLists {
     if (cursor !== undefined && !isId(cursor)) throw notOfThisList();
     if (cursor === undefined) {
       const rows = await cache.one(kindOf(which), viewerId, LIST_MS, async () => {
-        return new Map([[viewerId, await db.query(statement, [viewerId, NEWEST, CACHED_ROWS])]]);
+        return new Map([[viewerId, await db.query(statement, [viewerId, HIGHEST_ID, CACHED_ROWS])]]);
       });
       if (rows!.length < CACHED_ROWS || limit < CACHED_ROWS) return rows!;
     }
-    return db.query(statement, [viewerId, cursor ?? NEWEST, limit + 1]);
+    return db.query(statement, [viewerId, cursor ?? HIGHEST_ID, limit + 1]);
   }
 }
 

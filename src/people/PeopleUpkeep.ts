@@ -7,6 +7,7 @@ import { HOUR_MS, monthOf } from '../days.ts';
 import type { Database } from '../db/Database.ts';
 import { dropMonthsBefore, ensureMonths } from '../db/months.ts';
 import { sql } from '../db/sql.ts';
+import { LOWEST_ID } from '../ids.ts';
 import type { Log } from '../log.ts';
 import type { ObjectStore } from '../platform/ObjectStore.ts';
 import { Rounds } from '../platform/Rounds.ts';
@@ -27,7 +28,6 @@ const FAILURE = 'Upkeep of people failed and will be tried again';
 /** A file younger than this may belong to an upload that is still running. */
 const ORPHAN_AFTER_MS = HOUR_MS;
 const PEOPLE_AT_ONCE = 2_000;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 const dropAbandoned = sql<{ key: string }>(
   'upkeep-abandoned',
@@ -141,7 +141,7 @@ export class PeopleUpkeep {
 
   /** All people, a few thousand at a time: those after `from`, up to `to`. */
   async #everybody(work: (from: string, to: string) => Promise<void>): Promise<void> {
-    for (let from = FIRST_ID; !this.#rounds.closed; ) {
+    for (let from = LOWEST_ID; !this.#rounds.closed; ) {
       const [next] = await this.#options.db.query(nextPeople, [from, PEOPLE_AT_ONCE]);
       if (next?.last == null) return;
       await work(from, next.last);

@@ -7,6 +7,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { HOUR_MS } from '../days.ts';
+import { bytesOfId, idOfBytes } from '../ids.ts';
 import { LruMap } from '../platform/LruMap.ts';
 import { PHOTO_FILES, type PhotoFile } from './photoImage.ts';
 
@@ -84,7 +85,7 @@ export class PhotoLinks {
 
   #seal(viewerId: string, expiresAt: number): string {
     const plain = Buffer.alloc(24);
-    plain.write(viewerId.replaceAll('-', ''), 0, 'hex');
+    bytesOfId(viewerId).copy(plain);
     plain.writeBigUInt64BE(BigInt(expiresAt), 16);
     // The nonce is a keyed hash of what is sealed: the same in, the same out, never one nonce for two plaintexts.
     const nonce = createHmac('sha256', this.#signKey).update(plain).digest().subarray(0, 12);
@@ -100,14 +101,6 @@ export class PhotoLinks {
     const decipher = createDecipheriv('aes-256-gcm', this.#sealKey, sealed.subarray(0, 12));
     decipher.setAuthTag(sealed.subarray(-16));
     const plain = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]);
-    const hex = plain.toString('hex', 0, 16);
-    const viewerId = [
-      hex.slice(0, 8),
-      hex.slice(8, 12),
-      hex.slice(12, 16),
-      hex.slice(16, 20),
-      hex.slice(20),
-    ].join('-');
-    return { viewerId, expiresAt: Number(plain.readBigUInt64BE(16)) };
+    return { viewerId: idOfBytes(plain), expiresAt: Number(plain.readBigUInt64BE(16)) };
   }
 }

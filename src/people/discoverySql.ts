@@ -6,6 +6,7 @@
  */
 import { countedOnSql } from '../days.ts';
 import { sql } from '../db/sql.ts';
+import { LOWEST_ID } from '../ids.ts';
 import { COHORT_SQL } from './age.ts';
 import { EARTH_KM } from './place.ts';
 import { PAIR_SQL } from './sightings.ts';
@@ -91,7 +92,7 @@ const findIn = (name: string, asks: { settled: boolean }) => {
      select audience, area, cohort, min(score) as score, (array_agg(id order by score, id desc))[1] as id
      from first group by audience, area, cohort having count(*) = $22 and min(score) >= (select score from floor)
      union all
-     select audience, area, cohort, $23, '00000000-0000-0000-0000-000000000000'
+     select audience, area, cohort, $23, '${LOWEST_ID}'
      from corners where not leads and best >= (select score from floor)
    ), further as (
      select c.id, c.score from unread r cross join lateral (

@@ -2,7 +2,7 @@
 import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { DuetError } from '../errors.ts';
-import { isId } from '../ids.ts';
+import { HIGHEST_ID, isId } from '../ids.ts';
 import { notOfThisList, type Page } from '../shapes.ts';
 import {
   addBlock,
@@ -27,7 +27,6 @@ export interface BlocksOptions {
 
 /** After every real row: where a list that runs backwards begins. */
 const END_OF_TIME = new Date('9999-12-31T00:00:00Z');
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 export class Blocks {
   readonly #options: BlocksOptions;
@@ -73,7 +72,8 @@ export class Blocks {
 
   /** Whom somebody blocked, newest first. */
   async list(blockerId: string, page: Page): Promise<{ items: Blocked[]; nextCursor: string | null }> {
-    const [beforeAt, beforeId] = page.cursor === undefined ? [END_OF_TIME, LAST_ID] : readCursor(page.cursor);
+    const [beforeAt, beforeId] =
+      page.cursor === undefined ? [END_OF_TIME, HIGHEST_ID] : readCursor(page.cursor);
     const rows = await this.#options.db.query(listBlocked, [blockerId, beforeId, beforeAt, page.limit + 1]);
     const shown = rows.slice(0, page.limit);
     const last = shown.at(-1);

@@ -6,7 +6,9 @@ import { type Clock, isoTime } from '../clock.ts';
 import type { Database } from '../db/Database.ts';
 import { sql } from '../db/sql.ts';
 import { DuetError } from '../errors.ts';
+import { HIGHEST_ID } from '../ids.ts';
 import type { DataKeys, StoredText } from '../platform/DataKeys.ts';
+import { pageOf } from '../shapes.ts';
 import { CALL_FACTS } from './callFacts.ts';
 import type { Report, ReportHandling, ReportQuery } from './shapes.ts';
 
@@ -31,9 +33,6 @@ interface ReportRow {
   handled_at: number | null;
   created_at: number;
 }
-
-/** Above every UUIDv7: reports run from the newest id to the oldest. */
-const NEWEST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** The call's facts are kept in the report once the call is gone, and read from the call until then. */
 const COLUMNS = `r.id, r.reporter_id, r.reported_id, r.reason, r.details, r.call_id, r.status, r.resolution, r.handled_by,
@@ -70,12 +69,8 @@ export class ReportDesk {
     const { userId: actorId, sessionId } = actor;
     const details = filtersOf({ status }, cursor);
     await this.#o.audit.record(this.#o.db, { action: 'reports_listed', actorId, sessionId, client, details });
-    const rows = await this.#o.db.query(listReports, [limit + 1, cursor ?? NEWEST, status ?? null]);
-    const shown = rows.slice(0, limit);
-    return {
-      items: shown.map((row) => present(row, this.#o.keys)),
-      nextCursor: rows.length > limit ? shown.at(-1)!.id : null,
-    };
+    const rows = await this.#o.db.query(listReports, [limit + 1, cursor ?? HIGHEST_ID, status ?? null]);
+    return pageOf(rows, limit, (row) => present(row, this.#o.keys));
   }
 
   /**
