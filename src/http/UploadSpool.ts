@@ -5,7 +5,7 @@ import { DuetError } from '../errors.ts';
 import type { OpenBodies, OpenBody, Tap } from './body.ts';
 import type { RawBody } from './route.ts';
 import { closeUnnamed, openUnnamed, Upload } from './Upload.ts';
-import { type PlacedUpload, UploadPlaces } from './UploadPlaces.ts';
+import type { PlacedUpload } from './UploadPlaces.ts';
 
 /**
  * A large body on its way into a file: as fast as the disk takes it, and no faster. What a client sends beyond that
@@ -29,7 +29,6 @@ const START_BYTES = 16;
 const MAX_DURATION_MS = 15 * 60_000;
 
 const writeAll = promisify(writev);
-const places = new UploadPlaces();
 
 export class UploadSpool implements OpenBody, PlacedUpload {
   readonly tap: Tap;
@@ -96,7 +95,7 @@ export class UploadSpool implements OpenBody, PlacedUpload {
   allow(): void {
     if (this.#fd !== undefined || this.#failure !== undefined || this.#isHandedOver) return;
     try {
-      places.take(this);
+      this.#open.places.take(this);
       this.#fd = openUnnamed();
     } catch (error) {
       const isRefusal = error instanceof DuetError;
@@ -116,7 +115,7 @@ export class UploadSpool implements OpenBody, PlacedUpload {
       this.#waiting = { resolve, reject };
       this.#settle();
     });
-    return new Upload(contentType, this.#bytes, fd, () => places.leave(this));
+    return new Upload(contentType, this.#bytes, fd, () => this.#open.places.leave(this));
   }
 
   /** Lets go of what was collected; later pieces are not kept. A pending `receive` stays pending for ever. */
@@ -231,7 +230,7 @@ export class UploadSpool implements OpenBody, PlacedUpload {
   #fail(error: DuetError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    places.leave(this);
+    this.#open.places.leave(this);
     this.#open.remove(this, this.#queuedBytes);
     this.#queue = [];
     this.#queuedBytes = 0;

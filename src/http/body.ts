@@ -2,6 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
 import type { Clock, Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
+import { UploadPlaces } from './UploadPlaces.ts';
 
 /**
  * Request bodies: collected up to a cap, within a time, and parsed so that nothing surprising comes out.
@@ -128,6 +129,8 @@ export class BodyReader implements OpenBody {
  * as their header, and a timer each would cost more than reading them.
  */
 export class OpenBodies {
+  /** Of those that are uploads. */
+  readonly places = new UploadPlaces();
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #open = new Set<OpenBody>();
