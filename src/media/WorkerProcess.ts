@@ -74,7 +74,13 @@ export class WorkerProcess {
       throw error;
     });
     try {
-      return new WorkerProcess(worker, await listen(worker, options), options);
+      const listening = await listen(worker, options);
+      // It may have died after its last answer, when nobody listened for that yet.
+      if (worker.closed) {
+        listening.gate.close();
+        throw new Error('A media worker died while it started.');
+      }
+      return new WorkerProcess(worker, listening, options);
     } catch (error) {
       kill(worker.pid);
       throw error;

@@ -1,7 +1,7 @@
 /** What comes to a media worker over TCP. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_FRAME_BYTES, MAX_STRANGERS, STRANGE_MS, TcpGate } from '../../../src/media/TcpGate.ts';
@@ -56,7 +56,22 @@ function frame(length: number): Buffer {
   return bytes;
 }
 
+/** The server that listens there, as Node knows it. */
+function listening(): Server {
+  // biome-ignore lint/suspicious/noExplicitAny: Node's own list, which its types do not have
+  const handles: Server[] = (process as any)._getActiveHandles();
+  return handles.find((one) => one instanceof Server && (one.address() as AddressInfo)?.port === port)!;
+}
+
 describe('the TCP half of a media worker’s port', () => {
+  test('outlives a connection that the system could not take', async () => {
+    listening().emit('error', Object.assign(new Error('accept ENOBUFS'), { code: 'ENOBUFS' }));
+    const socket = await dial();
+    socket.write(frame(20));
+    await eventually(() => heard[0]?.length).toBe(22);
+    socket.destroy();
+  });
+
   test('passes frames on as they are, however they are cut, and what comes back', async () => {
     const frames = Buffer.concat([0, 1, 255, 256, 1_200, MAX_FRAME_BYTES, 20].map(frame));
     for (const [nth, step] of [1, 2, 3, 1_000, frames.length].entries()) {

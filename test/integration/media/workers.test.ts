@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { observer, type types } from 'mediasoup';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SystemClock } from '../../../src/clock.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
+import { TcpGate } from '../../../src/media/TcpGate.ts';
 import { PROBE_EVERY_MS, PROBE_TIMEOUT_MS, WorkerProcess } from '../../../src/media/WorkerProcess.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { ANN, AUDIO, BEN, CAPABILITIES, codeOf, createCall, startWorkers, until } from './harness.ts';
@@ -92,6 +95,30 @@ describe('media workers', () => {
     clock.advance(0);
     await waiting;
     expect(pool.processes[0]!.port).toBe(port);
+  });
+
+  it('replaces a replacement that died when all but its gate was there', async () => {
+    const clock = new FakeClock();
+    const pool = await start({ clock });
+    const replacement = Promise.withResolvers<types.Worker>();
+    observer.once('newworker', replacement.resolve);
+    const open = TcpGate.open.bind(TcpGate);
+    vi.spyOn(TcpGate, 'open').mockImplementationOnce(async (options) => {
+      const worker = await replacement.promise;
+      const died = once(worker, 'died');
+      process.kill(worker.pid, 'SIGKILL');
+      await died;
+      return open(options);
+    });
+    process.kill(pids(pool)[0]!, 'SIGKILL');
+    await until('the worker is lost', () => pool.health.alive === 0);
+    clock.advance(0);
+    await replacement.promise.then((worker) => worker.died || once(worker, 'died'));
+    await until('there is another', () => {
+      clock.advance(PROBE_EVERY_MS);
+      return pids(pool).some(isRunning);
+    });
+    await liveCall(pool);
   });
 
   it('FT-20: kills and replaces a worker that stands still, within three seconds, and lets nobody wait for ever', async () => {
