@@ -268,6 +268,24 @@ describe('the media of a call', () => {
     expect(workers.health.calls).toBe(0);
   });
 
+  it('leaves nothing in this process either: what is closed is forgotten, transport by transport', async () => {
+    const kept = new Set<types.WebRtcTransport>();
+    const { observer } = workers.processes[0]!.server;
+    const keep = (transport: types.WebRtcTransport) => void kept.add(transport);
+    const forget = (transport: types.WebRtcTransport) => void kept.delete(transport);
+    observer.on('webrtctransporthandled', keep).on('webrtctransportunhandled', forget);
+    for (let i = 0; i < 3; i++) {
+      const { call } = await createCall(workers);
+      await joined(call);
+      expect(kept.size).toBe(4);
+      const late = codeOf(call.open(ANN, 'send'));
+      call.close();
+      expect(await late).toBe('CALL_NOT_ACTIVE');
+      expect(kept.size).toBe(0);
+    }
+    observer.off('webrtctransporthandled', keep).off('webrtctransportunhandled', forget);
+  });
+
   it('answers no packet after the end, and has no router left', async () => {
     const { call } = await createCall(workers);
     const { iceParameters } = await call.open(ANN, 'send');
