@@ -30,7 +30,7 @@ export async function persist<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 /** How long a limit lets nobody ask. A server that is away says a time as well, and does not know it. */
-function limitedMs({ code, retryAfterSec = 0 }: DuetApiError): number {
+export function limitedMs({ code, retryAfterSec = 0 }: DuetApiError): number {
   return code === 'TOO_MANY_REQUESTS' ? retryAfterSec * 1000 : 0;
 }
 

@@ -21,6 +21,8 @@ export type Tokens = {
   refreshTokenExpiresAt: string;
   deviceId: string;
   user: Me;
+  /** Of signing in to an account that had been deleted: its owner has it back. */
+  restored?: true;
 };
 
 /** A device that is signed in; `current` is this one. Times are ISO 8601. */

@@ -113,3 +113,30 @@ test('who got ready to hear after the answer only hears the other also when they
   await eventually(stateOf(atBob)).toBe('on');
   await hear(atAnn, atBob);
 });
+
+test('who comes back and gets what encrypts late is waited for, for the other encrypts on', async () => {
+  const { ann, bob, matchId } = await newMatch(devices);
+  const [atAnn, atBob] = await Promise.all([devices.device(ann), devices.device(bob)]);
+  await call(atAnn, atBob, matchId);
+  for (const page of [atAnn, atBob]) await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
+  await hear(atAnn, atBob);
+
+  const held = Promise.withResolvers<void>();
+  let asked = 0;
+  await atBob.route(/frameWorker/, async (route) => {
+    asked++;
+    // The first one is lost, the next is slow.
+    if (asked === 1) return await route.abort();
+    await held.promise;
+    await route.continue();
+  });
+  await atBob.reload();
+  await eventually(() => encryption(atBob)).toMatchObject({ reason: 'loading', sends: 'held' });
+  await atBob.locator('[data-testid="call-held"][data-reason="loading"]').waitFor();
+  expect(await atBob.getByTestId('call-talk-anyway').count()).toBe(0);
+  expect(await stateOf(atAnn)()).toBe('on');
+  held.resolve();
+  for (const page of [atAnn, atBob]) await eventually(() => encryption(page)).toMatchObject({ state: 'on' });
+  await atBob.getByTestId('call-held').waitFor({ state: 'detached' });
+  await hear(atAnn, atBob);
+});

@@ -18,14 +18,17 @@ export function EncryptionHeld({ session, peer }: { session: CallSession; peer: 
         <p class="quiet">{encryptionText(encryption.snapshot, peer.displayName)}</p>
       </div>
       <div class="consent-actions">
-        <button
-          type="button"
-          class="button small"
-          data-testid="call-talk-anyway"
-          onClick={() => encryption.allowUnencrypted()}
-        >
-          Talk anyway
-        </button>
+        {/* Who encrypts already would not hear it. */}
+        {reason !== 'loading' && (
+          <button
+            type="button"
+            class="button small"
+            data-testid="call-talk-anyway"
+            onClick={() => encryption.allowUnencrypted()}
+          >
+            Talk anyway
+          </button>
+        )}
         <button type="button" class="button primary small" onClick={() => void session.end()}>
           Hang up
         </button>

@@ -28,6 +28,8 @@ function offText(reason: OffReason, name: string): string {
       return 'Your devices are agreeing on keys.';
     case 'unregistered':
       return 'Duet has not taken this device’s key yet. It is tried again and again; the call is encrypted once it works.';
+    case 'loading':
+      return 'What encrypts this call has not reached your browser yet. It is waited for; your connection may be slow.';
     case 'browser':
       return 'This browser cannot encrypt calls end to end. The server could listen.';
     case 'peer':

@@ -264,7 +264,7 @@ export class CallSession extends Emitter<CallEvents> {
     else this.#take(snapshotOfState(state, this.#snapshot));
     const peer = this.#snapshot.people[this.peerId];
     if (!peer) return;
-    const seen = { produces: peer.audio || peer.video, isAble: peer.e2eeAble };
+    const seen = { produces: peer.audio || peer.video, isAble: peer.e2eeAble, encrypts: peer.e2ee !== 'off' };
     this.encryption.noteRoom(seen, isAnswered(this.#snapshot));
   }
 

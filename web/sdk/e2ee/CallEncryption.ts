@@ -1,6 +1,7 @@
 import { backoffMs, pause } from '../backoff.ts';
 import { DuetApiError } from '../DuetApiError.ts';
 import { Emitter } from '../Emitter.ts';
+import { limitedMs } from '../persist.ts';
 import { AgreementWatchdog } from './AgreementWatchdog.ts';
 import {
   type EncryptionFacts,
@@ -12,7 +13,7 @@ import { FrameCrypto } from './FrameCrypto.ts';
 import type { FrameCounts } from './frameWorkerMessages.ts';
 import { type Agreement, type EarlyKeys, KeyAgreement } from './KeyAgreement.ts';
 import { KeyRotation } from './KeyRotation.ts';
-import { type KeyMessage, readKeyMessage } from './keyMessages.ts';
+import { type KeyMessage, readKeyMessage, type Step } from './keyMessages.ts';
 import type { OwnDevice } from './OwnDevice.ts';
 import { PeerDevices } from './PeerDevices.ts';
 
@@ -33,8 +34,13 @@ type Events = {
 
 /** So many frames in a row that cannot be opened are more than a key that changes: some two seconds of voice. */
 const UNDECODABLE_FRAMES = 100;
-/** How often a key is said that the room cannot take for the moment: for some ten seconds. */
-const SEND_ATTEMPTS = 6;
+/** How often a key is registered again that the server says is another sign-in's. */
+const REGISTER_ATTEMPTS = 6;
+/**
+ * How long the worker may take to come up. Nothing is sent before; then the call goes on without, unless the other
+ * encrypts already and would not hear it.
+ */
+const LOAD_MS = 5_000;
 
 /**
  * End-to-end encryption of one call: agrees on keys through the room, hands them to the worker that frames go through,
@@ -48,6 +54,7 @@ export class CallEncryption extends Emitter<Events> {
   readonly #agreement: Promise<KeyAgreement | undefined>;
   readonly #facts: EncryptionFacts = {
     isSupported: undefined,
+    isLoading: false,
     hasAnnounced: false,
     isKnownCapable: false,
     peer: { produces: false, isAble: false },
@@ -68,8 +75,14 @@ export class CallEncryption extends Emitter<Events> {
   /** What had come when a frame could last be opened. */
   #sound: FrameCounts = { opened: 0, refused: 0 };
   #said: string | undefined;
-  /** How often this side has sat down: what was to be said before that is said no more. */
-  #sittings = 0;
+  /** What of an agreement the room has not taken yet, the last of each step. */
+  readonly #saying = new Map<Step, KeyMessage>();
+  /** Aborted when the worker is not waited for any more. */
+  readonly #loading = new AbortController();
+  /** Whether the worker has had its time. */
+  #isLate = false;
+  /** Whether the other says that it encrypts; undefined until the room was seen. */
+  #isEncryptedTo: boolean | undefined;
   #closed = false;
 
   constructor(options: Options) {
@@ -93,7 +106,8 @@ export class CallEncryption extends Emitter<Events> {
   /** Sat down in a room, for the first time or again. */
   begin(): void {
     this.#said = undefined;
-    this.#sittings++;
+    // What was to be said before is void.
+    this.#saying.clear();
     // Before anything else that this client says: whoever hears media must know by then.
     void this.frames.then(() => this.#say());
     void this.#agreement.then((agreement) => agreement?.begin()).catch(() => undefined);
@@ -112,8 +126,13 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   /** What is seen of the other in the room. `isAnswered`: the two may talk, so an agreement is due. */
-  noteRoom({ produces, isAble }: PeerInRoom, isAnswered: boolean): void {
+  noteRoom({ produces, isAble, encrypts }: PeerInRoom, isAnswered: boolean): void {
     this.#facts.peer = { produces, isAble };
+    // Who has lost the connection for a moment says nothing; a client that cannot has come in the place of one that could.
+    if (encrypts) this.#isEncryptedTo = true;
+    else if (produces && !isAble) this.#isEncryptedTo = false;
+    this.#isEncryptedTo ??= false;
+    this.#waitOrGoWithout();
     if (isAble) this.#facts.hasAnnounced = true;
     if (isAble && !this.#facts.hasKeys) this.#watchdog.expect();
     this.#watchdog.noteAnswered(isAnswered);
@@ -147,30 +166,67 @@ export class CallEncryption extends Emitter<Events> {
     if (this.#closed) return;
     this.#closed = true;
     this.#watchdog.close();
+    this.#loading.abort();
     this.clear();
     void this.#agreement.then((agreement) => agreement?.close()).catch(() => undefined);
     this.#crypto?.close();
   }
 
   async #openFrames(): Promise<FrameCrypto | undefined> {
-    const [crypto, isKnownCapable] = await Promise.all([
-      this.#o.device
-        .isSupported()
-        .then((can) => (can ? FrameCrypto.open((counts) => this.#count(counts)) : undefined)),
-      this.#peerDevices.hasAny(),
-    ]);
+    const [crypto, isKnownCapable] = await Promise.all([this.#loadFrames(), this.#peerDevices.hasAny()]);
     if (crypto) await this.#peerDevices.load();
     if (this.#closed) {
       crypto?.close();
       return undefined;
     }
     this.#crypto = crypto;
+    this.#facts.isLoading = false;
     this.#facts.isSupported = crypto !== undefined;
     this.#facts.isKnownCapable = isKnownCapable;
+    this.#watchdog.restart();
     this.#judge();
     // What was decided before it was there.
     crypto?.setModes(this.#snapshot.sends, this.#snapshot.sends);
     return crypto;
+  }
+
+  /** The worker, once it runs; undefined where it is not to be had, or not worth waiting for. */
+  async #loadFrames(): Promise<FrameCrypto | undefined> {
+    if (!(await this.#o.device.isSupported())) return undefined;
+    const { signal } = this.#loading;
+    const late = setTimeout(() => this.#loadsLate(), LOAD_MS);
+    const given = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => given.resolve());
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const crypto = await FrameCrypto.open((counts) => this.#count(counts), signal);
+      if (crypto) {
+        clearTimeout(late);
+        return crypto;
+      }
+      // Its file did not come; where that is worth it, it is asked for again.
+      this.#loadsLate();
+      if (!signal.aborted) await Promise.race([pause(backoffMs(attempt)), given.promise]);
+    }
+    clearTimeout(late);
+    return undefined;
+  }
+
+  #loadsLate(): void {
+    this.#isLate = true;
+    this.#waitOrGoWithout();
+    this.#judge();
+  }
+
+  /**
+   * Who encrypts with keys that it has of an earlier page of this person's would not hear clear frames, nor be heard:
+   * then the worker is waited for.
+   */
+  #waitOrGoWithout(): void {
+    if (!this.#isLate || this.#facts.isSupported !== undefined) return;
+    // Not known before the room was seen; nothing can be sent before that either.
+    if (this.#isEncryptedTo === undefined) return;
+    if (!this.#isEncryptedTo) this.#loading.abort();
+    this.#facts.isLoading = this.#isEncryptedTo;
   }
 
   async #openAgreement(): Promise<KeyAgreement | undefined> {
@@ -200,21 +256,30 @@ export class CallEncryption extends Emitter<Events> {
     return agreement;
   }
 
+  /** Says a key until the room takes it or another is to be said in its place: nobody asks for one that was lost. */
   async #send(message: KeyMessage): Promise<void> {
-    const sitting = this.#sittings;
-    for (let attempt = 0; attempt < SEND_ATTEMPTS && sitting === this.#sittings && !this.#closed; attempt++) {
-      try {
-        await this.#o.ask('call:e2ee_key', message);
-        return;
-      } catch (error) {
-        if (!(error instanceof DuetApiError)) return;
-        // Another sign-in than the one that the key was registered with.
-        const isStranger = error.code === 'FORBIDDEN';
-        if (!isStranger && !error.isTemporary) return;
-        if (isStranger) await this.#o.device.registerAgain().catch(() => undefined);
-        await pause(backoffMs(attempt));
-      }
+    const { step } = message;
+    const isWanted = () => this.#saying.get(step) === message && !this.#closed;
+    this.#saying.set(step, message);
+    for (let attempt = 0, registered = 0; isWanted(); attempt++) {
+      const error = await this.#o.ask('call:e2ee_key', message).then(
+        () => undefined,
+        (refusal: unknown) => refusal,
+      );
+      if (!isWanted()) return;
+      if (!(error instanceof DuetApiError)) return this.#taken(step);
+      // Another sign-in than the one that the key was registered with.
+      const isStranger = error.code === 'FORBIDDEN';
+      if (isStranger && registered++ === REGISTER_ATTEMPTS) return;
+      if (!isStranger && !error.isTemporary) return void this.#saying.delete(step);
+      if (isStranger) await this.#o.device.registerAgain().catch(() => undefined);
+      await pause(Math.max(backoffMs(attempt), limitedMs(error)));
     }
+  }
+
+  #taken(step: Step): void {
+    this.#saying.delete(step);
+    if (this.#facts.isUnregistered && this.#isRegistered && this.#saying.size === 0) this.#registered();
   }
 
   #early(early: EarlyKeys, keys: KeyRotation): void {
@@ -258,7 +323,9 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   #stalled(): void {
-    if (this.#isRegistered) this.#facts.isStalled = true;
+    // The time of an agreement begins with what it is for.
+    if (this.#facts.isSupported === undefined) return;
+    if (this.#isRegistered && this.#saying.size === 0) this.#facts.isStalled = true;
     else this.#facts.isUnregistered = true;
     this.#judge();
   }
@@ -294,12 +361,16 @@ export class CallEncryption extends Emitter<Events> {
   }
 
   /** Tells the room, for the other's screen; what that screen believes is its own agreement. */
-  #say(): void {
+  #say(attempt = 0): void {
     const { state } = this.#snapshot;
-    if (this.#said === state || this.#facts.isSupported === undefined) return;
+    if (this.#closed || this.#said === state || this.#facts.isSupported === undefined) return;
     this.#said = state;
-    this.#o.ask('call:e2ee_state', { state, able: this.#facts.isSupported }).catch(() => {
+    this.#o.ask('call:e2ee_state', { state, able: this.#facts.isSupported }).catch(async (error: unknown) => {
+      if (this.#said !== state) return;
       this.#said = undefined;
+      if (!(error instanceof DuetApiError) || !error.isTemporary) return;
+      await pause(Math.max(backoffMs(attempt), limitedMs(error)));
+      this.#say(attempt + 1);
     });
   }
 }

@@ -5,8 +5,8 @@ import type { FrameCounts, FromFrameWorker, ToFrameWorker, TransformOptions } fr
 
 /** Frames of an earlier key may still come for so long: rotating loses none. */
 const OVERLAP_MS = 10_000;
-/** How long the worker may take to come up. A call waits for it before it sends anything. */
-const LOAD_MS = 5_000;
+/** How long it is waited for what is only loaded beforehand. */
+const PRELOAD_MS = 5_000;
 
 /** The page's end of the worker that frames go through. One for a call, over all its transports. */
 export class FrameCrypto {
@@ -28,8 +28,11 @@ export class FrameCrypto {
     }
   }
 
-  /** With a worker that runs; undefined where none does: its file does not come, or a policy forbids it. */
-  static async open(onCounts: (counts: FrameCounts) => void): Promise<FrameCrypto | undefined> {
+  /** With a worker that runs; undefined where none does before `signal`: its file does not come, or a policy forbids it. */
+  static async open(
+    onCounts: (counts: FrameCounts) => void,
+    signal: AbortSignal,
+  ): Promise<FrameCrypto | undefined> {
     let worker: Worker;
     try {
       worker = new Worker(new URL('./frameWorker.ts', import.meta.url), { type: 'module' });
@@ -42,9 +45,10 @@ export class FrameCrypto {
       else onCounts(data);
     };
     worker.onerror = () => resolve(false);
-    const timer = setTimeout(() => resolve(false), LOAD_MS);
+    const giveUp = () => resolve(false);
+    signal.addEventListener('abort', giveUp);
     const isReady = await promise;
-    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
     if (isReady) return new FrameCrypto(worker);
     worker.terminate();
     return undefined;
@@ -53,7 +57,7 @@ export class FrameCrypto {
   /** Has the browser load the worker before there is a call. */
   static async preload(): Promise<void> {
     if (FrameCrypto.#isCached) return;
-    const one = await FrameCrypto.open(() => undefined);
+    const one = await FrameCrypto.open(() => undefined, AbortSignal.timeout(PRELOAD_MS));
     FrameCrypto.#isCached = one !== undefined;
     one?.close();
   }

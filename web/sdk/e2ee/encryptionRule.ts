@@ -5,13 +5,14 @@ import type { DeviceTrust } from './KnownDevices.ts';
 export type EncryptionState = 'off' | 'on' | 'verified';
 
 /**
- * Why it is off. `agreeing`: not yet. `unregistered`: not yet, for the server has not taken this device's key. `browser`:
- * this one cannot. `peer`: the other's client cannot. `stripped`: the other's client can, and somebody keeps it from it. `tampered`: a key came that the other's device did not sign.
+ * Why it is off. `agreeing`: not yet. `unregistered`: not yet, for the server has not taken what this device says. `loading`: not yet, for
+ * what encrypts is still on its way to this browser. `browser`: this one cannot. `peer`: the other's client cannot. `stripped`: the other's client can, and somebody keeps it from it. `tampered`: a key came that the other's device did not sign.
  * `mismatch`: the words were not the same. `undecodable`: what comes cannot be opened.
  */
 export type OffReason =
   | 'agreeing'
   | 'unregistered'
+  | 'loading'
   | 'browser'
   | 'peer'
   | 'stripped'
@@ -22,20 +23,22 @@ export type OffReason =
 /** Keys that both have. */
 export type CurrentKeys = { words: readonly string[]; device: string; trust: DeviceTrust };
 
-/** What is seen of the other in the room: whether media comes, and whether their client says that it can encrypt. */
-export type PeerInRoom = { produces: boolean; isAble: boolean };
+/** What is seen of the other in the room: whether media comes, whether their client says that it can encrypt and that it does. */
+export type PeerInRoom = { produces: boolean; isAble: boolean; encrypts: boolean };
 
 /** Everything that the state of a call's encryption follows from. */
 export type EncryptionFacts = {
   /** Whether this browser can; undefined until that is known. */
   isSupported: boolean | undefined;
+  /** That takes its time, and is waited for. */
+  isLoading: boolean;
   /** The other's client has said in this call that it can. */
   hasAnnounced: boolean;
   /** The other was heard encrypted in an earlier call. */
   isKnownCapable: boolean;
-  peer: PeerInRoom;
+  peer: Pick<PeerInRoom, 'produces' | 'isAble'>;
   refusal: 'tampered' | 'mismatch' | null;
-  /** The server does not take this device's key, so there is nothing to agree with. */
+  /** The server does not take this device's key, or what is said with it: there is nothing to agree by. */
   isUnregistered: boolean;
   /** The agreement does not get on. */
   isStalled: boolean;
@@ -78,6 +81,7 @@ export function judgeEncryption(facts: EncryptionFacts): EncryptionSnapshot {
   const allowed: SendMode = facts.hasKeys ? 'encrypted' : 'clear';
   const ifAllowed: SendMode = facts.isAllowedClear ? allowed : 'held';
   if (facts.isSupported === false) return of('off', 'browser', 'clear');
+  if (facts.isLoading) return of('off', 'loading', 'held');
   if (facts.refusal) return of('off', facts.refusal, ifAllowed);
   if (facts.isUnregistered) return of('off', 'unregistered', facts.hasKeys ? 'encrypted' : ifAllowed);
   if (facts.isStalled) return of('off', 'stripped', facts.hasKeys ? 'encrypted' : ifAllowed);

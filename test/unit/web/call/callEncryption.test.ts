@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { DuetApiError } from '../../../../web/sdk/DuetApiError.ts';
 import { CallEncryption } from '../../../../web/sdk/e2ee/CallEncryption.ts';
 import { DeviceKey } from '../../../../web/sdk/e2ee/DeviceKey.ts';
 import { KeyAgreement } from '../../../../web/sdk/e2ee/KeyAgreement.ts';
@@ -197,13 +198,127 @@ describe('a server that lets two people compare their words and then takes the p
   });
 });
 
+describe('while the server cannot take what one says', () => {
+  const unavailable = () => new DuetApiError(0, { code: 'UNAVAILABLE' });
+  /** What of Ann's is not taken, and why. */
+  let refuses: (type: string, payload: Record<string, unknown>) => DuetApiError | undefined;
+  let asked: string[];
+
+  function callOfAnn(): [CallEncryption, CallEncryption] {
+    asked = [];
+    const bob: CallEncryption = endOf('bob', 'ann', false, (message) => ann.hear(message));
+    const ann: CallEncryption = new CallEncryption({
+      callId: 'call',
+      userId: 'ann',
+      peerId: 'bob',
+      isCaller: true,
+      device: deviceOf('ann'),
+      ask: async (type, payload) => {
+        asked.push(type);
+        const refusal = refuses(type, payload as Record<string, unknown>);
+        if (refusal) throw refusal;
+        if (type === 'call:e2ee_key') bob.hear({ ...payload, userId: 'ann' });
+      },
+    });
+    open.push(ann);
+    for (const end of [ann, bob]) {
+      end.begin();
+      end.noteRoom({ produces: true, isAble: true, encrypts: false }, true);
+    }
+    return [ann, bob];
+  }
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  test.each(['offer', 'reveal'])('%s: it is said until the server takes it', async (step) => {
+    refuses = (_, payload) => (payload.step === step ? unavailable() : undefined);
+    const [ann, bob] = callOfAnn();
+    await vi.waitFor(() =>
+      expect(asked.filter((type) => type === 'call:e2ee_key').length).toBeGreaterThan(1),
+    );
+    await vi.advanceTimersByTimeAsync(90_000);
+    expect(ann.snapshot).toMatchObject({ state: 'off', reason: 'unregistered' });
+    const before = asked.length;
+    await vi.advanceTimersByTimeAsync(60_000);
+    // Not so often that what else is said finds no place.
+    expect(asked.length - before).toBeLessThan(30);
+    refuses = () => undefined;
+    await vi.advanceTimersByTimeAsync(5_000);
+    await vi.waitFor(() => expect([ann.snapshot.state, bob.snapshot.state]).toEqual(['on', 'on']), 10_000);
+    expect(ann.snapshot.words).toEqual(bob.snapshot.words);
+  });
+
+  test('what a later sitting, or the end of the call, has made void is said no more', async () => {
+    refuses = (_, payload) => (payload.step === 'offer' ? unavailable() : undefined);
+    const [ann] = callOfAnn();
+    const epochs: unknown[] = [];
+    refuses = (_, payload) => {
+      if (payload.step === 'offer') epochs.push(payload.epoch);
+      return payload.step === 'offer' ? unavailable() : undefined;
+    };
+    await vi.waitFor(() => expect(epochs).not.toEqual([]));
+    ann.begin();
+    await vi.waitFor(() => expect(new Set(epochs).size).toBe(2));
+    epochs.splice(0);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(new Set(epochs).size).toBe(1);
+    ann.close();
+    epochs.splice(0);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(epochs).toEqual([]);
+  });
+
+  test('the other learns in the end how things stand here', async () => {
+    const said: unknown[] = [];
+    let isAway = true;
+    refuses = (type, { state }) => {
+      if (type !== 'call:e2ee_state') return undefined;
+      if (isAway && state === 'on') return unavailable();
+      said.push(state);
+      return undefined;
+    };
+    const [ann] = callOfAnn();
+    await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'), 10_000);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(said).toEqual(['off']);
+    isAway = false;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(said).toEqual(['off', 'on']);
+  });
+
+  test('a stranger to the server registers again, but not without end', async () => {
+    let registered = 0;
+    const refusal = new DuetApiError(0, { code: 'FORBIDDEN' });
+    refuses = (type) => (type === 'call:e2ee_key' ? refusal : undefined);
+    const device = Object.assign(deviceOf('ann'), { registerAgain: async () => void registered++ });
+    const ann = new CallEncryption({
+      callId: 'call',
+      userId: 'ann',
+      peerId: 'bob',
+      isCaller: true,
+      device,
+      ask: async (type, payload) => {
+        const why = refuses(type, payload as Record<string, unknown>);
+        if (why) throw why;
+      },
+    });
+    open.push(ann);
+    ann.begin();
+    await vi.waitFor(() => expect(registered).toBeGreaterThan(0));
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(registered).toBe(6);
+  });
+});
+
 test('nothing is waited for any more after the call', async () => {
   const [ann] = call('call');
   await vi.waitFor(() => expect(ann.snapshot.state).toBe('on'), 10_000);
   ann.close();
   vi.useFakeTimers();
   // The last state of a room comes with the news of the end.
-  ann.noteRoom({ produces: true, isAble: true }, true);
+  ann.noteRoom({ produces: true, isAble: true, encrypts: false }, true);
   ann.hear({ userId: 'bob' });
   expect(vi.getTimerCount()).toBe(0);
 });
@@ -225,12 +340,12 @@ describe('where the worker does not come up', () => {
       },
     ]) {
       workers = [];
-      const [one] = call('call');
+      const [one, other] = call('call');
       let isDecided = false;
       void one.frames.then(() => {
         isDecided = true;
       });
-      one.noteRoom({ produces: true, isAble: true }, true);
+      for (const end of [one, other]) end.noteRoom({ produces: true, isAble: true, encrypts: false }, true);
       await pass(100);
       expect(one.snapshot).toMatchObject({ reason: 'agreeing', sends: 'held' });
       // Until then there is no transport for anything to be sent by.
@@ -252,8 +367,51 @@ describe('where the worker does not come up', () => {
       },
     );
     const [one] = call('call');
+    one.noteRoom({ produces: false, isAble: true, encrypts: false }, true);
     expect(await one.frames).toBe(undefined);
     expect(one.snapshot).toMatchObject({ reason: 'browser' });
+  });
+
+  test('and the other encrypts already, it is waited for: neither would hear the other in clear', async () => {
+    const encrypts = { produces: true, isAble: true, encrypts: true };
+    const gone = { produces: false, isAble: false, encrypts: false };
+    const [one] = call('call');
+    one.noteRoom(encrypts, true);
+    await pass(5_000);
+    expect(one.snapshot).toMatchObject({ state: 'off', reason: 'loading', sends: 'held' });
+    // Whoever has lost the connection for a moment says nothing.
+    one.noteRoom(gone, true);
+    await pass(20_000);
+    expect(one.snapshot).toMatchObject({ reason: 'loading', sends: 'held' });
+    one.noteRoom(encrypts, true);
+    // A file that did not come is asked for again.
+    const [first] = workers;
+    first!.onerror();
+    await pass(5_000);
+    expect(first!.isTerminated).toBe(true);
+    expect(workers.length).toBeGreaterThan(2);
+    workers.at(-1)!.ready();
+    expect(await one.frames).toBeDefined();
+    one.noteRoom(encrypts, true);
+    expect(one.snapshot).toMatchObject({ reason: 'agreeing', sends: 'held' });
+
+    // In the other's place comes a client that cannot.
+    workers = [];
+    const [another] = call('another');
+    another.noteRoom(encrypts, true);
+    await pass(5_000);
+    another.noteRoom({ produces: true, isAble: false, encrypts: false }, true);
+    expect(await another.frames).toBe(undefined);
+    expect(another.snapshot).toMatchObject({ reason: 'browser', sends: 'clear' });
+
+    // Or it is over meanwhile.
+    workers = [];
+    const [last] = call('last');
+    last.noteRoom(encrypts, true);
+    await pass(5_000);
+    last.close();
+    await last.frames;
+    expect(workers[0]!.isTerminated).toBe(true);
   });
 
   test('or comes late, it learns what was decided meanwhile', async () => {

@@ -91,7 +91,7 @@ test('a call says that its own key is not registered rather than that somebody l
   });
   encryption.begin();
   await vi.waitFor(() => expect(tries).toBe(1), 10_000);
-  encryption.noteRoom({ produces: true, isAble: true }, true);
+  encryption.noteRoom({ produces: true, isAble: true, encrypts: false }, true);
   await vi.advanceTimersByTimeAsync(9_000);
   expect(encryption.snapshot).toMatchObject({ reason: 'agreeing', sends: 'held' });
   await vi.advanceTimersByTimeAsync(2_000);

@@ -6,6 +6,7 @@ import { MemoryVault } from '../../../../web/sdk/e2ee/Vault.ts';
 
 const FRESH: EncryptionFacts = {
   isSupported: true,
+  isLoading: false,
   hasAnnounced: false,
   isKnownCapable: false,
   peer: { produces: false, isAble: false },
@@ -29,6 +30,11 @@ function judge(facts: Partial<EncryptionFacts>) {
 describe('frames go out', () => {
   test.each<[string, Partial<EncryptionFacts>, unknown[]]>([
     ['not at all before anything is known', { isSupported: undefined }, ['off', 'agreeing', 'held']],
+    [
+      'not while what encrypts is waited for, whatever this person wants',
+      { isSupported: undefined, isLoading: true, isAllowedClear: true },
+      ['off', 'loading', 'held'],
+    ],
     ['not at all while keys are agreed on', { hasAnnounced: true }, ['off', 'agreeing', 'held']],
     [
       'clear where this browser cannot',
