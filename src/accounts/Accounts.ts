@@ -104,7 +104,7 @@ export class Accounts {
    * ACCOUNT_SUSPENDED (to who knows the password; also from a device of somebody else who is banned),
    * TOO_MANY_REQUESTS, UNAVAILABLE. Who deleted the account and comes back before it is erased has it back.
    */
-  async login(email: string, password: string, client: Client): Promise<Grant> {
+  async login(email: string, password: string, client: Client): Promise<Grant & { restored: boolean }> {
     const { limits, db, audit, sessions, mails } = this.#o;
     const subject = audit.subject(email);
     // Counted before the password is looked at, so that guesses made at the same time are all counted.
@@ -122,7 +122,7 @@ export class Accounts {
       return this.#refuse(SUSPENDED, email, client, user);
     await limits.giveBack('login', subject);
     mails.wake();
-    return sessions.grant(opened);
+    return { ...(await sessions.grant(opened)), restored: opened.restored };
   }
 
   /** The next tokens of a session; see `Sessions.refresh`. */

@@ -86,6 +86,10 @@ export const Tokens = z
     refreshTokenExpiresAt: Time,
     deviceId: Id,
     user: Me,
+    restored: z
+      .literal(true)
+      .optional()
+      .meta({ description: 'On signing in: the account had been deleted, and is had back by that' }),
   })
   .meta({ id: 'Tokens' });
 export type Tokens = z.infer<typeof Tokens>;

@@ -129,13 +129,20 @@ test('the link "it was not me" opens the page that asks for a mail, and an accou
   const form = page.getByTestId('delete-form');
   await form.locator('[name=password]').fill('not the password at all');
   await form.locator('[type=submit]').click();
-  await form.getByRole('alert').waitFor();
+  expect(await form.getByRole('alert').innerText()).toBe('This is not your current password.');
   await form.locator('[name=password]').fill(PASSWORD);
   await form.locator('[type=submit]').click();
   await page.getByTestId('sign-in').waitFor();
-  // Who thinks better of it signs in.
+  // Who thinks better of it signs in, and is told what that did.
   await signIn(page, person.email, PASSWORD);
   await page.getByTestId('nav-you').first().waitFor();
+  const back = page.getByTestId('toast').filter({ hasText: 'You have your account back' });
+  await back.waitFor();
+  await signOut(page);
+  await back.waitFor({ state: 'detached' });
+  await signIn(page, person.email, PASSWORD);
+  await page.getByTestId('nav-you').first().waitFor();
+  expect(await back.count()).toBe(0);
 });
 
 test('cookie mode works in a browser, and its refresh token is out of reach of scripts', async () => {

@@ -166,7 +166,8 @@ export function accountRoutes(deps: AccountRouteDeps): Route[] {
       out: Tokens,
       async run(ctx) {
         const grant = await accounts.login(ctx.body.email, ctx.body.password, clientOnDevice(ctx));
-        return tokens(ctx, grant, cookies.wanted(ctx));
+        const given = await tokens(ctx, grant, cookies.wanted(ctx));
+        return { ...given, ...(grant.restored && { restored: true as const }) };
       },
     }),
     route({

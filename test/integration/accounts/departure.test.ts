@@ -116,8 +116,9 @@ describe('who deletes the account', () => {
     await eventually(() => subjects(ann)).toContain('Your account is deleted');
     expect((await mails(ann)).map((mail) => mail.text).join()).toContain(eraseAt.slice(0, 10));
     expect((await login(ann, 'not the password')).status).toBe(401);
+    expect((await login(ann)).body).toMatchObject({ restored: true, user: { id: ann.id } });
     const back = await signIn(app.url, ann.email);
-    expect(back.id).toBe(ann.id);
+    expect((await login(ann)).body).not.toHaveProperty('restored');
     const me = await back.ok('GET', '/users/me');
     expect(me).toMatchObject({ bio: 'I was here', status: 'active' });
     expect(me.photos).toHaveLength(1);

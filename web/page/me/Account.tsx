@@ -8,6 +8,9 @@ import { useSubmit } from '../shell/useSubmit.ts';
 import { deleteAccount } from '../store/session.ts';
 import { say, sayError } from '../store/toasts.ts';
 
+/** Who is asked for it is signed in: the address is not in question. */
+const WRONG_PASSWORD = { INVALID_CREDENTIALS: 'This is not your current password.' };
+
 /** The address and the password, what is held, and the end of it. */
 export function Account({ me }: { me: Me }) {
   const [open, setOpen] = useState<'password' | 'delete' | null>(null);
@@ -61,7 +64,7 @@ function PasswordForm({ onDone }: { onDone: () => void }) {
     await duet.auth.changePassword(String(form.get('current')), String(form.get('new')));
     say('Your password is changed. You were signed out everywhere else.');
     onDone();
-  });
+  }, WRONG_PASSWORD);
   return (
     <form onSubmit={onSubmit}>
       <PasswordField name="current" label="Current password" />
@@ -87,7 +90,7 @@ function DeleteForm({ onDone }: { onDone: () => void }) {
   const { busy, problem, onSubmit } = useSubmit(async (form) => {
     await deleteAccount(String(form.get('password')));
     say('Your account is deleted. A mail says until when you can have it back.');
-  });
+  }, WRONG_PASSWORD);
   return (
     <form onSubmit={onSubmit} class="stack" data-testid="delete-form">
       <p>

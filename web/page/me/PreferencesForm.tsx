@@ -23,6 +23,7 @@ export function PreferencesForm({ me }: { me: Me }) {
       genders: form.getAll('genders') as Gender[],
       maxDistanceKm: STOPS_KM[stop],
       hideDistance: form.get('hideDistance') !== null,
+      discoverable: form.get('paused') === null,
     });
     takeMe(changed);
     say('Saved.');
@@ -82,6 +83,10 @@ export function PreferencesForm({ me }: { me: Me }) {
       <label class="check">
         <input type="checkbox" name="hideDistance" defaultChecked={preferences.hideDistance} /> Do not show
         others how far I am
+      </label>
+      <label class="check">
+        <input type="checkbox" name="paused" defaultChecked={!me.discoverable} data-testid="pause" /> Show me
+        to nobody new for now; matches and calls go on
       </label>
       {problem && (
         <p class="problem" role="alert">

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import { messageOf } from '../store/toasts.ts';
 
-/** A form's sending: whether it is under way, and what went wrong. */
-export function useSubmit(send: (form: FormData) => Promise<void>) {
+/** A form's sending: whether it is under way, and what went wrong; `words` as of `messageOf`. */
+export function useSubmit(send: (form: FormData) => Promise<void>, words?: Record<string, string>) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const onSubmit = async (event: SubmitEvent) => {
@@ -13,7 +13,7 @@ export function useSubmit(send: (form: FormData) => Promise<void>) {
     try {
       await send(new FormData(event.target));
     } catch (error) {
-      setProblem(messageOf(error));
+      setProblem(messageOf(error, words));
     } finally {
       setBusy(false);
     }

@@ -17,7 +17,10 @@ export const session = new Store<SessionState>({ phase: duet.auth.isSignedIn ? '
 let isLeaving = false;
 let nextTry: ReturnType<typeof setTimeout> | undefined;
 
-duet.auth.on('signedIn', () => void enter());
+duet.auth.on('signedIn', ({ restored }) => {
+  if (restored) say('You have your account back: it will not be erased.');
+  void enter();
+});
 duet.auth.on('signedOut', ({ reason }) => {
   clearTimeout(nextTry);
   duet.closeInbox();

@@ -37,8 +37,8 @@ export function sayError(error: unknown): void {
   say(messageOf(error), { tone: 'bad' });
 }
 
-/** What to tell a person about an error. */
-export function messageOf(error: unknown): string {
+/** What to tell a person about an error; `words`: of codes that mean something of their own where it was met. */
+export function messageOf(error: unknown, words: Record<string, string> = {}): string {
   if (!(error instanceof DuetApiError)) {
     console.error(error);
     return 'Something went wrong here. Please try again.';
@@ -51,7 +51,7 @@ export function messageOf(error: unknown): string {
   }
   const [detail] = error.details;
   if (detail) return `${fieldName(detail.path)} ${detail.message}.`;
-  return WORDS[error.code] ?? error.message;
+  return words[error.code] ?? WORDS[error.code] ?? error.message;
 }
 
 /** `displayName` as "Display name"; the whole request as "This". */
