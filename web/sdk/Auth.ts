@@ -2,6 +2,7 @@ import { DuetApiError } from './DuetApiError.ts';
 import { Emitter } from './Emitter.ts';
 import type { Bearer, Http } from './Http.ts';
 import { query } from './People.ts';
+import { keepNothingAlive } from './page.ts';
 import { localNow } from './ServerClock.ts';
 import { SharedSession } from './SharedSession.ts';
 import type { TokenStorage } from './TokenStorage.ts';
@@ -262,6 +263,7 @@ export class Auth extends Emitter<AuthEvents> implements Bearer {
         .catch(() => undefined)
         .finally(() => this.#schedule());
     }, delayMs);
+    keepNothingAlive(this.#timer);
   }
 }
 

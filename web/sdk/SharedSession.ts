@@ -1,3 +1,4 @@
+import { keepNothingAlive } from './page.ts';
 import { MemoryStorage, type TokenStorage } from './TokenStorage.ts';
 import { isOther, parseSession, type Session, signInOf } from './tokens.ts';
 
@@ -28,8 +29,7 @@ export class SharedSession {
       const session = parseSession(String(event.data));
       if (session) onNews(session);
     };
-    // In Node it would keep the process from ending.
-    if ('unref' in this.#channel && typeof this.#channel.unref === 'function') this.#channel.unref();
+    keepNothingAlive(this.#channel);
   }
 
   read(): Session | undefined {

@@ -4,3 +4,8 @@ type MaybeWindow = { setTimeout: unknown; addEventListener?: Listen; removeEvent
 
 /** The window's events, where there is a window. */
 export const page: MaybeWindow = globalThis;
+
+/** In Node a timer and a channel keep the program from ending; what is only there for later is not worth that. */
+export function keepNothingAlive(thing: object | number): void {
+  if (typeof thing === 'object' && 'unref' in thing && typeof thing.unref === 'function') thing.unref();
+}

@@ -344,3 +344,14 @@ test('who signs out while the password is changed stays signed out', async () =>
   expect(auth.isSignedIn).toBe(false);
   expect(client(storage).auth.isSignedIn).toBe(false);
 });
+
+test('in Node, that tokens are to be renewed keeps no program from ending', async () => {
+  vi.useRealTimers();
+  const { auth } = client();
+  answers['/auth/login'] = () => ({ body: tokens('first') });
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  await auth.login('ada@demo.duet', 'duet-demo');
+  expect(timers()).toBe(before);
+  auth.end('logout');
+});

@@ -79,6 +79,7 @@ export class LocalTracks extends Emitter<LocalEvents> {
    * listening is better than no call.
    */
   silence(): MediaStreamTrack | null {
+    if (this.#closed) return null;
     if (!this.#silence) {
       const context = new AudioContext();
       const destination = context.createMediaStreamDestination();

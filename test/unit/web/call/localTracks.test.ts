@@ -44,6 +44,16 @@ test('silence that was made before the page was touched is sent from the answer 
   local.close();
 });
 
+test('closed while the microphone was asked for, it makes nothing that nobody would close', async () => {
+  const contexts = noteContexts();
+  vi.stubGlobal('navigator', {});
+  const local = new LocalTracks();
+  local.close();
+  expect(await local.open('audio')).toBe(null);
+  expect(local.silence()).toBe(null);
+  expect(contexts).toEqual([]);
+});
+
 test('closed twice, as at the end of a call, it closes what it has once', async () => {
   const contexts = noteContexts();
   vi.stubGlobal('navigator', {});
