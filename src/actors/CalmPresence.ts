@@ -3,7 +3,7 @@ import { logger } from '@colyseus/core';
 import { RedisPresence } from '@colyseus/redis-presence';
 import type { Redis } from 'ioredis';
 import { DuetError } from '../errors.ts';
-import { replaceWhenDeaf, Silence } from '../platform/redis.ts';
+import { replaceSoon, replaceWhenDeaf, Silence } from '../platform/redis.ts';
 
 /**
  * Colyseus' presence over Redis, for which Redis being away is no error. Publishing is a hint whose loss the asker's
@@ -56,8 +56,14 @@ export class CalmPresence extends RedisPresence {
     return super.channels(pattern).catch(() => []);
   }
 
+  /** Called when the connection is ready. The one of `RedisPresence` leaves it at a refusal. */
+  protected override resubscribeAll(): void {
+    const topics = (this.subscriptions as EventEmitter).eventNames() as string[];
+    if (topics.length > 0) void this.#unlessRefused(() => this.sub.subscribe(...topics));
+  }
+
   override async subscribe(topic: string, callback: (...args: unknown[]) => void): Promise<this> {
-    await super.subscribe(topic, callback).catch((error) => this.#silence.heed(error));
+    await this.#unlessRefused(() => super.subscribe(topic, callback));
     return this;
   }
 
@@ -90,5 +96,16 @@ export class CalmPresence extends RedisPresence {
     this.#silence.end();
     this.sub.disconnect();
     this.pub.disconnect();
+  }
+
+  /** What Redis does not let this connection hear, the next one asks for again. */
+  async #unlessRefused(subscribe: () => Promise<unknown>): Promise<void> {
+    const { stream } = this.sub as Redis;
+    await subscribe().catch((error: Error) => {
+      this.#silence.heed(error);
+      if (error.name !== 'ReplyError') return;
+      logger.warn('rooms could not listen to other processes', error);
+      replaceSoon(stream);
+    });
   }
 }

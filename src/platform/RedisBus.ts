@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
 import { type Bus, Listeners, RESUMED } from './Bus.ts';
-import { failWhileSilent, openRedis } from './redis.ts';
+import { failWhileSilent, openRedis, replaceSoon } from './redis.ts';
 
 export interface RedisBusOptions {
   /** redis:// URL. */
@@ -11,8 +11,6 @@ export interface RedisBusOptions {
 
 /** In front of every channel's name. */
 const PREFIX = 'duet:bus:';
-/** How long a bus that could not subscribe waits before it tries again. */
-const SUBSCRIBE_AGAIN_MS = 1_000;
 
 /** The bus over Redis publish and subscribe: two connections, since a subscribed one can do nothing else. */
 export class RedisBus implements Bus {
@@ -38,8 +36,7 @@ export class RedisBus implements Bus {
         (error: unknown) => {
           if (this.#closed) return;
           this.#log.warn({ err: error }, 'The bus could not subscribe');
-          // The next connection tries anew; not at once, for it may be refused as well.
-          setTimeout(() => stream.destroy(), SUBSCRIBE_AGAIN_MS).unref();
+          replaceSoon(stream);
         },
       );
     });

@@ -10,6 +10,8 @@ const TIMED_OUT = 'Command timed out';
 const SUSPICION_MS = 250;
 /** How soon a Redis that did not answer is asked again. */
 const ASK_AGAIN_MS = 250;
+/** How long one that could not subscribe is kept before another one tries. */
+const SUBSCRIBE_AGAIN_MS = 1_000;
 /** How often each connection is asked for a sign of life. */
 const LISTEN_EVERY_MS = 4_000;
 
@@ -70,6 +72,11 @@ export function replaceWhenDeaf(redis: Redis): void {
     timer = setInterval(() => setImmediate(ask), LISTEN_EVERY_MS).unref();
   });
   redis.on('close', () => clearInterval(timer));
+}
+
+/** Replaces a connection that may not subscribe: the next one tries anew; not at once, for it may be refused as well. */
+export function replaceSoon(stream: Redis['stream']): void {
+  setTimeout(() => stream.destroy(), SUBSCRIBE_AGAIN_MS).unref();
 }
 
 /** Notices a Redis that stands still, which keeps its connections open, and when it answers again. */

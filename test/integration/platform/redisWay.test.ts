@@ -151,3 +151,32 @@ test('a bus that may not subscribe does so when it may', async () => {
   await bus.close();
   direct.disconnect();
 });
+
+test.each(['when it asks', 'when it comes back'])(
+  'a presence that may not subscribe %s does so when it may',
+  async (when) => {
+    const redis = openRedis(way.url, log);
+    await waitUntilReady(redis, 5_000);
+    const direct = openRedis(server.url, log);
+    await waitUntilReady(direct, 5_000);
+    const presence = new CalmPresence(redis);
+    const heard: unknown[] = [];
+    const listen = () => presence.subscribe('topic', (message) => heard.push(message));
+    await eventually(() => presence.isConnected).toBe(true);
+    if (when === 'when it comes back') await listen();
+    await direct.call('ACL', 'SETUSER', 'default', 'resetchannels');
+    way.break();
+    await eventually(() => way.open).toBe(3);
+    await eventually(() => presence.isConnected).toBe(true);
+    if (when === 'when it asks') await listen();
+    // By now it was refused.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await direct.call('ACL', 'SETUSER', 'default', 'allchannels');
+    await eventually(async () => {
+      await direct.publish('topic', '{}');
+      return heard.length;
+    }).toBeGreaterThan(0);
+    presence.shutdown();
+    for (const connection of [redis, direct]) connection.disconnect();
+  },
+);
