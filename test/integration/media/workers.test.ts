@@ -113,7 +113,8 @@ describe('media workers', () => {
     process.kill(pids(pool)[0]!, 'SIGKILL');
     await until('the worker is lost', () => pool.health.alive === 0);
     clock.advance(0);
-    await replacement.promise.then((worker) => worker.died || once(worker, 'died'));
+    const replaced = await replacement.promise;
+    if (!replaced.died) await once(replaced, 'died');
     await until('there is another', () => {
       clock.advance(PROBE_EVERY_MS);
       return pids(pool).some(isRunning);
