@@ -7,6 +7,8 @@ import { DuetError, type ErrorCode } from './errors.ts';
 // shutdown, statement time-out, lock time-out, a standby that cannot write, a transaction that was taken back whole
 // because of others at the same rows (serialization failure, deadlock).
 const PG_UNAVAILABLE = /^(08...|40001|40P01|53...|57P0[1-5]|57014|55P03|25006)$/;
+/** A row that led to one which is gone: somebody was erased in this very moment. */
+const PG_FOREIGN_KEY_VIOLATION = '23503';
 const SYSTEM_UNAVAILABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -63,7 +65,9 @@ export function errorToTell(error: unknown): DuetError {
 /** Its code, for who is told no more. */
 export function codeToTell(error: unknown): ErrorCode {
   if (error instanceof DuetError) return error.code;
-  return isOutage(error) ? 'UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+  if (isOutage(error)) return 'UNAVAILABLE';
+  const isGone = causes(error).some((cause) => codeOf(cause) === PG_FOREIGN_KEY_VIOLATION);
+  return isGone ? 'CONFLICT' : 'INTERNAL_SERVER_ERROR';
 }
 
 /** The error and what caused it, outermost first. */

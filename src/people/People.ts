@@ -45,7 +45,7 @@ export class People {
     this.#options = options;
   }
 
-  /** One's own account and profile. NOT_FOUND for an account that was deleted. */
+  /** One's own account and profile. UNAUTHORIZED for an account that is not there any more. */
   async me(userId: string): Promise<Me> {
     return this.#present(await this.self(userId));
   }
@@ -53,7 +53,7 @@ export class People {
   /** The same as a row: what discovery asks of its viewer. */
   async self(userId: string): Promise<Self> {
     const [self] = await this.#options.db.query(loadSelf, [userId]);
-    if (self === undefined) throw new DuetError('NOT_FOUND');
+    if (self === undefined) throw new DuetError('UNAUTHORIZED');
     return self;
   }
 
@@ -113,7 +113,7 @@ export class People {
     });
   }
 
-  /** Changes the given fields of the profile; the others stay. TOO_MANY_REQUESTS for too many moves in a day. */
+  /** Changes the given fields of the profile; the others stay. UNAUTHORIZED, TOO_MANY_REQUESTS for too many moves in a day. */
   async editProfile(userId: string, edit: ProfileEdit): Promise<Me> {
     const { db, places, clock } = this.#options;
     const { displayName = null, gender = null, bio = null, interests = null, location } = edit;
@@ -121,7 +121,7 @@ export class People {
       // The place first: who leaves one that gets too small holds its count, and waits for the rows of who stays.
       const moved = location === undefined ? [] : await places.move(tx, userId, location, clock.now());
       const [row] = await tx.query(editProfile, [userId, displayName, gender, bio, interests]);
-      if (row === undefined) throw new DuetError('NOT_FOUND');
+      if (row === undefined) throw new DuetError('UNAUTHORIZED');
       await tx.query(rescore, [[userId]]);
       return moved;
     };
@@ -131,7 +131,7 @@ export class People {
     return this.me(userId);
   }
 
-  /** Changes the given preferences; INVALID_AGE_RANGE when the minimum would be above the maximum. */
+  /** Changes the given preferences; UNAUTHORIZED, INVALID_AGE_RANGE when the minimum would be above the maximum. */
   async editPreferences(userId: string, edit: PreferencesEdit): Promise<Me> {
     const { db, places } = this.#options;
     const {
@@ -152,7 +152,7 @@ export class People {
         hideDistance,
         discoverable,
       ]);
-      if (row === undefined) throw new DuetError('NOT_FOUND');
+      if (row === undefined) throw new DuetError('UNAUTHORIZED');
       if (row.min_age > row.max_age) throw new DuetError('INVALID_AGE_RANGE');
       if (hideDistance !== null) await places.rewrite(tx, userId);
     });

@@ -121,7 +121,7 @@ export class Places {
   }
 
   /**
-   * Moves somebody, in the caller's transaction. Null forgets the place, always. NOT_FOUND for who is not active,
+   * Moves somebody, in the caller's transaction. Null forgets the place, always. UNAUTHORIZED for who is not active,
    * TOO_MANY_REQUESTS for a place beyond the day's moves. Returns whose stored place changed: theirs, and that of those
    * they leave behind.
    *
@@ -131,7 +131,7 @@ export class Places {
     const cells = to === null ? [] : cellsAround(to.lat, to.lon);
     const tags = cells.map((cell) => this.#tag(cell));
     const [place] = await tx.query(lockPlace, [userId]);
-    if (!place?.active) throw new DuetError('NOT_FOUND');
+    if (!place?.active) throw new DuetError('UNAUTHORIZED');
     const before = place.tags;
     const moved = tags.length !== before.length || tags.some((tag, i) => !tag.equals(before[i]!));
     if (!moved) return this.#resettle(tx, userId, cells, tags);

@@ -39,6 +39,13 @@ test('a repeated request is answered from what the first one did, and does nothi
   expect((await ann.call('POST', path, {}, withKey('two'))).body.call.id).not.toBe(first.body.call.id);
 });
 
+test('whoever was erased in this very moment is told of a conflict', async () => {
+  const [ann, bob] = await Promise.all([newPerson(app), newPerson(app)]);
+  await db.query('delete from users where id = $1', [bob.id]);
+  const answer = await bob.call('POST', `/matches/like/${ann.id}`, {}, withKey('gone'));
+  expect([answer.status, answer.body.code]).toEqual([409, 'CONFLICT']);
+});
+
 test('a seat that is asked for again is one that still admits', async () => {
   const { ann, matchId } = await newMatch(app);
   const start = () => ann.call('POST', `/calls/initiate/${matchId}`, {}, withKey('seat'));

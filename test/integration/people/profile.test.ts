@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { newId } from '../../../src/ids.ts';
 import { Activity } from '../../../src/people/Activity.ts';
 import { PeopleUpkeep } from '../../../src/people/PeopleUpkeep.ts';
 import { Card, Me } from '../../../src/people/shapes.ts';
@@ -92,6 +93,20 @@ describe('a profile', () => {
       interests: ['From the desk'],
       preferences: { minAge: 21, maxAge: 40 },
     });
+  });
+
+  it('tells whose account is not there any more to sign in, whatever they ask of their own', async () => {
+    const { world } = at;
+    for (const gone of [await world.person({ status: 'deleted' }), newId()]) {
+      const asked = [
+        () => world.people.me(gone),
+        () => world.people.editProfile(gone, { bio: 'x' }),
+        () => world.people.editProfile(gone, { location: { lat: 1, lon: 1 } }),
+        () => world.people.editPreferences(gone, { minAge: 20 }),
+        () => world.discovery.list(gone, { limit: 1 }),
+      ];
+      for (const ask of asked) expect(await codeOf(ask())).toBe('UNAUTHORIZED');
+    }
   });
 
   it('keeps hostile text as text, everywhere', async () => {

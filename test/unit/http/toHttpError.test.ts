@@ -46,6 +46,10 @@ describe('toHttpError', () => {
     });
   });
 
+  test('what led to a row that is gone in this very moment conflicts, and the log is told', () => {
+    expect(toHttpError(withCode('23503'))).toMatchObject({ status: 409, code: 'CONFLICT', unexpected: true });
+  });
+
   test.each([
     new Error('secret'),
     withCode('23505'),
