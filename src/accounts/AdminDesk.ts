@@ -12,7 +12,10 @@ import {
   type AdminUserRow,
   findUser,
   listAudit,
+  listAuditOfActor,
+  listAuditOfUser,
   listUsers,
+  listUsersOfStatus,
   readStats,
   searchUsers,
 } from './adminStatements.ts';
@@ -53,7 +56,10 @@ export class AdminDesk {
     const filter = [limit + 1, cursor ?? HIGHEST_ID, status ?? null, tier ?? null] as const;
     const rows =
       query === undefined
-        ? await this.#o.db.query(listUsers, filter)
+        ? await this.#o.db.query(
+            status === undefined || status === 'active' ? listUsers : listUsersOfStatus,
+            filter,
+          )
         : await this.#o.db.query(searchUsers, [
             ...filter,
             beginningOf(emailKey(query)),
@@ -81,7 +87,8 @@ export class AdminDesk {
     const { userId, actorId, action, limit, cursor } = asked;
     const details = filtersOf({ userId, actorId, action }, cursor);
     await this.#note(actor, client, { action: 'log_read', details });
-    const rows = await this.#o.db.query(listAudit, [
+    const ofActor = actorId === undefined ? listAudit : listAuditOfActor;
+    const rows = await this.#o.db.query(userId === undefined ? ofActor : listAuditOfUser, [
       limit + 1,
       cursor ?? HIGHEST_ID,
       userId ?? null,

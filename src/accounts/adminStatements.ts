@@ -34,6 +34,17 @@ export const listUsers = sql<AdminUserRow>(
   `select ${USER} from users u where ${FITS} order by u.id desc limit $1`,
 );
 
+/**
+ * The same for a status other than "active". By itself, for one plan serves whatever is asked: with a filter that may be
+ * null it goes through all people.
+ */
+export const listUsersOfStatus = sql<AdminUserRow>(
+  'admin-users-of-status',
+  `select ${USER} from users u
+   where u.status = $3 and u.status <> 'active' and u.id < $2 and ($4::text is null or u.tier = $4)
+   order by u.id desc limit $1`,
+);
+
 /** The same for who is found by $5, the pattern of a name, the id $6, or $7, what an address is found by. */
 export const searchUsers = sql<AdminUserRow>(
   'admin-users-search',
@@ -56,13 +67,25 @@ export interface AuditRow {
   details: Record<string, unknown>;
 }
 
-/** $1 is how many, $2 below which id, $3 to $5 user, actor and action, or null. */
-export const listAudit = sql<AuditRow>(
-  'admin-audit',
-  `select id, at, action, user_id, actor_id, session_id, device, address, details from audit_log
-   where id < $2 and ($3::uuid is null or user_id = $3) and ($4::uuid is null or actor_id = $4)
-     and ($5::text is null or action = $5)
-   order by id desc limit $1`,
+/** $1 is how many, $2 below which id, $3 to $5 user, actor and action, or null. `lines` is what they are looked for in. */
+const auditIn = (name: string, lines: string) =>
+  sql<AuditRow>(
+    name,
+    `select id, at, action, user_id, actor_id, session_id, device, address, details from (${lines}) lines
+     where id < $2 and ($3::uuid is null or user_id = $3) and ($4::uuid is null or actor_id = $4)
+       and ($5::text is null or action = $5)
+     order by id desc limit $1`,
+  );
+
+export const listAudit = auditIn('admin-audit', 'select * from audit_log');
+/** Somebody's lines are read first, all of them: down the whole log, one would read that of everybody. */
+export const listAuditOfUser = auditIn(
+  'admin-audit-user',
+  'select * from audit_log where user_id = $3 offset 0',
+);
+export const listAuditOfActor = auditIn(
+  'admin-audit-actor',
+  'select * from audit_log where actor_id = $4 offset 0',
 );
 
 export interface StatsRow {
