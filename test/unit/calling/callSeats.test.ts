@@ -49,3 +49,17 @@ test('only who is called waits', () => {
   expect(seats.give(ringing, 'bob', false)).toEqual({ nth: 1, waits: true, returns: false });
   expect(seats.give(ringing, 'ann', false)).toEqual({ nth: 2, waits: false, returns: false });
 });
+
+test('who neither waited nor was called talks from the moment they are in: what rang for them elsewhere stays out', () => {
+  const { ask, join } = begin();
+  const early = ask(ringing);
+  const first = ask(answered);
+  expect(join('phone', first)).toBe(true);
+  expect(join('tablet', { ...early, nth: first.nth + 1 })).toBe(false);
+});
+
+test('a client that never took a seat keeps nobody out', () => {
+  const seats = new CallSeats<object>();
+  const terms = seats.give(answered, 'bob', false);
+  expect(seats.take({}, terms, 'sign-in', [{}])).toBe(true);
+});

@@ -4,6 +4,7 @@ import { presentEvent } from '../../../src/calling/presentEvent.ts';
 import { DuetError } from '../../../src/errors.ts';
 import type { StoredEvent } from '../../../src/events/outbox.ts';
 import type { MatchView } from '../../../src/matching/shapes.ts';
+import type { Card } from '../../../src/people/shapes.ts';
 
 const MATCH = { id: 'm' } as MatchView;
 const created = { type: 'match:created', userId: 'ann', payload: { matchId: 'm' } } as unknown as StoredEvent;
@@ -28,4 +29,26 @@ test('a match that cannot be looked up now is not told without it: the event com
 test('… nor while the database stands still', async () => {
   const unavailable = new DuetError('UNAVAILABLE');
   await expect(present(created, () => Promise.reject(unavailable))).rejects.toThrow(unavailable);
+});
+
+test('who rings is shown as the one who is called sees them, or without a face', async () => {
+  const call = { id: 'c', callerId: 'ann', calleeId: 'bob' };
+  const incoming = { type: 'call:incoming', userId: 'bob', payload: { call } } as unknown as StoredEvent;
+  const ann = { id: 'ann' } as Card;
+  const cards = async (viewerId: string, userIds: readonly string[]) =>
+    new Map(viewerId === 'bob' && userIds.includes('ann') ? [['ann', ann]] : []);
+  const matches = { view: () => Promise.reject(new Error('not asked for')) };
+  expect(await presentEvent({ matches, cards }, incoming)).toStrictEqual({ call, from: ann });
+  const other = { ...incoming, userId: 'cay' } as StoredEvent;
+  expect(await presentEvent({ matches, cards }, other)).toStrictEqual({ call, from: null });
+});
+
+test('of a call that ended it is told how, and how long it lasted', async () => {
+  const call = { id: 'c', outcome: 'completed', durationSec: 42 };
+  const ended = { type: 'call:ended', userId: 'bob', payload: { call } } as unknown as StoredEvent;
+  expect(await present(ended, () => Promise.resolve(MATCH))).toEqual({
+    call,
+    outcome: 'completed',
+    durationSec: 42,
+  });
 });

@@ -181,6 +181,9 @@ describe('the clock', () => {
     const warned = expectChange(bySystem(active, { type: 'tick' }, warnAt, settings));
     expect(warned.effects).toEqual([{ kind: 'say', type: 'call:timeout_warning', remainingMs: 30_000 }]);
     expect(dueAt(warned.call, settings)).toBe(T0 + 300_000);
+    expect(system(active, { type: 'tick' }, warnAt - 1)).toBe(active);
+    expect(system(warned.call, { type: 'tick' }, T0 + 299_999)).toBe(warned.call);
+    expect(system(warned.call, { type: 'tick' }, T0 + 300_000).phase).toBe('ended');
     const over = system(warned.call, { type: 'tick' }, T0 + 300_700);
     expect(over).toMatchObject({ phase: 'ended', outcome: 'timed_out', endedAt: T0 + 300_000 });
   });
@@ -193,6 +196,7 @@ describe('the clock', () => {
 
   test('a question stands until its time, then counts as declined', () => {
     expect(dueAt(extendAsked, settings)).toBe(T0 + 20_000);
+    expect(system(extendAsked, { type: 'tick' }, T0 + 19_999)).toBe(extendAsked);
     const expired = expectChange(bySystem(extendAsked, { type: 'tick' }, T0 + 20_000, settings));
     expect(expired.call).toMatchObject({ pending: null, endsAt: T0 + 300_000 });
     expect(expired.effects).toEqual([{ kind: 'say', type: 'call:extend_declined', by: 'callee' }]);
@@ -258,9 +262,26 @@ describe('the clock', () => {
     });
     const dropped = person(active, { type: 'dropped' }, 'caller', T0 + 1_000);
     expect(dropped).toMatchObject({ endsAt: T0 + 300_000 });
-    expect(system(ringing, { type: 'recover', heldUntil: T0 }, T0 + 2_000)).toMatchObject({
-      ringUntil: T0 + 32_000,
+  });
+
+  test('… and leaves the rest of the call as it was; nobody is known to be there', () => {
+    const [heldUntil, now] = [T0 + 1_000, T0 + 8_500];
+    const absentSince = { caller: now, callee: now };
+    const recovered = (call: Call, until = heldUntil) =>
+      bySystem(call, { type: 'recover', heldUntil: until }, now, settings);
+    const seen = person(ringing, { type: 'joined' }, 'callee');
+    expect(recovered(seen)).toEqual({ call: { ...ringing, ringUntil: T0 + 37_500 }, effects: [] });
+    expect(recovered(bothThere)).toEqual({
+      call: { ...connecting, absentSince, connectUntil: T0 + 37_500 },
+      effects: [],
     });
+    expect(recovered(active)).toEqual({
+      call: { ...active, absentSince, endsAt: T0 + 307_500 },
+      effects: [],
+    });
+    expect(recovered(extendAsked).call).toMatchObject({ pending: { kind: 'extend', by: 'caller' } });
+    // Clocks differ: what was held until later than now was held.
+    expect(recovered(active, now + 500).call).toMatchObject({ endsAt: T0 + 300_000 });
   });
 });
 
@@ -304,6 +325,152 @@ describe('consent', () => {
       audio: true,
       video: false,
     });
+  });
+});
+
+describe('a call from beginning to end', () => {
+  test('rings as nobody’s yet, and in the callee’s inbox', () => {
+    expect(ring(ids, 'video', settings, T0)).toEqual({
+      call: {
+        ...ids,
+        phase: 'ringing',
+        mediaRequested: 'video',
+        createdAt: T0,
+        ringUntil: T0 + 30_000,
+        maxExtensions: 2,
+        absentSince: { caller: T0, callee: T0 },
+      },
+      effects: [{ kind: 'notify', to: 'callee', type: 'call:incoming' }],
+    });
+  });
+
+  test('is answered with the time to connect, and begins with a clock and nothing asked', () => {
+    const answered = person(ringing, { type: 'answer' }, 'callee', T0 + 5_000);
+    expect(answered).toEqual({ ...ringing, phase: 'connecting', media: 'audio', connectUntil: T0 + 35_000 });
+    const there = person(answered, { type: 'joined' }, 'callee');
+    const started = expectChange(bySystem(there, { type: 'media_flowing' }, T0 + 6_000, settings));
+    expect(started).toEqual({
+      call: {
+        ...ringing,
+        phase: 'active',
+        media: 'audio',
+        startedAt: T0 + 6_000,
+        endsAt: T0 + 306_000,
+        extensions: 0,
+        warned: false,
+        pending: null,
+        // Who is not in the room yet has as long to come as whoever drops now.
+        absentSince: { caller: T0 + 6_000, callee: null },
+      },
+      effects: [],
+    });
+  });
+
+  test('that both took for video asks nobody for it again', () => {
+    const asked = ring(ids, 'video', settings, T0).call;
+    const both = person(asked, { type: 'answer', media: 'video' }, 'callee');
+    expect(system(both, { type: 'media_flowing' })).toMatchObject({ media: 'video', pending: null });
+  });
+
+  test('has ended as what it was', () => {
+    const { absentSince: _, ...record } = ringing as Extract<Call, { phase: 'ringing' }>;
+    const nothing = { startedAt: null, endsAt: null, extensions: 0, media: 'audio' };
+    for (const call of [ringing, connecting])
+      expect(person(call, { type: 'end' }, 'caller', T0 + 5_000)).toEqual({
+        ...record,
+        ...nothing,
+        phase: 'ended',
+        outcome: 'cancelled',
+        endedAt: T0 + 5_000,
+      });
+    const extended = person(person(video, { type: 'extend' }, 'caller'), { type: 'extend' }, 'callee');
+    expect(person(extended, { type: 'end' }, 'caller', T0 + 5_000)).toEqual({
+      ...record,
+      phase: 'ended',
+      media: 'video',
+      outcome: 'completed',
+      startedAt: T0,
+      endsAt: T0 + 600_000,
+      extensions: 1,
+      endedAt: T0 + 5_000,
+    });
+  });
+});
+
+describe('who is there', () => {
+  test('coming twice, and going twice, is once', () => {
+    expect(person(active, { type: 'joined' }, 'caller')).toBe(active);
+    const gone = person(active, { type: 'dropped' }, 'caller', T0 + 1_000);
+    expect(person(gone, { type: 'dropped' }, 'caller', T0 + 9_000)).toBe(gone);
+    expect(person(ended, { type: 'dropped' }, 'caller')).toBe(ended);
+  });
+
+  test('who comes and goes is named, and changes nothing of the other', () => {
+    const gone = expectChange(byPerson(active, { type: 'dropped' }, 'callee', T0 + 1_000, settings));
+    expect(gone.effects).toEqual([{ kind: 'say', type: 'call:peer_dropped', by: 'callee' }]);
+    expect(gone.call).toEqual({ ...active, absentSince: { caller: null, callee: T0 + 1_000 } });
+    const back = expectChange(byPerson(gone.call, { type: 'joined' }, 'callee', T0 + 2_000, settings));
+    expect(back).toEqual({ call: active, effects: [{ kind: 'say', type: 'call:peer_back', by: 'callee' }] });
+    const waits = person(ringing, { type: 'joined' }, 'caller');
+    const looked = person(person(waits, { type: 'joined' }, 'callee'), { type: 'dropped' }, 'callee', T0 + 9);
+    expect(looked).toEqual(waits);
+  });
+
+  test('of two who are gone, the first to go decides when the call is given up', () => {
+    const one = person(active, { type: 'dropped' }, 'caller', T0 + 1_000);
+    const both = person(one, { type: 'dropped' }, 'callee', T0 + 9_000);
+    expect(dueAt(both, settings)).toBe(T0 + 31_000);
+    expect(system(both, { type: 'tick' }, T0 + 30_999)).toBe(both);
+    expect(system(both, { type: 'tick' }, T0 + 40_000)).toMatchObject({
+      outcome: 'failed',
+      endedAt: T0 + 31_000,
+    });
+  });
+
+  test('who would be given up on at the very end has talked to the end', () => {
+    const gone = person(active, { type: 'dropped' }, 'callee', T0 + 270_000);
+    expect(system(gone, { type: 'tick' }, T0 + 300_000)).toMatchObject({ outcome: 'timed_out' });
+  });
+});
+
+describe('what is said', () => {
+  const said = (call: Call, command: PersonCommand, by: Role) =>
+    expectChange(byPerson(call, command, by, T0 + 1_000, settings)).effects;
+
+  test('names the one who did it', () => {
+    const until = T0 + 21_000;
+    for (const [call, type, by, effect] of [
+      [active, 'extend', 'callee', { type: 'call:extend_requested', by: 'callee', until }],
+      [active, 'upgrade', 'caller', { type: 'call:upgrade_requested', by: 'caller', until }],
+      [extendAsked, 'extend', 'callee', { type: 'call:extended', by: 'callee' }],
+      [upgradeAsked, 'upgrade', 'callee', { type: 'call:upgraded', by: 'callee' }],
+      [video, 'downgrade', 'callee', { type: 'call:downgraded', by: 'callee' }],
+    ] as const)
+      expect(said(call, { type }, by)).toEqual([{ kind: 'say', ...effect }]);
+  });
+
+  test('an answer and a rejection are told to both inboxes and to the room', () => {
+    for (const [type, told] of [
+      ['answer', ['call:answered']],
+      ['reject', ['call:rejected', 'call:ended']],
+    ] as const) {
+      const effects = said(ringing, { type }, 'callee');
+      for (const event of told) {
+        expect(effects).toContainEqual({ kind: 'notify', to: 'caller', type: event });
+        expect(effects).toContainEqual({ kind: 'notify', to: 'callee', type: event });
+        expect(effects).toContainEqual(expect.objectContaining({ kind: 'say', type: event }));
+      }
+    }
+  });
+
+  test('video that is taken back while they connect is told once, and is audio from then on', () => {
+    const asked = ring(ids, 'video', settings, T0).call;
+    const both = person(asked, { type: 'answer', media: 'video' }, 'callee');
+    const back = expectChange(byPerson(both, { type: 'downgrade' }, 'caller', T0, settings));
+    expect(back.effects).toEqual([{ kind: 'say', type: 'call:downgraded', by: 'caller' }]);
+    expect(back.call).toMatchObject({ phase: 'connecting', media: 'audio' });
+    expect(person(back.call, { type: 'downgrade' }, 'caller')).toBe(back.call);
+    expect(person(video, { type: 'downgrade' }, 'callee')).toMatchObject({ media: 'audio' });
   });
 });
 

@@ -31,6 +31,7 @@ function begin(from = video) {
       },
     );
     return {
+      done,
       commit: () => {
         resolve();
         return done;
@@ -95,10 +96,11 @@ test('who wants no video has none, also when the other consents to it at that mo
   }
 });
 
-test('who wants no video, or hangs up, while it is being answered with video, is not seen', async () => {
+test('who wants no video, hangs up or rejects while it is being answered with video is not seen', async () => {
   for (const [type, left] of [
     ['downgrade', 'voice'],
     ['end', ''],
+    ['reject', ''],
   ] as const) {
     const { command, policy } = begin(ringing);
     const answer = command('bob', 'answer', video);
@@ -127,4 +129,36 @@ test('who comes back talks again, although a hang-up was lost, but is not seen w
   await command('ann', 'downgrade', audio).fail(new DuetError('UNAVAILABLE'));
   withdrawals.cameBack('ann');
   expect(policy()).toBe('voice');
+});
+
+test('what a command took away is theirs again once it is committed: both may agree to video anew', async () => {
+  const { command, policy } = begin();
+  await command('ann', 'downgrade', audio).commit();
+  await command('bob', 'upgrade', video).commit();
+  expect(policy()).toBe('voice picture');
+});
+
+test('another command of the same person, or their other device that comes back, undoes nothing that is under way', async () => {
+  const { withdrawals, command, policy } = begin();
+  const downgrade = command('ann', 'downgrade', audio);
+  await command('ann', 'extend', video).commit();
+  expect(policy()).toBe('voice');
+  await downgrade.commit();
+  const end = command('ann', 'end', ended);
+  withdrawals.cameBack('ann');
+  expect(policy()).toBe('');
+  await end.commit();
+});
+
+test('whatever else fails than the rules is no refusal: nobody knows what became of it, and it is thrown on', async () => {
+  const { command, policy, allowed } = begin();
+  const lost = command('ann', 'downgrade', audio);
+  await lost.fail(new Error('Connection terminated'));
+  expect(policy()).toBe('voice');
+  const refused = command('bob', 'reject', ended);
+  const refusal = new DuetError('WRONG_PHASE');
+  await refused.fail(refusal);
+  await expect(refused.done).rejects.toBe(refusal);
+  // Whoever shows what may flow is told that it may again.
+  expect(allowed.slice(-2)).toEqual(['', 'voice']);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isRefusal } from '../../../src/errors.ts';
 import {
+  begin,
   byPerson,
   bySystem,
   dueAt,
@@ -8,6 +9,8 @@ import {
   type MatchChange,
   SEVERED_DUE_MS,
   type Side,
+  settle,
+  sideOf,
 } from '../../../src/matching/transitions.ts';
 
 const T0 = 1_000_000;
@@ -75,6 +78,22 @@ test.each([
   }
 });
 
+test('a match has two sides, and nobody else', () => {
+  expect(['a', 'b', 'c'].map((userId) => sideOf(fresh, userId))).toEqual(['low', 'high', undefined]);
+});
+
+test('either may be the first to accept: alone it makes nothing ready', () => {
+  for (const side of ['low', 'high'] as const)
+    expect(change(by(fresh, 'accept', side)).match.phase).toBe('awaiting_accept');
+});
+
+test('what is over is what it was, with its end, and both are told', () => {
+  expect(change(by(ready, 'end', 'low'))).toEqual({
+    match: { ...ready, status: 'ended', phase: 'closed', endedAt: T0 + 1, endReason: 'ended' },
+    effects: [{ kind: 'notify', type: 'match:ended' }],
+  });
+});
+
 test('an end never says who ended it', () => {
   const one = change(by(half, 'decline', 'low')).match;
   const other = change(by(half, 'decline', 'high')).match;
@@ -83,6 +102,28 @@ test('an end never says who ended it', () => {
 });
 
 describe('deadlines', () => {
+  test('a new match is to be accepted in its time, and first due when that is to be warned of', () => {
+    const { acceptBy, dueAt: due } = begin(T0, settings);
+    expect(acceptBy).toBe(fresh.acceptBy);
+    expect(due).toBe(dueAt(fresh, settings));
+  });
+
+  test('before its time nothing falls due, and a warning comes once', () => {
+    const warnAt = fresh.acceptBy - settings.warningMs;
+    expect(settle(fresh, warnAt - 1, settings)).toEqual({ match: fresh, effects: [] });
+    const { match: warned } = settle(fresh, warnAt, settings);
+    expect(settle(warned, fresh.acceptBy - 1, settings)).toEqual({ match: warned, effects: [] });
+  });
+
+  test('what fell due while nobody looked happens at once, whole', () => {
+    const { match, effects } = settle(fresh, fresh.acceptBy - 1_000, settings);
+    expect(match).toEqual({ ...fresh, warned: true });
+    expect(effects).toEqual([{ kind: 'notify', type: 'match:timeout_warning', remainingMs: 1_000 }]);
+    const late = settle(fresh, fresh.acceptBy, settings);
+    expect(late.match).toMatchObject({ status: 'expired', endReason: 'expired', endedAt: fresh.acceptBy });
+    expect(late.effects).toEqual([{ kind: 'notify', type: 'match:ended' }]);
+  });
+
   test('a warning an hour before, then expiry; nothing once ready', () => {
     const warnAt = fresh.acceptBy - settings.warningMs;
     expect(dueAt(fresh, settings)).toBe(warnAt);
