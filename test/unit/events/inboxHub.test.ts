@@ -15,6 +15,8 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 /** A log of one-event users, of whom the database says what the test tells it to. */
 class FakeLog {
   readonly asked: string[] = [];
+  /** How far each look at what was told lately went back, in seconds. */
+  readonly lookedBackSec: number[] = [];
   readonly seqs = new Map<string, number>();
   /** Who comes up when recent events are asked for; everybody else was told long ago. */
   readonly recent = new Set<string>();
@@ -26,6 +28,7 @@ class FakeLog {
 
   async query({ name }: Statement<unknown>, values: readonly Bind[] = []): Promise<object[]> {
     this.asked.push(name);
+    if (name === readRecent.name) this.lookedBackSec.push(values[0] as number);
     if (this.away) throw new Error('away');
     const position = (userId: string) => ({ user_id: userId, seq: this.seqs.get(userId) ?? 0, at: this.at });
     if (name === readRecent.name) return [...this.recent].map(position);
@@ -69,11 +72,12 @@ async function listening(count: number) {
     log: createLog('silent'),
   });
   const heard: string[] = [];
-  for (let i = 0; i < count; i++)
+  const subscriptions = Array.from({ length: count }, (_, i) =>
     hub.subscribe(`user ${i}`, 0, {
       deliver: ({ userId, seq }) => heard.push(`${userId}: ${seq}`),
       resync: () => heard.push('resync'),
-    });
+    }),
+  );
   await settled();
   log.asked.length = 0;
   const reconcile = async (afterMs = 3_000) => {
@@ -81,7 +85,7 @@ async function listening(count: number) {
     await hub.reconcile().catch(() => {});
     await settled();
   };
-  return { log, heard, hub, bus, reconcile };
+  return { log, heard, hub, bus, subscriptions, reconcile };
 }
 
 test('one question, whoever listens; only who was told something lately is read', async () => {
@@ -231,6 +235,68 @@ test('what is missed at any moment of a read is read without a comparison', asyn
     await settled();
     expect([turns, heard]).toEqual([turns, ['user 0: 1', 'user 0: 2', 'user 0: 3', 'user 0: 4']]);
   }
+});
+
+test('a look goes back to the last one that succeeded, and to what was being committed then', async () => {
+  const { log, reconcile } = await listening(1);
+  await reconcile();
+  log.away = true;
+  await reconcile();
+  await reconcile();
+  log.away = false;
+  await reconcile();
+  await reconcile();
+  const [, , , late, soon] = log.lookedBackSec as [number, number, number, number, number];
+  expect(late).toBeGreaterThanOrEqual(9 + 5);
+  expect(soon).toBeGreaterThanOrEqual(3 + 5);
+  expect(soon).toBeLessThan(late);
+});
+
+test('who listens no more hears nothing, and is not asked about; another device of theirs goes on', async () => {
+  const { log, heard, hub, subscriptions, reconcile } = await listening(1);
+  const other: number[] = [];
+  const second = hub.subscribe('user 0', 0, { deliver: ({ seq }) => other.push(seq), resync: () => {} });
+  await settled();
+  subscriptions[0]!.close();
+  log.seqs.set('user 0', 1);
+  hub.publish([eventOf('user 0', 1)]);
+  await settled();
+  expect([heard, other]).toEqual([[], [1]]);
+  second.close();
+  log.asked.length = 0;
+  log.seqs.set('user 0', 2);
+  log.recent.add('user 0');
+  hub.publish([eventOf('user 0', 2)]);
+  await reconcile();
+  expect([heard, other, log.asked]).toEqual([[], [1], []]);
+});
+
+test('what comes up as recent under a known number, but of another time, is another log', async () => {
+  const { log, heard, hub, reconcile } = await listening(1);
+  log.seqs.set('user 0', 1);
+  hub.publish([eventOf('user 0', 1)]);
+  await settled();
+  log.at = 5_000;
+  log.recent.add('user 0');
+  await reconcile();
+  expect(heard).toEqual(['user 0: 1', 'resync']);
+});
+
+test.each([
+  [{ userId: 7 }],
+  [{ sessionId: undefined }],
+  [{ seq: '1' }],
+  [{ seq: undefined }],
+  [{ at: 'soon' }],
+])('that a device has heard is not taken from what says it with %j', async (wrong) => {
+  const { hub, bus } = await listening(0);
+  const told: unknown[] = [];
+  hub.onHeard((heard) => told.push(heard));
+  const heard = { userId: 'ann', sessionId: 'a', seq: 1, at: 5 };
+  bus.publish('inbox.heard', { ...heard, ...wrong });
+  bus.publish('inbox.heard', heard);
+  await settled();
+  expect(told).toEqual([heard]);
 });
 
 test('nothing is asked where nobody listens', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
+import { type Bus, MemoryBus, RESUMED } from '../../../src/platform/Bus.ts';
 import { Cache, type CacheStore } from '../../../src/platform/Cache.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
@@ -216,5 +216,130 @@ describe('the cache', () => {
     bus.publish(RESUMED, {});
     await turn();
     expect(await cache.one('n', 'a', 1_000, load)).toBe(2);
+  });
+
+  it('forgets at once here, whether or not the bus carries it, and resolves when Redis has forgotten too', async () => {
+    const store = fakeStore();
+    const deaf: Bus = { publish: () => {}, subscribe: () => () => {}, close: () => Promise.resolve() };
+    const cache = new Cache({ clock: new FakeClock(), bus: deaf, store });
+    await cache.one('n', 'a', 1_000, loader(new Map([['a', 1]])).load);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { del } = store;
+    store.del = async (keys) => {
+      await promise;
+      return del(keys);
+    };
+    let isDone = false;
+    const forgotten = cache.forget('n', ['a']).then(() => {
+      isDone = true;
+    });
+    store.values.clear();
+    expect(await cache.held('n', 'a', 1_000)).toBeUndefined();
+    await turn();
+    expect(isDone).toBe(false);
+    resolve();
+    await forgotten;
+  });
+
+  it('keeps of several who read at once what none of them read too early, and is as before afterwards', async () => {
+    const cache = new Cache({ clock: new FakeClock(), bus: new MemoryBus() });
+    const [first, second] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+    const read = (value: Promise<string>) =>
+      cache.one('n', 'a', 1_000, async () => new Map([['a', await value]]));
+    const [one, other] = [read(first.promise), read(second.promise)];
+    first.resolve('old');
+    expect(await one).toBe('old');
+    // The other still reads, and what it reads is of before.
+    await cache.forget('n', ['a']);
+    second.resolve('old');
+    expect(await other).toBe('old');
+    expect(await read(Promise.resolve('new'))).toBe('new');
+    expect(await read(Promise.resolve('newer'))).toBe('new');
+  });
+
+  it('does not keep what was being read over an outage of the bus', async () => {
+    const bus = new MemoryBus();
+    const cache = new Cache({ clock: new FakeClock(), bus });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const slow = cache.one('n', 'a', 1_000, async () => {
+      await promise;
+      return new Map([['a', 'old']]);
+    });
+    bus.publish(RESUMED, {});
+    await turn();
+    resolve();
+    expect(await slow).toBe('old');
+    expect(await cache.held('n', 'a', 1_000)).toBeUndefined();
+  });
+
+  it('renews whatever was cached, and keeps nothing where there is nothing any more, in Redis neither', async () => {
+    const store = fakeStore();
+    const cache = new Cache({ clock: new FakeClock(), bus: new MemoryBus(), store });
+    await cache.one('n', 'a', 1_000, loader(new Map([['a', 1]])).load);
+    expect(await cache.renew('n', 'a', 1_000, async () => 2)).toBe(2);
+    expect(await cache.held('n', 'a', 1_000)).toBe(2);
+    expect(store.values.get('duet:cache:1:n:a')).toBe('{"value":2}');
+    expect(await cache.renew('n', 'a', 1_000, async () => undefined)).toBeUndefined();
+    expect(await cache.held('n', 'a', 1_000)).toBeUndefined();
+    // And what was forgotten while it was read is not kept.
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const renewal = cache.renew('n', 'a', 1_000, () => promise);
+    await cache.forget('n', ['a']);
+    resolve(3);
+    expect(await renewal).toBe(3);
+    expect(await cache.held('n', 'a', 1_000)).toBeUndefined();
+    expect(await cache.renew('n', 'a', 1_000, async () => 4)).toBe(4);
+    expect(await cache.held('n', 'a', 1_000)).toBe(4);
+  });
+
+  it('keeps what Redis had in memory, and lets it live no longer in Redis for that', async () => {
+    const clock = new FakeClock();
+    const bus = new MemoryBus();
+    const store = fakeStore();
+    const asked = { set: 0, mget: 0 };
+    const { set, mget } = store;
+    store.set = (key, value) => {
+      asked.set += 1;
+      return set(key, value);
+    };
+    store.mget = (keys) => {
+      asked.mget += 1;
+      return mget(keys);
+    };
+    const { load } = loader(new Map([['a', 1]]));
+    const [one, other] = [new Cache({ clock, bus, store }), new Cache({ clock, bus, store })];
+    await one.one('n', 'a', 60_000, load);
+    for (let i = 0; i < 3; i++) expect(await other.one('n', 'a', 60_000, load)).toBe(1);
+    expect(asked).toEqual({ set: 1, mget: 2 });
+  });
+
+  it('tells Redis no more of what it has forgotten since, and nothing once it is closed', async () => {
+    const clock = new FakeClock();
+    const store = fakeStore();
+    const cache = new Cache({ clock, bus: new MemoryBus(), store });
+    const told: string[] = [];
+    const { del } = store;
+    store.del = (keys) => {
+      told.push(...keys.map((key) => key.slice(-1)));
+      return del(keys);
+    };
+    const pass = async () => {
+      clock.advance(1_100);
+      for (let i = 0; i < 4; i++) await turn();
+    };
+    store.away = true;
+    await cache.forget('n', ['a']);
+    store.away = false;
+    for (let i = 0; i < 3; i++) await pass();
+    store.away = true;
+    await cache.forget('n', ['b']);
+    told.length = 0;
+    for (let i = 0; i < 3; i++) await pass();
+    expect(new Set(told)).toEqual(new Set(['b']));
+    cache.close();
+    told.length = 0;
+    store.away = false;
+    for (let i = 0; i < 3; i++) await pass();
+    expect(told).toEqual([]);
   });
 });
