@@ -110,6 +110,19 @@ describe('decisions', () => {
     }
   });
 
+  it('takes nothing of somebody whose account was suspended, banned or deleted meanwhile', async () => {
+    const { world } = at;
+    for (const status of ['suspended', 'banned', 'deleted'] as const) {
+      const [me, peer] = await world.persons(2);
+      await world.decisions.decide(peer!, me!, 'like');
+      await world.db.query(setStatus, [me!, status]);
+      for (const kind of ['like', 'dislike'] as const)
+        expect(await codeOf(world.decisions.decide(me!, peer!, kind)), status).toBe('ACCOUNT_SUSPENDED');
+      expect(await world.db.query(countMatches, [[me!]])).toEqual([{ matches: 0, pairs: 0 }]);
+      expect(await world.db.query(likesUsed, [me!])).toEqual([]);
+    }
+  });
+
   it('lets an unverified person look but not like', async () => {
     const { world } = at;
     const me = await world.person({ verified: false });

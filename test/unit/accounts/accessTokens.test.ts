@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { ACCESS_TOKEN_MS, AccessTokens, AUDIENCE, ISSUER } from '../../../src/accounts/AccessTokens.ts';
+import { AccessTokens, AUDIENCE, ISSUER } from '../../../src/accounts/AccessTokens.ts';
 import { newId } from '../../../src/ids.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 
@@ -78,7 +78,7 @@ describe('access tokens', () => {
   it('end after 15 minutes, remembered or not', async () => {
     const { tokens, clock } = setUp();
     const { token } = await tokens.sign(who);
-    clock.advance(ACCESS_TOKEN_MS - 1_000);
+    clock.advance(15 * 60_000 - 1_000);
     expect(tokens.verify(token)).toEqual(who);
     clock.advance(1_000);
     expect(tokens.verify(token)).toBeUndefined();
@@ -90,6 +90,18 @@ describe('access tokens', () => {
     const { token } = await setUp({ current: OTHER }, clock).tokens.sign(who);
     expect(setUp({ current: SECRET, previous: OTHER }, clock).tokens.verify(token)).toEqual(who);
     expect(setUp({ current: SECRET }, clock).tokens.verify(token)).toBeUndefined();
+    const rotating = setUp({ current: SECRET, previous: OTHER }, clock).tokens;
+    const { token: next } = await rotating.sign(who);
+    expect(rotating.verify(next)).toEqual(who);
+    expect(setUp({ current: SECRET }, clock).tokens.verify(next)).toEqual(who);
+  });
+
+  it('are known as ours after their end, and no forgery is', async () => {
+    const { tokens, clock } = setUp();
+    const { token } = await tokens.sign(who);
+    clock.advance(24 * 3_600_000);
+    expect(tokens.isOwn(token)).toBe(true);
+    expect(tokens.isOwn(await forge(clock, {}, {}, OTHER))).toBe(false);
   });
 
   it('refuse every other algorithm and an absent signature (AUTH-05)', async () => {

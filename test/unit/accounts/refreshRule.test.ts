@@ -22,9 +22,9 @@ const judge = (
 ) => judgeRefresh({ ...session, ...change }, { hash, genuine }, NOW);
 
 describe('a refresh token that was not rotated just now', () => {
-  it('gives its child again within the grace, and not after', () => {
-    expect(judge(PARENT)).toBe('child_again');
-    expect(judge(PARENT, { rotated_at: NOW - GRACE_MS - 1 })).toBe('reused');
+  it('gives its child again within the ten seconds that clients were promised, and not after', () => {
+    expect(judge(PARENT, { rotated_at: NOW - 10_000 })).toBe('child_again');
+    expect(judge(PARENT, { rotated_at: NOW - 10_001 })).toBe('reused');
   });
 
   it('ends the session when it is older than the parent', () => {

@@ -40,6 +40,7 @@ describe('a change of status', () => {
       undefined,
     ]);
     expect(statusAfter(banned, 'active')).toBe('deleted');
+    expect(statusAfter(leaving, 'banned')).toBe('banned');
     expect(statusAfter({ ...banned, eraseAt: null }, 'active')).toBe('active');
   });
 });

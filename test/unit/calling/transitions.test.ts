@@ -450,6 +450,11 @@ describe('what is said', () => {
   });
 
   test('an answer and a rejection are told to both inboxes and to the room', () => {
+    expect(said(ringing, { type: 'answer' }, 'callee')).toContainEqual({
+      kind: 'say',
+      type: 'call:answered',
+      by: 'callee',
+    });
     for (const [type, told] of [
       ['answer', ['call:answered']],
       ['reject', ['call:rejected', 'call:ended']],
