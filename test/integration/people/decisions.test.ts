@@ -3,6 +3,7 @@ import { DAY_MS } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
 import { Decisions } from '../../../src/matching/decisions.ts';
+import { blockPair } from '../../../src/safety/safetySql.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
@@ -120,6 +121,23 @@ describe('decisions', () => {
         expect(await codeOf(world.decisions.decide(me!, peer!, kind)), status).toBe('ACCOUNT_SUSPENDED');
       expect(await world.db.query(countMatches, [[me!]])).toEqual([{ matches: 0, pairs: 0 }]);
       expect(await world.db.query(likesUsed, [me!])).toEqual([]);
+    }
+  });
+
+  it('makes no match of a like that met a block on its way, whoever blocked', async () => {
+    const { world } = at;
+    for (const isBlocker of [true, false]) {
+      // The one with the lower id, who likes, is the pair's low side.
+      const [me, peer] = (await world.persons(2)).toSorted() as [string, string];
+      await world.decisions.decide(peer, me, 'like');
+      let like: Promise<string> | undefined;
+      await world.db.transaction(async (tx) => {
+        await tx.query(blockPair, isBlocker ? [me, peer] : [peer, me]);
+        like = codeOf(world.decisions.decide(me, peer, 'like'));
+        await eventually(async () => (await world.db.query(countWaiting))[0]!.waiting).toBe(1);
+      });
+      expect(await like).toBe('NOT_FOUND');
+      expect(await world.db.query(countMatches, [[me]])).toEqual([{ matches: 0, pairs: 0 }]);
     }
   });
 
