@@ -19,15 +19,11 @@ export function countIndependent(sessions: readonly ReporterSession[]): number {
       root = above;
     return root;
   };
-  const join = (one: string, other: string) => {
-    if (!parents.has(other)) parents.set(other, other);
-    parents.set(rootOf(other), rootOf(one));
-  };
+  const join = (one: string, other: string) => parents.set(rootOf(other), rootOf(one));
   const reporters = new Set<string>();
   for (const { reporterId, deviceId, network } of sessions) {
     const reporter = `reporter ${reporterId}`;
     reporters.add(reporter);
-    if (!parents.has(reporter)) parents.set(reporter, reporter);
     if (deviceId !== null) join(reporter, `device ${deviceId}`);
     if (network !== null && network !== 'unknown') join(reporter, `network ${network}`);
   }

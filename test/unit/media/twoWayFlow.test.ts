@@ -5,7 +5,7 @@ import { TwoWayFlow } from '../../../src/media/TwoWayFlow.ts';
 
 /** Only what is read of them. */
 class FakeConsumer extends EventEmitter {
-  readonly kind = 'audio';
+  kind = 'audio';
   closed = false;
   producerPaused = false;
 
@@ -34,8 +34,9 @@ beforeEach(() => {
   );
 });
 
-function hear(userId: string, { muted = false, dtlsState = 'connected' } = {}) {
+function hear(userId: string, { muted = false, dtlsState = 'connected', kind = 'audio' } = {}) {
   const consumer = new FakeConsumer();
+  consumer.kind = kind;
   const transport = { dtlsState };
   consumer.producerPaused = muted;
   flow.watch(userId, consumer as never, transport as types.WebRtcTransport);
@@ -52,8 +53,30 @@ describe('audio in both directions', () => {
     ben.consumer.sends();
     expect(flowing).toBe(1);
     expect(traced.size).toBe(0);
+    // Packets whose trace was under way when it was switched off.
+    ann.consumer.sends();
+    ben.consumer.sends();
     hear('ann').consumer.sends();
     expect([flowing, traced.size]).toEqual([1, 0]);
+  });
+
+  it('is made by no video, which may come before any voice', () => {
+    hear('ann').consumer.sends();
+    const video = hear('ben', { kind: 'video' });
+    video.consumer.sends();
+    expect([flowing, traced.size]).toEqual([0, 0]);
+    hear('ben').consumer.sends();
+    expect(flowing).toBe(1);
+  });
+
+  it('is not made by what was replaced and is still under way', () => {
+    hear('ann').consumer.sends();
+    const before = hear('ben', { dtlsState: 'connecting' });
+    const ben = hear('ben');
+    before.consumer.sends();
+    expect(flowing).toBe(0);
+    ben.consumer.sends();
+    expect(flowing).toBe(1);
   });
 
   it('waits for no packet of who is muted, only for the way to the other', () => {

@@ -50,7 +50,9 @@ describe('video on a poor network', () => {
     expect(steps.stepOf('ben')).toBe('off');
     rounds(1, heard(4.3));
     expect(steps.stepOf('ben')).toBe('reduced');
-    rounds(5, heard(4.3));
+    rounds(4, heard(4.3));
+    expect(steps.stepOf('ben')).toBe('reduced');
+    rounds(1, heard(4.3));
     expect(steps.stepOf('ben')).toBe('full');
     rounds(50, heard(4.3));
     expect(stepped).toEqual(['ben reduced', 'ben off', 'ben reduced', 'ben full']);
@@ -64,6 +66,21 @@ describe('video on a poor network', () => {
     expect(stepped).toEqual([]);
     rounds(3, heard(2));
     rounds(1, heard(2), false);
+    expect(stepped).toEqual(['ben reduced', 'ben full']);
+    expect(steps.stepOf('ben')).toBe('full');
+    // Without video nothing is counted either.
+    rounds(5, heard(2), false);
+    rounds(1, heard(2));
+    expect(stepped).toHaveLength(2);
+  });
+
+  it('stays as it is between poor and good, of which both sides count', () => {
+    rounds(20, heard(3.3, 0.08));
+    expect(stepped).toEqual([]);
+    rounds(2, heard(2));
+    for (const between of [heard(3.8), heard(4.3, 0.03), heard(3.3, 0.08)]) rounds(10, between);
+    expect(stepped).toEqual(['ben reduced']);
+    rounds(5, heard(3.9, 0.02));
     expect(stepped).toEqual(['ben reduced', 'ben full']);
   });
 
