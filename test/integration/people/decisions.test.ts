@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DAY_MS } from '../../../src/days.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { DuetError } from '../../../src/errors.ts';
+import { lockPair } from '../../../src/matching/decisionSql.ts';
 import { Decisions } from '../../../src/matching/decisions.ts';
 import { blockPair } from '../../../src/safety/safetySql.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -21,6 +22,10 @@ const endMatch = sql(
   'test-end-match',
   `update matches set status = 'ended', phase = 'closed', ended_at = $2 where id = $1`,
 );
+const beginMatch = sql(
+  'test-begin-match',
+  `update matches set status = 'active', phase = 'awaiting_accept', ended_at = null where id = $1`,
+);
 const setDislikeAt = sql(
   'test-age-decisions',
   `update pair_decisions set low_at = low_at - $2 * interval '1 day', high_at = high_at - $2 * interval '1 day' where low_id = $1 or high_id = $1`,
@@ -36,7 +41,7 @@ const holdCount = sql('test-hold-count', 'select from like_counts where user_id 
 const countWaiting = sql<{ waiting: number }>(
   'test-count-waiting',
   `select count(*) as waiting from pg_stat_activity
-   where datname = current_database() and wait_event_type = 'Lock' and query like '%like_counts%'`,
+   where datname = current_database() and wait_event_type = 'Lock'`,
 );
 const likesUsed = sql<{ used: number }>('test-likes-used', 'select used from like_counts where user_id = $1');
 
@@ -238,22 +243,28 @@ describe('decisions', () => {
     expect(await world.decisions.undo(me!)).toBe(passed);
   });
 
-  it('takes back the newest dislike of those who are still there', async () => {
-    const { world } = at;
-    const [me, still, ...gone] = await world.persons(6);
-    await world.decisions.decide(me!, still!, 'dislike');
-    for (const id of gone) await world.decisions.decide(me!, id, 'dislike');
-    const [blocker, blocked, banned, deleted] = gone;
-    await world.blocks.block(blocker!, me!);
-    await world.blocks.block(me!, blocked!);
-    await world.db.query(setStatus, [banned!, 'banned']);
-    await world.db.query(setStatus, [deleted!, 'deleted']);
-    expect(await world.decisions.undo(me!)).toBe(still);
-    expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
-    // Whoever is there again meanwhile may be taken back like everybody else.
-    await world.db.query(setStatus, [banned!, 'active']);
-    expect(await world.decisions.undo(me!)).toBe(banned);
-  });
+  // On either side of their pairs.
+  it.each([0, 5])(
+    'takes back the newest dislike of those who are still there, person %d of 6',
+    async (nth) => {
+      const { world } = at;
+      const people = (await world.persons(6)).toSorted();
+      const [me] = people.splice(nth, 1);
+      const [still, ...gone] = people;
+      await world.decisions.decide(me!, still!, 'dislike');
+      for (const id of gone) await world.decisions.decide(me!, id, 'dislike');
+      const [blocker, blocked, banned, deleted] = gone;
+      await world.blocks.block(blocker!, me!);
+      await world.blocks.block(me!, blocked!);
+      await world.db.query(setStatus, [banned!, 'banned']);
+      await world.db.query(setStatus, [deleted!, 'deleted']);
+      expect(await world.decisions.undo(me!)).toBe(still);
+      expect(await codeOf(world.decisions.undo(me!))).toBe('NOT_FOUND');
+      // Whoever is there again meanwhile may be taken back like everybody else.
+      await world.db.query(setStatus, [banned!, 'active']);
+      expect(await world.decisions.undo(me!)).toBe(banned);
+    },
+  );
 
   it('lets a pair begin anew only long after their match ended', async () => {
     const { world } = at;
@@ -284,6 +295,22 @@ describe('decisions', () => {
     expect(begun).not.toBeNull();
     expect(begun).not.toBe(matchId);
     expect(answers.map((answer) => answer.matchId)).toContain(begun);
+  });
+
+  it('forgets nothing of a pair whose new match is being made', async () => {
+    const { world } = at;
+    const [me, peer] = (await world.persons(2)).toSorted() as [string, string];
+    await world.decisions.decide(me, peer, 'like');
+    const { matchId } = await world.decisions.decide(peer, me, 'like');
+    await world.db.query(endMatch, [matchId!, new Date(Date.now() - 91 * DAY_MS)]);
+    let like: Promise<unknown> | undefined;
+    await world.db.transaction(async (tx) => {
+      await tx.query(lockPair, [me, peer]);
+      like = world.decisions.decide(me, peer, 'like');
+      await eventually(async () => (await world.db.query(countWaiting))[0]!.waiting).toBe(1);
+      await tx.query(beginMatch, [matchId!]);
+    });
+    expect(await like).toEqual({ decision: 'like', matchId });
   });
 });
 

@@ -1,0 +1,120 @@
+/** The leases of calls, and what is due, while rows are being written: nobody waits, and nobody believes the wrong one. */
+import { expect, test } from 'vitest';
+import { overdueMatches, unheldCalls } from '../../../src/actors/Keeper.ts';
+import { CallStore, LEASE_MS } from '../../../src/calling/CallStore.ts';
+import { Calls } from '../../../src/calling/Calls.ts';
+import { sql } from '../../../src/db/sql.ts';
+import { FakeClock } from '../../support/FakeClock.ts';
+import { usePeople } from '../../support/people.ts';
+
+const OWNER = 'this process';
+const callSettings = {
+  ringMs: 60_000,
+  durationMs: 60_000,
+  extensionMs: 60_000,
+  maxExtensions: 3,
+  warningMs: 1_000,
+  requestMs: 20_000,
+  reconnectMs: 60_000,
+};
+
+const holdCall = sql('test-hold-call', 'select from calls where id = $1 for update');
+const holdMatch = sql('test-hold-match', 'select from matches where id = $1 for update');
+const endLease = sql(
+  'test-end-lease',
+  `update calls set leased_until = now() - interval '1 s' where id = $1`,
+);
+const leaseLeft = sql<{ ms: number }>(
+  'test-lease-left',
+  'select (extract(epoch from leased_until - clock_timestamp()) * 1000)::int as ms from calls where id = $1',
+);
+const closeMatch = sql(
+  'test-close-match',
+  `update matches set status = 'ended', phase = 'closed', ended_at = now(), end_reason = 'ended', due_at = null where id = $1`,
+);
+const makeDue = sql(
+  'test-make-due',
+  `update matches set due_at = now() - interval '1 s' where id = any ($1::uuid[])`,
+);
+
+const at = usePeople();
+
+/** Some calls that ring, held by this process. */
+async function ringing(count: number) {
+  const { db, decisions, decisionOptions } = at.world;
+  const clock = new FakeClock(Date.now());
+  const calls = new Calls({
+    db,
+    clock,
+    settings: callSettings,
+    matchSettings: decisionOptions.match,
+    turn: { secret: undefined, urls: [] },
+    maxUnanswered: 3,
+    isOpen: () => true,
+    publish: () => {},
+  });
+  const store = new CallStore(db, callSettings);
+  const held = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const [one, other] = (await at.world.persons(2)) as [string, string];
+      await decisions.decide(one, other, 'like');
+      const { matchId } = await decisions.decide(other, one, 'like');
+      const { id } = await calls.initiate(matchId!, one, 'audio');
+      const claim = await store.claim(id, OWNER, clock.now());
+      if (!('held' in claim)) throw new Error('somebody else holds it');
+      const { epoch, version } = claim.held;
+      return { id, matchId: matchId!, epoch, version };
+    }),
+  );
+  return { db, store, held, claim: (id: string) => store.claim(id, OWNER, clock.now()) };
+}
+
+test('a call that is being written keeps no other’s lease from being renewed, and is not taken for lost', async () => {
+  const { db, store, held } = await ringing(2);
+  const [written, other] = held as [(typeof held)[0], (typeof held)[0]];
+  for (const { id } of held) await db.query(endLease, [id]);
+  await db.transaction(async (tx) => {
+    await tx.query(holdCall, [written.id]);
+    expect(await store.renew(OWNER, held)).toEqual(new Map());
+    const [{ ms }] = (await db.query(leaseLeft, [other.id])) as [{ ms: number }];
+    expect(ms).toBeGreaterThan(0);
+    expect(ms).toBeLessThanOrEqual(LEASE_MS);
+  });
+});
+
+test('a call that its process has claimed again is lost to whoever knows it by the epoch before', async () => {
+  const { store, held, claim } = await ringing(1);
+  const [before] = held as [(typeof held)[0]];
+  const again = await claim(before.id);
+  expect(again).toMatchObject({ held: { epoch: before.epoch + 1 } });
+  expect(await store.renew(OWNER, [before])).toEqual(new Map([[before.id, { fate: 'lost', version: 0 }]]));
+});
+
+test('whoever holds a call hears with the next renewal that its match is over', async () => {
+  const { db, store, held } = await ringing(2);
+  const [over, other] = held as [(typeof held)[0], (typeof held)[0]];
+  await db.query(closeMatch, [over.matchId]);
+  const fates = await store.renew(OWNER, held);
+  expect(fates.get(over.id)?.fate).toBe('severed');
+  expect(fates.get(other.id)).toBeUndefined();
+});
+
+test('what is due is found although another row of it is being written', async () => {
+  const { db, held } = await ringing(2);
+  const [written, other] = held as [(typeof held)[0], (typeof held)[0]];
+  for (const { id } of held) await db.query(endLease, [id]);
+  await db.query(makeDue, [held.map(({ matchId }) => matchId)]);
+  await db.transaction(async (tx) => {
+    await tx.query(holdCall, [written.id]);
+    await tx.query(holdMatch, [written.matchId]);
+    const now = new Date();
+    for (const [due, there, away] of [
+      [unheldCalls, other.id, written.id],
+      [overdueMatches, other.matchId, written.matchId],
+    ] as const) {
+      const found = await db.query(due, [now]);
+      expect(found).toContainEqual({ id: there });
+      expect(found).not.toContainEqual({ id: away });
+    }
+  });
+});
