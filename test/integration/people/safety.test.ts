@@ -91,6 +91,22 @@ describe('blocks and reports', () => {
     expect(await codeOf(world.people.card(a!, me!))).toBe('none');
   });
 
+  it('hold for a pair that knows each other, and are undone, whichever of the two has the lower id', async () => {
+    const { world } = at;
+    const pair = (await world.persons(2)).toSorted();
+    for (const [me, other] of [pair, pair.toReversed()] as [string, string][]) {
+      await world.decisions.decide(other, me, 'dislike');
+      await world.blocks.block(me, other);
+      for (const [one, another] of [pair, pair.toReversed()] as [string, string][])
+        expect(await codeOf(world.decisions.decide(one, another, 'like'))).toBe('NOT_FOUND');
+      // Undoing the other one's block, of which there is none, undoes nothing.
+      await world.blocks.unblock(other, me);
+      expect(await codeOf(world.decisions.decide(other, me, 'like'))).toBe('NOT_FOUND');
+      await world.blocks.unblock(me, other);
+      expect(await codeOf(world.decisions.decide(me, other, 'dislike'))).toBe('none');
+    }
+  });
+
   it('end the match of the two also when the process that blocked could not', async () => {
     const { world } = at;
     const { db, clock, decisions } = world;

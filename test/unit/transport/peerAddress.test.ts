@@ -49,11 +49,26 @@ describe('peerAddress', () => {
     expect(peerAddress(v4('10.0.0.1'), some, () => forwarded)).toBe(expected);
   });
 
+  test('a proxy may be one address, or a range as long as its kind of address', () => {
+    const exact = new TrustedProxies(['10.0.0.1/32', 'fd00::1/128', '2001:db8::/48']);
+    for (const [address, isTrusted] of [
+      ['10.0.0.1', true],
+      ['10.0.0.2', false],
+      ['fd00::1', true],
+      ['fd00::2', false],
+      ['2001:db8:0:1::5', true],
+      ['2001:db8:1::5', false],
+    ] as const)
+      expect([address, exact.has(address)]).toEqual([address, isTrusted]);
+  });
+
   test.each([
     'nonsense',
     '',
     '10.0.0.0/x',
+    '10.0.0.0/33',
     '10.0.0.0/129',
+    'fd00::/129',
     '10.0.0.0/',
     '10.0.0.0/8/8',
     'fd00::/8x',
