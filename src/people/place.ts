@@ -16,7 +16,7 @@ export const NOWHERE = '0';
 export const BANDS_KM = [3, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 20_100] as const;
 
 /** How far from the centre of a coarse cell its people may be, beyond what the finest cell allows. */
-const SLACK_KM: Record<number, number> = { 7: 0, 6: 3, 5: 9 };
+const SLACK_KM: Record<number, number> = { 7: 0, 6: 3, 5: 10 };
 /** No point of an area of discovery's index, 20 km across, is further from its centre. */
 const AREA_RADIUS_KM = 11;
 

@@ -1,4 +1,4 @@
-import { cellToLatLng, cellToParent, latLngToCell } from 'h3-js';
+import { cellArea, cellToLatLng, cellToParent, latLngToCell } from 'h3-js';
 import { describe, expect, it } from 'vitest';
 import {
   areaOf,
@@ -26,6 +26,25 @@ describe('places', () => {
       expect(cellsAround(centreLat, centreLon)).toEqual(cells);
       for (const cell of cells) expect(cellsWithin(cell)).toContainEqual(cells);
     }
+  });
+
+  it('are kept no finer than a kilometre, and a coarse one reaches as far as those who may be in it', () => {
+    for (const { lat, lon } of points) {
+      const cells = cellsAround(lat, lon);
+      for (const cell of cells) expect(cellArea(cell, 'km2')).toBeGreaterThan(1);
+      const [finest, ...coarser] = cells.map(spotOf);
+      for (const spot of coarser) expect(distanceKm(finest!, spot)).toBeLessThanOrEqual(spot.slackKm);
+    }
+  });
+
+  it('are told in few bands: none narrow, the last around the world', () => {
+    expect(BANDS_KM[0]).toBeGreaterThanOrEqual(3);
+    for (const [i, upToKm] of BANDS_KM.slice(1).entries())
+      expect(upToKm / BANDS_KM[i]!, `${upToKm} km`).toBeGreaterThan(1.6);
+    const [here, antipode] = [cellsAround(0, 0)[2]!, cellsAround(0, 180)[2]!];
+    const apart = spotOf(here);
+    const atMostKm = distanceKm(apart, spotOf(antipode)) + 2 * apart.slackKm;
+    expect(bandBetween(here, antipode).upToKm).toBeGreaterThanOrEqual(atMostKm);
   });
 
   it('are measured within a metre or so of the great circle', () => {
