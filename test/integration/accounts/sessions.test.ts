@@ -200,6 +200,17 @@ describe('sessions', () => {
     });
   });
 
+  it('are counted while they live: who signs in and out elsewhere is not signed out here', async () => {
+    const mine = await login();
+    const here = a.accounts.authenticateToken(mine.accessToken);
+    for (let nth = 0; nth < 11; nth++) {
+      clock.advance(1_000);
+      const elsewhere = await login();
+      await a.accounts.endSession(here, elsewhere.sessionId, CLIENT);
+    }
+    expect(await a.accounts.listSessions(here)).toMatchObject([{ id: mine.sessionId }]);
+  });
+
   it('stay ten when thirty sign in at once (AUTH-37)', async () => {
     const grants = await Promise.all(Array.from({ length: 30 }, (_, nth) => login(nth % 2 ? a : b)));
     const { rows } = await base.db.pool.query(

@@ -48,6 +48,13 @@ describe('independent reporters', () => {
     expect(countIndependent([...chain, session('d', 'd4', 'n4'), session('d', 'd3', 'n5')])).toBe(1);
   });
 
+  test('who signed in twice in the same place is one', () => {
+    const twice = [session('a', 'd', 'n'), session('a', 'd', 'n'), session('a', 'd', 'n')];
+    expect(countIndependent(twice)).toBe(1);
+    expect(countIndependent([...twice, session('b', 'd', 'n'), session('b', 'd', 'n')])).toBe(1);
+    expect(countIndependent([...twice, session('b', 'e', 'm')])).toBe(2);
+  });
+
   test('what is not known connects nobody, and a device is no network', () => {
     expect(countIndependent([session('a', null, 'unknown'), session('b', null, 'unknown')])).toBe(2);
     expect(countIndependent([session('a', null, null), session('b', null, null)])).toBe(2);
