@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ageAt, birthDatesFor, preferredAgeAt } from '../../../src/people/age.ts';
+import { ageAt, birthDatesFor, MIN_AGE, preferredAgeAt } from '../../../src/people/age.ts';
 
 const day = (text: string) => Date.parse(`${text}T12:00:00Z`);
 
 describe('ages', () => {
+  it('are of adults: nobody is here before their eighteenth birthday', () => {
+    expect(ageAt('2012-06-15', day('2030-06-14'))).toBeLessThan(MIN_AGE);
+    expect(ageAt('2012-06-15', day('2030-06-15'))).toBeGreaterThanOrEqual(MIN_AGE);
+  });
+
   it('turn on the birthday', () => {
     expect(ageAt('2000-06-15', day('2030-06-14'))).toBe(29);
     expect(ageAt('2000-06-15', day('2030-06-15'))).toBe(30);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FrameQueues, type FrameSink } from '../../../src/transport/FrameQueue.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -68,6 +68,32 @@ describe('FrameQueue', () => {
     queue.push(frame(1));
     queue.push(new Uint8Array(70_000));
     expect(log).toEqual(['cork', 'send 1', 'send 70000', 'uncork']);
+  });
+
+  test('counts what waits, not what was sent or dropped: over many turns no queue is large', async () => {
+    const { log, sink } = recorder();
+    const queue = new FrameQueues().queueFor(sink);
+    for (let i = 0; i < 5; i++) {
+      queue.push(new Uint8Array(30_000));
+      expect(queue.bytes).toBe(30_000);
+      expect(log).toHaveLength(i);
+      await turn();
+      expect(queue.bytes).toBe(0);
+    }
+    queue.push(frame(1));
+    queue.close();
+    expect(queue.bytes).toBe(0);
+  });
+
+  test('a turn empties the queues that have something, and keeps none of them for later', async () => {
+    const queues = new FrameQueues();
+    const [one, other] = [queues.queueFor(recorder().sink), queues.queueFor(recorder().sink)];
+    const flush = vi.spyOn(one, 'flush');
+    one.push(frame(1));
+    await turn();
+    other.push(frame(2));
+    await turn();
+    expect(flush).toHaveBeenCalledTimes(1);
   });
 
   test('flush sends at once and leaves nothing for later', async () => {
