@@ -10,7 +10,7 @@ import { openCalls } from './app/calls.ts';
 import { openDoors } from './app/doors.ts';
 import { openPeople } from './app/people.ts';
 import { openStores } from './app/stores.ts';
-import type { Config } from './config.ts';
+import { type Config, httpUrl } from './config.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './platform/Metrics.ts';
 import { seedDemoTown } from './seed/DemoTown.ts';
@@ -36,7 +36,7 @@ export class App {
   /** Starts everything and listens. Throws when something cannot be had; what was started by then is closed. */
   static async start(config: Config, log: Log): Promise<App> {
     await using closing = new AsyncDisposableStack();
-    const site = { url: config.publicUrl ?? `http://${config.host}:${config.port}` };
+    const site = { url: config.publicUrl ?? httpUrl(config.host, config.port) };
     const stores = await openStores(config, log, closing);
     const accounts = await openAccounts(
       {

@@ -3,6 +3,7 @@
  * but for the few variables that a media worker inherits (`src/media/spawnWorker.ts`).
  * What is missing or wrong is told in one list, so that a start fails once and not once a variable.
  */
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { whyNotAnnounced } from './announced.ts';
 import { unsafeSettings } from './unsafeSettings.ts';
@@ -148,6 +149,11 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   if (production) problems.push(...productionProblems(given));
   if (!read.success || problems.length > 0) throw new ConfigError(problems);
   return shape(read.data);
+}
+
+/** Where a process that listens there is reached: an IPv6 address stands in brackets (RFC 3986, section 3.2.2). */
+export function httpUrl(host: string, port: number): string {
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 function secretProblems(given: Record<string, string | undefined>, production: boolean): string[] {

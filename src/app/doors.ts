@@ -11,7 +11,7 @@ import { logThrough } from '../actors/colyseusLog.ts';
 import { DeadListings } from '../actors/DeadListings.ts';
 import { RoomListings } from '../actors/RoomListings.ts';
 import { presentEvent } from '../calling/presentEvent.ts';
-import type { Config } from '../config.ts';
+import { type Config, httpUrl } from '../config.ts';
 import { DuetError } from '../errors.ts';
 import type { LimitedRequester } from '../http/Pipeline.ts';
 import type { RouteLimit } from '../http/route.ts';
@@ -212,7 +212,7 @@ export async function openDoors(
   await db.holdName(processId(), clock);
   keeper.start();
   const port = await listen(server);
-  if (config.publicUrl === undefined) site.url = `http://${config.host}:${port}`;
+  if (config.publicUrl === undefined) site.url = httpUrl(config.host, port);
   deadListings?.start();
 
   const drain = (deadlineMs: number) => {

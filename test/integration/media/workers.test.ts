@@ -113,8 +113,8 @@ describe('media workers', () => {
     process.kill(pids(pool)[0]!, 'SIGKILL');
     await until('the worker is lost', () => pool.health.alive === 0);
     clock.advance(0);
-    const replaced = await replacement.promise;
-    if (!replaced.died) await once(replaced, 'died');
+    const dying = await replacement.promise;
+    if (!dying.died) await once(dying, 'died');
     await until('there is another', () => {
       clock.advance(PROBE_EVERY_MS);
       return pids(pool).some(isRunning);
