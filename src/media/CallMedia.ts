@@ -134,7 +134,7 @@ export class CallMedia {
     const directions = direction === 'both' ? BOTH : [direction as Direction];
     if (directions.some((one) => person.opening.has(one))) throw new DuetError('CONFLICT');
     for (const one of directions) this.#items.closeLeg(person, one);
-    if (direction !== 'send') this.#fit.renew(userId);
+    if (direction !== 'send') this.#renewEar(userId);
     for (const one of directions) person.opening.add(one);
     try {
       const transport = await this.#router.openTransport(() => this.#people.isCurrent(person));
@@ -273,7 +273,7 @@ export class CallMedia {
     const person = this.#people.get(userId);
     this.#people.renew(userId);
     for (const direction of [...person.legs.keys()]) this.#items.closeLeg(person, direction);
-    this.#fit.renew(userId);
+    this.#renewEar(userId);
   }
 
   /** Closes everything; the port hears nothing more. Idempotent. */
@@ -292,6 +292,12 @@ export class CallMedia {
   get #usable(): CallPeople {
     this.#router.assertUsable();
     return this.#people;
+  }
+
+  /** What was measured of how somebody hears the other is of a connection that is gone. */
+  #renewEar(userId: string): void {
+    this.#fit.renew(userId);
+    this.#flow.renew(userId);
   }
 
   #assertAllowed(kind: types.MediaKind): void {

@@ -32,6 +32,12 @@ export class TwoWayFlow {
     this.look(userId);
   }
 
+  /** Somebody's connection is gone or another: what was heard over the old one says nothing of the new. */
+  renew(userId: string): void {
+    if (this.#heard.size < 2) this.#heard.delete(userId);
+    this.#watched.delete(userId);
+  }
+
   /** The transport of what a person is to hear may be connected. */
   look(userId: string): void {
     const { consumer, transport } = this.#watched.get(userId) ?? {};

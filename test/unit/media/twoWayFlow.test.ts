@@ -108,4 +108,17 @@ describe('audio in both directions', () => {
     gone.consumer.mute();
     expect(flowing).toBe(0);
   });
+
+  it('is not made of what somebody heard over a connection that is gone; and told once for all that', () => {
+    hear('ann').consumer.sends();
+    flow.renew('ann');
+    const ben = hear('ben');
+    ben.consumer.sends();
+    expect(flowing).toBe(0);
+    hear('ann').consumer.sends();
+    expect(flowing).toBe(1);
+    flow.renew('ben');
+    expect(hear('ben').consumer.listenerCount('trace')).toBe(0);
+    expect([flowing, traced.size]).toEqual([1, 0]);
+  });
 });
