@@ -185,6 +185,7 @@ async function readProcess({ name, server, probe }: Soaked): Promise<Figures> {
   const figures: Figures = {
     'RSS, MiB': (await rssKib(pid)) / KIB_A_MIB,
     'heap, MiB': mib(reading.heapUsed),
+    'heap, resident, MiB': mib(reading.heapResident),
     'external, MiB': mib(reading.external),
     'array buffers, MiB': mib(reading.arrayBuffers),
     ...(await readFiles(pid)),

@@ -5,11 +5,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { getHeapSnapshot } from 'node:v8';
+import { getHeapSnapshot, getHeapStatistics } from 'node:v8';
 import { observer, type types } from 'mediasoup';
 
 export interface Reading {
   heapUsed: number;
+  /** Resident of the heap, with what V8 keeps for later. */
+  heapResident: number;
   external: number;
   arrayBuffers: number;
   /** What keeps the event loop busy, by kind. */
@@ -31,10 +33,11 @@ observer.on('newworker', (worker) => {
 async function read(): Promise<Reading> {
   globalThis.gc?.({ type: 'major', execution: 'sync' });
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+  const { total_physical_size: heapResident } = getHeapStatistics();
   const resources: Record<string, number> = {};
   for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
   const dumps = [...workers].map(([worker, routers]) => dumpOf(worker, [...routers]));
-  return { heapUsed, external, arrayBuffers, resources, workers: await Promise.all(dumps) };
+  return { heapUsed, heapResident, external, arrayBuffers, resources, workers: await Promise.all(dumps) };
 }
 
 /** What a worker says of itself: routers that nobody here knows count as well, though not what is on them. */
