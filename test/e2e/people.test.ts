@@ -9,6 +9,9 @@ import { picture } from '../support/images.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { newPerson, TEST_PASSWORD } from '../support/signedIn.ts';
 
+/** What of the DOM is used in the page. */
+declare const document: { activeElement: { getAttribute(name: string): string | null } | null };
+
 let database: TestDatabase;
 let server: TestServer;
 let browser: Browser;
@@ -101,6 +104,40 @@ test('the keys of the browser decide on nobody, nor does one that is held down',
   await page.keyboard.down('ArrowLeft');
   expect(await flight()).toBe(null);
   expect(await onTop(page)).toBe(second);
+  await page.close();
+});
+
+test('who closes a dialog goes on where they were, by the keyboard', async () => {
+  const { ann } = await town();
+  const page = await openAs(ann);
+  const hasFocus = (testId: string) =>
+    eventually(() => page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe(testId);
+  await page.getByTestId('card').getByTestId('person-menu').focus();
+  await page.keyboard.press('Enter');
+  await hasFocus('person-report');
+  await page.keyboard.press('Escape');
+  await hasFocus('person-menu');
+  await page.getByTestId('nav-you').first().click();
+  await page.getByTestId('delete-account').focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await hasFocus('delete-account');
+  await page.close();
+});
+
+test('who pauses on the page is shown to nobody new, until they go on', async () => {
+  const { ann, others } = await town();
+  const [bob] = others as [Person, Person];
+  const page = await openAs(ann);
+  await page.getByTestId('nav-you').first().click();
+  for (const isPaused of [true, false]) {
+    await page.getByTestId('pause').setChecked(isPaused);
+    await page.getByTestId('preferences-save').click();
+    await eventually(async () => (await listed(bob)).includes(ann.id)).toBe(!isPaused);
+    await page.reload();
+    await page.getByTestId('pause').waitFor();
+    expect(await page.getByTestId('pause').isChecked()).toBe(isPaused);
+  }
   await page.close();
 });
 

@@ -31,6 +31,7 @@ export function Faces({ session, peer }: Props) {
             testId="remote-video"
             stream={session.remote.video}
             on={Boolean(picture)}
+            label={peer.displayName}
           />
           <OwnVideo session={session} />
         </>

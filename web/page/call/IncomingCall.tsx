@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Call, Card } from '../../sdk/types.ts';
 import { HangUpIcon, PhoneIcon, VideoIcon } from '../shell/icons.tsx';
 import { CoverPhoto } from '../shell/Photo.tsx';
@@ -16,7 +16,7 @@ export function IncomingCall({ call, from }: { call: Call; from: Card }) {
     sheet.current?.showModal();
     sheet.current?.focus();
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = sheet.current;
     show();
     return () => dialog?.close();

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 type Props = {
   title: string;
@@ -14,7 +14,8 @@ export function Dialog({ title, onClose, tone, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   /** Where the pointer went down: who marks a text and lets go beside the sheet does not mean to close it. */
   const pressed = useRef<EventTarget | null>(null);
-  useEffect(() => {
+  // While it is still in the page: only then the focus goes back to where it was.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     return () => dialog?.close();
