@@ -267,17 +267,18 @@ export class CallEncryption extends Emitter<Events> {
         (refusal: unknown) => refusal,
       );
       if (!isWanted()) return;
-      if (!(error instanceof DuetApiError)) return this.#taken(step);
+      if (!(error instanceof DuetApiError)) return this.#isSaid(step);
       // Another sign-in than the one that the key was registered with.
       const isStranger = error.code === 'FORBIDDEN';
       if (isStranger && registered++ === REGISTER_ATTEMPTS) return;
-      if (!isStranger && !error.isTemporary) return void this.#saying.delete(step);
+      if (!isStranger && !error.isTemporary) return this.#isSaid(step);
       if (isStranger) await this.#o.device.registerAgain().catch(() => undefined);
       await pause(Math.max(backoffMs(attempt), limitedMs(error)));
     }
   }
 
-  #taken(step: Step): void {
+  /** It was taken, or is not to be said any more. */
+  #isSaid(step: Step): void {
     this.#saying.delete(step);
     if (this.#facts.isUnregistered && this.#isRegistered && this.#saying.size === 0) this.#registered();
   }
