@@ -102,6 +102,11 @@ test('the same key with another request is a conflict', async () => {
   ).toBe(201);
   const other = await ann.call('POST', `/calls/initiate/${matchId}`, { media: 'video' }, withKey('k'));
   expect(other.body.code).toBe('CONFLICT');
+  // What a path names is part of the request.
+  const cay = await newPerson(app);
+  const like = (id: string) => ann.call('POST', `/matches/like/${id}`, {}, withKey('like'));
+  expect((await like(bob.id)).status).toBe(200);
+  expect((await like(cay.id)).body.code).toBe('CONFLICT');
   // A key is its user's own.
   expect((await bob.call('POST', `/matches/${matchId}/end`, undefined, withKey('k'))).status).toBe(200);
 });
