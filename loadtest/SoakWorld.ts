@@ -20,6 +20,8 @@ export type Figures = Record<string, number>;
 const PROBE = pathToFileURL(resolve(import.meta.dirname, 'soakProbe.ts')).href;
 const BYTES_A_KIB = 1024;
 const KIB_A_MIB = 1024;
+/** What Redis answers to `TTL`. */
+const NO_EXPIRY = -1;
 
 interface Soaked {
   name: string;
@@ -132,8 +134,8 @@ export class SoakWorld implements AsyncDisposable {
       counted[name] = count.rows[0].n;
     }
     for (const key of await this.#redis.keys('*')) {
-      const forGood = (await this.#redis.ttl(key)) < 0 ? ', for good' : '';
-      const name = `Redis: ${key.replace(/[^a-z:_-].*/i, '')}…${forGood}`;
+      const forGood = (await this.#redis.ttl(key)) === NO_EXPIRY ? ', for good' : '';
+      const name = `Redis: ${key.replace(/[^:]*$/, '…')}${forGood}`;
       counted[name] = (counted[name] ?? 0) + 1;
     }
     return counted;
