@@ -11,7 +11,10 @@ type MatchSessionEvents = {
   closed: undefined;
 };
 
-/** A seat in a match's room: accept, decline, end. What one may not do any more is refused with `MATCH_NOT_ACTIVE`. */
+/**
+ * A seat in a match's room: accept, decline, end. What one may not do any more is refused with `MATCH_NOT_ACTIVE`; a second
+ * after the match has ended the room is `closed`, and with `NETWORK` from then on.
+ */
 export class MatchSession extends Emitter<MatchSessionEvents> {
   readonly match: Match;
   readonly #link: RoomLink;
