@@ -28,7 +28,6 @@ const LIST_MS = 60_000;
  * matches, and so every page they ask for is in it; a longer page of a longer list is read each time.
  */
 const CACHED_ROWS = 21;
-/** Above every UUIDv7: where a list starts. Ids sort by time of making, so the newest come first. */
 
 const listMatches = (name: string, condition: string) =>
   sql<MatchRow>(

@@ -51,9 +51,10 @@ export class Decisions {
   }
 
   /**
-   * Decides. The same like again changes nothing, the same dislike counts anew from then on: whoever comes back after it
-   * does so after the last. A different decision replaces it until there is a match, then it is CONFLICT. NOT_FOUND for who is not there to be decided on, for whatever reason; EMAIL_UNVERIFIED;
-   * TOO_MANY_REQUESTS when the day's likes are used up; VALIDATION_FAILED about oneself.
+   * Decides. The same like again changes nothing; the same dislike counts anew: whoever comes back after it does so after
+   * the last. A different decision replaces it until there is a match, then it is CONFLICT. NOT_FOUND for who is not there
+   * to be decided on, for whatever reason; EMAIL_UNVERIFIED; TOO_MANY_REQUESTS when the day's likes are used up;
+   * VALIDATION_FAILED about oneself.
    */
   async decide(actorId: string, targetId: string, kind: DecisionKind): Promise<Decided> {
     if (actorId === targetId) {

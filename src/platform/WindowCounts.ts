@@ -14,7 +14,8 @@ const MAX_KEYS = 200_000;
 const SHARED = 65_536;
 
 /**
- * How often keys came, in windows of one length that each begin with a key's first time; in this process's memory.
+ * How often keys came, in windows of one length that each begin with a key's first time; in this process's memory. What
+ * rate-limiter-flexible has for that bounds nothing and keeps a timer for each key.
  *
  * Bounded, for somebody may have more networks than there is memory. Beyond that new keys are not let in uncounted, nor
  * refused: each is counted together with others, whom a secret hash chooses, until their window ends. Those that were there
