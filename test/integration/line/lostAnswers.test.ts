@@ -60,7 +60,8 @@ test('a call is started once: it is answered with, and not started anew when it 
 test('… also when it has ended before it is asked for again, however often', async () => {
   const again = await sendInVain(ann, 'call-insert-journal', `/calls/initiate/${matchId}`, {});
   const [{ id }] = await rowsOf(`select id from calls where phase <> 'ended'`);
-  await bob.ok('POST', `/calls/${id}/reject`);
+  await bob.ok('POST', `/calls/${id}/answer`);
+  await bob.ok('POST', `/calls/${id}/end`);
   for (let times = 0; times < 2; times++) expect((await again()).body.code).toBe('CALL_NOT_ACTIVE');
   expect(await rowsOf(`select id from calls where phase <> 'ended'`)).toEqual([]);
 });
