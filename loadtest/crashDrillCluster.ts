@@ -140,6 +140,7 @@ export class Cluster {
       'SAFETY',
       'MESSAGES',
       'SOCKETS_PER_ADDRESS',
+      'UNANSWERED_CALLS',
     ];
     return {
       NODE_ENV: 'test',

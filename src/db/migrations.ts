@@ -23,6 +23,7 @@ import { Migration0021Counted } from './migrations/0021Counted.ts';
 import { Migration0022KeyHolders } from './migrations/0022KeyHolders.ts';
 import { Migration0024Sightings } from './migrations/0024Sightings.ts';
 import { Migration0025ListedBlocks } from './migrations/0025ListedBlocks.ts';
+import { Migration0026CoarseSlack } from './migrations/0026CoarseSlack.ts';
 
 export const migrations = [
   Migration0001House,
@@ -49,4 +50,5 @@ export const migrations = [
   Migration0022KeyHolders,
   Migration0024Sightings,
   Migration0025ListedBlocks,
+  Migration0026CoarseSlack,
 ];

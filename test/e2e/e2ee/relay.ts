@@ -22,6 +22,8 @@ export type RoomInside = {
 export const relay: {
   say?: ((type: string, payload: Json) => Json | undefined) | undefined;
   beforePatch?: ((room: RoomInside) => void) | undefined;
+  /** Takes what the two say for its own devices, whether or not it answers what the other one said. */
+  takesAll?: boolean | undefined;
   /** So many keys are not taken: the server has to wait for something. */
   refusals: number;
   /** So many times nobody is given what the other sends: the media worker is too slow. */
@@ -54,7 +56,7 @@ keys.take = function (userId, key) {
     relay.refusals--;
     throw new DuetError('UNAVAILABLE', { retryAfterSec: 1 });
   }
-  return honest.take.call(this, userId, key);
+  return relay.takesAll || honest.take.call(this, userId, key);
 };
 
 const { consume, prepare } = CallMedia.prototype;
@@ -79,6 +81,7 @@ afterEach(() => {
   relay.refusals = 0;
   relay.unheard = 0;
   relay.slow = undefined;
+  relay.takesAll = undefined;
   relay.say = undefined;
   relay.beforePatch = undefined;
 });
