@@ -5,9 +5,10 @@ import type { DeviceTrust } from './KnownDevices.ts';
 export type EncryptionState = 'off' | 'on' | 'verified';
 
 /**
- * Why it is off. `agreeing`: not yet. `unregistered`: not yet, for the server has not taken what this device says. `loading`: not yet, for
- * what encrypts is still on its way to this browser. `browser`: this one cannot. `peer`: the other's client cannot. `stripped`: the other's client can, and somebody keeps it from it. `tampered`: a key came that the other's device did not sign.
- * `mismatch`: the words were not the same. `undecodable`: what comes cannot be opened.
+ * Why it is off. `agreeing`: not yet. `unregistered`: not yet, for the server has not taken what this device says.
+ * `loading`: not yet, for what encrypts is still on its way to this browser. `browser`: this one cannot. `peer`: the
+ * other's client cannot. `stripped`: the other's client can, and somebody keeps it from it. `tampered`: a key came that the
+ * other's device did not sign. `mismatch`: the words were not the same. `undecodable`: what comes cannot be opened.
  */
 export type OffReason =
   | 'agreeing'
