@@ -50,7 +50,7 @@ const findLiveOfUser = sql<{ state: Call }>(
 const countUnanswered = sql<{ n: number; oldest: number | null }>(
   'call-unanswered',
   `select count(*) as n, min(c.created_at) as oldest from calls c
-   where c.match_id = $1 and c.outcome in ('missed', 'cancelled', 'rejected')
+   where c.match_id = $1 and c.outcome in ('missed', 'cancelled')
      and c.created_at > $2
      and not exists (select from call_journal j where j.call_id = c.id and j.command = 'answer')`,
 );

@@ -29,10 +29,7 @@ export const STATEMENTS: Readonly<Record<string, StatementModel>> = {
   'call-unanswered': ({ tables }, [matchId, from]) => {
     const since = timeOf(from)!;
     const times = [...tables.calls.values()]
-      .filter(
-        (call) =>
-          call.match_id === matchId && ['missed', 'cancelled', 'rejected'].includes(call.outcome ?? ''),
-      )
+      .filter((call) => call.match_id === matchId && ['missed', 'cancelled'].includes(call.outcome ?? ''))
       .filter((call) => !tables.journal.some((line) => line.call_id === call.id && line.command === 'answer'))
       .filter((call) => call.created_at > since)
       .map((call) => call.created_at);

@@ -132,14 +132,11 @@ describe('a call', () => {
     expect((await carl.call('POST', `/calls/initiate/${match.id}`, {})).body.code).toBe('BUSY');
   });
 
-  test.each([
-    ['cancelled', 'end'],
-    ['declined', 'reject'],
-  ])('three unanswered calls an hour are enough, also %s ones', async (_, verb) => {
-    const { ann, bob, matchId } = await newMatch(app);
+  test('three unanswered calls an hour are enough', async () => {
+    const { ann, matchId } = await newMatch(app);
     for (let i = 0; i < 3; i++) {
       const { call } = await ann.ok('POST', `/calls/initiate/${matchId}`, {});
-      await (verb === 'end' ? ann : bob).ok('POST', `/calls/${call.id}/${verb}`);
+      await ann.ok('POST', `/calls/${call.id}/end`);
     }
     const refused = await ann.call('POST', `/calls/initiate/${matchId}`, {});
     expect(refused.body.code).toBe('TOO_MANY_REQUESTS');

@@ -31,7 +31,6 @@ const start = () =>
   startShared({
     DB_URL: database.url,
     CALL_RING_SEC: '600',
-    LIMIT_UNANSWERED_CALLS: '1000000',
     NODE_OPTIONS: `--import ${preload} --max-old-space-size=${HEAP_MB}`,
     FAIL_TO_END: 'match',
   });
