@@ -4,7 +4,7 @@ const FIRST = 20_000;
 /** Processes that ask at the same time seldom share one: what both found free, both would use. */
 const SLICES = 20;
 const SLICE = 500;
-/** Asked for by this process before: it may not be in use yet. */
+/** Asked for by this process before: it may not be in use yet. Forgotten when all of the slice have been. */
 const given = new Set<number>();
 
 /**
@@ -13,6 +13,7 @@ const given = new Set<number>();
  */
 export async function freePort(): Promise<number> {
   for (;;) {
+    if (given.size === SLICE) given.clear();
     const port = FIRST + (process.pid % SLICES) * SLICE + Math.floor(Math.random() * SLICE);
     if (given.has(port)) continue;
     given.add(port);
