@@ -4,20 +4,11 @@ import { overdueMatches, unheldCalls } from '../../../src/actors/Keeper.ts';
 import { CallStore, LEASE_MS } from '../../../src/calling/CallStore.ts';
 import { Calls } from '../../../src/calling/Calls.ts';
 import { sql } from '../../../src/db/sql.ts';
+import { PATIENT_CALLS } from '../../support/callSettings.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
 
 const OWNER = 'this process';
-const callSettings = {
-  ringMs: 60_000,
-  durationMs: 60_000,
-  extensionMs: 60_000,
-  maxExtensions: 3,
-  warningMs: 1_000,
-  requestMs: 20_000,
-  reconnectMs: 60_000,
-};
-
 const holdCall = sql('test-hold-call', 'select from calls where id = $1 for update');
 const holdMatch = sql('test-hold-match', 'select from matches where id = $1 for update');
 const endLease = sql(
@@ -46,14 +37,14 @@ async function ringing(count: number) {
   const calls = new Calls({
     db,
     clock,
-    settings: callSettings,
+    settings: PATIENT_CALLS,
     matchSettings: decisionOptions.match,
     turn: { secret: undefined, urls: [] },
     maxUnanswered: 3,
     isOpen: () => true,
     publish: () => {},
   });
-  const store = new CallStore(db, callSettings);
+  const store = new CallStore(db, PATIENT_CALLS);
   const held = await Promise.all(
     Array.from({ length: count }, async () => {
       const [one, other] = (await at.world.persons(2)) as [string, string];

@@ -6,7 +6,6 @@ import { expect, test } from 'vitest';
 import { CallActor } from '../../../src/calling/CallActor.ts';
 import { CallStore } from '../../../src/calling/CallStore.ts';
 import { Calls } from '../../../src/calling/Calls.ts';
-import type { CallSettings } from '../../../src/calling/state.ts';
 import type { PersonCommand } from '../../../src/calling/transitions.ts';
 import { SystemClock } from '../../../src/clock.ts';
 import { sql } from '../../../src/db/sql.ts';
@@ -19,6 +18,7 @@ import { Matches } from '../../../src/matching/Matches.ts';
 import { Activity } from '../../../src/people/Activity.ts';
 import { MemoryBus } from '../../../src/platform/Bus.ts';
 import { Blocks } from '../../../src/safety/Blocks.ts';
+import { PATIENT_CALLS } from '../../support/callSettings.ts';
 import { openDatabase, useDatabase } from '../../support/database.ts';
 import { onServer } from '../../support/postgresServer.ts';
 
@@ -27,15 +27,6 @@ const STORIES = 10_000;
 const AT_ONCE = 24;
 const OWNER = 'this test';
 
-const settings: CallSettings = {
-  ringMs: 60_000,
-  durationMs: 60_000,
-  extensionMs: 60_000,
-  maxExtensions: 3,
-  warningMs: 1_000,
-  requestMs: 20_000,
-  reconnectMs: 60_000,
-};
 const matchSettings = { acceptMs: 86_400_000, warningMs: 3_600_000 };
 
 const addPeople = sql(
@@ -86,11 +77,11 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
   const log = createLog('silent');
   const hub = new InboxHub({ db, bus: new MemoryBus(), clock, log });
   const publish = () => {};
-  const store = new CallStore(db, settings);
+  const store = new CallStore(db, PATIENT_CALLS);
   const calls = new Calls({
     db,
     clock,
-    settings,
+    settings: PATIENT_CALLS,
     matchSettings,
     turn: { secret: undefined, urls: [] },
     maxUnanswered: 3,
@@ -102,7 +93,16 @@ test(`${STORIES} stories, ${AT_ONCE} at a time, on ${PEOPLE} people: no deadlock
     const claim = await store.claim(id, OWNER, Date.now());
     if (!('held' in claim)) return undefined;
     const audience = { changed: () => {}, say: () => {}, lost: () => {} };
-    return new CallActor({ held: claim.held, store, settings, matchSettings, clock, log, audience, publish });
+    return new CallActor({
+      held: claim.held,
+      store,
+      settings: PATIENT_CALLS,
+      matchSettings,
+      clock,
+      log,
+      audience,
+      publish,
+    });
   };
   const actorOf = (id: string) => {
     const actor = actors.get(id) ?? hold(id);
