@@ -279,9 +279,6 @@ export class CallMedia {
   /** Closes everything; the port hears nothing more. Idempotent. */
   close(): void {
     if (this.closed) return;
-    // One by one: of transports that only their router closes, mediasoup (3.27) keeps every one in its WebRtcServer for as
-    // long as the worker lives, and with it all that listens to it: the call and its room.
-    for (const { transport } of this.#people.intakes) this.#router.drop(transport);
     this.#router.close();
     this.#meter.stop();
     this.#forgetWorker();

@@ -8,11 +8,16 @@ export class CallRouter {
   readonly process: WorkerProcess;
   readonly #router: types.Router;
   #rtpCapabilities: types.RtpCapabilities | undefined;
+  readonly #transports = new Set<types.Transport>();
   #closed = false;
 
   constructor(process: WorkerProcess, router: types.Router) {
     this.process = process;
     this.#router = router;
+    router.observer.on('newtransport', (transport) => {
+      this.#transports.add(transport);
+      transport.observer.once('close', () => this.#transports.delete(transport));
+    });
   }
 
   get rtpCapabilities(): types.RtpCapabilities {
@@ -97,6 +102,9 @@ export class CallRouter {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.process.drop(this.#router);
+    // One by one: of transports that only their router closes, mediasoup (3.27) keeps every one in its WebRtcServer for as
+    // long as the worker lives, and with it all that listens to it: the call and its room.
+    for (const transport of this.#transports) this.drop(transport);
+    this.drop(this.#router);
   }
 }
