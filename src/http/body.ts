@@ -2,6 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
 import type { Clock, Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
+import { Bag, type Bagged } from '../platform/Bag.ts';
 import { UploadPlaces } from './UploadPlaces.ts';
 
 /**
@@ -9,7 +10,7 @@ import { UploadPlaces } from './UploadPlaces.ts';
  */
 
 /** A body that is still arriving. */
-export interface OpenBody {
+export interface OpenBody extends Bagged {
   /** When it is too late. In the clock's time. */
   deadlineMs: number;
   readonly tap: Tap;
@@ -33,6 +34,7 @@ const MAX_PATH = 100;
 
 /** Collects one small body; all of it must be there in time. It must be made while the request handler runs: uWebSockets.js does not keep chunks. */
 export class BodyReader implements OpenBody {
+  slot = -1;
   readonly tap: Tap;
   readonly #capBytes: number;
   readonly #open: OpenBodies;
@@ -133,7 +135,7 @@ export class OpenBodies {
   readonly places = new UploadPlaces();
   readonly #clock: Clock;
   readonly #limitMs: number;
-  readonly #open = new Set<OpenBody>();
+  readonly #open = new Bag<OpenBody>();
   #heldBytes = 0;
   #sweep: Timer | undefined;
 

@@ -31,8 +31,8 @@ export class DecisionQueue<Item, Result> {
   readonly #batchSize: number;
   readonly #maxWaiting: number;
   #waiting: Waiting<Item, Result>[] = [];
-  readonly #keysInFlight = new Set<string>();
-  #inFlight = 0;
+  /** The keys of each batch at the database. One set of them all, that keys come to and go from, would slow the collector: see `Bag`. */
+  readonly #inFlight: Set<string>[] = [];
   /** Of the batch that began last. */
   #lastSize = 0;
   #scheduled = false;
@@ -55,7 +55,7 @@ export class DecisionQueue<Item, Result> {
 
   /** Resolves when nothing waits or runs. */
   drained(): Promise<void> {
-    if (this.#waiting.length === 0 && this.#inFlight === 0) return Promise.resolve();
+    if (this.#waiting.length === 0 && this.#inFlight.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -71,11 +71,11 @@ export class DecisionQueue<Item, Result> {
 
   #start(): void {
     while (this.#mayStart()) {
-      const batch = this.#take();
+      const { batch, keys } = this.#take();
       if (batch.length === 0) break;
-      this.#inFlight++;
+      this.#inFlight.push(keys);
       this.#lastSize = batch.length;
-      void this.#finish(batch);
+      void this.#finish(batch, keys);
     }
   }
 
@@ -84,26 +84,29 @@ export class DecisionQueue<Item, Result> {
    * ones in a row would have the processors to themselves.
    */
   #mayStart(): boolean {
-    return this.#inFlight === 0 || (this.#inFlight < MAX_IN_FLIGHT && this.#waiting.length >= this.#lastSize);
+    const inFlight = this.#inFlight.length;
+    return inFlight === 0 || (inFlight < MAX_IN_FLIGHT && this.#waiting.length >= this.#lastSize);
   }
 
-  #take(): Waiting<Item, Result>[] {
+  #take(): { batch: Waiting<Item, Result>[]; keys: Set<string> } {
     const batch: Waiting<Item, Result>[] = [];
+    const keys = new Set<string>();
     const rest: Waiting<Item, Result>[] = [];
     for (const waiting of this.#waiting) {
       const key = this.#keyOf(waiting.item);
-      if (batch.length >= this.#batchSize || this.#keysInFlight.has(key)) {
+      const isTaken = keys.has(key) || this.#inFlight.some((others) => others.has(key));
+      if (batch.length >= this.#batchSize || isTaken) {
         rest.push(waiting);
       } else {
-        this.#keysInFlight.add(key);
+        keys.add(key);
         batch.push(waiting);
       }
     }
     this.#waiting = rest;
-    return batch;
+    return { batch, keys };
   }
 
-  async #finish(batch: Waiting<Item, Result>[]): Promise<void> {
+  async #finish(batch: Waiting<Item, Result>[], keys: Set<string>): Promise<void> {
     try {
       const results = await this.#run(batch.map((waiting) => waiting.item));
       batch.forEach((waiting, i) => {
@@ -114,9 +117,8 @@ export class DecisionQueue<Item, Result> {
     } catch (error) {
       for (const waiting of batch) waiting.reject(error);
     }
-    for (const waiting of batch) this.#keysInFlight.delete(this.#keyOf(waiting.item));
-    this.#inFlight--;
+    this.#inFlight.splice(this.#inFlight.indexOf(keys), 1);
     if (this.#waiting.length > 0) this.#schedule();
-    else if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    else if (this.#inFlight.length === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 }
