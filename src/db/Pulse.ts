@@ -9,6 +9,7 @@
  */
 import type { Clock, Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
+import { type Linked, LinkedSet } from '../platform/LinkedSet.ts';
 import { isAnswer } from './sql.ts';
 
 export interface PulseOptions {
@@ -17,6 +18,13 @@ export interface PulseOptions {
   probe: () => Promise<void>;
   /** Told of each change. */
   onChange: (stalled: boolean) => void;
+}
+
+/** Work that waits for the database. */
+interface Waiting extends Linked<Waiting> {
+  /** The look that saw it begin. */
+  since: number;
+  giveUp: () => void;
 }
 
 const LOOK_EVERY_MS = 100;
@@ -28,8 +36,7 @@ const SUSPECT_LOOKS = 14;
 
 export class Pulse {
   readonly #options: PulseOptions;
-  /** How to give up what waits, the oldest first, with the look that saw it begin. */
-  readonly #waiting = new Map<() => void, number>();
+  readonly #waiting = new LinkedSet<Waiting>();
   #timer: Timer | undefined;
   #looks = 0;
   /** The look that last saw a sign of life: work that came back, well or with an error of PostgreSQL's. */
@@ -61,13 +68,18 @@ export class Pulse {
   watch<T>(work: () => Promise<T>, bornAt = -1): Promise<T> {
     if (this.#stalled) return Promise.reject(new DuetError('UNAVAILABLE'));
     return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new DuetError('UNAVAILABLE'));
-      this.#waiting.set(giveUp, this.#looks);
+      const waiting: Waiting = {
+        since: this.#looks,
+        giveUp: () => reject(new DuetError('UNAVAILABLE')),
+        older: undefined,
+        newer: undefined,
+      };
+      this.#waiting.add(waiting);
       if (this.#timer === undefined) this.#look();
       const back = (isLife: boolean) => {
-        const [oldest = this.#looks] = this.#waiting.values();
+        const oldest = this.#waiting.oldest?.since ?? this.#looks;
         if (isLife && bornAt < oldest) this.#livedAt = this.#looks;
-        this.#waiting.delete(giveUp);
+        this.#waiting.delete(waiting);
       };
       work().then(
         (result) => {
@@ -93,7 +105,7 @@ export class Pulse {
     this.#timer = this.#options.clock.after(LOOK_EVERY_MS, () => {
       this.#timer = undefined;
       this.#looks += 1;
-      const [oldest] = this.#waiting.values();
+      const oldest = this.#waiting.oldest?.since;
       if (oldest === undefined && !this.#stalled) return;
       const since = Math.max(oldest ?? 0, this.#answeredAt);
       if (this.#stalled || this.#looks - since >= PROBE_AFTER) this.#probe();
@@ -129,8 +141,10 @@ export class Pulse {
 
   #turn(stalled: boolean): void {
     if (stalled) {
-      for (const giveUp of this.#waiting.keys()) giveUp();
-      this.#waiting.clear();
+      for (const waiting of this.#waiting) {
+        this.#waiting.delete(waiting);
+        waiting.giveUp();
+      }
     }
     if (this.#stalled === stalled) return;
     this.#stalled = stalled;

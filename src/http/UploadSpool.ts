@@ -31,7 +31,8 @@ const MAX_DURATION_MS = 15 * 60_000;
 const writeAll = promisify(writev);
 
 export class UploadSpool implements OpenBody, PlacedUpload {
-  slot = -1;
+  older: OpenBody | undefined;
+  newer: OpenBody | undefined;
   readonly tap: Tap;
   readonly #rules: RawBody;
   readonly #open: OpenBodies;

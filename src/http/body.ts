@@ -2,7 +2,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
 import type { Clock, Timer } from '../clock.ts';
 import { DuetError } from '../errors.ts';
-import { Bag, type Bagged } from '../platform/Bag.ts';
+import { type Linked, LinkedSet } from '../platform/LinkedSet.ts';
 import { UploadPlaces } from './UploadPlaces.ts';
 
 /**
@@ -10,7 +10,7 @@ import { UploadPlaces } from './UploadPlaces.ts';
  */
 
 /** A body that is still arriving. */
-export interface OpenBody extends Bagged {
+export interface OpenBody extends Linked<OpenBody> {
   /** When it is too late. In the clock's time. */
   deadlineMs: number;
   readonly tap: Tap;
@@ -34,7 +34,8 @@ const MAX_PATH = 100;
 
 /** Collects one small body; all of it must be there in time. It must be made while the request handler runs: uWebSockets.js does not keep chunks. */
 export class BodyReader implements OpenBody {
-  slot = -1;
+  older: OpenBody | undefined;
+  newer: OpenBody | undefined;
   readonly tap: Tap;
   readonly #capBytes: number;
   readonly #open: OpenBodies;
@@ -135,7 +136,7 @@ export class OpenBodies {
   readonly places = new UploadPlaces();
   readonly #clock: Clock;
   readonly #limitMs: number;
-  readonly #open = new Bag<OpenBody>();
+  readonly #open = new LinkedSet<OpenBody>();
   #heldBytes = 0;
   #sweep: Timer | undefined;
 
@@ -183,7 +184,6 @@ export class OpenBodies {
 
   close(): void {
     this.#sweep?.cancel();
-    this.#open.clear();
   }
 
   #nextSweep(): Timer {
