@@ -31,7 +31,10 @@ export class DecisionQueue<Item, Result> {
   readonly #batchSize: number;
   readonly #maxWaiting: number;
   #waiting: Waiting<Item, Result>[] = [];
-  /** The keys of each batch at the database. One set of them all, that keys come to and go from, would slow the collector: see `LinkedSet`. */
+  /**
+   * The keys of each batch at the database. One set of them all, that keys come to and go from, would slow the collector:
+   * see `LinkedSet`.
+   */
   readonly #inFlight: Set<string>[] = [];
   /** Of the batch that began last. */
   #lastSize = 0;
