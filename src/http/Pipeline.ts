@@ -202,8 +202,14 @@ export class Pipeline {
   #receive(request: RoutedRequest): void | Promise<void> {
     const { entry, reader, contentType, contentLength, isPacked } = request;
     const address = readAddress(request.entry.route, request.params, request.query);
-    if (reader === undefined) return this.#run(request, address, undefined);
     const { body } = entry.route;
+    if (reader === undefined) {
+      return this.#run(
+        request,
+        address,
+        entry.readsBody ? readFields(body as z.ZodType | undefined, {}) : undefined,
+      );
+    }
     if (contentLength > entry.capBytes) throw new DuetError('PAYLOAD_TOO_LARGE');
     const type = mediaType(contentType);
     const raw = body !== undefined && isRawBody(body) ? body : undefined;
