@@ -106,7 +106,7 @@ export function readRequest(
   let reader: BodyReader | UploadSpool | undefined;
   let pieces = noPieces;
   const raw = route.body !== undefined && isRawBody(route.body) ? route.body : undefined;
-  // Most posts bring nothing: a reader for what does not come costs a third of such a request.
+  // Most posts bring nothing: a reader for what does not come costs a fifth of such a request.
   if (raw !== undefined || (readsBody && contentLength !== 0)) {
     const opened =
       raw === undefined
