@@ -87,6 +87,8 @@ export const listAuditOfActor = auditIn(
   'admin-audit-actor',
   'select * from audit_log where actor_id = $4 offset 0',
 );
+/** Not all of them first: of some there are as many as people, and the index has them in the order of the answer. */
+export const listAuditOfAction = auditIn('admin-audit-action', 'select * from audit_log where action = $5');
 
 export interface StatsRow {
   active: number;

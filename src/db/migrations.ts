@@ -24,6 +24,7 @@ import { Migration0022KeyHolders } from './migrations/0022KeyHolders.ts';
 import { Migration0024Sightings } from './migrations/0024Sightings.ts';
 import { Migration0025ListedBlocks } from './migrations/0025ListedBlocks.ts';
 import { Migration0026CoarseSlack } from './migrations/0026CoarseSlack.ts';
+import { Migration0027AuditAction } from './migrations/0027AuditAction.ts';
 
 export const migrations = [
   Migration0001House,
@@ -51,4 +52,5 @@ export const migrations = [
   Migration0024Sightings,
   Migration0025ListedBlocks,
   Migration0026CoarseSlack,
+  Migration0027AuditAction,
 ];

@@ -1,6 +1,7 @@
 /** However long the security log and however many the people: whose lines, and who is banned, is found by an index. */
 import { expect, test } from 'vitest';
 import {
+  listAuditOfAction,
   listAuditOfActor,
   listAuditOfUser,
   listUsersOfStatus,
@@ -12,6 +13,7 @@ const base = useDatabase();
 test.each([
   [listAuditOfUser, /audit_log_user/],
   [listAuditOfActor, /audit_log_actor/],
+  [listAuditOfAction, /audit_log_action/],
   [listUsersOfStatus, /users_not_active/],
 ] as const)('$name', async ({ text }, index) => {
   const { rows } = await base.db.pool.query(`explain (generic_plan) ${text}`);
