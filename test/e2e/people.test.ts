@@ -141,6 +141,22 @@ test('who pauses on the page is shown to nobody new, until they go on', async ()
   await page.close();
 });
 
+test('what the page says stays while it is pointed at, and then goes', async () => {
+  const { ann } = await town();
+  const page = await openAs(ann);
+  await page.getByTestId('nav-you').first().click();
+  await page.clock.install();
+  await page.getByTestId('preferences-save').click();
+  const toast = page.getByTestId('toast');
+  await toast.hover();
+  await page.clock.runFor(60_000);
+  expect(await toast.count()).toBe(1);
+  await page.mouse.move(0, 0);
+  await page.clock.runFor(60_000);
+  expect(await toast.count()).toBe(0);
+  await page.close();
+});
+
 test('of several photos those that could be taken are shown', async () => {
   const { ann } = await town();
   const page = await openAs(ann);

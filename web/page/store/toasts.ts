@@ -19,16 +19,46 @@ const WORDS: Record<string, string> = {
 const MOST = 3;
 
 export const toasts = new Store<{ items: Toast[] }>({ items: [] });
+const timers = new Set<ReturnType<typeof setTimeout>>();
 let nextId = 1;
+let isHeld = false;
 
 /** Says something at the edge of the page, for a few seconds. */
 export function say(text: string, { tone = 'plain' }: Partial<Pick<Toast, 'tone'>> = {}): void {
   const toast: Toast = { id: nextId++, text, tone };
   toasts.set({ items: [...toasts.value.items.filter((item) => item.text !== text), toast].slice(-MOST) });
-  setTimeout(() => dismiss(toast.id), SHOWN_MS);
+  if (!isHeld) goAfterAWhile(toast.id);
 }
 
+/** Somebody is at them: they stay until `goOn`. */
+export function hold(): void {
+  isHeld = true;
+  for (const timer of timers) clearTimeout(timer);
+  timers.clear();
+}
+
+/** They are shown for the usual time from now on. */
+export function goOn(): void {
+  hold();
+  isHeld = false;
+  for (const { id } of toasts.value.items) goAfterAWhile(id);
+}
+
+/** Somebody has read it. The others go on: a button that goes away with the focus on it does not say that it lost it. */
 export function dismiss(id: number): void {
+  remove(id);
+  goOn();
+}
+
+function goAfterAWhile(id: number): void {
+  const timer = setTimeout(() => {
+    timers.delete(timer);
+    remove(id);
+  }, SHOWN_MS);
+  timers.add(timer);
+}
+
+function remove(id: number): void {
   toasts.set({ items: toasts.value.items.filter((toast) => toast.id !== id) });
 }
 
