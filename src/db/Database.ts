@@ -9,6 +9,7 @@ import pg, { type Pool, type PoolClient } from 'pg';
 import { entities } from '../../entities/index.ts';
 import { type Clock, inTime, SystemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { ask } from './ask.ts';
 import { HeldName } from './HeldName.ts';
 import { KEEP_ALIVE } from './keepAlive.ts';
 import { migrations } from './migrations.ts';
@@ -42,6 +43,8 @@ export const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan
  */
 const LOCK_SHARE = 0.4;
 
+const STATEMENT_TIMEOUT_MS = 5_000;
+
 /** How long a request waits for a connection: a burst is worked off, not refused. */
 const CONNECT_MS = 8_000;
 /** How long closing waits for connections that are in use: those of a server that stands still are, for ever. */
@@ -55,6 +58,8 @@ export class Database implements Sql {
   readonly #log: Log;
   readonly #probe: Probe;
   readonly #pulse: Pulse;
+  /** For how long a connection may say nothing to a statement. */
+  readonly #answerMs: number;
   #name: HeldName | undefined;
   /** When the database stood still last. Connections of before are not used again: some may stand still for good. */
   #stalledAt = 0;
@@ -66,13 +71,16 @@ export class Database implements Sql {
   #backAt = Number.NEGATIVE_INFINITY;
   #closed: Promise<void> | undefined;
 
-  private constructor(orm: MikroORM, pool: Pool, { url, log }: DatabaseOptions, probe: Probe) {
+  private constructor(orm: MikroORM, pool: Pool, options: DatabaseOptions, probe: Probe) {
+    const { url, log, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
     this.orm = orm;
     this.pool = pool;
     pool.on('connect', (client) => this.#bornAt.set(client, this.#pulse.looks));
     this.#url = url;
     this.#log = log;
     this.#probe = probe;
+    // PostgreSQL gives a statement up first, if it can.
+    this.#answerMs = statementTimeoutMs + 500;
     this.#pulse = new Pulse({
       clock: this.#clock,
       probe: () => probe.ask(),
@@ -87,7 +95,7 @@ export class Database implements Sql {
 
   /** Connects; throws when PostgreSQL does not answer. Does not migrate: call `migrate()`. */
   static async open(options: DatabaseOptions): Promise<Database> {
-    const statementTimeoutMs = options.statementTimeoutMs ?? 5_000;
+    const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
     const orm = await MikroORM.init({
       ...model(options.url, options.log),
       pool: { min: 0, max: options.poolSize },
@@ -97,7 +105,6 @@ export class Database implements Sql {
         options: `${PLANNING} -c TimeZone=UTC`,
         connectionTimeoutMillis: CONNECT_MS,
         statement_timeout: statementTimeoutMs,
-        query_timeout: statementTimeoutMs + 500,
         lock_timeout: LOCK_SHARE * statementTimeoutMs,
         idle_in_transaction_session_timeout: 10_000,
         ...KEEP_ALIVE,
@@ -150,7 +157,7 @@ export class Database implements Sql {
   }
 
   query<Row>(statement: Statement<Row>, values?: readonly Bind[]): Promise<Row[]> {
-    return this.#onConnection((client) => sqlOn(client).query(statement, values));
+    return this.#onConnection((client) => this.#sqlOn(client).query(statement, values));
   }
 
   /**
@@ -186,13 +193,13 @@ export class Database implements Sql {
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
     const client = await this.#connect();
     const watch = <R>(step: () => Promise<R>) => this.#pulse.watch(step, this.#bornAt.get(client));
-    const onClient = sqlOn(client);
+    const onClient = this.#sqlOn(client);
     let broken = false;
     try {
       let isBeginning = false;
       const begun = watch(() => {
         isBeginning = true;
-        return client.query('begin');
+        return ask(client, 'begin', this.#answerMs);
       });
       begun.catch(() => {});
       // Not waited for once it is sent: the first statement follows at once, and fails if it did. Never without it.
@@ -201,10 +208,10 @@ export class Database implements Sql {
         query: (statement, values) => watch(() => onClient.query(statement, values)),
       });
       await begun;
-      await watch(() => client.query('commit'));
+      await watch(() => ask(client, 'commit', this.#answerMs));
       return result;
     } catch (error) {
-      await watch(() => client.query('rollback')).catch(() => {
+      await watch(() => ask(client, 'rollback', this.#answerMs)).catch(() => {
         // The connection itself is gone: PostgreSQL rolls back by itself, the pool drops the client.
         broken = true;
       });
@@ -212,6 +219,10 @@ export class Database implements Sql {
     } finally {
       client.release(broken);
     }
+  }
+
+  #sqlOn(client: PoolClient): Sql {
+    return sqlOn({ query: (query) => ask(client, query, this.#answerMs) });
   }
 
   /** A connection of the pool's, for the caller to release. */

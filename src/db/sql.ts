@@ -4,7 +4,7 @@
  *
  * Rows come back with timestamps as epoch milliseconds and `bigint` as number (Duet's counters stay below 2^53).
  */
-import { type ClientBase, type Pool, types as pgTypes } from 'pg';
+import { types as pgTypes, type QueryConfig, type QueryResult } from 'pg';
 
 /** What may be bound. Objects other than these never reach a query: operator objects die at the edge. */
 export type Bind =
@@ -54,8 +54,8 @@ export function sql<Row = Record<string, never>>(name: string, text: string): St
   return { name, text };
 }
 
-/** Runs statements on a pool or on one client (a transaction). */
-export function sqlOn(client: Pool | ClientBase): Sql {
+/** Runs statements on one connection. */
+export function sqlOn(client: { query(query: QueryConfig): Promise<QueryResult> }): Sql {
   return {
     async query<Row>(statement: Statement<Row>, values: readonly Bind[] = []): Promise<Row[]> {
       const result = await client.query({

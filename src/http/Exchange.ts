@@ -59,8 +59,11 @@ export class Exchange {
     return this.#state === 'open';
   }
 
-  /** Runs when the client goes away before it has the whole answer. */
-  set onGone(run: () => void) {
+  /**
+   * Runs when the client goes away before it has the whole answer. One at a time: the last one that was given. A method,
+   * not a property: what is written where a property is set lives too long (`src/db/ask.ts`).
+   */
+  whenGone(run: () => void): void {
     this.#onGone = run;
   }
 
@@ -149,7 +152,7 @@ export class Exchange {
       }
     };
     timer = clock.after(LOOK_EVERY_MS, look);
-    this.#onGone = () => timer.cancel();
+    this.whenGone(() => timer.cancel());
   }
 
   #watchAbort(): void {

@@ -146,11 +146,13 @@ export class Idempotency {
       isAnothers = kept !== chosen;
       return kept as T;
     };
-    ctx.once = async (work) => {
+    // Named first: written where the property is set it would live too long (`src/db/ask.ts`).
+    const once: typeof ctx.once = async (work) => {
       const done = await work(remember);
       await keep(done);
       return done;
     };
+    ctx.once = once;
     try {
       const answer = await route.run(ctx);
       if (!isKept) await keep(null);

@@ -112,7 +112,7 @@ export function readRequest(
       raw === undefined
         ? new BodyReader(res, entry.capBytes, openBodies, exchange)
         : new UploadSpool(res, raw, openBodies, exchange, requester);
-    exchange.onGone = () => opened.discard();
+    exchange.whenGone(() => opened.discard());
     reader = opened;
     pieces = () => opened.pieces;
   } else if (!isShort(contentLength, entry.capBytes)) {
