@@ -19,6 +19,8 @@ export const LEASE_MS = 2_000;
 export const RENEW_EVERY_MS = 500;
 /** And after this those of an owner that is gone: its name is free, and it has missed a renewal. */
 export const GONE_MS = 750;
+/** Whoever changes a call waits for the statement that renews it, which takes 16 to 25 µs for each of its calls. */
+const RENEWED_AT_ONCE = 500;
 /** A lease that lasts longer than this was written before the database's clock was set back. */
 export const IMPOSSIBLE_LEASE_MS = 2 * LEASE_MS;
 /**
@@ -283,11 +285,16 @@ export class CallStore {
     owner: string,
     held: readonly { id: string; epoch: number; version: number }[],
   ): Promise<Map<string, Renewal>> {
-    const ids = held.map((one) => one.id);
-    const epochs = held.map((one) => one.epoch);
-    const versions = held.map((one) => one.version);
-    const rows = await this.#db.queryAhead(renewCalls, [owner, ids, epochs, LEASE_MS, versions]);
-    return new Map(rows.map(({ id, ...renewal }) => [id, renewal]));
+    const renewals = new Map<string, Renewal>();
+    for (let from = 0; from < held.length; from += RENEWED_AT_ONCE) {
+      const some = held.slice(from, from + RENEWED_AT_ONCE);
+      const ids = some.map((one) => one.id);
+      const epochs = some.map((one) => one.epoch);
+      const versions = some.map((one) => one.version);
+      const rows = await this.#db.queryAhead(renewCalls, [owner, ids, epochs, LEASE_MS, versions]);
+      for (const { id, ...renewal } of rows) renewals.set(id, renewal);
+    }
+    return renewals;
   }
 
   /** Gives a call back, so that the next process need not wait for the lease to run out. */

@@ -4,6 +4,7 @@ import { overdueMatches, unheldCalls } from '../../../src/actors/Keeper.ts';
 import { CallStore, LEASE_MS } from '../../../src/calling/CallStore.ts';
 import { Calls } from '../../../src/calling/Calls.ts';
 import { sql } from '../../../src/db/sql.ts';
+import { newId } from '../../../src/ids.ts';
 import { PATIENT_CALLS } from '../../support/callSettings.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
@@ -71,6 +72,16 @@ test('a call that is being written keeps no other’s lease from being renewed, 
     expect(ms).toBeGreaterThan(0);
     expect(ms).toBeLessThanOrEqual(LEASE_MS);
   });
+});
+
+test('of thousands of calls each is renewed, and each that is not held is told', async () => {
+  const { db, store, held } = await ringing(2);
+  const [first, last] = held as [(typeof held)[0], (typeof held)[0]];
+  for (const { id } of held) await db.query(endLease, [id]);
+  const gone = Array.from({ length: 1_500 }, () => ({ id: newId(), epoch: 1, version: 1 }));
+  const fates = await store.renew(OWNER, [first, ...gone, last]);
+  expect([...fates.keys()].toSorted()).toEqual(gone.map(({ id }) => id).toSorted());
+  for (const { id } of held) expect((await db.query(leaseLeft, [id]))[0]!.ms).toBeGreaterThan(0);
 });
 
 test('a call that its process has claimed again is lost to whoever knows it by the epoch before', async () => {
