@@ -49,15 +49,27 @@ test('all that is overdue is acted on in the round that found it', async () => {
   keeper.close();
 });
 
-test('one that takes long holds up nothing: the next look comes in its time', async () => {
-  const { due, round, keeper } = setUp(350, (id) =>
-    id === '0' ? new Promise(() => {}) : Promise.resolve(true),
-  );
+test('one that takes long holds up nothing: the next look comes in its time, and does not begin it again', async () => {
+  const begun: string[] = [];
+  const { due, round, keeper } = setUp(350, (id) => {
+    begun.push(id);
+    return id === '0' ? new Promise(() => {}) : Promise.resolve(true);
+  });
   await round();
   expect(due.size).toBe(251);
   await round();
   expect(due.size).toBe(152);
+  expect(begun.filter((id) => id === '0')).toHaveLength(1);
   keeper.close();
+});
+
+test('a keeper that is closed looks no more', async () => {
+  const { counts, round, keeper } = setUp(1, async () => false);
+  await round();
+  expect(counts.looks).toBe(1);
+  keeper.close();
+  await round();
+  expect(counts.looks).toBe(1);
 });
 
 test('where the database takes nothing it is tried again in the next round, not at once', async () => {
