@@ -15,6 +15,7 @@ function setUp(overdue: number, act: (id: string) => Promise<boolean>) {
   const clock = new FakeClock();
   const due = new Set(Array.from({ length: overdue }, (_, n) => `${n}`));
   const counts = { looks: 0, tried: 0 };
+  let compared = 0;
   const query = ({ name }: { name: string }) => {
     if (name !== overdueMatches.name) return Promise.resolve([]);
     counts.looks += 1;
@@ -31,7 +32,9 @@ function setUp(overdue: number, act: (id: string) => Promise<boolean>) {
       if (await act(id)) due.delete(id);
     },
     activateCall: () => Promise.resolve(),
-    reconcileInboxes: () => Promise.resolve(),
+    reconcileInboxes: async () => {
+      compared += 1;
+    },
     dropOld: () => Promise.resolve(),
   });
   keeper.start();
@@ -39,7 +42,7 @@ function setUp(overdue: number, act: (id: string) => Promise<boolean>) {
     clock.advance(ROUND_MS);
     for (let turn = 0; turn < 50; turn++) await new Promise((done) => setImmediate(done));
   };
-  return { due, counts, round, keeper };
+  return { due, counts, round, keeper, compared: () => compared };
 }
 
 test('all that is overdue is acted on in the round that found it', async () => {
@@ -63,13 +66,13 @@ test('one that takes long holds up nothing: the next look comes in its time, and
   keeper.close();
 });
 
-test('a keeper that is closed looks no more', async () => {
-  const { counts, round, keeper } = setUp(1, async () => false);
-  await round();
-  expect(counts.looks).toBe(1);
+test('a keeper that is closed does nothing more', async () => {
+  const { counts, round, keeper, compared } = setUp(1, async () => false);
+  for (let n = 0; n < 6; n++) await round();
+  expect([counts.looks, compared()]).toEqual([6, 1]);
   keeper.close();
-  await round();
-  expect(counts.looks).toBe(1);
+  for (let n = 0; n < 6; n++) await round();
+  expect([counts.looks, compared()]).toEqual([6, 1]);
 });
 
 test('where the database takes nothing it is tried again in the next round, not at once', async () => {
