@@ -1,11 +1,13 @@
 /** The leases of calls, and what is due, while rows are being written: nobody waits, and nobody believes the wrong one. */
 import { expect, test } from 'vitest';
 import { overdueMatches, unheldCalls } from '../../../src/actors/Keeper.ts';
-import { CallStore, LEASE_MS } from '../../../src/calling/CallStore.ts';
+import { CallStore, GONE_MS, LEASE_MS } from '../../../src/calling/CallStore.ts';
 import { Calls } from '../../../src/calling/Calls.ts';
+import { nameIsFree } from '../../../src/db/HeldName.ts';
 import { sql } from '../../../src/db/sql.ts';
 import { newId } from '../../../src/ids.ts';
 import { PATIENT_CALLS } from '../../support/callSettings.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/FakeClock.ts';
 import { usePeople } from '../../support/people.ts';
 
@@ -16,6 +18,11 @@ const endLease = sql(
   'test-end-lease',
   `update calls set leased_until = now() - interval '1 s' where id = $1`,
 );
+const setLease = sql(
+  'test-set-lease',
+  `update calls set leased_until = clock_timestamp() + $2 * interval '1 ms' where id = $1`,
+);
+const ownerIsGone = sql<{ gone: boolean }>('test-owner-gone', `select ${nameIsFree('$1')} as gone`);
 const leaseLeft = sql<{ ms: number }>(
   'test-lease-left',
   'select (extract(epoch from leased_until - clock_timestamp()) * 1000)::int as ms from calls where id = $1',
@@ -58,7 +65,7 @@ async function ringing(count: number) {
       return { id, matchId: matchId!, epoch, version };
     }),
   );
-  return { db, store, held, claim: (id: string) => store.claim(id, OWNER, clock.now()) };
+  return { db, store, held, claim: (id: string, by = OWNER) => store.claim(id, by, clock.now()) };
 }
 
 test('a call that is being written keeps no other’s lease from being renewed, and is not taken for lost', async () => {
@@ -90,6 +97,16 @@ test('a call that its process has claimed again is lost to whoever knows it by t
   const again = await claim(before.id);
   expect(again).toMatchObject({ held: { epoch: before.epoch + 1 } });
   expect(await store.renew(OWNER, [before])).toEqual(new Map([[before.id, { fate: 'lost', version: 0 }]]));
+});
+
+test('the call of an owner that is gone is free once it has missed a renewal, before its lease has run out', async () => {
+  const { db, held, claim } = await ringing(2);
+  const [missed, renewed] = held as [(typeof held)[0], (typeof held)[0]];
+  await eventually(async () => (await db.query(ownerIsGone, [OWNER]))[0]!.gone).toBe(true);
+  await db.query(setLease, [renewed.id, 1.9 * LEASE_MS]);
+  expect(await claim(renewed.id, 'another process')).toEqual({ heldBy: OWNER });
+  await db.query(setLease, [missed.id, LEASE_MS - GONE_MS - 1]);
+  expect(await claim(missed.id, 'another process')).toMatchObject({ held: { epoch: missed.epoch + 1 } });
 });
 
 test('whoever holds a call hears with the next renewal that its match is over', async () => {
