@@ -99,6 +99,17 @@ test('one question, whoever listens; only who was told something lately is read'
   expect(heard).toEqual(['user 7: 1', 'user 7: 2']);
 });
 
+test('however much news comes while the log is read, it is read once more', async () => {
+  const { log, heard, hub } = await listening(1);
+  const seqs = Array.from({ length: 40 }, (_, i) => i + 1);
+  log.seqs.set('user 0', seqs.length);
+  // The first is lost, so that all others are news of a gap.
+  for (const seq of seqs.slice(1)) hub.publish([eventOf('user 0', seq)]);
+  await settled();
+  expect(log.asked).toEqual([readFrom.name, readFrom.name]);
+  expect(heard).toEqual(seqs.map((seq) => `user 0: ${seq}`));
+});
+
 test('what does not come up as recent is found within a minute', async () => {
   const { log, heard, reconcile } = await listening(3);
   log.seqs.set('user 1', 1);
