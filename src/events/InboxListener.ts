@@ -138,11 +138,8 @@ export class InboxListener {
       const from = this.last;
       const told = await this.#options.db.query(readFrom, [this.userId, from, BATCH]);
       if (this.#closed) return;
-      if (from !== this.last) {
-        // A replay moved the place while the log was being read.
-        this.#behind = true;
-        continue;
-      }
+      // A replay moved the place while the log was being read, and asked for another look.
+      if (from !== this.last) continue;
       // The last one delivered comes first, where retention has left it, and says whether this is still the same log.
       const known = told[0]?.seq === from ? told[0] : undefined;
       const rows = known === undefined ? told : told.slice(1);
@@ -155,7 +152,7 @@ export class InboxListener {
         if (this.#subscriber.isBusy?.()) await this.#subscriber.ready?.();
         if (this.#closed) return;
         if (row.seq !== this.last + 1) {
-          // A replay moved the place meanwhile.
+          // A replay moved the place meanwhile, or the log has a hole, which the next look sees.
           this.#behind = true;
           break;
         }

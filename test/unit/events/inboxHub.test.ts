@@ -18,6 +18,8 @@ class FakeLog {
   /** How far each look at what was told lately went back, in seconds. */
   readonly lookedBackSec: number[] = [];
   readonly seqs = new Map<string, number>();
+  /** Numbers that nobody has an event of any more. */
+  readonly lost = new Set<number>();
   /** Who comes up when recent events are asked for; everybody else was told long ago. */
   readonly recent = new Set<string>();
   /** When all of its events were told. */
@@ -41,7 +43,7 @@ class FakeLog {
     const [userId, asked] = values as [string, number];
     const from = Math.max(asked, 1);
     const { seq } = position(userId);
-    return Array.from({ length: Math.max(0, seq - from + 1) }, (_, i) => ({
+    const told = Array.from({ length: Math.max(0, seq - from + 1) }, (_, i) => ({
       user_id: userId,
       seq: from + i,
       epoch: 1,
@@ -49,6 +51,7 @@ class FakeLog {
       payload: {},
       at: this.at,
     }));
+    return told.filter((event) => !this.lost.has(event.seq));
   }
 }
 
@@ -246,6 +249,31 @@ test('what is missed at any moment of a read is read without a comparison', asyn
     await settled();
     expect([turns, heard]).toEqual([turns, ['user 0: 1', 'user 0: 2', 'user 0: 3', 'user 0: 4']]);
   }
+});
+
+test('a replay is read at once, at any moment of a read of before', async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const { log, heard, hub, subscriptions } = await listening(1);
+    log.seqs.set('user 0', 3);
+    hub.publish([eventOf('user 0', 3)]);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    subscriptions[0]!.replay(1);
+    await settled();
+    expect([turns, heard.slice(-2)]).toEqual([turns, ['user 0: 2', 'user 0: 3']]);
+    heard.length = 0;
+    subscriptions[0]!.replay(0);
+    await settled();
+    expect([turns, heard]).toEqual([turns, ['user 0: 1', 'user 0: 2', 'user 0: 3']]);
+  }
+});
+
+test('a hole in the log is not passed over', async () => {
+  const { log, heard, hub } = await listening(1);
+  log.seqs.set('user 0', 3);
+  log.lost.add(2);
+  hub.publish([eventOf('user 0', 3)]);
+  await settled();
+  expect(heard).toEqual(['user 0: 1', 'resync']);
 });
 
 test('a look goes back to the last one that succeeded, and to what was being committed then', async () => {
