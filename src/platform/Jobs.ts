@@ -38,7 +38,12 @@ const POLL_SEC = 1;
  */
 const WORKERS = 3;
 /** A job whose process gave no sign of life for so long is given to another. */
-const SIGN_OF_LIFE_SEC = 60;
+const SIGN_OF_LIFE_SEC = 20;
+/**
+ * How often one of the processes looks for such jobs, and for those that take too long. A job is also lost when a process
+ * took it and never had the answer.
+ */
+const LOOK_FOR_LOST_SEC = 10;
 /** Jobs are deleted this long after they are done: their facts are elsewhere. */
 const KEEP_DONE_SEC = 3_600;
 const KEEP_WAITING_SEC = 14 * 86_400;
@@ -68,6 +73,8 @@ export class Jobs {
       max: POOL_SIZE,
       connectionTimeoutMillis: 2_000,
       ...connection,
+      superviseIntervalSeconds: LOOK_FOR_LOST_SEC,
+      monitorIntervalSeconds: LOOK_FOR_LOST_SEC,
       schedule: false,
     });
     this.#boss.on('error', (error) =>
