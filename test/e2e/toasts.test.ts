@@ -52,7 +52,7 @@ test('toasts cover no button of a call', async () => {
     [740, 360],
   ] as const) {
     await atAnn.setViewportSize({ width, height });
-    await atAnn.getByTestId('toast').waitFor();
+    await atAnn.getByTestId('toast').first().waitFor();
     expect([width, ...(await covered(atAnn))]).toEqual([width]);
   }
 });
