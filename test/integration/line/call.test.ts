@@ -4,15 +4,10 @@ import { localRoom } from '../../../src/actors/colyseus.ts';
 import { useApp } from '../../support/app.ts';
 import { Inbox, type Json, type Person } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
+import { metricOf } from '../../support/metrics.ts';
 import { newMatch, newPerson, signIn } from '../../support/signedIn.ts';
 
 const app = useApp({ CALL_RING_SEC: '2', CALL_DURATION_SEC: '60', MATCH_ACCEPT_SEC: '3600' });
-
-/** How many calls the process says that it holds. */
-async function heldCalls(): Promise<number> {
-  const text = await fetch(`${app.url}/metrics`).then((answer) => answer.text());
-  return Number(/^duet_calls (\d+)$/m.exec(text)?.[1]);
-}
 
 describe('from a like to a ready match', () => {
   test('the mutual like makes one match, told once to each', async () => {
@@ -103,7 +98,7 @@ describe('a call', () => {
     for (let again = 0; again < 3; again++) {
       expect((await bob.ok('POST', `/calls/${call.id}/end`)).call.outcome).toBe('cancelled');
     }
-    await eventually(heldCalls).toBe(0);
+    await eventually(() => metricOf(app.url, 'duet_calls')).toBe(0);
     expect((await ann.call('POST', `/calls/${call.id}/answer`, {})).body.code).toBe('CALL_NOT_ACTIVE');
   });
 

@@ -5,7 +5,7 @@ import { SystemClock } from '../../../src/clock.ts';
 import type { CallMedia } from '../../../src/media/CallMedia.ts';
 import type { CallMediaOptions } from '../../../src/media/callMediaPort.ts';
 import type { MediaWorkers } from '../../../src/media/MediaWorkers.ts';
-import { ANN, AUDIO, BEN, codeOf, recorder, startWorkers, type Told, until, VIDEO } from './harness.ts';
+import { ANN, AUDIO, BEN, codeOf, recorder, startWorkers, until, VIDEO } from './harness.ts';
 
 let workers: MediaWorkers;
 
@@ -21,9 +21,8 @@ const routers = async () => {
 
 /** A host whose media is made by `create`, by default by the workers. */
 function hostOf(create = (options: CallMediaOptions) => workers.createCall(options)) {
-  const told: Told[] = [];
-  const restarts: number[] = [];
-  const { producerAdded, producerPaused, producerClosed, quality, videoStepped, flowing } = recorder(told);
+  let restarts = 0;
+  const { producerAdded, producerPaused, producerClosed, quality, videoStepped, flowing } = recorder([]);
   const host = new CallMediaHost({
     people: [ANN, BEN],
     policy: { audio: false, video: false },
@@ -36,11 +35,13 @@ function hostOf(create = (options: CallMediaOptions) => workers.createCall(optio
       producerClosed,
       quality,
       videoStepped,
-      restart: () => restarts.push(told.length),
+      restart: () => {
+        restarts += 1;
+      },
       sdp: () => {},
     },
   });
-  return { host, restarts };
+  return { host, restarts: () => restarts };
 }
 
 /** What the media says to audio and to video of Ann. */
@@ -54,16 +55,13 @@ async function allowed(media: CallMedia): Promise<string[]> {
 
 /** `workers.createCall`, which waits before it hands the media on until `open` is called. */
 function gate() {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+  const { promise, resolve: open } = Promise.withResolvers<void>();
   const create = async (options: CallMediaOptions) => {
     const media = await workers.createCall(options);
-    await opened;
+    await promise;
     return media;
   };
-  return { create, open: () => open() };
+  return { create, open };
 }
 
 describe('the host of a call’s media', () => {
@@ -100,7 +98,7 @@ describe('the host of a call’s media', () => {
 
     for (const { worker } of workers.processes)
       if ((await worker.dump()).routerIds.length > 0) process.kill(worker.pid, 'SIGKILL');
-    await until('the clients are told to begin again', () => restarts.length === 1);
+    await until('the clients are told to begin again', () => restarts() === 1);
     expect(host.producers(ANN)).toEqual([]);
     const second = await host.get();
     expect(second).not.toBe(first);

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { useApp } from '../../support/app.ts';
 import { type Person, request } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
+import { metricOf } from '../../support/metrics.ts';
 import { openSocket, type RawSocket } from '../../support/rawSocket.ts';
 import { newPerson } from '../../support/signedIn.ts';
 
@@ -21,10 +22,7 @@ afterEach(async () => {
   await eventually(socketCount).toBe(0);
 });
 
-async function socketCount(): Promise<number> {
-  const text = await fetch(`${app.url}/metrics`).then((answer) => answer.text());
-  return Number(/^\w*sockets\w*(?:\{[^}]*\})? (\d+)$/m.exec(text)?.[1]);
-}
+const socketCount = () => metricOf(app.url, 'duet_sockets');
 
 async function socketAt(path: string, from = '127.0.0.1'): Promise<RawSocket> {
   const socket = await openSocket(Number(new URL(app.url).port), path, { 'x-forwarded-for': from });
